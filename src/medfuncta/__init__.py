@@ -1,0 +1,1 @@
+"""MedFuncta: one compact vector a signal."""

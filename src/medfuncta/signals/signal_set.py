@@ -1,0 +1,128 @@
+"""The signals of one split, flattened to points once and handed out in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from medfuncta.errors import DataError
+from medfuncta.signals.domain import Domain
+from medfuncta.signals.points import Points
+from medfuncta.signals.signal import Signal, SignalSpec
+
+
+@dataclass(frozen=True, eq=False)
+class SignalSet:
+    """Signals in memory as one flat array of normalised values.
+
+    Args:
+        spec: What they have in common.
+        headers: The signals without their values, in order.
+        values: ``[all points, channels]`` float32 in [0, 1], signal after signal; may be memory-mapped.
+        observed: ``[all points]`` bool, or None when every point was observed.
+        offsets: ``[signals + 1]`` where each signal starts in ``values``.
+    """
+
+    spec: SignalSpec
+    headers: Sequence[SignalHeader]
+    values: np.ndarray
+    observed: np.ndarray | None
+    offsets: np.ndarray
+
+    @classmethod
+    def collect(cls, spec: SignalSpec, signals: Iterable[Signal]) -> SignalSet:
+        """Read signals into memory.
+
+        Raises:
+            DataError: If there is none, or one does not have the dimension and channels of ``spec``.
+        """
+        headers, values, observed = [], [], []
+        for signal in signals:
+            spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
+            headers.append(SignalHeader.of(signal))
+            values.append(signal.normalised())
+            observed.append(np.ones(len(values[-1]), bool) if signal.mask is None else signal.mask.ravel())
+        if not headers:
+            raise DataError("no signals; expected at least one in this split")
+        offsets = np.cumsum([0, *(len(v) for v in values)])
+        mask = np.concatenate(observed)
+        return cls(spec, headers, np.concatenate(values), None if mask.all() else mask, offsets)
+
+    def __len__(self) -> int:
+        return len(self.headers)
+
+    @cached_property
+    def shared_grid(self) -> bool:
+        """Whether all signals lie on one and the same grid."""
+        first = self.headers[0].domain
+        return all(header.domain is first or header.domain == first for header in self.headers)
+
+    @cached_property
+    def _shared_coordinates(self) -> torch.Tensor:
+        return torch.from_numpy(self.headers[0].domain.coordinates()).unsqueeze(0)
+
+    def signal(self, index: int) -> Signal:
+        """One signal, in physical values."""
+        start, stop = self.offsets[index], self.offsets[index + 1]
+        return self.headers[index].with_normalised(self.values[start:stop], None if self.observed is None else self.observed[start:stop])
+
+    def points(self, indices: Sequence[int]) -> Points:
+        """All points of these signals; those of shorter ones are padded with weight 0."""
+        spans = [(int(self.offsets[i]), int(self.offsets[i + 1])) for i in indices]
+        longest = max(stop - start for start, stop in spans)
+        values = np.zeros((len(spans), longest, self.spec.channels), np.float32)
+        weights = np.zeros((len(spans), longest), np.float32)
+        for row, (start, stop) in enumerate(spans):
+            values[row, : stop - start] = self.values[start:stop]
+            seen = np.ones(stop - start, bool) if self.observed is None else self.observed[start:stop]
+            weights[row, : stop - start] = seen / np.float32(seen.sum())
+        return Points(self._coordinates(indices, longest), torch.from_numpy(values), torch.from_numpy(weights))
+
+    def _coordinates(self, indices: Sequence[int], longest: int) -> torch.Tensor:
+        if self.shared_grid:
+            return self._shared_coordinates
+        coordinates = np.zeros((len(indices), longest, self.spec.dim), np.float32)
+        for row, index in enumerate(indices):
+            domain = self.headers[index].domain
+            coordinates[row, : domain.points] = domain.coordinates()
+        return torch.from_numpy(coordinates)
+
+    def batches(self, size: int) -> Iterator[tuple[range, Points]]:
+        """All signals in order, ``size`` at a time, the odd last batch included: (which ones, their points)."""
+        for start in range(0, len(self), size):
+            which = range(start, min(start + size, len(self)))
+            yield which, self.points(which)
+
+
+@dataclass(frozen=True, eq=False)
+class SignalHeader:
+    """A signal without its values; the arguments are those of :class:`Signal`."""
+
+    template: Signal
+
+    @classmethod
+    def of(cls, signal: Signal) -> SignalHeader:
+        stub = np.broadcast_to(np.zeros(signal.channels, np.float32), signal.values.shape)  # no memory of its own
+        return cls(replace(signal, values=stub, mask=None))
+
+    @property
+    def id(self) -> str:
+        return self.template.id
+
+    @property
+    def domain(self) -> Domain:
+        return self.template.domain
+
+    @property
+    def label(self) -> int | tuple[int, ...] | None:
+        return self.template.label
+
+    def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
+        """The signal with these values in [0, 1], ``[points, channels]``, mapped back to physical ones."""
+        shape = self.template.values.shape
+        mask = None if observed is None or observed.all() else observed.reshape(shape[:-1])
+        return replace(self.template, values=self.template.range.restore(values).reshape(shape), mask=mask)

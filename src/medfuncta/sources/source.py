@@ -1,0 +1,105 @@
+"""What a source of signals is: named splits, read lazily, with bad files named and counted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from medfuncta.errors import DataError, suggest
+from medfuncta.signals.signal import Signal, SignalSpec
+
+SPLITS: Final = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What a data set says of itself.
+
+    Args:
+        name: ``kind:name`` without any folder, safe to publish.
+        licence: The data's licence as its publisher words it, or ``"unknown"``.
+        citation: Who made the data and where it is published.
+        split_by: What keeps splits apart: ``"patient"``, ``"record"``, ``"file"``, ``"given"``, ...
+        details: How signals were made from files: every option and preprocessing step in force.
+    """
+
+    name: str
+    licence: str = "unknown"
+    citation: str = ""
+    split_by: str = "given"
+    details: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or signal that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+class Source(ABC):
+    """A data set that hands out signals split by split.
+
+    Nothing of a split is opened before :meth:`signals` of that split is iterated, so that model selection can be shown never to read
+    the test split. A reader that meets a bad file passes the error to :meth:`skip`.
+    """
+
+    def __init__(self, *, skip_bad: bool = False) -> None:
+        self.skip_bad = skip_bad
+        self.skipped: list[Skipped] = []
+
+    @property
+    @abstractmethod
+    def info(self) -> SourceInfo:
+        """What the data set says of itself."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> SignalSpec:
+        """What all its signals have in common."""
+
+    @property
+    @abstractmethod
+    def splits(self) -> Sequence[str]:
+        """The names of its splits, a subset of ``train``, ``val``, ``test`` in that order."""
+
+    @abstractmethod
+    def _read(self, split: str) -> Iterator[Signal]:
+        """The signals of a split that exists, in an order that never changes."""
+
+    def signals(self, split: str) -> Iterator[Signal]:
+        """The signals of one split, in an order that never changes.
+
+        Raises:
+            DataError: If the split does not exist, or a file is bad and ``skip_bad`` is off.
+        """
+        if split not in self.splits:
+            raise DataError(f"no split '{split}' in {self.info.name}; {suggest(split, self.splits)}")
+        return self._read(split)
+
+    def skip(self, name: str, error: DataError) -> None:
+        """Note a bad file and go on, or raise its error when bad files are not to be skipped."""
+        if not self.skip_bad:
+            raise DataError(f"{error} (--skip-bad leaves such files out)") from error
+        if all(entry.name != name for entry in self.skipped):
+            self.skipped.append(Skipped(name, str(error)))
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """One row of the table of formats.
+
+    Args:
+        name: The word before the colon.
+        summary: One line for the help text.
+        options: Option names and what they mean, with their default.
+        opener: ``opener(location, options, skip_bad)`` gives the source; ``options`` are text as given by the user.
+    """
+
+    name: str
+    summary: str
+    options: Mapping[str, str]
+    opener: Callable[[str, Mapping[str, str], bool], Source]
