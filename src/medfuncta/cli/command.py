@@ -1,0 +1,30 @@
+"""What every command has in common."""
+
+from __future__ import annotations
+
+import json
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(kw_only=True)
+class Command(ABC):
+    """Options of every command; a subclass adds its own, each with a docstring that becomes its help text."""
+
+    json: bool = False
+    """Print the result as one JSON object on standard output; progress goes to standard error either way."""
+
+    @abstractmethod
+    def run(self) -> dict[str, Any]:
+        """Do the work and give the result as plain data, ready for JSON."""
+
+    def summary(self, result: dict[str, Any]) -> str:
+        """The result for a person, printed on standard output without ``--json``."""
+        return "\n".join(f"{key}: {value}" for key, value in result.items())
+
+    def print_result(self, result: dict[str, Any]) -> None:
+        """Print what :meth:`run` gave, as a person or a program wants it."""
+        text = json.dumps(result, allow_nan=False) if self.json else self.summary(result)
+        sys.stdout.write(text + "\n")

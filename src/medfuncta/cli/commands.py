@@ -1,0 +1,10 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from medfuncta.cli.command import Command
+
+COMMANDS: Final[dict[str, type[Command]]] = {}
+"""Name on the command line and the dataclass behind it; a command's module imports nothing heavy before it runs."""

@@ -1,0 +1,20 @@
+"""Shapes are checked at run time in every test, and real data is found through one environment variable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("medfuncta", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real signals that ``MEDFUNCTA_TEST_DATA`` names."""
+    folder = os.environ.get("MEDFUNCTA_TEST_DATA")
+    if not folder:
+        pytest.skip("MEDFUNCTA_TEST_DATA is unset")
+    return Path(folder).resolve()
