@@ -76,9 +76,11 @@ class Grid:
 
     def coordinates_of(self, index: np.ndarray) -> ArrayCoordinates:
         """Coordinates of the samples with these flat indices (C order), ``[len(index), dim]``; never builds the whole grid."""
-        axes = np.unravel_index(index, self.shape)
-        columns = [((2 * axis + 1) / n - 1) * half for axis, n, half in zip(axes, self.shape, self.half_sides, strict=True)]
-        return np.stack(columns, axis=-1).astype(np.float32)
+        return self.coordinates_at(np.stack(np.unravel_index(index, self.shape), axis=-1))
+
+    def coordinates_at(self, positions: np.ndarray) -> ArrayCoordinates:
+        """Coordinates of positions in voxel indices, ``[points, dim]``; they may lie between samples or outside the box."""
+        return (((2 * positions + 1) / np.array(self.shape) - 1) * np.array(self.half_sides)).astype(np.float32)
 
     def with_shape(self, shape: Sequence[int]) -> Grid:
         """The same box sampled at another shape; spacing and affine follow.
