@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
@@ -53,7 +54,7 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     """
     name, colon, rest = text.partition(":")
     if not colon:
-        raise ConfigError(f"got '{text}' as a source; expected kind:path[?option=value], such as npz:images.npz; {suggest(name, KINDS)}")
+        raise ConfigError(f"got '{Path(text).name}' as a source; expected kind:path[?option=value]; {suggest(Path(text).suffix, KINDS)}")
     kind = source_kind(name)
     location, _, query = rest.partition("?")
     if not location:

@@ -1,0 +1,93 @@
+"""Train, validation and test split of groups (records, patients, files); a group is never cut in two."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from medfuncta.errors import ConfigError, DataError, suggest
+from medfuncta.sources.options import option
+from medfuncta.sources.source import SPLITS
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How groups are split; the options dataclass of a source that splits by itself inherits these."""
+
+    val: str = option("0.15", "validation split: a fraction from 0 to 1, or names separated by commas")
+    test: str = option("0.25", "test split: a fraction from 0 to 1, or names separated by commas")
+    seed: int = option(0, "another number draws another split", at_least=0)
+
+
+def split_groups(groups: Iterable[str], options: SplitOptions) -> dict[str, tuple[str, ...]]:
+    """Assign groups to splits.
+
+    Groups are ordered by a digest of seed and name, so that the split depends on nothing but the names, and hardly changes when
+    files are added. Every split whose fraction is not zero gets at least one group.
+
+    Args:
+        groups: Unique names in any order.
+        options: Fractions or names, and the seed.
+
+    Returns:
+        The sorted groups of each split that has one, in the order train, val, test.
+
+    Raises:
+        ConfigError: If fractions are not from 0 to 1 in sum, or a group is named for two splits.
+        DataError: If a named group does not exist, or there are fewer groups than splits.
+    """
+    names = sorted(groups)
+    wanted = {"val": _fraction_or_names(options.val), "test": _fraction_or_names(options.test)}
+    named = {split: value for split, value in wanted.items() if isinstance(value, tuple)}
+    _check_named(named, names)
+    taken = {name for chosen in named.values() for name in chosen}
+    free = sorted((name for name in names if name not in taken), key=lambda name: _rank(name, options.seed))
+    counts = _counts(len(free), len(names), {split: value for split, value in wanted.items() if isinstance(value, float)})
+    chosen: dict[str, Sequence[str]] = dict(named)
+    for split, count in counts.items():
+        chosen[split], free = free[:count], free[count:]
+    chosen["train"] = free
+    return {split: tuple(sorted(chosen[split])) for split in SPLITS if chosen[split]}
+
+
+def _fraction_or_names(text: str) -> float | tuple[str, ...]:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 2.0
+    return number if 0 <= number <= 1 else tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+
+
+def _check_named(named: Mapping[str, tuple[str, ...]], known: Sequence[str]) -> None:
+    for split, chosen in named.items():
+        for name in chosen:
+            if name not in known:
+                raise DataError(f"no '{name}' for the {split} split; {suggest(name, known)}")
+    both = set(named.get("val", ())) & set(named.get("test", ()))
+    if both:
+        raise ConfigError(f"'{min(both)}' is named for the val and the test split; expected it in one of them")
+
+
+def _counts(free: int, total: int, fractions: Mapping[str, float]) -> dict[str, int]:
+    """Groups of val and test where a fraction was given: the rounded share, yet at least one, and at least one left for train."""
+    if sum(fractions.values()) > 1:
+        raise ConfigError(
+            f"fractions of {' and '.join(map(str, fractions.values()))} for {' and '.join(fractions)}; expected at most 1 in sum"
+        )
+    rest = int(free > 0 and sum(fractions.values()) < 1)
+    needed = rest + sum(fraction > 0 for fraction in fractions.values())
+    if free < needed:
+        raise DataError(
+            f"{free} groups (records, patients or files) for {needed} splits, and a group is never cut in two; "
+            "give more data, or switch a split off with val=0 or test=0"
+        )
+    counts = {split: max(round(fraction * total), int(fraction > 0)) for split, fraction in fractions.items()}
+    while sum(counts.values()) > free - rest:
+        largest = max(counts, key=lambda split: counts[split])
+        counts[largest] -= 1
+    return counts
+
+
+def _rank(name: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
