@@ -12,6 +12,9 @@ from typing import Any
 from medfuncta.errors import MedFunctaError
 
 
+_TEMPORARY_PREFIX = ".writing-"
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, flush it to disk, then give it its name.
 
@@ -23,7 +26,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix="".join(path.suffixes[-2:]), dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -46,6 +49,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Write JSON atomically; NaN and Inf are refused, since JSON has no such thing."""
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed write left anywhere below ``folder``."""
+    for path in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

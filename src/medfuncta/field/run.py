@@ -87,7 +87,7 @@ class Run:
         metadata = _read_metadata(folder)
         try:
             config = Config.from_dict(metadata["config"])
-            spec = _spec_from_dict(metadata["signal"])
+            spec = SignalSpec.from_dict(metadata["signal"])
             network = LatentField(config.field)
             network.load_state_dict(load_file(folder / WEIGHTS_FILE))
         except FileNotFoundError as error:
@@ -116,11 +116,6 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     if metadata.get("version") != _VERSION:
         raise RunError(f"'{folder.name}' has version {metadata.get('version')}, this program reads version {_VERSION}; upgrade medfuncta")
     return metadata
-
-
-def _spec_from_dict(data: Mapping[str, Any]) -> SignalSpec:
-    shape = data["shape"]
-    return SignalSpec(**{**data, "shape": None if shape is None else tuple(shape), "label_names": tuple(data["label_names"])})
 
 
 def default_device() -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -121,6 +122,16 @@ class SignalSpec:
     modality: str = ""
     label_names: tuple[str, ...] = ()
     task: str = ""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SignalSpec:
+        """The inverse of ``dataclasses.asdict``, through JSON or not.
+
+        Raises:
+            KeyError, TypeError: If ``data`` is something else.
+        """
+        shape = data["shape"]
+        return cls(**{**data, "shape": None if shape is None else tuple(shape), "label_names": tuple(data["label_names"])})
 
     def check_fits(self, other: SignalSpec) -> None:
         """Raise unless ``other`` data can be fitted with a field made for this one.
