@@ -11,7 +11,6 @@ from typing import Any
 
 from medfuncta.errors import MedFunctaError
 
-
 _TEMPORARY_PREFIX = ".writing-"
 
 
@@ -30,10 +29,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         os.close(handle)
         temporary = Path(name)
         write(temporary)
-        with open(temporary, "rb+") as file:
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise MedFunctaError(f"cannot write {path.name}: {error.strerror or error}; free some room or choose another folder") from error
     finally:
