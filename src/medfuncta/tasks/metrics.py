@@ -1,0 +1,162 @@
+"""How well one signal is reconstructed, and how well many are.
+
+PSNR, SSIM and MSE compare values mapped to [0, 1] and clamped there (data range 1), as the paper does; MAE and the largest error are in
+the signal's physical unit and not clamped. Points that were not observed count nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Label, Signal
+
+SSIM_TAPS: Final = 11
+_SSIM_SIGMA = 1.5  # torchmetrics takes 2 * round(3.5 sigma) + 1 taps, which are SSIM_TAPS
+_WORST = 10
+
+
+@dataclass(frozen=True)
+class SignalMetrics:
+    """The quality of one reconstruction.
+
+    Args:
+        id, label: Of the signal.
+        points: Observed points.
+        psnr: Decibels, ``-10 log10(mse)``; inf when exact, NaN when failed.
+        ssim: Mean structural similarity, or None where it is not defined (:func:`structural_similarity`).
+        mse: Mean squared error of the values in [0, 1]; NaN when failed.
+        mae, max_error: Mean and largest absolute error in the signal's unit; NaN when failed.
+    """
+
+    id: str
+    label: Label
+    points: int
+    psnr: float
+    ssim: float | None
+    mse: float
+    mae: float
+    max_error: float
+
+    @classmethod
+    def failure(cls, id: str, label: Label, points: int) -> SignalMetrics:
+        """A signal without a reconstruction, since its latent is not finite."""
+        return cls(id, label, points, psnr=math.nan, ssim=None, mse=math.nan, mae=math.nan, max_error=math.nan)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every value came back as it was; the PSNR is infinite then."""
+        return self.mse == 0
+
+    @property
+    def failed(self) -> bool:
+        return math.isnan(self.mse)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean, median and standard deviation (of the population) of the ``count`` finite numbers among some; None when there is none."""
+
+    mean: float | None
+    median: float | None
+    std: float | None
+    count: int
+
+    @classmethod
+    def of(cls, numbers: Iterable[float | None]) -> Statistics:
+        finite = np.array([n for n in numbers if n is not None and math.isfinite(n)])
+        if not len(finite):
+            return cls(None, None, None, 0)
+        return cls(float(finite.mean()), float(np.median(finite)), float(finite.std()), len(finite))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The quality of many reconstructions.
+
+    An infinite PSNR cannot be averaged and JSON has no word for it: exact signals are counted in ``exact`` and left out of ``psnr`` (and
+    of nothing else), so ``psnr.count`` is ``signals - failed - exact``.
+
+    Args:
+        signals: All of them.
+        failed: How many have no finite reconstruction; they are left out of every statistic.
+        exact: How many have no error at all.
+        psnr, ssim, mse, mae, max_error: Statistics over signals.
+        worst: The ids of the ten with the lowest PSNR, failed ones first.
+    """
+
+    signals: int
+    failed: int
+    exact: int
+    psnr: Statistics
+    ssim: Statistics
+    mse: Statistics
+    mae: Statistics
+    max_error: Statistics
+    worst: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested data, valid JSON."""
+        return asdict(self)
+
+
+def measure(original: Signal, reconstruction: Signal) -> SignalMetrics:
+    """Compare a reconstruction on the original's own points with the original."""
+    observed = np.ones(original.values.shape[:-1], bool) if original.mask is None else original.mask
+    expected, got = (np.clip(original.range.normalise(s.values), 0, 1) for s in (original, reconstruction))
+    mse = float(np.square(expected[observed].astype(np.float64) - got[observed]).mean())
+    error = np.abs(original.values[observed].astype(np.float64) - reconstruction.values[observed])
+    ssim = structural_similarity(expected, got, observed) if isinstance(original.domain, Grid) else None
+    psnr = -10 * math.log10(mse) if mse > 0 else math.inf
+    return SignalMetrics(
+        original.id, original.label, int(observed.sum()), psnr, ssim, mse, mae=float(error.mean()), max_error=float(error.max())
+    )
+
+
+def structural_similarity(expected: np.ndarray, got: np.ndarray, observed: np.ndarray) -> float | None:
+    """Mean SSIM (Wang et al. 2004) of an image or volume: Gaussian window of 11 taps an axis, sigma 1.5, data range 1, mirrored at borders.
+
+    Only windows without a missing point count. Traces have no SSIM, nor has a signal with a side shorter than the window or a missing
+    point in every window: a number from another window would not compare.
+
+    Args:
+        expected, got: ``[*shape, channels]`` in [0, 1].
+        observed: ``[*shape]``, False where a point is missing.
+    """
+    if observed.ndim == 1 or min(observed.shape) < SSIM_TAPS:
+        return None
+    valid = _whole_windows(torch.from_numpy(observed))
+    if not valid.any():
+        return None
+    from torchmetrics.functional.image import structural_similarity_index_measure  # takes seconds to import
+
+    filled = (np.where(observed[..., None], values, np.float32(0)) for values in (got, expected))
+    batches = [torch.from_numpy(values).movedim(-1, 0).unsqueeze(0) for values in filled]  # [1, channels, *shape]
+    _, local = structural_similarity_index_measure(*batches, sigma=_SSIM_SIGMA, data_range=1.0, return_full_image=True)
+    return float(local[0, :, valid].mean())  # type: ignore[index]
+
+
+def _whole_windows(observed: Tensor) -> Tensor:
+    """True at the points whose SSIM window holds no missing point."""
+    pool = torch.nn.functional.max_pool2d if observed.ndim == 2 else torch.nn.functional.max_pool3d
+    missing = (~observed).float()[None, None]
+    return pool(missing, SSIM_TAPS, stride=1, padding=SSIM_TAPS // 2)[0, 0] == 0
+
+
+def summarise(metrics: Sequence[SignalMetrics]) -> Summary:
+    """Statistics over signals; a failed one changes none of them."""
+    statistics = {name: Statistics.of(getattr(m, name) for m in metrics) for name in ("psnr", "ssim", "mse", "mae", "max_error")}
+    worst = tuple(m.id for m in ranked(metrics)[:_WORST])
+    return Summary(len(metrics), sum(m.failed for m in metrics), sum(m.exact for m in metrics), **statistics, worst=worst)
+
+
+def ranked(metrics: Sequence[SignalMetrics]) -> list[SignalMetrics]:
+    """From the worst to the best; failed ones are the worst of all."""
+    return sorted(metrics, key=lambda m: -math.inf if m.failed else m.psnr)
