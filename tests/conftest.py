@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("medfuncta", "beartype.beartype")
+install_import_hook("medfuncta", "runtime_types.check")
 
 
 @pytest.fixture(scope="session")
