@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
-Coordinates: TypeAlias = Float[Tensor, "batch points dim"]
+Coordinates: TypeAlias = Float[Tensor, "#batch points dim"]
 """Where, in [-1, 1]. ``batch`` is 1 where all signals share one grid."""
 Values: TypeAlias = Float[Tensor, "batch points channels"]
 """What, mapped to [0, 1]."""

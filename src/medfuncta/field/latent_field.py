@@ -36,7 +36,7 @@ class SirenLayer(nn.Module):
             for parameter in self.shift.parameters():
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
-    def forward(self, inputs: Float[Tensor, "batch points inputs"], latents: Latents) -> Float[Tensor, "batch points outputs"]:
+    def forward(self, inputs: Float[Tensor, "#batch points inputs"], latents: Latents) -> Float[Tensor, "#batch points outputs"]:
         preactivation = self.linear(inputs)
         if self.shift is not None:
             preactivation = preactivation + self.shift(latents).unsqueeze(1)  # [batch, 1, outputs]: one shift for all points

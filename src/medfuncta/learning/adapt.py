@@ -1,0 +1,57 @@
+"""The inner loop: gradient steps on the latents with the shared network held still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from medfuncta.config import InnerConfig
+from medfuncta.learning.objective import InnerGradient, Objective
+from medfuncta.signals.points import Points
+from medfuncta.types import Latents, Losses
+
+
+@dataclass(frozen=True, eq=False)
+class InnerStep:
+    """One inner step: phi_t before it, the context loss there, and the tape when it was kept."""
+
+    latents: Latents
+    losses: Losses
+    tape: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Adaptation:
+    """The latents after the last inner step, and the way to them."""
+
+    latents: Latents
+    steps: list[InnerStep]
+
+
+def adapt(
+    objective: Objective[Any],
+    latents: Latents,
+    context: Callable[[int], Points],
+    steps: int,
+    inner: InnerConfig,
+    *,
+    keep: bool = False,
+) -> Adaptation:
+    """``steps`` inner steps (paper, Eq. 4): m <- momentum * m + g, phi <- phi - alpha * m, with g = dL/dphi.
+
+    Each signal's loss is its own, so its latent never depends on its batch mates, and a signal with NaN values spoils its own row only.
+
+    Args:
+        latents: phi_0, not changed.
+        context: The points that step t sees.
+        keep: Ask the objective for tapes, for the meta-gradient.
+    """
+    path = []
+    velocity = None
+    for step in range(steps):
+        result: InnerGradient = objective.inner_gradient(latents, context(step), keep=keep)
+        path.append(InnerStep(latents, result.losses, result.tape))
+        velocity = result.gradient if velocity is None else inner.momentum * velocity + result.gradient
+        latents = latents - inner.step_size * velocity
+    return Adaptation(latents, path)

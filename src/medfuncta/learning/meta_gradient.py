@@ -1,0 +1,120 @@
+"""The exact gradient of the outer loss through the inner loop, without a stored graph.
+
+With g_t = dL_t/dphi at phi_t, the inner loop is m_{t+1} = mu m_t + g_t, phi_{t+1} = phi_t - alpha m_{t+1}. Going back from the outer loss at phi_G
+with adjoints a_t = dL/dphi_t and b_t = dL/dm_t, each step needs one directional derivative of its full gradient along u:
+
+    u       = b_{t+1} - alpha a_{t+1}
+    a_t     = a_{t+1} + d/de grad_phi   L_t(theta, phi_t + e u)
+    theta' += d/de grad_theta L_t(theta, phi_t + e u)
+    b_t     = mu u
+
+Only the phi_t are remembered (and activations, when a memory budget allows). Signals are independent of each other through the whole
+inner loop, so a batch is processed a few signals at a time: memory depends neither on the batch nor on G, nor, since every term is a
+sum over points, on the resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from medfuncta.config import InnerConfig
+from medfuncta.learning.adapt import adapt
+from medfuncta.learning.context import ContextIndex, context_points
+from medfuncta.learning.objective import Objective
+from medfuncta.signals.points import Points
+from medfuncta.types import Latents, Losses
+
+
+@dataclass(frozen=True, eq=False)
+class MetaGradient:
+    """Result of one meta-step's differentiation.
+
+    Args:
+        gradients: d(mean outer loss)/dtheta by parameter name.
+        losses: The outer loss of each signal, on its target set.
+        latents: phi_G, a row a signal.
+    """
+
+    gradients: dict[str, Tensor]
+    losses: Losses
+    latents: Latents
+
+
+def meta_gradient(
+    objective: Objective[Any],
+    initial: Latents,
+    targets: Points,
+    contexts: Sequence[ContextIndex],
+    inner: InnerConfig,
+    *,
+    first_order: bool = False,
+    memory: int = 2**28,
+) -> MetaGradient:
+    """Differentiate the mean outer loss on ``targets`` after ``len(contexts)`` inner steps.
+
+    Args:
+        objective: The loss and its derivatives.
+        initial: phi_0.
+        targets: All points of each signal: the target set, and what contexts are taken from.
+        contexts: The context set of each inner step; their number is G.
+        inner: alpha, momentum.
+        first_order: Take the adapted latents for constants (no second-order terms).
+        memory: Bytes that kept activations may take. Past it, inner steps are evaluated again on the way back.
+    """
+    sums = objective.new_sums()
+    group, keep = _plan(objective, targets, contexts, memory)
+    losses, latents = [], []
+    for start in range(0, targets.batch, group):
+        stop = min(start + group, targets.batch)
+        part = [index if index is None else index[start:stop] for index in contexts]
+        result = _backward(
+            objective, initial[start:stop], targets.signals(start, stop), part, inner, sums, keep, first_order, targets.batch
+        )
+        losses.append(result[0])
+        latents.append(result[1])
+    return MetaGradient(objective.finish(sums), torch.cat(losses), torch.cat(latents))
+
+
+def _backward(
+    objective: Objective[Any],
+    initial: Latents,
+    targets: Points,
+    contexts: Sequence[ContextIndex],
+    inner: InnerConfig,
+    sums: Any,
+    keep: bool,
+    first_order: bool,
+    batch: int,
+) -> tuple[Losses, Latents]:
+    """There and back again for a group of signals; theta's part goes into ``sums``."""
+
+    def context(step: int) -> Points:
+        return context_points(targets, contexts[step])
+
+    adapted = adapt(objective, initial, context, len(contexts), inner, keep=keep and not first_order)
+    losses, adjoint = objective.outer_gradient(adapted.latents, targets, 1 / batch, sums)
+    if first_order:
+        return losses, adapted.latents
+    tangent = torch.zeros_like(adjoint)  # mu u of the step after: dL/dm
+    for step in reversed(range(len(contexts))):
+        tangent = inner.momentum * tangent - inner.step_size * adjoint
+        visited = adapted.steps.pop()  # frees the tape once it is used
+        adjoint = adjoint + objective.directional(visited.latents, tangent, context(step), sums, visited.tape)
+    return losses, adapted.latents
+
+
+def _plan(objective: Objective[Any], targets: Points, contexts: Sequence[ContextIndex], memory: int) -> tuple[int, bool]:
+    """How many signals at a time, and whether their activations are kept."""
+    counts = [targets.count if index is None else index.shape[1] for index in contexts]
+    sizes = [objective.tape_bytes(count) for count in counts]
+    if any(size is None for size in sizes):
+        return targets.batch, False
+    one_signal = sum(size or 0 for size in sizes)
+    if one_signal > memory:
+        return 1, False
+    return max(1, min(targets.batch, memory // max(one_signal, 1))), True
