@@ -1,0 +1,277 @@
+"""Steps keep the physical box, land first and last samples where their affine says, and are taken back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.spatial.transform import Rotation
+
+from medfuncta.errors import ConfigError, DataError
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Quantiles, Reorient, Resample, Window, input_grid
+from medfuncta.signals.preprocess.step import GridStep
+from medfuncta.signals.signal import Signal, ValueRange
+
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # beartype draws which item of a tuple it checks
+
+FAST = settings(max_examples=40, deadline=None)
+SIZES = st.integers(1, 9)
+SPACINGS = st.floats(0.1, 8.0)
+
+
+@st.composite
+def grids(draw, dims=(1, 2, 3)):
+    """A grid with spacing, and in 3D with an oblique affine of that spacing."""
+    dim = draw(st.sampled_from(dims))
+    shape = tuple(draw(st.lists(SIZES, min_size=dim, max_size=dim)))
+    spacing = tuple(draw(st.lists(SPACINGS, min_size=dim, max_size=dim)))
+    if dim < 3:
+        return Grid(shape, spacing, None, "mm")
+    affine = np.eye(4)
+    affine[:3, :3] = (
+        Rotation.from_euler("xyz", draw(st.lists(st.floats(0, 360), min_size=3, max_size=3)), degrees=True).as_matrix() * spacing
+    )
+    affine[:3, 3] = draw(st.lists(st.floats(-100, 100), min_size=3, max_size=3))
+    return Grid(shape, spacing, affine, "mm")
+
+
+@st.composite
+def steps(draw, grid):
+    """A step that moves the samples of this grid."""
+    shape = tuple(draw(st.lists(SIZES, min_size=grid.dim, max_size=grid.dim)))
+    known = [
+        CropPad(shape),
+        CropPad(shape, fill=-5.0),
+        CropPad(shape, align="start"),
+        Resample(shape=shape),
+        Resample(shape=shape, method="mean"),
+    ]
+    known.append(Resample(spacing=tuple(draw(st.lists(SPACINGS, min_size=grid.dim, max_size=grid.dim)))))
+    if grid.affine is not None:
+        known.append(Reorient("".join(draw(st.permutations([draw(st.sampled_from(pair)) for pair in ("LR", "PA", "IS")])))))
+    return draw(st.sampled_from(known))
+
+
+def signal_on(grid, seed=0, channels=1):
+    values = np.random.default_rng(seed).normal(size=(*grid.shape, channels)).astype(np.float32)
+    return Signal("a", values, grid, ValueRange.of(values))
+
+
+def world(grid, index):
+    """Physical position of a voxel index; without an affine the position along each axis."""
+    if grid.affine is not None:
+        return grid.affine[:3, :3] @ index + grid.affine[:3, 3]
+    return np.asarray(index) * grid.spacing
+
+
+@FAST
+@given(grids(), st.data())
+def test_place_says_where_samples_go(grid, data):
+    step = data.draw(steps(grid))
+    after, matrix = step.place(grid)
+    if grid.affine is None:
+        return
+    for index in (np.zeros(3), np.array(after.shape) - 1):
+        before = matrix[:3, :3] @ index + matrix[:3, 3]
+        np.testing.assert_allclose(world(after, index), world(grid, before), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(after.affine[:3, :3], axis=0), after.spacing, rtol=1e-6)
+
+
+@FAST
+@given(grids(), st.data())
+def test_shape_is_what_place_says(grid, data):
+    step = data.draw(steps(grid))
+    moved = step.apply(signal_on(grid))
+    assert moved.domain == step.place(grid)[0]
+    assert moved.values.shape == (*moved.domain.shape, 1)
+    assert step.apply_labels(np.ones(grid.shape, np.uint8), grid).shape == moved.domain.shape
+
+
+@FAST
+@given(grids(), st.data())
+def test_taken_back_to_its_own_grid(grid, data):
+    step = data.draw(steps(grid))
+    signal = signal_on(grid)
+    back = step.invert(step.apply(signal), grid)
+    assert back.domain == grid
+    if not isinstance(step, Resample):  # resampling loses detail; all else keeps every value that it did not cut off
+        seen = slice(None) if back.mask is None else back.mask
+        np.testing.assert_array_equal(back.values[seen], signal.values[seen])
+
+
+@FAST
+@given(grids(), st.data())
+def test_a_crop_masks_exactly_what_it_cut_off(grid, data):
+    shape = tuple(data.draw(st.lists(SIZES, min_size=grid.dim, max_size=grid.dim)))
+    back = CropPad(shape, fill=0.0).invert(CropPad(shape, fill=0.0).apply(signal_on(grid)), grid)
+    kept = np.prod(np.minimum(shape, grid.shape))
+    assert kept == (grid.points if back.mask is None else back.mask.sum())
+
+
+@FAST
+@given(grids(), st.data())
+def test_the_box_stays_whole_when_resampled(grid, data):
+    shape = tuple(data.draw(st.lists(SIZES, min_size=grid.dim, max_size=grid.dim)))
+    new = grid.with_shape(shape)
+    np.testing.assert_allclose(np.multiply(new.shape, new.spacing), np.multiply(grid.shape, grid.spacing), rtol=1e-6)
+    np.testing.assert_allclose(new.half_sides, grid.half_sides, rtol=1e-6)
+    spaced = grid.with_spacing(new.spacing)
+    assert spaced.shape == shape
+    if grid.affine is not None:  # the outer corners of the corner voxels stay
+        for corner, old in ((np.full(3, -0.5), np.full(3, -0.5)), (np.array(shape) - 0.5, np.array(grid.shape) - 0.5)):
+            np.testing.assert_allclose(world(new, corner), world(grid, old), atol=1e-5)
+
+
+@FAST
+@given(grids())
+def test_coordinates_are_centred_and_fill_the_longest_side(grid):
+    coordinates = grid.coordinates()
+    np.testing.assert_allclose(coordinates, -coordinates[::-1], atol=1e-6)
+    longest = int(np.argmax(grid.half_sides))
+    assert np.isclose(np.abs(coordinates[:, longest]).max(), 1 - 1 / grid.shape[longest], atol=1e-6)
+    assert (np.abs(coordinates) < np.array(grid.half_sides) + 1e-6).all()
+
+
+@FAST
+@given(grids(), st.data())
+def test_decoding_on_the_input_grid_sees_the_same_places(grid, data):
+    """A voxel of the input, found through its world position on the new grid, has the coordinate that the chain says."""
+    chain = Preprocessing((data.draw(steps(grid)),))
+    if grid.affine is None:
+        return
+    after = chain.steps[0].place(grid)[0]
+    index = np.arange(grid.points)
+    where = np.array([world(grid, np.array(i)) for i in np.ndindex(grid.shape)])
+    on_new = (np.linalg.inv(after.affine) @ np.c_[where, np.ones(len(where))].T).T[:, :3]
+    np.testing.assert_allclose(chain.coordinates_on(grid, index), after.coordinates_at(on_new), atol=1e-4)
+
+
+@FAST
+@given(arrays(np.float32, (5, 1), elements=st.floats(-1e4, 1e4, width=32)))
+def test_value_range_maps_there_and_back(values):
+    value_range = ValueRange.of(values)
+    normal = value_range.normalise(values)
+    assert normal.min() >= 0
+    assert normal.max() <= 1
+    np.testing.assert_allclose(value_range.restore(normal), values, atol=1e-3 * max(1.0, float(np.abs(values).max())))
+
+
+def test_resampling_is_exact_for_a_ramp():
+    """Along an axis where values rise linearly, interior samples rise at the new spacing."""
+    grid = Grid((32,), (1.0,))
+    ramp = np.arange(32, dtype=np.float32)[:, None]
+    for method, shape in (("linear", (64,)), ("cubic", (64,)), ("mean", (16,)), ("linear", (16,))):
+        moved = Resample(shape=shape, method=method).apply(Signal("a", ramp, grid, ValueRange(0, 31)))
+        centres = (np.arange(shape[0]) + 0.5) * 32 / shape[0] - 0.5
+        np.testing.assert_allclose(moved.values[6:-6, 0], centres[6:-6], atol=1e-2)
+
+
+def test_mean_is_the_block_mean():
+    grid = Grid((4, 4), (1.0, 1.0))
+    signal = signal_on(grid)
+    moved = Resample(shape=(2, 2), method="mean").apply(signal)
+    np.testing.assert_allclose(moved.values[0, 0, 0], signal.values[:2, :2, 0].mean(), rtol=1e-6)
+
+
+def test_reorient_flips_and_swaps():
+    affine = np.array([[0, -2.0, 0, 10], [-1.0, 0, 0, 20], [0, 0, 3.0, 30], [0, 0, 0, 1]])  # axes point to P, L, S
+    grid = Grid((2, 3, 4), (1.0, 2.0, 3.0), affine, "mm")
+    signal = signal_on(grid)
+    moved = Reorient("RAS").apply(signal)
+    assert moved.domain.shape == (3, 2, 4)
+    assert moved.domain.spacing == (2.0, 1.0, 3.0)
+    assert moved.values[0, 0, 0, 0] == signal.values[-1, -1, 0, 0]
+    np.testing.assert_allclose(np.diag(moved.domain.affine)[:3], [2, 1, 3])
+
+
+def test_masked_samples_never_leak():
+    grid = Grid((8, 8), (1.0, 1.0))
+    values = np.ones((8, 8, 1), np.float32)
+    mask = np.ones((8, 8), bool)
+    mask[2, 2], values[2, 2] = False, np.nan
+    moved = Resample(shape=(12, 12)).apply(Signal("a", values, grid, ValueRange(0, 1), mask=mask))
+    assert not moved.mask.all()
+    np.testing.assert_allclose(moved.values[moved.mask], 1, atol=1e-3)
+
+
+def test_padding_without_a_value_is_unobserved():
+    moved = CropPad((6,)).apply(signal_on(Grid((4,))))
+    np.testing.assert_array_equal(moved.mask, [False, True, True, True, True, False])
+    filled = CropPad((6,), fill=-7.0).apply(signal_on(Grid((4,))))
+    assert filled.mask is None
+    assert filled.values[0, 0] == -7
+
+
+def test_window_and_quantiles_set_the_range():
+    signal = signal_on(Grid((1000,)))
+    window = Window(-1, 1).apply(signal)
+    assert (window.range, window.values.min(), window.values.max()) == (ValueRange(-1, 1), -1, 1)
+    quantiles = Quantiles(0.1, 0.9).apply(signal)
+    assert np.mean(signal.values < quantiles.range.low) == pytest.approx(0.1, abs=0.01)
+    assert Quantiles(0, 1, floor=0.0).apply(signal).range.low == 0
+
+
+def test_quantiles_of_background_keep_the_full_range():
+    values = np.zeros((1000, 1), np.float32)
+    values[0] = 9
+    assert Quantiles(0.01, 0.99).apply(Signal("a", values, Grid((1000,)), ValueRange(0, 9))).range == ValueRange(0, 9)
+
+
+def test_a_constant_signal_maps_to_zero():
+    values = np.full((4, 1), 3, np.float32)
+    assert not Quantiles(0, 1).apply(Signal("a", values, Grid((4,)), ValueRange(3, 4))).normalised().any()
+
+
+def test_grey_is_luminance():
+    values = np.zeros((1, 3, 3), np.float32)
+    values[0] = np.eye(3) * 255
+    grey = Grey().apply(Signal("a", values, Grid((1, 3)), ValueRange(0, 255)))
+    np.testing.assert_allclose(grey.values[0, :, 0], [76.245, 149.685, 29.07], rtol=1e-5)
+    with pytest.raises(DataError, match="2 channels"):
+        Grey().apply(signal_on(Grid((3,)), channels=2))
+
+
+@FAST
+@given(grids(dims=(3,)), st.data())
+def test_a_chain_is_kept_as_text_and_taken_back(grid, data):
+    first = data.draw(steps(grid))
+    second = data.draw(steps(first.place(grid)[0]))
+    chain = Preprocessing((first, second, Quantiles(0.0, 1.0)))
+    assert Preprocessing.from_text(chain.to_text()) == chain
+    signal = signal_on(grid)
+    try:
+        moved = chain.apply(signal)
+        back = chain.invert(moved, input_grid(moved))
+    except DataError as error:  # two crops may leave no observed sample
+        assert "no observed value" in str(error)
+        return
+    assert back.domain == grid
+    assert "input_grid" not in back.metadata
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Window(3, 3),
+        lambda: Quantiles(0.9, 0.1),
+        lambda: Reorient("RAX"),
+        lambda: Reorient("RLS"),
+        lambda: Resample(),
+        lambda: Preprocessing.from_text("{"),
+        lambda: Preprocessing.from_text('[{"step": "crop-pod"}]'),
+        lambda: Preprocessing.from_text('[{"step": "window"}]'),
+        lambda: CropPad((3, 3)).apply(signal_on(Grid((4,)))),
+        lambda: Resample(shape=(3, 3)).apply(signal_on(Grid((4,)))),
+        lambda: Resample(spacing=(1e-9,)).apply(signal_on(Grid((4,), (1.0,)))),
+        lambda: Reorient("RAS").apply(signal_on(Grid((4, 4)))),
+    ],
+)
+def test_mistakes_are_one_line(make):
+    with pytest.raises((ConfigError, DataError)) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_every_step_that_moves_samples_is_tried_here():
+    assert {CropPad, Resample, Reorient} == set(GridStep.__subclasses__())
