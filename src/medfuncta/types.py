@@ -24,4 +24,5 @@ Losses: TypeAlias = Float[Tensor, " batch"]
 
 ArrayCoordinates: TypeAlias = Float[ndarray, "points dim"]
 ArrayValues: TypeAlias = Float[ndarray, "... channels"]
+ArrayLatents: TypeAlias = Float[ndarray, "rows latent"]
 ArrayMask: TypeAlias = Bool[ndarray, "..."]
