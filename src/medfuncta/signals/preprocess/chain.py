@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -132,6 +132,5 @@ def _grid_to_text(grid: Grid) -> str:
 def _step_from_dict(data: Mapping[str, Any]) -> Step:
     if data["step"] not in STEPS:
         raise ConfigError(f"unknown preprocessing step '{data['step']}'; {suggest(data['step'], STEPS)}")
-    kind = STEPS[data["step"]]
-    known = {f.name for f in fields(kind)}
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items() if key in known})
+    settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items() if key != "step"}
+    return STEPS[data["step"]](**settings)

@@ -169,11 +169,10 @@ def _resized(image: np.ndarray, shape: tuple[int, ...], order: int) -> np.ndarra
     factor = np.divide(image.shape, shape)
     if order > 0:
         image = ndimage.gaussian_filter(image, np.maximum(0, (factor - 1) / 2), mode="nearest")
-    return ndimage.zoom(image, 1 / factor, order=order, mode="nearest", grid_mode=True)
+    return np.asarray(ndimage.zoom(image, 1 / factor, order=order, mode="nearest", grid_mode=True))
 
 
 def _averaged(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """PyTorch's adaptive average pooling: the plain block mean where shapes divide."""
-    pool = (torch.nn.functional.adaptive_avg_pool1d, torch.nn.functional.adaptive_avg_pool2d, torch.nn.functional.adaptive_avg_pool3d)
+    """PyTorch's area interpolation: the plain block mean where shapes divide."""
     batch = torch.from_numpy(np.ascontiguousarray(image))[None, None]
-    return pool[image.ndim - 1](batch, shape if image.ndim > 1 else shape[0])[0, 0].numpy()
+    return torch.nn.functional.interpolate(batch, shape, mode="area")[0, 0].numpy()
