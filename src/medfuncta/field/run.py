@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medfuncta.atomic import write_atomically, write_json
-from medfuncta.config import Config
+from medfuncta.config import Config, FieldConfig, override
 from medfuncta.errors import MedFunctaError, RunError
 from medfuncta.field.latent_field import LatentField
 from medfuncta.signals.domain import COORDINATE_CONVENTION
@@ -49,7 +49,8 @@ class Run:
     @property
     def fingerprint(self) -> str:
         """A digest of weights and sizes: equal exactly when two runs decode every latent alike."""
-        digest = hashlib.sha256(json.dumps(asdict(self.config.field), sort_keys=True).encode())
+        sizes = asdict(override(FieldConfig(), asdict(self.config.field)))  # 20 and 20.0 are one omega
+        digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
