@@ -1,0 +1,1 @@
+"""Latents: fitted, stored as a data set, decoded, imported and exported."""

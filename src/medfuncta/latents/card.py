@@ -1,0 +1,173 @@
+"""The card of a latent set: a README for a person, with the front matter that Hugging Face reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from medfuncta.latents.describe import Figures, describe
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.latent_set import LatentSet
+
+_LICENCES: Final = {
+    *("apache-2.0", "mit", "bsd-3-clause", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0"),
+    *("cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
+    *("odc-by", "odbl", "pddl", "unknown"),
+}
+"""Identifiers that Hugging Face knows; any other licence is ``other`` with its own name."""
+_BAR: Final = 40
+_LEFT_OUT_SHOWN: Final = 20
+
+
+def card(latent_set: LatentSet) -> str:
+    """The text of ``README.md``; its code blocks run in the set's own folder.
+
+    Raises:
+        LatentSetError: If a shard is damaged.
+    """
+    info, figures = latent_set.info, describe(latent_set)
+    parts = [_front_matter(info), _opening(info, figures), _splits(figures), _quality(figures), _loading(info), _columns(info)]
+    return "\n\n".join([*parts, *_left_out(info), _source(info)]) + "\n"
+
+
+def licence_id(licence: str) -> str:
+    """The identifier of a licence as its publisher words it, or ``other``.
+
+    >>> licence_id("CC BY-SA 4.0"), licence_id("ODC-By 1.0"), licence_id("ask the author")
+    ('cc-by-sa-4.0', 'odc-by', 'other')
+    """
+    slug = re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-")
+    without_version = re.sub(r"-v?[0-9.]+$", "", slug)
+    return next((name for name in (slug, without_version) if name in _LICENCES), "other")
+
+
+def _front_matter(info: SetInfo) -> str:
+    licence = licence_id(info.source.licence)
+    lines = [f"pretty_name: {json.dumps(f'MedFuncta latents of {info.source.name}')}", f"license: {licence}"]
+    if licence == "other":
+        lines.append(f"license_name: {json.dumps(info.source.licence)}")
+    lines += ["tags: [medfuncta, neural-fields, medical]", "configs:", "- config_name: default", "  data_files:"]
+    for split in info.splits:
+        lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _opening(info: SetInfo, figures: Figures) -> str:
+    kind = {1: "traces", 2: "images", 3: "volumes"}[info.spec.dim]
+    modality = f"{info.spec.modality.upper()} " if info.spec.modality else ""
+    return f"""# MedFuncta latents of {info.source.name}
+
+{info.signals:,} {modality}{kind}, a vector of {info.latent_size:,} numbers each (`{info.dtype}`; {figures.bytes / 1e6:,.1f} MB in all). The
+shared network in `field/` turns such a vector back into the signal, in its own units and at any resolution. Vectors of similar
+signals lie close together, so they serve for classification, search and other learning without the signals themselves.
+
+- **Licence**: {info.source.licence}, carried over from the source.
+- **Field**: `{info.fingerprint}`. Latents mean nothing to any other field.
+- **Fitted with**: {", ".join(f"{name} {value}" for name, value in info.fit.items())}."""
+
+
+def _splits(figures: Figures) -> str:
+    lines = ["## Splits", "", "| split | signals | left out | classes |", "|---|---|---|---|"]
+    for name, split in figures.splits.items():
+        classes = ", ".join(f"{label}: {count:,}" for label, count in split.labels.items()) or "none"
+        lines.append(f"| {name} | {split.signals:,} | {split.left_out:,} | {classes} |")
+    return "\n".join(lines)
+
+
+def _quality(figures: Figures) -> str:
+    largest = max(figures.histogram.values())
+    bars = [f"{edge:4.0f} dB | {'#' * round(_BAR * n / largest):<{_BAR}} {n:,}" for edge, n in figures.histogram.items()]
+    known = figures.storage_cost is not None and figures.dtype != "float32"
+    cost = f" Storing them as {figures.dtype} cost {figures.storage_cost:.2f} dB of it." if known else ""
+    return "\n".join(
+        [
+            "## Quality",
+            "",
+            f"PSNR of what the stored latents decode to, values clamped to [0, 1]: mean {figures.psnr_mean:.2f} dB, median "
+            f"{figures.psnr_median:.2f} dB, worst {figures.psnr_worst:.2f} dB.{cost}",
+            "",
+            "```text",
+            *bars,
+            "```",
+        ]
+    )
+
+
+def _loading(info: SetInfo) -> str:
+    split = next(iter(info.splits))
+    scale = (
+        "\n\nThe latent of a row is `latent` times `latent_scale`; MedFuncta's own reader multiplies them." if info.dtype == "int8" else ""
+    )
+    return f"""## Loading
+
+In this folder, or with its path or its name on the hub in place of `"."`:
+
+```python
+from datasets import load_dataset
+
+latents = load_dataset(".", split="{split}")
+print(latents[0]["id"], latents.features["label"])
+```
+
+```python
+from glob import glob
+import pandas as pd
+
+frame = pd.concat(pd.read_parquet(path) for path in sorted(glob("data/{split}-*.parquet")))
+print(frame[["id", "label", "psnr"]].describe())
+```
+
+```python
+from datasets import load_dataset
+from torch.utils.data import DataLoader
+
+latents = load_dataset(".", split="{split}").with_format("torch", columns=["latent"])
+batch = next(iter(DataLoader(latents, batch_size=64)))["latent"]
+```
+
+```python
+import duckdb
+
+print(duckdb.sql("SELECT label, count(*), avg(psnr) FROM 'data/*.parquet' GROUP BY label"))
+```
+
+Back to a signal, with `pip install medfuncta`:
+
+```python
+import torch
+from medfuncta.latents.decode import reconstruct
+from medfuncta.latents.latent_set import LatentSet
+
+latents = LatentSet.open(".")
+row = latents.split("{split}").row(0)
+signal = reconstruct(latents.run, torch.from_numpy(row.latent), row.header)
+```{scale}"""
+
+
+def _columns(info: SetInfo) -> str:
+    shown = "`spacing` (in `spacing_unit`), `affine` (4 x 4, row by row)"
+    positions = " `positions` are those of scattered samples, axis by axis for each." if info.positions else ""
+    return f"""## Columns
+
+`id`, `latent`, `label`, `psnr` (dB); the signal's own grid: `shape`, {shown}; its values: 0 and 1 mean
+`value_low` and `value_high` in `unit`, and `dtype` was their type; `metadata` is what the source says besides, as JSON.{positions}"""
+
+
+def _left_out(info: SetInfo) -> list[str]:
+    entries = [(name, entry) for name, split in info.splits.items() for entry in split.left_out]
+    if not entries:
+        return []
+    lines = [f"- {split}: `{entry.name}`: {entry.reason}" for split, entry in entries[:_LEFT_OUT_SHOWN]]
+    more = [f"- and {len(entries) - _LEFT_OUT_SHOWN} more, in `latent_set.json`"] if len(entries) > _LEFT_OUT_SHOWN else []
+    return ["\n".join(["## Left out", "", *lines, *more])]
+
+
+def _source(info: SetInfo) -> str:
+    source = info.source
+    details = "".join(f"\n- {name}: {value}" for name, value in source.details.items())
+    citation = f"\n\n{source.citation}" if source.citation else ""
+    return f"""## Source
+
+`{source.name}`, splits kept apart by: {source.split_by}. How its signals were made:
+{details or "as they are"}{citation}"""

@@ -1,0 +1,92 @@
+"""A latent set in figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.latents.shards import Note
+
+
+@dataclass(frozen=True)
+class SplitFigures:
+    """One split.
+
+    Args:
+        signals: Rows.
+        left_out: Files and signals without a row.
+        labels: Rows of each class by name; a multi-label row counts for each of its classes, one without a label for none.
+    """
+
+    signals: int
+    left_out: int
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All of it.
+
+    Args:
+        splits: By name.
+        latent_size: P.
+        dtype: How latents are stored.
+        bytes: Of the shards on disk.
+        psnr_mean, psnr_median, psnr_worst: Decibels, over all splits.
+        storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits, or None where the fit did not note it.
+        histogram: Rows by PSNR in bins of equal width, with each bin's lower edge in decibels.
+    """
+
+    splits: Mapping[str, SplitFigures]
+    latent_size: int
+    dtype: str
+    bytes: int
+    psnr_mean: float
+    psnr_median: float
+    psnr_worst: float
+    storage_cost: float | None
+    histogram: Mapping[float, int]
+
+
+def describe(latent_set: LatentSet) -> Figures:
+    """Read the labels and the PSNR of every row, but no latent.
+
+    Raises:
+        LatentSetError: If a shard is damaged.
+    """
+    splits = [latent_set.split(name) for name in latent_set.splits]
+    shards = [shard for split in splits for shard in split.shards]
+    psnr = np.concatenate([split.psnr for split in splits]).astype(np.float64)
+    fitted = Note.join([shard.note for shard in shards]).fitted_psnr
+    counts, edges = np.histogram(psnr, bins=_edges(psnr))
+    return Figures(
+        splits={split.name: _split_figures(split, len(latent_set.info.splits[split.name].left_out)) for split in splits},
+        latent_size=latent_set.info.latent_size,
+        dtype=latent_set.info.dtype,
+        bytes=sum(shard.path.stat().st_size for shard in shards),
+        psnr_mean=float(psnr.mean()),
+        psnr_median=float(np.median(psnr)),
+        psnr_worst=float(psnr.min()),
+        storage_cost=None if fitted is None else float(fitted / len(psnr) - psnr.mean()),
+        histogram={float(edge): int(count) for edge, count in zip(edges, counts, strict=False)},
+    )
+
+
+def _edges(psnr: np.ndarray) -> np.ndarray:
+    """About ten bins with edges that a person would choose, in whole decibels."""
+    low, high = np.floor(psnr.min()), np.floor(psnr.max()) + 1
+    width = max(1, int(np.ceil((high - low) / 10)))
+    return np.arange(low, high + width, width)
+
+
+def _split_figures(split: Split, left_out: int) -> SplitFigures:
+    counts: Counter[int] = Counter()
+    for rows in split.batches(columns=["label"]):
+        for label in rows.table["label"].to_pylist():
+            counts.update(label if isinstance(label, list) else () if label is None else (label,))
+    names = dict(enumerate(split.info.spec.label_names))
+    return SplitFigures(len(split), left_out, {names.get(number, str(number)): counts[number] for number in sorted(counts)})

@@ -1,0 +1,95 @@
+"""New latent sets from finished ones: some of the rows, or several sets in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medfuncta.errors import LatentSetError
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.sources.source import Skipped, SourceInfo
+
+
+def filter_latent_set(latent_set: LatentSet, where: pc.Expression, out: Path | str) -> LatentSet:
+    """The rows for which ``where`` holds, as a new set.
+
+    Args:
+        latent_set: Read in constant memory.
+        where: On any column, such as ``pyarrow.compute.field("psnr") > 30``.
+        out: A new folder.
+
+    Raises:
+        LatentSetError: If no row of a split is left, or ``where`` does not fit the columns.
+    """
+    details = {**latent_set.info.source.details, "filter": str(where)}
+    info = replace(latent_set.info, source=replace(latent_set.info.source, details=details), splits={})
+    writer = LatentSetWriter(out, latent_set.run, info)
+    for name in latent_set.splits:
+        _copy(writer, name, [latent_set.split(name)], where)
+    return writer.finish()
+
+
+def merge_latent_sets(latent_sets: Sequence[LatentSet], out: Path | str) -> LatentSet:
+    """All rows of several sets of one field, split by split, as a new set.
+
+    Raises:
+        LatentSetError: If there is none, they are of different fields or forms, or an id would be there twice in a split.
+    """
+    if not latent_sets:
+        raise LatentSetError("no latent sets to merge; give at least one")
+    first = latent_sets[0].info
+    for other in latent_sets[1:]:
+        first.check_continues(replace(other.info, source=first.source, fit=first.fit, splits={}))
+    writer = LatentSetWriter(out, latent_sets[0].run, replace(first, source=_joined_source([s.info for s in latent_sets]), splits={}))
+    for name in dict.fromkeys(name for latent_set in latent_sets for name in latent_set.splits):
+        _copy(writer, name, [latent_set.split(name) for latent_set in latent_sets if name in latent_set.splits])
+    return writer.finish()
+
+
+def _copy(writer: LatentSetWriter, name: str, splits: Sequence[Split], where: pc.Expression | None = None) -> None:
+    target = writer.split(name)
+    if target is None:
+        return
+    if target.consumed:
+        raise LatentSetError(f"'{writer.folder.name}' holds part of split '{name}' from an attempt that was stopped; remove it first")
+    seen: set[str] = set()
+    for split in splits:
+        for rows in split.batches():
+            try:
+                table = rows.table if where is None else rows.table.filter(where)
+            except pa.ArrowInvalid as error:
+                raise LatentSetError(f"cannot filter by '{where}': {error}; columns: {', '.join(rows.table.column_names)}") from error
+            ids = table["id"].to_pylist()
+            doubled = seen.intersection(ids)
+            if doubled:
+                raise LatentSetError(f"'{min(doubled)}' would be twice in split '{name}'; filter it out of one of the sets")
+            seen.update(ids)
+            if ids:
+                target.append(table, last_id=ids[-1])
+    writer.finish_split(target, _left_out(splits))
+
+
+def _left_out(splits: Iterable[Split]) -> list[Skipped]:
+    return [entry for split in splits for entry in split.info.splits[split.name].left_out]
+
+
+def _joined_source(infos: Sequence[SetInfo]) -> SourceInfo:
+    """What the sources say, each thing once; the licences of all of them hold."""
+    sources = [info.source for info in infos]
+
+    def every(name: str, separator: str) -> str:
+        return separator.join(dict.fromkeys(value for source in sources if (value := getattr(source, name))))
+
+    return SourceInfo(
+        every("name", " + "),
+        every("licence", " and "),
+        every("citation", "; "),
+        every("split_by", " / "),
+        {f"{source.name} {key}": value for source in sources for key, value in source.details.items()},
+    )

@@ -1,0 +1,206 @@
+"""A latent set: the folder that ``medfuncta fit`` writes, read lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from medfuncta.errors import LatentSetError, suggest
+from medfuncta.field.run import Run
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.rows import LATENT_COLUMNS, LatentRow, Rows
+from medfuncta.latents.shards import Shard, find_shards
+from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.types import ArrayLatents
+
+FIELD_FOLDER = "field"
+_BATCH = 4096
+_IDS_SHOWN = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split. Arrays are read when first asked for and kept; :meth:`batches` keeps nothing.
+
+    Args:
+        name: ``train``, ``val`` or ``test``.
+        shards: Its files.
+        info: What holds for all rows of the set.
+    """
+
+    name: str
+    shards: Sequence[Shard]
+    info: SetInfo
+
+    def __len__(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+    def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+        """All rows in order, at most ``rows`` at a time, with only these columns.
+
+        Raises:
+            LatentSetError: If a shard is damaged.
+        """
+        for shard in self.shards:
+            for batch in shard.batches(columns, rows):
+                yield Rows(pa.Table.from_batches([batch]), self.info)
+
+    def _column(self, name: str) -> Rows:
+        return Rows(pa.concat_tables(rows.table for rows in self.batches(columns=[name])), self.info)
+
+    @cached_property
+    def id_column(self) -> pa.ChunkedArray:
+        """The ids as Arrow holds them, a tenth of what a list of Python strings takes."""
+        return self._column("id").table["id"]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return self.id_column.to_pylist()
+
+    @cached_property
+    def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
+        """As in :attr:`Rows.labels`."""
+        return self._column("label").labels
+
+    @cached_property
+    def psnr(self) -> Float[ndarray, " rows"]:
+        """Decibels."""
+        return self._column("psnr").psnr
+
+    @cached_property
+    def latents(self) -> ArrayLatents:
+        """All latents, ``[rows, latent]`` float32."""
+        latents = np.empty((len(self), self.info.latent_size), np.float32)
+        columns = [name for name in LATENT_COLUMNS if name == "latent" or self.info.dtype == "int8"]
+        start = 0
+        for rows in self.batches(columns=columns):
+            latents[start : start + len(rows)] = rows.latents
+            start += len(rows)
+        return latents
+
+    def row(self, index: int) -> LatentRow:
+        """One row, read from its row group.
+
+        Raises:
+            IndexError: If there is no such row.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
+        shard = int(np.searchsorted(starts, index, side="right")) - 1
+        table, first = self.shards[shard].group_of(index - int(starts[shard]))
+        return Rows(table, self.info).row(index - int(starts[shard]) - first, self.name)
+
+    def header(self, index: int) -> SignalHeader:
+        """The signal of one row without its values."""
+        return self.row(index).header
+
+    def find(self, id: str) -> int | None:
+        """The row of this id, or None."""
+        index = pc.index(self.id_column, id).as_py()  # type: ignore[attr-defined]
+        return index if index >= 0 else None
+
+
+class LatentSet:
+    """Latents of many signals with the field that decodes them. Make one with :meth:`open`."""
+
+    def __init__(self, folder: Path, info: SetInfo, splits: Sequence[Split]) -> None:
+        self.folder = folder
+        self.info = info
+        self._splits = {split.name: split for split in splits}
+
+    @classmethod
+    def open(cls, folder: Path | str) -> LatentSet:
+        """Read what the set says of itself and the footers of its shards; no latent yet.
+
+        Raises:
+            LatentSetError: If it is no latent set, has no finished split, or a shard is missing, damaged or of another field.
+        """
+        folder = Path(folder)
+        info = SetInfo.load(folder)
+        if not info.splits:
+            raise LatentSetError(f"the latent set '{folder.name}' has no finished split; run the same 'medfuncta fit' again to finish it")
+        splits = [Split(name, find_shards(folder, name), info) for name in info.splits]
+        for split in splits:
+            for shard in split.shards:
+                if shard.note.fingerprint != info.fingerprint:
+                    raise LatentSetError(
+                        f"{shard.path.name} was fitted with another field than '{folder.name}'; copy the whole folder again"
+                    )
+        return cls(folder, info, splits)
+
+    @cached_property
+    def run(self) -> Run:
+        """The field that decodes the latents.
+
+        Raises:
+            RunError: If it is missing or damaged.
+            LatentSetError: If it is not the one that the latents were fitted with.
+        """
+        run = Run.load(self.folder / FIELD_FOLDER)
+        self.check_field(run)
+        return run
+
+    def check_field(self, run: Run) -> None:
+        """Raise unless ``run`` is the field that these latents were fitted with.
+
+        Raises:
+            LatentSetError: If it is another one.
+        """
+        if run.fingerprint != self.info.fingerprint:
+            raise LatentSetError(
+                f"the latents in '{self.folder.name}' were fitted with the field {self.info.fingerprint[:8]}, got {run.fingerprint[:8]}; "
+                "use the run that they were fitted with"
+            )
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the finished splits."""
+        return tuple(self._splits)
+
+    def __len__(self) -> int:
+        return sum(len(split) for split in self._splits.values())
+
+    def split(self, name: str) -> Split:
+        """One split.
+
+        Raises:
+            LatentSetError: If there is none of that name.
+        """
+        if name not in self._splits:
+            raise LatentSetError(f"no split '{name}' in '{self.folder.name}'; {suggest(name, self._splits)}")
+        return self._splits[name]
+
+    def row(self, id: str, split: str | None = None) -> LatentRow:
+        """The signal with this id.
+
+        Args:
+            id: Of the signal.
+            split: Where to look; everywhere when None.
+
+        Raises:
+            LatentSetError: If no signal, or one in several splits, has this id.
+        """
+        places = [self.split(name) for name in (self.splits if split is None else (split,))]
+        found = [(place, index) for place in places if (index := place.find(id)) is not None]
+        if not found:
+            raise LatentSetError(f"no signal '{id}' in '{self.folder.name}'; {_nearest(id, places)}")
+        if len(found) > 1:
+            raise LatentSetError(f"'{id}' is in the splits {', '.join(p.name for p, _ in found)}; say which one")
+        place, index = found[0]
+        return place.row(index)
+
+
+def _nearest(id: str, splits: Sequence[Split]) -> str:
+    """The end of an error line about an unknown id; only some ids are looked at and shown, there may be a million."""
+    few = [id for split in splits for id in split.id_column.slice(0, _IDS_SHOWN).to_pylist()]
+    near = suggest(id, few).partition(" Known")[0]
+    return f"{near} It has {sum(map(len, splits))} signals, such as {', '.join(few[:3])}".strip()

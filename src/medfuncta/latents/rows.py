@@ -1,0 +1,99 @@
+"""Rows of a latent set in memory, seen as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.quantise import restore
+from medfuncta.latents.schema import header_of
+from medfuncta.signals.signal import Label
+from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.types import ArrayLatents
+
+NO_LABEL = -1
+LATENT_COLUMNS = ("latent", "latent_scale")
+
+
+@dataclass(frozen=True, eq=False)
+class LatentRow:
+    """One signal of a latent set.
+
+    Args:
+        id: Of the signal.
+        split: Where it lies.
+        latent: ``[latent]`` float32.
+        label: Class number, several for multi-label data, or None.
+        psnr: Of its reconstruction, in decibels.
+        header: The signal without its values, to decode into.
+    """
+
+    id: str
+    split: str
+    latent: Float[ndarray, " latent"]
+    label: Label
+    psnr: float
+    header: SignalHeader
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of one split.
+
+    Args:
+        table: Their columns, or those that were asked for.
+        info: What holds for all rows of the set.
+    """
+
+    table: pa.Table
+    info: SetInfo
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    @property
+    def ids(self) -> list[str]:
+        return self.table["id"].to_pylist()
+
+    @property
+    def latents(self) -> ArrayLatents:
+        """``[rows, latent]`` float32, 8-bit ones times their scale."""
+        flat = pc.list_flatten(self.table["latent"]).combine_chunks()
+        stored = flat.to_numpy(zero_copy_only=False).reshape(len(self), self.info.latent_size)
+        scales = self.table["latent_scale"].to_numpy() if self.info.dtype == "int8" else None
+        return restore(stored, scales)
+
+    @property
+    def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
+        """Class numbers ``[rows]``, -1 where there is none; for multi-label data 0 or 1 ``[rows, classes]``."""
+        column = self.table["label"]
+        if not self.info.multi_label:
+            return pc.fill_null(column, NO_LABEL).to_numpy()
+        labels = column.to_pylist()
+        known = len(self.info.spec.label_names) or 1 + max((c for row in labels if row for c in row), default=-1)
+        table = np.zeros((len(labels), known), np.int64)
+        for row, classes in enumerate(labels):
+            table[row, classes or []] = 1
+        return table
+
+    @property
+    def psnr(self) -> Float[ndarray, " rows"]:
+        """Decibels."""
+        return self.table["psnr"].to_numpy()
+
+    def header(self, index: int) -> SignalHeader:
+        """The signal of one row without its values."""
+        columns = [name for name in self.table.column_names if name not in LATENT_COLUMNS]
+        return header_of(self.table.select(columns).slice(index, 1).to_pylist()[0], self.info)
+
+    def row(self, index: int, split: str) -> LatentRow:
+        """One row."""
+        one = Rows(self.table.slice(index, 1), self.info)
+        header = one.header(0)
+        return LatentRow(header.id, split, one.latents[0], header.label, float(one.psnr[0]), header)

@@ -1,0 +1,159 @@
+"""The columns of a latent set, and signals turned into rows.
+
+``id``, ``latent``, ``latent_scale`` (8-bit only), ``label``, ``psnr``; then what a latent needs to be decoded in physical units on the
+signal's own grid: ``shape``, ``spacing``, ``spacing_unit``, ``affine`` (16 numbers, row by row), ``value_low``, ``value_high``, ``unit``,
+``dtype``; then ``metadata``, the source's own words as a JSON object.
+
+A scattered signal is stored with the regular grid that fills its box with about as many samples, so that it can be decoded like any
+other; its ``positions`` are a column of their own, there only when asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.quantise import quantise
+from medfuncta.signals.domain import Domain, Grid, Scatter
+from medfuncta.signals.signal import Label, Signal, ValueRange
+from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.types import ArrayLatents
+
+Row = Mapping[str, Any]
+
+
+def schema_of(info: SetInfo) -> pa.Schema:
+    """The Arrow schema; its ``huggingface`` entry tells ``datasets`` the types and the names of the classes."""
+    label = pa.list_(pa.int64()) if info.multi_label else pa.int64()
+    fields = [
+        pa.field("id", pa.string()),
+        pa.field("latent", pa.list_(pa.from_numpy_dtype(np.dtype(info.dtype)), info.latent_size)),
+        *([pa.field("latent_scale", pa.float32())] if info.dtype == "int8" else []),
+        pa.field("label", label),
+        pa.field("psnr", pa.float32()),
+        pa.field("shape", pa.list_(pa.int32())),
+        pa.field("spacing", pa.list_(pa.float64())),
+        pa.field("spacing_unit", pa.string()),
+        pa.field("affine", pa.list_(pa.float64())),
+        pa.field("value_low", pa.float64()),
+        pa.field("value_high", pa.float64()),
+        pa.field("unit", pa.string()),
+        pa.field("dtype", pa.string()),
+        pa.field("metadata", pa.string()),
+        *([pa.field("positions", pa.list_(pa.float64()))] if info.positions else []),
+    ]
+    features = {field.name: _feature(field.type) for field in fields}
+    if info.spec.label_names:
+        names = {"names": list(info.spec.label_names), "_type": "ClassLabel"}
+        features["label"] = {"feature": names, "_type": "Sequence"} if info.multi_label else names
+    return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    """An Arrow type in the words of ``datasets``."""
+    if pa.types.is_fixed_size_list(kind):
+        return {"feature": _feature(kind.value_type), "length": kind.list_size, "_type": "Sequence"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "Sequence"}
+    names = {pa.float16(): "float16", pa.float32(): "float32", pa.float64(): "float64"}
+    return {"dtype": names.get(kind, str(kind)), "_type": "Value"}
+
+
+def table_of(info: SetInfo, headers: Sequence[SignalHeader], latents: ArrayLatents, psnr: np.ndarray) -> pa.Table:
+    """Signals as rows.
+
+    Args:
+        info: What holds for all rows.
+        headers: The signals.
+        latents: ``[signals, latent]`` finite numbers.
+        psnr: ``[signals]`` decibels.
+    """
+    stored, scales = quantise(latents, info.dtype)
+    columns: dict[str, Any] = {
+        "latent": pa.FixedSizeListArray.from_arrays(pa.array(stored.reshape(-1)), info.latent_size),
+        "psnr": pa.array(psnr, pa.float32()),
+    }
+    if scales is not None:
+        columns["latent_scale"] = pa.array(scales)
+    rows = [_row(header.template, info) for header in headers]
+    schema = schema_of(info)
+    arrays = [columns[f.name] if f.name in columns else pa.array([row[f.name] for row in rows], f.type) for f in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _row(signal: Signal, info: SetInfo) -> Row:
+    domain = signal.domain
+    grid = domain if isinstance(domain, Grid) else grid_in_box(domain)
+    row: dict[str, Any] = {
+        "id": signal.id,
+        "label": _stored_label(signal.label, info.multi_label),
+        "shape": grid.shape,
+        "spacing": grid.spacing,
+        "spacing_unit": grid.unit,
+        "affine": None if grid.affine is None else np.asarray(grid.affine, np.float64).reshape(-1),
+        "value_low": signal.range.low,
+        "value_high": signal.range.high,
+        "unit": signal.unit,
+        "dtype": signal.dtype,
+        "metadata": json.dumps(dict(signal.metadata)),
+    }
+    if info.positions:
+        row["positions"] = domain.positions.reshape(-1) if isinstance(domain, Scatter) else None
+    return row
+
+
+def _stored_label(label: Label, multi_label: bool) -> Any:
+    if label is None or not multi_label:
+        return label
+    return [label] if isinstance(label, int) else list(label)
+
+
+def grid_in_box(scatter: Scatter) -> Grid:
+    """The regular grid that fills the box of scattered samples with about as many; a coordinate means the same place in both."""
+    low, high = np.asarray(scatter.low, np.float64), np.asarray(scatter.high, np.float64)
+    sides = high - low
+    step = (prod(sides.tolist()) / scatter.points) ** (1 / scatter.dim)
+    shape = np.maximum(1, np.rint(sides / step)).astype(int)
+    spacing = sides / shape
+    affine = np.eye(4)
+    affine[range(scatter.dim), range(scatter.dim)] = spacing
+    affine[: scatter.dim, 3] = low + spacing / 2
+    return Grid(tuple(shape.tolist()), tuple(spacing.tolist()), affine, scatter.unit)
+
+
+def header_of(row: Row, info: SetInfo) -> SignalHeader:
+    """The signal of a row without its values, ready for ``reconstruct``."""
+    domain = _domain(row)
+    shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
+    label = row["label"]
+    signal = Signal(
+        id=row["id"],
+        values=np.broadcast_to(np.zeros(info.spec.channels, np.float32), (*shape, info.spec.channels)),
+        domain=domain,
+        range=ValueRange(row["value_low"], row["value_high"]),
+        unit=row["unit"],
+        label=tuple(label) if isinstance(label, list) else label,
+        dtype=row["dtype"],
+        metadata=json.loads(row["metadata"]),
+    )
+    return SignalHeader.of(signal)
+
+
+def _domain(row: Row) -> Domain:
+    affine = None if row["affine"] is None else np.reshape(row["affine"], (4, 4))
+    spacing = None if row["spacing"] is None else tuple(row["spacing"])
+    grid = Grid(tuple(row["shape"]), spacing, affine, row["spacing_unit"])
+    positions = row.get("positions")
+    if positions is None or spacing is None or affine is None:
+        return grid
+    first = affine[: grid.dim, 3]
+    low = first - np.asarray(spacing) / 2
+    high = low + np.asarray(grid.shape) * spacing
+    inside = np.clip(np.reshape(positions, (-1, grid.dim)), low, high)  # the box was rounded on its way through the grid
+    return Scatter(inside, tuple(low.tolist()), tuple(high.tolist()), grid.unit)

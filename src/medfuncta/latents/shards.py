@@ -1,0 +1,180 @@
+"""Shards: Parquet files of rows, each with a note in its footer that ties it to its field and to its place in the source."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medfuncta.atomic import write_atomically
+from medfuncta.errors import LatentSetError
+from medfuncta.sources.source import Skipped
+
+DATA_FOLDER = "data"
+_NAME: Final = re.compile(r"(?P<split>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.parquet")
+_NOTE_KEY: Final = b"medfuncta"
+_GROUP_BYTES: Final = 16 * 2**20
+"""Latents of a row group: what a reader holds at a time, and what reading one row costs."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a shard says of itself.
+
+    Args:
+        fingerprint: Of the field that decodes its latents.
+        consumed: Signals of the source that it accounts for: its rows and what was left out.
+        left_out: Signals without a row.
+        last_id: The last signal that it accounts for.
+        next_piece: The first piece (see ``writer``) that it does not hold.
+        fitted_psnr: Sum over rows of the PSNR before latents were stored in fewer bits, in decibels; None when not known.
+    """
+
+    fingerprint: str
+    consumed: int
+    left_out: tuple[Skipped, ...] = ()
+    last_id: str = ""
+    next_piece: int = 0
+    fitted_psnr: float | None = None
+
+    @classmethod
+    def join(cls, notes: Sequence[Note]) -> Note:
+        """The note of several pieces, one after the other."""
+        fitted = [note.fitted_psnr for note in notes]
+        return cls(
+            notes[0].fingerprint,
+            sum(note.consumed for note in notes),
+            tuple(entry for note in notes for entry in note.left_out),
+            notes[-1].last_id,
+            notes[-1].next_piece,
+            None if None in fitted else sum(fitted),  # type: ignore[arg-type]
+        )
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """``train-00000-of-00002.parquet``, as Hugging Face names them."""
+    return f"{split}-{index:05d}-of-{count:05d}.parquet"
+
+
+def write_shard(path: Path, table: pa.Table, note: Note) -> None:
+    """Write rows and their note atomically. Latents hardly compress and are stored plain; everything else is compressed."""
+    metadata = {**(table.schema.metadata or {}), _NOTE_KEY: json.dumps(asdict(note))}
+    latent_bytes = table.schema.field("latent").type.list_size * table.schema.field("latent").type.value_type.bit_width // 8
+    small = [name for name in table.column_names if name != "latent"]
+    latent_path = "latent.list.element"
+    compression = {name: "zstd" for name in _leaf_paths(table.schema, small)} | {latent_path: "none"}
+    write_atomically(
+        path,
+        lambda temporary: pq.write_table(
+            table.replace_schema_metadata(metadata),
+            temporary,
+            row_group_size=max(1, _GROUP_BYTES // latent_bytes),
+            compression=compression,
+            use_dictionary=_leaf_paths(table.schema, [n for n in small if n not in ("id", "psnr", "latent_scale", "positions")]),
+            write_statistics=_leaf_paths(table.schema, small),
+        ),
+    )
+
+
+def _leaf_paths(schema: pa.Schema, names: Sequence[str]) -> list[str]:
+    """Columns as Parquet names them: a list's numbers lie at ``name.list.element``."""
+    return [f"{name}.list.element" if pa.types.is_list(schema.field(name).type) else name for name in names]
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """One Parquet file, opened lazily.
+
+    Args:
+        path: The file.
+        rows: How many it holds.
+        note: What it says of itself.
+    """
+
+    path: Path
+    rows: int
+    note: Note
+
+    @classmethod
+    def open(cls, path: Path) -> Shard:
+        """Read the footer.
+
+        Raises:
+            LatentSetError: If the file is missing, cut, or no shard of a latent set.
+        """
+        with reading(path), pq.ParquetFile(path) as file:
+            rows, metadata = file.metadata.num_rows, file.schema_arrow.metadata or {}
+        try:
+            data = json.loads(metadata[_NOTE_KEY])
+            note = Note(**{**data, "left_out": tuple(Skipped(**entry) for entry in data["left_out"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise LatentSetError(f"{path.name} is not a shard of a latent set; expected a file that 'medfuncta fit' wrote") from error
+        return cls(path, rows, note)
+
+    def read(self) -> pa.Table:
+        """All rows and columns.
+
+        Raises:
+            LatentSetError: If the file is damaged.
+        """
+        with reading(self.path), pq.ParquetFile(self.path) as file:
+            return file.read()
+
+    def batches(self, columns: Sequence[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows in order, at most ``rows`` at a time.
+
+        Raises:
+            LatentSetError: If the file is damaged.
+        """
+        with reading(self.path), pq.ParquetFile(self.path) as file:
+            yield from file.iter_batches(batch_size=rows, columns=None if columns is None else list(columns))
+
+    def group_of(self, row: int) -> tuple[pa.Table, int]:
+        """The row group that holds a row, and the number of its first row.
+
+        Raises:
+            LatentSetError: If the file is damaged.
+        """
+        with reading(self.path), pq.ParquetFile(self.path) as file:
+            first = group = 0
+            while row >= first + file.metadata.row_group(group).num_rows:
+                first += file.metadata.row_group(group).num_rows
+                group += 1
+            return file.read_row_group(group), first
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what Arrow says about a broken file into one line."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise LatentSetError(f"no {path.name} in the latent set; copy the whole folder again") from error
+    except (pa.ArrowException, OSError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LatentSetError(f"{path.name} is cut or damaged ({line}); copy it again or fit this split anew") from error
+
+
+def find_shards(folder: Path, split: str) -> list[Shard]:
+    """The shards of a finished split, in order.
+
+    Raises:
+        LatentSetError: If one is missing, damaged, or they are not of one fit.
+    """
+    found = [m for path in sorted((folder / DATA_FOLDER).glob("*.parquet")) if (m := _NAME.fullmatch(path.name)) and m["split"] == split]
+    if not found:
+        raise LatentSetError(f"no shard of split '{split}' in '{folder.name}'; copy the whole folder again")
+    count = int(found[-1]["count"])
+    names = [shard_name(split, index, count) for index in range(count)]
+    missing = [name for name in names if not (folder / DATA_FOLDER / name).is_file()]
+    if missing or len(found) != count:
+        odd = missing[0] if missing else f"{len(found) - count} shards too many"
+        raise LatentSetError(f"split '{split}' in '{folder.name}' is not whole ({odd}); copy the whole folder again")
+    return [Shard.open(folder / DATA_FOLDER / name) for name in names]

@@ -1,0 +1,70 @@
+"""Whether a latent set is sound, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow.compute as pc
+
+from medfuncta.errors import LatentSetError, RunError
+from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.latents.rows import LATENT_COLUMNS, Rows
+
+
+def problems(latent_set: LatentSet) -> Iterator[str]:
+    """Everything that is wrong, a line each: the field, then every split read once in constant memory (but for its ids)."""
+    try:
+        _ = latent_set.run
+    except (RunError, LatentSetError) as error:
+        yield str(error)
+    for name in latent_set.splits:
+        split = latent_set.split(name)
+        try:
+            yield from _split_problems(split)
+        except LatentSetError as error:  # a shard that cannot be read to its end
+            yield str(error)
+
+
+def validate(latent_set: LatentSet) -> None:
+    """Raise unless everything is sound.
+
+    Raises:
+        LatentSetError: With the first problem and the number of others.
+    """
+    found = list(problems(latent_set))
+    if found:
+        more = f" (and {len(found) - 1} more problems)" if len(found) > 1 else ""
+        raise LatentSetError(f"{found[0]}{more}")
+
+
+def _split_problems(split: Split) -> Iterator[str]:
+    expected = split.info.splits[split.name].signals
+    if len(split) != expected:
+        yield f"split '{split.name}' has {len(split)} rows; expected {expected}; copy the whole folder again"
+    yield from _doubled(split)
+    columns = [name for name in (*LATENT_COLUMNS, "id", "label") if name != "latent_scale" or split.info.dtype == "int8"]
+    for rows in split.batches(columns=columns):
+        yield from _row_problems(split, rows)
+
+
+def _doubled(split: Split) -> Iterator[str]:
+    counts = pc.value_counts(split.id_column).flatten()  # type: ignore[attr-defined]
+    ids = counts[0].filter(pc.greater(counts[1], 1))
+    if len(ids):
+        yield f"split '{split.name}' has {len(ids)} ids more than once, such as '{ids[0]}'; fit it anew or filter them out"
+
+
+def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
+    broken = np.flatnonzero(~np.isfinite(rows.latents).all(axis=1))
+    if len(broken):
+        example = rows.ids[broken[0]]
+        yield f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as '{example}'; fit it anew or filter them out"
+    classes = len(split.info.spec.label_names)
+    labels = pc.list_flatten(rows.table["label"]) if split.info.multi_label else rows.table["label"]
+    bounds = pc.min_max(labels).as_py()
+    if classes and bounds["min"] is not None and not (bounds["min"] >= 0 and bounds["max"] < classes):
+        yield (
+            f"split '{split.name}' has labels from {bounds['min']} to {bounds['max']}; expected 0 to {classes - 1}, one for each of the "
+            f"{classes} named classes"
+        )

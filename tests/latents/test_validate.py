@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from latents.sets import SetMaker, random_latents
+from medfuncta.errors import LatentSetError
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.validate import problems, validate
+
+
+def test_a_sound_set_has_no_problems(make_set: SetMaker) -> None:
+    validate(make_set(train=7, val=2))
+
+
+def test_a_nan_latent_is_found(make_set: SetMaker) -> None:
+    latents = random_latents(7)
+    latents[4, 2] = np.nan
+    with pytest.raises(LatentSetError, match="'train' has 1 latents with NaN or Inf, such as 'train-4'"):
+        validate(make_set(train=7, latents=latents))
+
+
+def _rewrite(latent_set: LatentSet, column: str, values: list[object]) -> LatentSet:
+    path = latent_set.folder / "data/train-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    index = table.column_names.index(column)
+    pq.write_table(table.set_column(index, table.schema.field(column), [values]), path)
+    return LatentSet.open(latent_set.folder)
+
+
+def test_doubled_ids_are_found(make_set: SetMaker) -> None:
+    assert list(problems(_rewrite(make_set(train=3), "id", ["a", "b", "a"]))) == [
+        "split 'train' has 1 ids more than once, such as 'a'; fit it anew or filter them out"
+    ]
+
+
+def test_labels_out_of_range_are_found(make_set: SetMaker) -> None:
+    (problem,) = problems(_rewrite(make_set(train=3), "label", [0, 5, None]))
+    assert problem.startswith("split 'train' has labels from 0 to 5; expected 0 to 1")
+
+
+def test_a_shard_with_rows_cut_off_is_found(make_set: SetMaker) -> None:
+    latent_set = make_set(train=3)
+    path = latent_set.folder / "data/train-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 2), path)
+    (problem,) = problems(LatentSet.open(latent_set.folder))
+    assert problem.startswith("split 'train' has 2 rows; expected 3")
+
+
+def test_damage_inside_a_shard_and_in_the_field_is_found_and_counted(make_set: SetMaker) -> None:
+    latent_set = make_set(train=3)
+    path = latent_set.folder / "data/train-00000-of-00001.parquet"
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(content)
+    (latent_set.folder / "field/field.safetensors").write_bytes(b"cut")
+    with pytest.raises(LatentSetError, match=r"the run 'field' is damaged .* \(and 1 more problems\)"):
+        validate(LatentSet.open(latent_set.folder))
