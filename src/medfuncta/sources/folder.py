@@ -1,0 +1,173 @@
+"""A folder's files, found safely, named, and put into splits."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from medfuncta.errors import ConfigError, DataError
+from medfuncta.sources.identity import public_name
+from medfuncta.sources.options import option
+from medfuncta.sources.reasons import reason
+from medfuncta.sources.source import SPLITS
+from medfuncta.sources.splitting import SplitOptions, split_groups
+
+GIVEN_SPLITS: Final[Mapping[str, str]] = {
+    **{"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"},
+    **{"imagesTr": "train", "imagesVal": "val", "imagesTs": "test"},  # the Medical Segmentation Decathlon and nnU-Net
+}
+"""Names of subfolders that put their files into a split."""
+
+
+@dataclass(frozen=True)
+class FolderOptions(SplitOptions):
+    """Options of every source that reads a folder."""
+
+    test: str = option("0.15", "test split: a fraction from 0 to 1, or names separated by commas")
+    ids: Literal["hash", "names"] = option("hash", "name signals by a 'hash' of their file's name, or by the 'names' themselves")
+    limit: int | None = option(None, "the first N signals of each split", at_least=1)
+
+
+@dataclass(frozen=True)
+class FileOptions(FolderOptions):
+    """Options of a source whose files are one signal each."""
+
+    patient: str = option("", "regular expression whose first group, found in a file's name, is its patient; patients are never split")
+    labels: str = option("", "CSV file in the folder: under a header, a file's name and its class a row")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One signal before it is read.
+
+    Args:
+        id: Safe to publish.
+        name: What an error calls it: the file's name.
+        paths: The files that it is made of.
+        group: Its patient or file; a group is never cut in two by a split.
+        split: The split that its folder gives it, or ``""``.
+        label: The name of its class, or ``""``.
+    """
+
+    id: str
+    name: str
+    paths: tuple[Path, ...]
+    group: str
+    split: str = ""
+    label: str = ""
+
+
+def open_folder(location: str) -> Path:
+    """The folder or file that a user named.
+
+    Raises:
+        DataError: If there is none.
+    """
+    path = Path(location).expanduser()
+    if not path.exists():
+        raise DataError(f"no folder or file '{path.name}'; check the location")
+    return path
+
+
+def find_files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[str, DataError], None]) -> list[Path]:
+    """All files below a folder whose names end like this, sorted; or the one file that ``folder`` is. Hidden ones are left out.
+
+    Args:
+        folder: Where to look.
+        suffixes: Lower-case ends of names; ``("",)`` takes every file.
+        refuse: Called with the name of a symbolic link that leaves the folder, and the error to raise or to note.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    if folder.is_file():
+        return [folder]
+    found: list[Path] = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in (*folders, *sorted(files)):
+            path = Path(root, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+                refuse(name, DataError(f"{name} is a symbolic link that leaves the folder; copy the file into the folder"))
+            elif name.lower().endswith(suffixes) and not name.startswith(".") and path.is_file():
+                found.append(path)
+    if not found:
+        raise DataError(f"no {' or '.join(suffixes).strip() or 'file'} in '{folder.name}'; expected at least one file of that kind")
+    return sorted(found)
+
+
+def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> list[Item]:
+    """One item a file: its id from its name, its patient from the option's pattern, its split from its folder.
+
+    Raises:
+        ConfigError: If the pattern is not a regular expression with a group.
+        DataError: If it is not found in a file's name, or a file has no label though labels are given.
+    """
+    relative = [Path(path.name) if path == folder else path.relative_to(folder) for path in paths]
+    stems = Counter(_stem(path.name) for path in relative)
+    labels = _read_labels(folder, options.labels) if options.labels else {}
+    items = []
+    for path, inner in zip(paths, relative, strict=True):
+        stem = _stem(path.name)
+        if labels and path.name not in labels and stem not in labels:
+            raise DataError(f"{Path(options.labels).name} has no row for {path.name}; expected one for every file")
+        plain = stem if stems[stem] == 1 else "--".join(inner.parts)
+        name = public_name(plain if options.ids == "names" else inner.as_posix(), options.ids)
+        split = GIVEN_SPLITS.get(inner.parts[0], "") if len(inner.parts) > 1 else ""
+        label = labels.get(path.name, labels.get(stem, ""))
+        items.append(Item(name, path.name, (path,), _patient(inner, options.patient), split, label))
+    return items
+
+
+def split_items(items: Iterable[Item], options: FolderOptions) -> dict[str, tuple[Item, ...]]:
+    """Items by split: given ones stay where they are; a split that is not given is drawn from the items of train or of no split.
+
+    Raises:
+        ConfigError, DataError: As :func:`~medfuncta.sources.splitting.split_groups` does.
+    """
+    items = list(items)
+    given = {item.split for item in items if item.split in ("val", "test")}
+    free = [item for item in items if item.split not in given]
+    options = replace(options, **dict.fromkeys(given, "0"))
+    drawn = split_groups({item.group for item in free}, options) if free else {}
+    where = {group: split for split, groups in drawn.items() for group in groups}
+    chosen = {split: tuple(i for i in items if (i.split if i.split in given else where.get(i.group)) == split) for split in SPLITS}
+    return {split: found[: options.limit] for split, found in chosen.items() if found}
+
+
+def _stem(name: str) -> str:
+    """A file's name without its one or two suffixes of letters and digits."""
+    return re.sub(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$", "", name) or name
+
+
+def _patient(path: Path, pattern: str) -> str:
+    if not pattern:
+        return path.as_posix()
+    try:
+        found = re.search(pattern, path.as_posix())
+        if found is None:
+            raise DataError(f"the option 'patient' finds nothing in {path.name}; expected a pattern that fits every file's name")
+        return found.group(1)
+    except (re.error, IndexError) as error:
+        raise ConfigError(f"the option 'patient' is '{pattern}' ({error}); expected a regular expression with one (group)") from error
+
+
+def _read_labels(folder: Path, name: str) -> dict[str, str]:
+    """The class of each file by its name, from a CSV file of two columns or more."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise DataError(f"the file of labels {path.name} lies outside the folder; copy it into the folder")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            _, *rows = csv.reader(file)
+        return {row[0].strip(): row[1].strip() for row in rows if row}
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise DataError(
+            f"cannot read labels from {path.name} ({reason(error)}); expected a header, then rows of file name,class"
+        ) from error

@@ -1,0 +1,201 @@
+"""NIfTI volumes of any shapes and spacings: a flat folder, or ``imagesTr`` and ``imagesTs`` with label maps beside."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, ImageDataError
+
+from medfuncta.errors import ConfigError, DataError
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.preprocess import Preprocessing
+from medfuncta.signals.signal import Signal
+from medfuncta.sources.folder import FileOptions, Item, file_items, find_files, open_folder, split_items
+from medfuncta.sources.item_source import ItemSource
+from medfuncta.sources.options import describe, details, option, parse
+from medfuncta.sources.source import SourceInfo, SourceKind
+from medfuncta.sources.volumes import VolumeOptions, check_claim, volume_signal, volume_steps
+
+SUFFIXES: Final = (".nii", ".nii.gz")
+_LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
+_MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
+_BLOCK: Final = 2**22  # bytes decompressed at a time: memory follows what a file holds, not what its header claims
+_DAMAGE: Final = (ImageFileError, HeaderDataError, ImageDataError, OSError, EOFError, zlib.error, ValueError, OverflowError)
+
+
+@dataclass(frozen=True)
+class NiftiOptions(VolumeOptions, FileOptions):
+    """How a folder of NIfTI files is read."""
+
+    channel: int | None = option(None, "one volume of 4D files, counted from 0; by default all of them are the channels", at_least=0)
+
+
+class NiftiSource(ItemSource):
+    """A folder of NIfTI files.
+
+    Args:
+        folder: The folder, or one file.
+        options: How it is read.
+        preprocessing: Steps for every volume.
+        name: What the data set is called.
+    """
+
+    def __init__(
+        self, folder: Path, options: NiftiOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
+    ) -> None:
+        super().__init__({}, preprocessing, skip_bad=skip_bad)
+        self.folder, self.options = folder, options
+        self._name = name or f"nifti:{folder.name}"
+        self.items = split_items(self._find_items(), options)
+
+    def _find_items(self) -> list[Item]:
+        """All volumes of the folder, label maps left out."""
+        paths = find_files(self.folder, SUFFIXES, self.skip)
+        volumes = [path for path in paths if path.parent.name not in _LABEL_FOLDERS.values()]
+        if not volumes:
+            raise DataError(f"only label maps in '{self.folder.name}'; expected volumes, in imagesTr or beside each other")
+        return file_items(self.folder, volumes, self.options)
+
+    @property
+    def info(self) -> SourceInfo:
+        given = any(item.split in ("val", "test") for items in self.items.values() for item in items)
+        return SourceInfo(
+            self._name,
+            licence=str(self._description.get("licence") or "unknown"),
+            citation=str(self._description.get("reference") or ""),
+            split_by="given" if given else "patient" if self.options.patient else "file",
+            details={**details(self.options), "preprocessing": self.preprocessing.to_text()},
+        )
+
+    @cached_property
+    def _description(self) -> Mapping[str, Any]:
+        """``dataset.json`` of a Decathlon folder, where there is one."""
+        try:
+            data = json.loads((self.folder / "dataset.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    @property
+    def mask_names(self) -> dict[int, str]:
+        """Names of the classes of the label maps by number, where the data set gives them."""
+        names = self._description.get("labels")
+        return {int(number): str(name) for number, name in names.items() if number.isdigit()} if isinstance(names, dict) else {}
+
+    def _load(self, item: Item) -> Signal:
+        values, grid, dtype = read_volume(item.paths[0], self.options.channel)
+        return volume_signal(item.name, values, grid, self.options, dtype)
+
+    def mask_of(self, signal_id: str) -> np.ndarray | None:
+        """The label map of a signal, on the signal's own grid: whole numbers ``[*shape]``; None when it has none.
+
+        Raises:
+            DataError: If there is no such signal, or its label map is broken or of another shape.
+        """
+        path = next((item.paths[0] for items in self.items.values() for item in items if item.id == signal_id), None)
+        if path is None:
+            raise DataError(f"no signal '{signal_id}' in {self.info.name}; expected the id of one of its signals")
+        labels = path.parent.parent / _LABEL_FOLDERS.get(path.parent.name, "") / path.name
+        if path.parent.name not in _LABEL_FOLDERS or not labels.is_file():
+            return None
+        values, _, _ = read_volume(labels)
+        _, signal_grid, _ = read_volume(path, self.options.channel)
+        if values.shape != (*signal_grid.shape, 1):
+            raise DataError(f"the label map of {path.name} has a shape of {values.shape}; expected {(*signal_grid.shape, 1)}")
+        return self.preprocessing.apply_labels(np.rint(values[..., 0]).astype(np.int16), signal_grid)
+
+
+def read_volume(path: Path, channel: int | None = None) -> tuple[np.ndarray, Grid, str]:
+    """Read one NIfTI file.
+
+    Args:
+        path: Its name ends in ``.nii`` or ``.nii.gz``.
+        channel: Which volume of a 4D file; None for all of them.
+
+    Returns:
+        Physical values ``[*grid.shape, channels]`` float32 (slope and intercept applied); the grid in mm, of 2 axes when there is one
+        slice; the name of the data type on the disk.
+
+    Raises:
+        DataError: If the file is broken, holds less than its header claims, or is not a volume.
+    """
+    try:
+        image = _image(path)
+        values = _values(path.name, image)
+        affine = np.array(image.affine, float)
+        affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
+    except _DAMAGE as error:
+        raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
+    if channel is not None:
+        if channel >= values.shape[-1]:
+            raise ConfigError(f"the option 'channel' is {channel}; {path.name} has {values.shape[-1]} channels, counted from 0")
+        values = values[..., channel : channel + 1]
+    return values, _grid(path.name, values.shape[:-1], affine), str(image.get_data_dtype())
+
+
+def _image(path: Path) -> nib.Nifti1Image:
+    """The image, once it is known that the file holds as many bytes as its header claims."""
+    image = nib.load(path)
+    if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one too
+        raise ValueError("another format under the name of a NIfTI file")
+    check_claim(path.name, image.shape)
+    start = image.dataobj.offset  # type: ignore[attr-defined]
+    needed = start + prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
+    if not path.name.lower().endswith(".gz"):
+        if path.stat().st_size < needed:
+            raise DataError(f"{path.name} has {path.stat().st_size:,} bytes, its header claims {needed:,}; get the file again")
+        return image
+    held = bytearray()
+    with gzip.open(path) as stream:
+        while len(held) < needed and (block := stream.read(min(_BLOCK, needed - len(held)))):
+            held += block
+        stream.read(1)  # the end of the stream, where its checksum is compared
+    if len(held) < needed:
+        raise DataError(f"{path.name} unpacks to {len(held):,} bytes, its header claims {needed:,}; get the file again")
+    return type(image).from_bytes(bytes(held))
+
+
+def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
+    """Physical values ``[*spatial, channels]``, trailing spatial axes of one sample dropped."""
+    dtype = np.dtype(image.get_data_dtype())
+    if dtype.kind == "c":
+        raise DataError(f"{name} holds complex numbers; expected real ones, such as their magnitude")
+    if dtype.names:  # NIfTI's RGB and RGBA; the alpha channel is dropped
+        raw = np.asanyarray(image.dataobj)
+        data = np.stack([raw[c].astype(np.float32) for c in dtype.names[:3]], axis=-1).reshape(*raw.shape[:3], -1)
+    else:
+        data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
+    spatial, rest = (*data.shape[:3], 1, 1)[:3], [n for n in data.shape[3:] if n > 1]
+    if len(rest) > 1:
+        raise DataError(f"{name} has a shape of {data.shape}; expected at most 3 axes and channels")
+    while len(spatial) > 2 and spatial[-1] == 1:
+        spatial = spatial[:-1]
+    return data.reshape(*spatial, *rest, *([] if rest else [1]))
+
+
+def _grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid:
+    sizes = voxel_sizes(affine)
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise DataError(f"the affine in the header of {name} is singular or not finite; expected one that gives every axis a direction")
+    return Grid(shape, tuple(float(size) for size in sizes[: len(shape)]), affine, "mm")
+
+
+def open_nifti(location: str, options: Mapping[str, str], skip_bad: bool) -> NiftiSource:
+    """Open ``nifti:DIR``."""
+    parsed = parse(NiftiOptions, options)
+    return NiftiSource(open_folder(location), parsed, volume_steps(parsed), skip_bad=skip_bad)
+
+
+KIND = SourceKind("nifti", "a folder of NIfTI volumes of any shapes, or imagesTr and imagesTs", describe(NiftiOptions), open_nifti)

@@ -1,0 +1,94 @@
+"""What the sources of volumes share: their options, and the preprocessing steps that these ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from medfuncta.errors import ConfigError, DataError
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.preprocess import CropPad, Preprocessing, Quantiles, Reorient, Resample, Step, Window
+from medfuncta.signals.preprocess.step import MAX_POINTS
+from medfuncta.signals.signal import Signal, ValueRange
+from medfuncta.sources.options import option
+
+
+@dataclass(frozen=True)
+class VolumeOptions:
+    """Options of every source of volumes; without any, each volume keeps its own shape and spacing."""
+
+    orient: str = option("", "turn axes to point this way, such as RAS")
+    crop: tuple[int, ...] | None = option(None, "cut or pad to this shape around the middle", at_least=1)
+    shape: tuple[int, ...] | None = option(None, "resample to this shape, such as 32,32,32", at_least=1)
+    spacing: tuple[float, ...] | None = option(None, "resample to this spacing in mm, such as 1,1,1", more_than=0)
+    window: tuple[float, ...] | None = option(None, "low,high in physical units mapped to [0, 1]; what lies outside is clipped")
+    quantiles: tuple[float, ...] | None = option(
+        None, "low,high quantiles of each volume mapped to [0, 1], such as 0.005,0.995", at_least=0
+    )
+    nan: Literal["refuse", "mask"] = option("refuse", "what to do with NaN and Inf: 'refuse' the file or 'mask' these voxels")
+    unit: str = option("", "unit of the values, such as HU")
+
+
+def volume_steps(options: VolumeOptions) -> Preprocessing:
+    """Orientation, then resampling, then cutting, then intensity: by default each volume spans [0, 1] from its lowest to its highest value.
+
+    Raises:
+        ConfigError: If two options exclude each other or one has the wrong count of numbers.
+    """
+    steps: list[Step] = [Reorient(options.orient)] if options.orient else []
+    if options.shape is not None or options.spacing is not None:
+        steps.append(Resample(options.shape, options.spacing))
+    if options.crop is not None:
+        steps.append(CropPad(options.crop))
+    return Preprocessing((*steps, intensity_step(options.window, options.quantiles)))
+
+
+def intensity_step(window: tuple[float, ...] | None, quantiles: tuple[float, ...] | None) -> Step:
+    """The step that sets the value range; without either option the range of each signal.
+
+    Raises:
+        ConfigError: If both are given, or one has not two numbers.
+    """
+    if window is not None and quantiles is not None:
+        raise ConfigError("got both 'window' and 'quantiles'; expected one of them")
+    bounds = window or quantiles or (0.0, 1.0)
+    if len(bounds) != 2:
+        raise ConfigError(f"got {len(bounds)} numbers for '{'window' if window else 'quantiles'}'; expected low,high")
+    return Window(*bounds) if window else Quantiles(*bounds)
+
+
+def check_claim(name: str, shape: tuple[int, ...]) -> None:
+    """Refuse a header's shape before memory is asked for.
+
+    Raises:
+        DataError: If an axis is empty, or the header claims more values than any volume has.
+    """
+    size = 1
+    for n in shape:
+        size *= int(n)
+    if not shape or min(shape) < 1:
+        raise DataError(f"{name} has a shape of {tuple(map(int, shape))}; expected at least one sample along every axis")
+    if size > MAX_POINTS:
+        raise DataError(f"the header of {name} claims {size:,} values; expected at most {MAX_POINTS:,}; get the file again")
+
+
+def volume_signal(
+    name: str, values: np.ndarray, grid: Grid, options: VolumeOptions, dtype: str, unit: str = "", modality: str = ""
+) -> Signal:
+    """A signal of values ``[*grid.shape, channels]``, its NaN and Inf masked when the options say so.
+
+    Raises:
+        DataError: If a value is NaN or Inf and stays so, or all are.
+    """
+    finite = np.asarray(np.isfinite(values).all(axis=-1))
+    if not finite.all() and options.nan == "refuse":
+        count = int(finite.size - finite.sum())
+        raise DataError(f"{name} has {count} NaN or Inf values; repair the file, or mask them with nan=mask")
+    if not finite.any():
+        raise DataError(f"{name} has no finite value; expected at least one")
+    mask = None if finite.all() else finite
+    metadata = {"modality": modality} if modality else {}
+    observed = values if mask is None else values[mask]
+    return Signal(name, values, grid, ValueRange.of(observed), options.unit or unit, mask, dtype=dtype, metadata=metadata)
