@@ -5,7 +5,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import structural_similarity as skimage_ssim
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from medfuncta.signals.domain import Grid, Scatter
 from medfuncta.signals.signal import Signal, ValueRange
@@ -75,6 +77,14 @@ def test_ssim_equals_scikit_image_inside_and_over_the_whole_mirrored_image(shape
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0, "channel_axis": -1}
     expected = skimage_ssim(*mirrored, **options)  # scikit-image leaves out the border, which is our padding
     assert structural_similarity(original, other, np.ones(shape[:-1], bool)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(16, 21, 3), (12, 13, 14, 1)])
+def test_ssim_equals_torchmetrics(shape: tuple[int, ...]) -> None:
+    original, other = np.random.default_rng(5).random((2, *shape)).astype(np.float32)
+    batches = [torch.from_numpy(values).movedim(-1, 0).unsqueeze(0) for values in (other, original)]
+    expected = structural_similarity_index_measure(*batches, sigma=1.5, kernel_size=11, data_range=1.0)
+    assert structural_similarity(original, other, np.ones(shape[:-1], bool)) == pytest.approx(float(expected), abs=1e-5)
 
 
 def test_ssim_of_a_masked_image_is_that_of_its_whole_windows() -> None:

@@ -1,0 +1,168 @@
+"""Pictures of signals: originals beside their reconstructions, and a contact sheet of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfuncta.signals.signal import Signal
+from medfuncta.tasks.figure import ACCENT, ERROR_MAP, HAIRLINE, INK, MUTED, SECOND, clear_frame, new_figure, with_unit
+from medfuncta.tasks.metrics import SignalMetrics, ranked
+from medfuncta.tasks.panes import Pane, colours_of, panes, window_of
+from medfuncta.tasks.traces import axis_of, draw_trace, lead_step, observed_values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure, SubFigure
+
+_WIDTH = 10.0
+_WIDE = 14.0  # nine slices need more room
+_BAR = 0.9  # of the width, for the colour bar
+_SHOWN_ERRORS = 99.8  # per cent of an image's errors inside the colour scale: single points would else pale all others
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A signal to look at.
+
+    Args:
+        rank: Why this one: ``"best"``, ``"median"``, ``"worst"``.
+        metrics: Its quality.
+        original, reconstruction: On the same domain.
+    """
+
+    rank: str
+    metrics: SignalMetrics
+    original: Signal
+    reconstruction: Signal
+
+    @property
+    def title(self) -> str:
+        psnr = "exact" if self.metrics.exact else f"{self.metrics.psnr:.2f} dB"
+        return f"{self.rank}   {self.metrics.id}   {psnr}"
+
+    @property
+    def error(self) -> np.ndarray:
+        """Reconstruction minus original in physical units, ``[*values]``; NaN where nothing was observed."""
+        return self.reconstruction.values - observed_values(self.original)
+
+
+def choose_examples(metrics: Sequence[SignalMetrics]) -> dict[str, SignalMetrics]:
+    """The best, the median and the worst signal by PSNR among those that did not fail; each signal once."""
+    order = ranked([m for m in metrics if not m.failed])
+    chosen: dict[str, SignalMetrics] = {}
+    for rank, place in (("best", len(order) - 1), ("worst", 0), ("median", len(order) // 2)):
+        if order and order[place] not in chosen.values():
+            chosen[rank] = order[place]
+    return {rank: chosen[rank] for rank in ("best", "median", "worst") if rank in chosen}
+
+
+def reconstruction_picture(examples: Sequence[Example]) -> Figure:
+    """Original, reconstruction and error, one example below the other.
+
+    Traces are laid over each other above their residual; images and the middle slices of volumes stand side by side. Grey values are
+    windowed by the original, and all errors share one scale, so that rows compare.
+    """
+    dim = examples[0].original.domain.dim
+    width = _WIDE if dim == 3 else _WIDTH
+    error_limit = max(float(np.nanpercentile(np.abs(e.error), 100 if dim == 1 else _SHOWN_ERRORS)) for e in examples) or 1.0
+    heights = [2.6 if dim == 1 else _row_height(panes(e.original.domain), width) for e in examples]
+    with new_figure(width, sum(heights)) as figure:
+        rows = figure.subfigures(len(examples), 1, height_ratios=heights, squeeze=False)[:, 0]
+        for row, example in zip(rows, examples, strict=True):
+            row.suptitle(example.title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+            if dim == 1:
+                _draw_trace_row(row, example, error_limit)
+            else:
+                _draw_pane_row(row, example, error_limit)
+    return figure
+
+
+def _draw_trace_row(row: SubFigure, example: Example, error_limit: float) -> None:
+    original, domain = example.original, example.original.domain
+    top, bottom = row.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    step = lead_step(original)
+    draw_trace(top, domain, observed_values(original), step, "original", color=INK, linewidth=1.5)
+    draw_trace(top, domain, example.reconstruction.values, step, "reconstruction", color=ACCENT, linewidth=0.9)
+    if step:  # leads below each other have no common zero
+        top.set_yticks([])
+    row.legend(*top.get_legend_handles_labels(), loc="upper right", ncols=2, borderaxespad=0.1)
+    bottom.axhline(0, color=HAIRLINE, linewidth=0.8)
+    draw_trace(bottom, domain, example.error, color=SECOND, linewidth=0.8)
+    bottom.set_ylim(-1.05 * error_limit, 1.05 * error_limit)
+    bottom.set_xlabel(axis_of(domain)[1])
+    top.set_ylabel(original.unit or "value")
+    bottom.set_ylabel("error")
+    row.align_ylabels()
+
+
+def _row_height(views: Sequence[Pane], width: float) -> float:
+    """Inches, so that three groups of these views fill the width."""
+    captions = 0.55 + 0.2 * any(v.name for v in views)
+    across = (width - _BAR) / 3 - 0.12 * len(views)
+    return captions + across * max(v.height for v in views) / sum(v.width for v in views)
+
+
+def _draw_pane_row(row: SubFigure, example: Example, error_limit: float) -> None:
+    views = panes(example.original.domain)
+    original, reconstruction = colours_of(example.original), colours_of(example.reconstruction)
+    window = window_of(original) if example.original.channels != 3 else {}
+    error, error_style = _error_colours(example, error_limit)
+    columns = (("original", original, window), ("reconstruction", reconstruction, window), ("error", error, error_style))
+    share = row.get_figure(root=True).get_figwidth() / _BAR - 1  # of the three groups, where the colour bar has 1
+    *groups, last = row.subfigures(1, 4, width_ratios=(share / 3, share / 3, share / 3, 1))
+    for group, (heading, colours, style) in zip(groups, columns, strict=True):
+        shown = _draw_group(group, views, heading, colours, style)
+    for view, axes in zip(views, groups[0].axes, strict=True):
+        view.mark(axes)
+    bar = last.colorbar(shown, cax=last.add_axes((0.05, 0.12, 0.16, 0.7)))
+    bar.outline.set_visible(False)
+    bar.set_label(with_unit("error", example.original.unit))
+
+
+def _draw_group(group: SubFigure, views: Sequence[Pane], heading: str, colours: np.ndarray, style: dict[str, Any]) -> ScalarMappable:
+    group.suptitle(heading, fontsize=9, color=MUTED)
+    grid = group.subplots(1, len(views), width_ratios=[v.width for v in views], squeeze=False)[0]
+    for axes, view in zip(grid, views, strict=True):
+        shown = view.draw(axes, colours, **style)
+        axes.set_anchor("N")
+        axes.set_xlabel(view.name, labelpad=3)
+    return shown
+
+
+def _error_colours(example: Example, limit: float) -> tuple[np.ndarray, dict[str, Any]]:
+    """The error of one channel with its sign; of three, its mean size, since their signs may differ."""
+    if example.original.channels == 3:
+        return np.abs(example.error).mean(axis=-1), {"cmap": "Blues", "vmin": 0, "vmax": limit}
+    return example.error[..., 0], {"cmap": ERROR_MAP, "vmin": -limit, "vmax": limit}
+
+
+def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int = 6) -> Figure:
+    """Small pictures of signals in rows: traces, images, and the first slice of volumes."""
+    columns = min(columns, len(signals))
+    rows = -(-len(signals) // columns)
+    flat = [None if s.domain.dim == 1 else panes(s.domain)[0] for s in signals]
+    ratio = 0.6 if flat[0] is None else max(pane.height / pane.width for pane in flat if pane is not None)
+    cell = _WIDTH / max(columns, 4)
+    with new_figure(cell * columns, rows * (cell * min(ratio, 1.5) + 0.3)) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid:
+            clear_frame(axes)
+        for axes, signal, title in zip(grid, signals, titles, strict=False):
+            draw_signal(axes, signal)
+            axes.set_title(title, fontsize=7.5)
+    return figure
+
+
+def draw_signal(axes: Axes, signal: Signal) -> None:
+    """One signal, small and without an axis."""
+    if signal.domain.dim == 1:
+        draw_trace(axes, signal.domain, observed_values(signal), lead_step(signal), color=INK, linewidth=0.9)
+        clear_frame(axes)
+        return
+    colours = colours_of(signal)
+    panes(signal.domain)[0].draw(axes, colours, **(window_of(colours) if signal.channels != 3 else {}))
