@@ -1,0 +1,25 @@
+"""Classification: what the labels mean, the classifiers, and their comparison on the test split."""
+
+from medfuncta.tasks.classify.classifier import Classifier, Training
+from medfuncta.tasks.classify.examples import Examples, LabelledData, examples_of_latents, examples_of_signals
+from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta.tasks.classify.picture import comparison_picture, comparison_table
+from medfuncta.tasks.classify.report import Comparison, compare
+from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
+
+__all__ = [
+    "LATENT_CLASSIFIERS",
+    "Classifier",
+    "ClassifierOptions",
+    "Comparison",
+    "Examples",
+    "LabelledData",
+    "Labelling",
+    "Training",
+    "choose",
+    "compare",
+    "comparison_picture",
+    "comparison_table",
+    "examples_of_latents",
+    "examples_of_signals",
+]

@@ -1,0 +1,179 @@
+"""Signals with their labels, in three splits, checked before anything learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from medfuncta.errors import DataError
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.rows import NO_LABEL
+from medfuncta.signals.signal import SignalSpec
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.source import SPLITS
+from medfuncta.tasks.classify.labelling import MULTI_LABEL, Labelling
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a classifier sees of one split.
+
+    Args:
+        inputs: One row a signal: latents ``[signals, latent]``, or normalised values ``[signals, *shape, channels]``.
+        labels: In the form that :class:`Labelling` describes.
+
+    Raises:
+        DataError: If there are not as many labels as signals.
+    """
+
+    inputs: Float[ndarray, "signals ..."]
+    labels: Int[ndarray, "examples ..."]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.inputs):
+            raise DataError(f"{len(self.labels)} labels for {len(self.inputs)} signals; expected one label a signal")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, rows: ndarray) -> Examples:
+        """The examples in these rows, given as numbers or as a mask."""
+        return Examples(self.inputs[rows], self.labels[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledData:
+    """Three splits of labelled signals.
+
+    Args:
+        labelling: What the labels mean.
+        train, val, test: To learn from, to choose weights and settings by, and to report on.
+        left_out: How many signals were left out, by reason.
+    """
+
+    labelling: Labelling
+    train: Examples
+    val: Examples
+    test: Examples
+    left_out: Mapping[str, int]
+
+    @classmethod
+    def collect(cls, labelling: Labelling, splits: Mapping[str, Examples], *, skip_bad: bool = False) -> LabelledData:
+        """Check the signals of ``train``, ``val`` and ``test``.
+
+        Args:
+            labelling: What the labels mean.
+            splits: By name.
+            skip_bad: Leave out, and count, signals without a label, with NaN or Inf, or of a class that training never shows.
+
+        Raises:
+            DataError: If a split is missing or empty, labels are missing or of another length, training shows one class only, or
+                there is a signal that ``skip_bad`` would leave out.
+        """
+        sieve = _Sieve(labelling, skip_bad)
+        sound = {name: sieve.sound(name, _existing(splits, name)) for name in SPLITS}
+        seen = _seen(labelling, sound["train"])
+        kept = {name: sieve.of_classes(name, examples, seen) for name, examples in sound.items()}
+        return cls(labelling, **kept, left_out=sieve.left_out)
+
+
+def labelling_of(spec: SignalSpec, labels: Iterable[Int[ndarray, "signals ..."]]) -> Labelling:
+    """What the labels of a data set mean; classes without names are named by their number.
+
+    Raises:
+        DataError: If there are no labels, or unnamed ones of a multi-label task.
+    """
+    if spec.label_names:
+        return Labelling(spec.label_names, spec.task or "multi-class")
+    last = max((int(each.max(initial=NO_LABEL)) for each in labels), default=NO_LABEL)
+    if last == NO_LABEL or spec.task == MULTI_LABEL:
+        raise DataError("the signals have no labels or no class names; classifying needs a source with labels")
+    return Labelling(tuple(map(str, range(last + 1))), spec.task or "multi-class")
+
+
+def examples_of_latents(latents: LatentSet, *, skip_bad: bool = False) -> LabelledData:
+    """The latents of a set with their labels.
+
+    Raises:
+        DataError: As :meth:`LabelledData.collect`.
+    """
+    names = [name for name in SPLITS if name in latents.splits]
+    labelling = labelling_of(latents.info.spec, [latents.split(name).labels for name in names])
+    splits = {name: Examples(latents.split(name).latents, latents.split(name).labels) for name in names}
+    return LabelledData.collect(labelling, splits, skip_bad=skip_bad)
+
+
+def examples_of_signals(splits: Mapping[str, SignalSet], *, skip_bad: bool = False) -> LabelledData:
+    """The normalised values of signals on one grid with their labels; points that were not observed are 0.
+
+    Raises:
+        DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
+    """
+    shapes = {header.template.values.shape for signals in splits.values() for header in signals.headers}
+    if len(shapes) > 1:
+        few = ", ".join("x".join(map(str, shape[:-1])) for shape in sorted(shapes)[:3])
+        raise DataError(f"signals of different shapes ({few}, ...); a network on pixels needs one shape, so resample them to one")
+    spec = next(iter(splits.values())).spec
+    listed = {name: [header.label for header in signals.headers] for name, signals in splits.items()}
+    single = (np.array([NO_LABEL if label is None else label for label in labels]) for labels in listed.values())
+    labelling = labelling_of(spec, () if spec.task == MULTI_LABEL else single)
+    shape = shapes.pop()
+    examples = {name: Examples(s.values.reshape(len(s), *shape), labelling.number(listed[name])) for name, s in splits.items()}
+    return LabelledData.collect(labelling, examples, skip_bad=skip_bad)
+
+
+def _existing(splits: Mapping[str, Examples], name: str) -> Examples:
+    if name not in splits or len(splits[name]) == 0:
+        raise DataError(f"no signals in the split '{name}' (there is {', '.join(splits) or 'none'}); classifying needs {', '.join(SPLITS)}")
+    return splits[name]
+
+
+def _seen(labelling: Labelling, train: Examples) -> Bool[ndarray, " classes"]:
+    """Which classes training shows."""
+    seen = np.asarray(labelling.membership(train.labels).any(axis=0))
+    if not labelling.multi_label and seen.sum() < 2:
+        names = ", ".join(np.asarray(labelling.names)[seen])
+        raise DataError(f"all signals of the split 'train' are of one class ({names}); expected at least two classes")
+    return seen
+
+
+class _Sieve:
+    """Refuses signals that cannot be used, or leaves them out and keeps count."""
+
+    def __init__(self, labelling: Labelling, skip_bad: bool) -> None:
+        self._labelling = labelling
+        self._skip_bad = skip_bad
+        self.left_out: dict[str, int] = {}
+
+    def sound(self, name: str, examples: Examples) -> Examples:
+        """Those with a label and finite inputs."""
+        self._labelling.check(examples.labels)
+        labelled = (examples.labels.reshape(len(examples), -1) != NO_LABEL).all(axis=1)
+        if not labelled.any():
+            raise DataError(f"no signal of the split '{name}' has a label; classifying needs labelled data")
+        finite = np.isfinite(examples.inputs.reshape(len(examples), -1).sum(axis=1))  # a NaN or Inf survives in its row's sum
+        return self._without(name, examples, {"without a label": ~labelled, "with NaN or Inf values": labelled & ~finite})
+
+    def of_classes(self, name: str, examples: Examples, seen: Bool[ndarray, " classes"]) -> Examples:
+        """Those of classes that training shows; multi-label signals all, since one label says nothing about the others."""
+        if self._labelling.multi_label:
+            return examples
+        unseen = ~seen[examples.labels]
+        names = ", ".join(self._labelling.names[number] for number in np.unique(examples.labels[unseen]))
+        return self._without(name, examples, {f"of a class unseen in training ({names})": unseen})
+
+    def _without(self, name: str, examples: Examples, bad: Mapping[str, Bool[ndarray, " signals"]]) -> Examples:
+        for reason, rows in bad.items():
+            count = int(rows.sum())
+            if count and not self._skip_bad:
+                raise DataError(f"{count} of {len(rows)} signals of the split '{name}' are {reason}; leave them out with --skip-bad")
+            if count:
+                self.left_out[reason] = self.left_out.get(reason, 0) + count
+        kept = ~np.any(list(bad.values()), axis=0)
+        if not kept.any():
+            raise DataError(f"every signal of the split '{name}' is {' or '.join(bad)}; fit or split the data anew")
+        return examples if kept.all() else examples.take(kept)

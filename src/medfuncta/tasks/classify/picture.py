@@ -1,0 +1,155 @@
+"""The comparison as one table for the terminal and one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy import ndarray
+
+from medfuncta.tasks.classify.metrics import METRICS
+from medfuncta.tasks.classify.report import ClassifierReport, Comparison, Estimate
+from medfuncta.tasks.figure import HAIRLINE, INK, MUTED, clear_frame, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from rich.table import Table
+
+_COLOURS: Final = ("#2a7f9e", "#d1495b", "#e8b04a", "#5b8c5a", "#7d5ba6", "#7b8794")
+_WIDTH: Final = 10.0
+_MOST_COUNTS: Final = 10
+"""Classes up to which a confusion matrix shows its numbers."""
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """One row a classifier: metrics with their 95 % intervals, training time, parameters."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    sizes = ", ".join(f"{count:,} {name}" for name, count in comparison.signals.items())
+    table = Table(box=SIMPLE_HEAD, caption=f"test split, 95 % bootstrap intervals; {sizes}", caption_justify="left")
+    table.add_column("classifier", no_wrap=True)
+    names = list(comparison.reports[0].metrics)
+    for name in names:
+        table.add_column(METRICS[name], justify="right", no_wrap=True)
+    table.add_column("training", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    best = {name: _best(comparison, name) for name in names}
+    for report in comparison.reports:
+        cells = [_cell(report.metrics[name], best=report is best[name]) for name in names]
+        seconds = f"{report.fit_seconds:,.1f} s{' (cut short)' if report.cut_short else ''}"
+        table.add_row(report.name, *cells, seconds, f"{report.parameters:,}" if report.parameters else "none")
+    return table
+
+
+def _best(comparison: Comparison, name: str) -> ClassifierReport | None:
+    """Who is best at one metric, when there is anyone to compare with."""
+    defined = [(value, report) for report in comparison.reports if (value := report.metrics[name].value) is not None]
+    sign = -1 if name == "class_error" else 1
+    return max(defined, key=lambda pair: sign * pair[0])[1] if len(defined) > 1 else None
+
+
+def _cell(estimate: Estimate, *, best: bool) -> str:
+    if estimate.value is None:
+        return "undefined"
+    value = f"[bold]{estimate.value:.3f}[/bold]" if best else f"{estimate.value:.3f}"
+    return value if estimate.low is None else f"{value} [dim]{estimate.low:.2f}-{estimate.high:.2f}[/dim]"
+
+
+def comparison_picture(comparison: Comparison) -> Figure:
+    """Bars of every metric with their intervals; below them the confusion matrices, and learning curves where a network learned."""
+    reports = comparison.reports
+    curves = [report for report in reports if report.trainings[0].curve]
+    columns = min(len(reports), 5)
+    rows = -(-len(reports) // columns)
+    heights = [3.0, rows * (_WIDTH / columns * 0.82 + 0.35), *([2.3] if curves else [])]
+    with new_figure(_WIDTH, sum(heights)) as figure:
+        parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        _draw_bars(parts[0].subplots(), reports)
+        _draw_confusions(parts[1], comparison, rows, columns)
+        if curves:
+            _draw_curves(parts[2].subplots(), reports, comparison.labelling.multi_label)
+    return figure
+
+
+def _draw_bars(axes: Axes, reports: Sequence[ClassifierReport]) -> None:
+    names = list(reports[0].metrics)
+    width = 0.82 / len(reports)
+    for number, report in enumerate(reports):
+        estimates = [report.metrics[name] for name in names]
+        values = np.array([np.nan if e.value is None else e.value for e in estimates])
+        ends = np.array([[np.nan, np.nan] if e.low is None else [e.low, e.high] for e in estimates], float)
+        places = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * width
+        label = f"{report.name} (cut short)" if report.cut_short else report.name
+        axes.bar(places, values, width * 0.9, color=_colour(number), label=label)
+        axes.vlines(places, ends[:, 0], ends[:, 1], color=INK, linewidth=1.1)
+        for place, value, top in zip(places, values, ends[:, 1], strict=True):
+            if np.isfinite(value):
+                text = f"{value:.2f}".removeprefix("0")
+                axes.annotate(text, (place, np.nanmax([value, top])), (0, 2), textcoords="offset points", ha="center", fontsize=7)
+    axes.set_xticks(range(len(names)), [METRICS[name] for name in names], color=INK)
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.55, len(names) - 0.45)
+    axes.set_ylim(0, max(1.06, axes.get_ylim()[1]))
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color=HAIRLINE, linewidth=0.5)
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=6, borderaxespad=0, handlelength=1, handleheight=1)
+
+
+def _draw_confusions(part: SubFigure, comparison: Comparison, rows: int, columns: int) -> None:
+    multi_label = comparison.labelling.multi_label
+    title = "Positives found and negatives rejected" if multi_label else "Predicted classes (columns) of each true class (rows)"
+    part.suptitle(f"{title}, in percent", x=0.005, ha="left", fontsize=9, color=MUTED)
+    grid = part.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(comparison.reports) :]:
+        axes.set_visible(False)
+    for number, (axes, report) in enumerate(zip(grid, comparison.reports, strict=False)):
+        shares = _shares(report.confusion)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto" if multi_label else "equal")
+        clear_frame(axes)
+        axes.set_title(report.name, color=_colour(number), fontweight="bold")
+        names = comparison.labelling.names
+        if len(names) <= 2 * _MOST_COUNTS:
+            across = ("found", "rejected") if multi_label else names
+            axes.set_xticks(range(len(across)), across, rotation=0 if _short(across) else 40, ha="center" if _short(across) else "right")
+            axes.set_yticks(range(len(names)), names if number % columns == 0 else [""] * len(names))
+            axes.tick_params(length=0)
+        if len(names) <= _MOST_COUNTS:
+            _write_shares(axes, shares)
+
+
+def _shares(confusion: ndarray) -> ndarray:
+    """Each row as shares of its true class; for a multi-label task ``[labels, 2]``: positives found, negatives rejected."""
+    whole = confusion.sum(axis=-1, keepdims=True)
+    shares = np.divide(confusion, whole, out=np.full(confusion.shape, np.nan), where=whole > 0)
+    return np.stack([shares[:, 1, 1], shares[:, 0, 0]], axis=1) if confusion.ndim == 3 else shares
+
+
+def _write_shares(axes: Axes, shares: ndarray) -> None:
+    for (row, column), share in np.ndenumerate(shares):
+        text = "-" if np.isnan(share) else f"{100 * share:.0f}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color="white" if share > 0.55 else INK)
+
+
+def _short(names: Sequence[str]) -> bool:
+    return sum(map(len, names)) <= 18
+
+
+def _draw_curves(axes: Axes, reports: Sequence[ClassifierReport], multi_label: bool) -> None:
+    """The validation score against training time, one line a seed; a dot marks the weights that were kept."""
+    for number, report in enumerate(reports):
+        for training in report.trainings:
+            axes.plot([e.seconds for e in training.curve], [e.val_score for e in training.curve], color=_colour(number), linewidth=1)
+            if training.kept is not None:
+                axes.plot(training.kept.seconds, training.kept.val_score, "o", color=_colour(number), markersize=4)
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds of training")
+    axes.set_ylabel("validation AUC" if multi_label else "validation balanced accuracy")
+    axes.set_title("Learning curves; a dot marks the weights that were kept", loc="left", color=MUTED)
+
+
+def _colour(number: int) -> str:
+    return _COLOURS[number % len(_COLOURS)]

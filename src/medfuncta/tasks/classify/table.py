@@ -1,0 +1,77 @@
+"""The classifiers on latents by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from medfuncta.errors import ConfigError, suggest
+from medfuncta.tasks.classify.classifier import Classifier
+from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta.tasks.classify.logistic import LogisticRegression
+from medfuncta.tasks.classify.mlp import MLP
+from medfuncta.tasks.classify.neighbours import Metric, NearestNeighbours
+from medfuncta.tasks.classify.network import Recipe
+from medfuncta.tasks.classify.report import Maker
+
+
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """What a user may choose; a classifier takes what concerns it.
+
+    Args:
+        k: Neighbours that vote.
+        metric: What near means to them.
+        balanced: Weigh every class alike, however rare it is.
+        whiten: Principal components of the latents to whiten first, 0 for none.
+        seconds: Time budget of training one network; None for no limit.
+        epochs: Passes over the training split; None for the network's own number.
+    """
+
+    k: int = 1
+    metric: Metric = "cosine"
+    balanced: bool = False
+    whiten: int = 0
+    seconds: float | None = None
+    epochs: int | None = None
+
+    def recipe(self, base: Recipe) -> Recipe:
+        """A network's recipe with what the user chose."""
+        return replace(base, balanced=self.balanced, seconds=self.seconds, epochs=self.epochs or base.epochs)
+
+
+def _neighbours(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
+    return NearestNeighbours(labelling, options.k, options.metric, options.whiten)
+
+
+def _logistic(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
+    return LogisticRegression(labelling, balanced=options.balanced, whiten=options.whiten)
+
+
+def _mlp(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
+    return MLP(labelling, options.recipe(Recipe()), seed, whiten=options.whiten)
+
+
+Kind = Callable[[ClassifierOptions, Labelling, int], Classifier]
+"""Makes a classifier of one kind for options, a labelling and a seed."""
+
+LATENT_CLASSIFIERS: Final[Mapping[str, Kind]] = {
+    "knn": _neighbours,
+    "logistic": _logistic,
+    "mlp": _mlp,
+}
+"""The kinds that learn from latents, by their name on the command line."""
+
+
+def choose(known: Mapping[str, Kind], names: Sequence[str], options: ClassifierOptions) -> dict[str, Maker]:
+    """Makers of the classifiers with these names.
+
+    Raises:
+        ConfigError: If a name is not known.
+    """
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown classifier '{name}'; {suggest(name, known)}")
+    return {name: partial(known[name], options) for name in names}

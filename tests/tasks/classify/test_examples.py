@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from medfuncta.errors import DataError
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.tasks.classify.examples import Examples, LabelledData, examples_of_signals, labelling_of
+from medfuncta.tasks.classify.labelling import Labelling
+from tasks.classify.blobs import blobs
+
+LABELLING = Labelling(("a", "b", "c"))
+
+
+def splits(**changes: Examples) -> dict[str, Examples]:
+    data = blobs()
+    return {"train": data.train, "val": data.val, "test": data.test, **changes}
+
+
+def with_labels(labels: np.ndarray) -> Examples:
+    return Examples(blobs().test.inputs[: len(labels)], labels)
+
+
+def with_nan() -> Examples:
+    test = blobs().test
+    inputs = test.inputs.copy()
+    inputs[3, 2] = np.nan
+    return Examples(inputs, test.labels)
+
+
+def test_sound_data_is_kept_as_it_is() -> None:
+    given = splits()
+    data = LabelledData.collect(LABELLING, given)
+    assert data.train is given["train"]
+    assert data.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"val": Examples(np.zeros((0, 12), np.float32), np.zeros(0, int))}, "no signals in the split 'val'"),
+        ({"train": with_labels(np.zeros(20, int))}, r"one class \(a\); expected at least two"),
+        ({"train": with_labels(np.arange(20) % 2)}, r"of the split 'val' are of a class unseen in training \(c\)"),
+        ({"test": with_labels(np.full(9, -1))}, "no signal of the split 'test' has a label"),
+        ({"test": with_labels(np.array([0, -1, 2]))}, "1 of 3 signals of the split 'test' are without a label"),
+        ({"test": with_labels(np.array([0, 1, 7]))}, "the label 7; expected class numbers from 0 to 2"),
+        ({"test": with_nan()}, "1 of 90 signals of the split 'test' are with NaN or Inf values; leave them out with --skip-bad"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(changes: dict[str, Examples], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        LabelledData.collect(LABELLING, splits(**changes))
+
+
+def test_labels_of_another_length_are_refused() -> None:
+    with pytest.raises(DataError, match="3 labels for 2 signals"):
+        Examples(np.zeros((2, 4), np.float32), np.zeros(3, int))
+
+
+def test_a_missing_split_is_named() -> None:
+    given = splits()
+    del given["val"]
+    with pytest.raises(DataError, match=r"no signals in the split 'val' \(there is train, test\)"):
+        LabelledData.collect(LABELLING, given)
+
+
+def test_bad_signals_are_left_out_and_counted_when_asked_for() -> None:
+    train = with_labels(np.arange(20) % 2)
+    data = LabelledData.collect(LABELLING, splits(train=train, test=with_nan()), skip_bad=True)
+    assert len(data.test) == 90 - 30 - 1 + (1 if blobs().test.labels[3] == 2 else 0)
+    assert data.left_out["with NaN or Inf values"] == 1
+    assert data.left_out["of a class unseen in training (c)"] == 20 + 30 - (1 if blobs().test.labels[3] == 2 else 0)
+
+
+def signals(labels: list, shape: tuple[int, ...] = (4, 5)) -> SignalSet:
+    spec = SignalSpec(dim=2, channels=1, shape=shape)
+    values = np.random.default_rng(0).random((len(labels), *shape, 1)).astype(np.float32)
+    made = [Signal(str(n), v, Grid(shape), ValueRange(0, 1), label=label) for n, (v, label) in enumerate(zip(values, labels, strict=True))]
+    return SignalSet.collect(spec, made)
+
+
+def test_signals_keep_their_shape_and_classes_without_names_get_numbers() -> None:
+    data = examples_of_signals({name: signals([0, 1, 2, None]) for name in ("train", "val", "test")}, skip_bad=True)
+    assert data.train.inputs.shape == (3, 4, 5, 1)
+    assert np.array_equal(data.test.inputs[1], signals([0, 1, 2]).signal(1).values)
+    assert data.labelling.names == ("0", "1", "2")
+
+
+def test_signals_of_different_shapes_are_refused() -> None:
+    with pytest.raises(DataError, match=r"different shapes \(4x5, 4x6"):
+        examples_of_signals({"train": signals([0, 1]), "val": signals([0, 1], (4, 6))})
+
+
+def test_data_without_labels_is_refused() -> None:
+    with pytest.raises(DataError, match="no labels or no class names"):
+        labelling_of(SignalSpec(dim=1, channels=1), [np.full(3, -1)])
+    assert labelling_of(SignalSpec(dim=1, channels=1, label_names=("n", "v")), []) == replace(LABELLING, names=("n", "v"))

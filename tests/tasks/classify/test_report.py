@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from medfuncta.tasks.classify.examples import Examples
+from medfuncta.tasks.classify.picture import comparison_picture, comparison_table
+from medfuncta.tasks.classify.report import Comparison, compare
+from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
+from medfuncta.tasks.figure import save_png
+from tasks.classify.blobs import blobs
+
+MAKERS = choose(LATENT_CLASSIFIERS, list(LATENT_CLASSIFIERS), ClassifierOptions(epochs=3))
+
+
+def comparison(task: str = "multi-class") -> Comparison:
+    return compare(blobs(task, distance=2.0), MAKERS, seeds=(0, 1), resamples=50)
+
+
+def test_a_comparison_says_what_each_reached_and_cost() -> None:
+    result = comparison()
+    knn, logistic, mlp = result.reports
+    assert result.signals == {"train": 150, "val": 60, "test": 90}
+    assert len(knn.trainings) == len(logistic.trainings) == 1, "another seed changes nothing"
+    assert len(mlp.trainings) == 2
+    assert (knn.parameters, logistic.parameters) == (0, 3 * 13)
+    accuracy = mlp.metrics["accuracy"]
+    assert accuracy.value == pytest.approx(np.mean(accuracy.seeds))
+    assert accuracy.low <= accuracy.value <= accuracy.high
+    assert mlp.confusion.sum() == 2 * 90
+    assert len(mlp.trainings[0].curve) == 3
+
+
+def test_the_json_is_strict_even_where_a_metric_is_undefined() -> None:
+    data = blobs()
+    one = Examples(data.test.inputs, np.zeros_like(data.test.labels))
+    result = compare(type(data)(data.labelling, data.train, data.val, one, {}), MAKERS, resamples=20)
+    plain = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert plain["classifiers"][0]["metrics"]["auc"]["value"] is None
+    assert plain["classifiers"][2]["curves"][0][0]["epoch"] == 1
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label", "ordinal-regression"])
+def test_the_table_has_a_row_a_classifier(task: str) -> None:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(comparison_table(comparison(task)))
+    lines = [line.split()[0] for line in captured.get().splitlines() if line.strip()]
+    assert {"knn", "logistic", "mlp"} <= set(lines)
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_the_picture_is_drawn(tmp_path: Path, task: str) -> None:
+    save_png(comparison_picture(comparison(task)), tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.width == 1500
+        assert np.asarray(picture.convert("L")).std() > 10
