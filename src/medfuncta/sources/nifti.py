@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -22,13 +22,12 @@ from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.folder import FileOptions, Item, file_items, find_files, open_folder, split_items
-from medfuncta.sources.item_source import ItemSource
-from medfuncta.sources.options import describe, details, option, parse
+from medfuncta.sources.file_source import FileSource
+from medfuncta.sources.folder import FileOptions, Item, open_folder
+from medfuncta.sources.options import describe, option, parse
 from medfuncta.sources.source import SourceInfo, SourceKind
 from medfuncta.sources.volumes import VolumeOptions, check_claim, volume_signal, volume_steps
 
-SUFFIXES: Final = (".nii", ".nii.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
 _BLOCK: Final = 2**22  # bytes decompressed at a time: memory follows what a file holds, not what its header claims
@@ -42,42 +41,28 @@ class NiftiOptions(VolumeOptions, FileOptions):
     channel: int | None = option(None, "one volume of 4D files, counted from 0; by default all of them are the channels", at_least=0)
 
 
-class NiftiSource(ItemSource):
-    """A folder of NIfTI files.
+class NiftiSource(FileSource):
+    """A folder of NIfTI files; the arguments are those of :class:`~medfuncta.sources.file_source.FileSource`."""
 
-    Args:
-        folder: The folder, or one file.
-        options: How it is read.
-        preprocessing: Steps for every volume.
-        name: What the data set is called.
-    """
+    kind = "nifti"
+    suffixes = (".nii", ".nii.gz")
 
     def __init__(
         self, folder: Path, options: NiftiOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
     ) -> None:
-        super().__init__({}, preprocessing, skip_bad=skip_bad)
-        self.folder, self.options = folder, options
-        self._name = name or f"nifti:{folder.name}"
-        self.items = split_items(self._find_items(), options)
+        self.options = options
+        super().__init__(folder, options, preprocessing, skip_bad=skip_bad, name=name)
 
     def _find_items(self) -> list[Item]:
-        """All volumes of the folder, label maps left out."""
-        paths = find_files(self.folder, SUFFIXES, self.skip)
-        volumes = [path for path in paths if path.parent.name not in _LABEL_FOLDERS.values()]
+        volumes = [item for item in super()._find_items() if item.paths[0].parent.name not in _LABEL_FOLDERS.values()]
         if not volumes:
             raise DataError(f"only label maps in '{self.folder.name}'; expected volumes, in imagesTr or beside each other")
-        return file_items(self.folder, volumes, self.options)
+        return volumes
 
     @property
     def info(self) -> SourceInfo:
-        given = any(item.split in ("val", "test") for items in self.items.values() for item in items)
-        return SourceInfo(
-            self._name,
-            licence=str(self._description.get("licence") or "unknown"),
-            citation=str(self._description.get("reference") or ""),
-            split_by="given" if given else "patient" if self.options.patient else "file",
-            details={**details(self.options), "preprocessing": self.preprocessing.to_text()},
-        )
+        licence, citation = (str(self._description.get(key) or "") for key in ("licence", "reference"))
+        return replace(super().info, licence=licence or "unknown", citation=citation)
 
     @cached_property
     def _description(self) -> Mapping[str, Any]:
