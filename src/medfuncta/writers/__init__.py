@@ -1,0 +1,1 @@
+"""Signals written out in their own units, one file a format."""

@@ -1,0 +1,41 @@
+"""NIfTI-1: images and volumes with their place in the world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from medfuncta.atomic import write_atomically
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal
+from medfuncta.writers.values import file_dtype, filled
+
+_TYPES = frozenset(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"))
+
+
+def write_nifti(signal: Signal, path: Path) -> None:
+    """Write ``.nii`` or ``.nii.gz``: affine, millimetres, the original data type, a ``scl_slope`` of 1; channels are the fourth axis.
+
+    A 2D signal becomes a single slice. nibabel rounds, clips and writes slab by slab, so that no second copy of a volume is made.
+    """
+    grid = signal.domain
+    assert isinstance(grid, Grid)
+    dtype = file_dtype(signal)
+    values = filled(signal, dtype)
+    values = np.expand_dims(values, 2) if grid.dim == 2 else values
+    image = nib.Nifti1Image(values[..., 0] if signal.channels == 1 else values, _affine(grid))
+    image.set_data_dtype(dtype if dtype in _TYPES else np.dtype(np.float32))
+    image.header.set_slope_inter(1, 0)
+    image.header.set_xyzt_units("mm" if grid.unit == "mm" else "unknown")
+    write_atomically(path, image.to_filename)
+
+
+def _affine(grid: Grid) -> np.ndarray:
+    """``[4, 4]`` voxel to world (RAS+): the grid's own, or one that knows the spacing only."""
+    if grid.affine is not None:
+        return grid.affine
+    affine = np.eye(4)
+    affine[range(grid.dim), range(grid.dim)] = grid.spacing or 1.0
+    return affine

@@ -1,0 +1,79 @@
+"""The table of file formats that a signal can be written to, by suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from medfuncta.errors import ConfigError, DataError, suggest
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a format can hold.
+
+    Args:
+        writer: ``module:function``, imported only when asked for; ``function(signal, path)`` writes the file.
+        dims: Dimensions of the grids that it holds.
+        scattered: Whether it also holds samples at positions of their own.
+    """
+
+    writer: str
+    dims: tuple[int, ...]
+    scattered: bool = False
+
+    def holds(self, signal: Signal) -> bool:
+        """Whether a signal of this kind can be written."""
+        return signal.domain.dim in self.dims if isinstance(signal.domain, Grid) else self.scattered
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    ".nii.gz": Format("medfuncta.writers.nifti:write_nifti", (2, 3)),
+    ".nii": Format("medfuncta.writers.nifti:write_nifti", (2, 3)),
+    ".nrrd": Format("medfuncta.writers.nrrd:write_nrrd", (2, 3)),
+    ".png": Format("medfuncta.writers.picture:write_picture", (2,)),
+    ".tif": Format("medfuncta.writers.picture:write_picture", (2,)),
+    ".tiff": Format("medfuncta.writers.picture:write_picture", (2,)),
+    ".csv": Format("medfuncta.writers.csv:write_csv", (1,), scattered=True),
+    ".hea": Format("medfuncta.writers.wfdb:write_wfdb", (1,)),
+    ".dat": Format("medfuncta.writers.wfdb:write_wfdb", (1,)),
+    ".npy": Format("medfuncta.writers.npy:write_npy", (1, 2, 3), scattered=True),
+}
+"""Longer suffixes stand before the shorter ones that they end in."""
+
+
+def write_signal(signal: Signal, path: Path) -> None:
+    """Write a signal in physical units, whole or not at all, in the format that the suffix names.
+
+    Values return to the data type of their file: integers are rounded and clipped to it. Masked samples become NaN, an empty cell, or in
+    integer formats the lowest value of the signal's range.
+
+    Raises:
+        ConfigError: If the suffix is not known.
+        DataError: If the format cannot hold such a signal.
+        MedFunctaError: If the disk is full or the folder cannot be written.
+    """
+    suffix = known_suffix(path)
+    if not FORMATS[suffix].holds(signal):
+        kind = f"a {signal.domain.dim}D signal" if isinstance(signal.domain, Grid) else "scattered samples"
+        others = [name for name, form in FORMATS.items() if form.holds(signal)]
+        raise DataError(f"{kind} cannot be written as {suffix}; write it as {' or '.join(others)}")
+    module, function = FORMATS[suffix].writer.split(":")
+    getattr(import_module(module), function)(signal, path)
+
+
+def known_suffix(path: Path) -> str:
+    """The suffix of a path in the table.
+
+    Raises:
+        ConfigError: If it is not known; the nearest one is named.
+    """
+    for suffix in FORMATS:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise ConfigError(f"cannot write '{path.name}': its suffix names no known format; {suggest(path.suffix, FORMATS)}")
