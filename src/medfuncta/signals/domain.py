@@ -148,12 +148,12 @@ class Scatter:
 
     def coordinates(self) -> ArrayCoordinates:
         """Coordinates of all samples, ``[points, dim]`` float32."""
-        low, high = np.asarray(self.low), np.asarray(self.high)
-        return ((2 * self.positions - low - high) / (high - low).max()).astype(np.float32)
+        return self.coordinates_of(np.arange(self.points))
 
     def coordinates_of(self, index: np.ndarray) -> ArrayCoordinates:
         """Coordinates of the samples with these indices."""
-        return self.coordinates()[index]
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        return ((2 * self.positions[index] - low - high) / (high - low).max()).astype(np.float32)
 
 
 Domain = Grid | Scatter
