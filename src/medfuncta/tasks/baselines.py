@@ -1,0 +1,114 @@
+"""Baselines on pixels: the CNNs that the paper compares latents with, from MONAI, for signals of one, two and three dimensions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medfuncta.errors import missing_extra
+from medfuncta.tasks.classify.classifier import Classifier
+from medfuncta.tasks.classify.examples import Examples
+from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta.tasks.classify.network import NetworkClassifier, Recipe
+from medfuncta.tasks.classify.table import ClassifierOptions, Kind
+
+RECIPE: Final = Recipe(learning_rate=1e-3, epochs=50, batch=32, patience=10)
+"""AdamW as for the MLP; ends after ten epochs without a better validation score."""
+_SMALLEST_MAP: Final = 8
+"""Samples along the shortest axis that a ResNet's stem leaves to its blocks."""
+_STRIDE: Final = 32
+"""By how much an EfficientNet shrinks an axis altogether."""
+
+
+class ConvolutionalClassifier(NetworkClassifier):
+    """A CNN on the normalised values ``[signals, *shape, channels]`` of signals on one grid, trained from random weights."""
+
+    def __init__(self, labelling: Labelling, recipe: Recipe = RECIPE, seed: int = 0) -> None:
+        super().__init__(labelling, recipe, seed)
+
+    def build(self, train: Examples) -> nn.Module:
+        _, *shape, channels = train.inputs.shape
+        return self.network_for(tuple(shape), channels)
+
+    @abstractmethod
+    def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
+        """A network from ``[batch, channels, *shape]`` to ``[batch, columns]``."""
+
+    def tensor(self, inputs: Float[ndarray, "batch *shape channels"]) -> Tensor:
+        """``[batch, channels, *shape]`` in [-1, 1]."""
+        return torch.from_numpy(2 * np.ascontiguousarray(np.moveaxis(inputs, -1, 1)) - 1)
+
+
+class ResNet50(ConvolutionalClassifier):
+    """MONAI's ResNet50. Its stem, which shrinks an axis by 4, shrinks small signals by 2 or not at all, so that the blocks have something
+    to look at."""
+
+    def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
+        shrink = next((by for by in (4, 2) if min(shape) >= by * _SMALLEST_MAP), 1)
+        return _monai().resnet50(
+            spatial_dims=len(shape),
+            n_input_channels=channels,
+            num_classes=self.labelling.columns,
+            conv1_t_size=7 if shrink > 1 else 3,
+            conv1_t_stride=2 if shrink > 1 else 1,
+            no_max_pool=shrink < 4,
+        )
+
+
+class EfficientNetB0(ConvolutionalClassifier):
+    """MONAI's EfficientNet-B0 on signals padded with zeros to multiples of 32, the sizes that its fixed paddings are right for."""
+
+    def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
+        network = _monai().EfficientNetBN(
+            "efficientnet-b0",
+            pretrained=False,
+            spatial_dims=len(shape),
+            in_channels=channels,
+            num_classes=self.labelling.columns,
+            norm="batch",  # averages over 10 steps as torchvision's B0 does, not over 100, which a short training never reaches
+        )
+        # MONAI draws the last layer for a thousand classes: for two, its first outputs would be near 10 and the first loss as high.
+        [*_, last] = [module for module in network.modules() if isinstance(module, nn.Linear)]
+        last.reset_parameters()
+        return nn.Sequential(_PadToStride(), network)
+
+
+class _PadToStride(nn.Module):
+    """Centres a signal among as few zeros as it takes."""
+
+    def forward(self, values: Float[Tensor, "batch channels *shape"]) -> Float[Tensor, "batch channels *padded"]:
+        missing = [-size % _STRIDE for size in values.shape[2:]]
+        return functional.pad(values, [side for n in reversed(missing) for side in (n // 2, n - n // 2)])
+
+
+def _monai() -> Any:
+    """MONAI's networks.
+
+    Raises:
+        MedFunctaError: If MONAI is not installed.
+    """
+    try:
+        from monai.networks import nets
+    except ImportError as error:
+        raise missing_extra("monai", "baselines") from error
+    return nets
+
+
+def _resnet50(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
+    return ResNet50(labelling, options.recipe(RECIPE), seed)
+
+
+def _efficientnet_b0(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
+    return EfficientNetB0(labelling, options.recipe(RECIPE), seed)
+
+
+SIGNAL_CLASSIFIERS: Final[Mapping[str, Kind]] = {"resnet50": _resnet50, "efficientnet-b0": _efficientnet_b0}
+"""The kinds that learn from the signals themselves, by their name on the command line."""
