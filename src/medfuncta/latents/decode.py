@@ -1,0 +1,134 @@
+"""From a latent back to values, on any grid or at any positions, in memory of the result and one chunk of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from medfuncta.errors import DataError, LatentSetError
+from medfuncta.field.latent_field import LatentField
+from medfuncta.field.run import Run
+from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.signal import Signal
+from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.types import ArrayCoordinates, ArrayValues
+
+CHUNK = 65536
+"""Points decoded at a time."""
+_EDGE = 1e-6  # coordinates are float32: how far beyond the box's edge rounding can put a sample that lies on it
+
+Locator = Callable[[np.ndarray], ArrayCoordinates]
+"""Flat indices of samples to their coordinates."""
+
+
+def decode(
+    network: LatentField,
+    latent: Float[Tensor, " latent"],
+    domain: Domain,
+    *,
+    chunk: int = CHUNK,
+    device: torch.device | str | None = None,
+) -> ArrayValues:
+    """f(x; theta, phi) at all samples of a domain.
+
+    Args:
+        network: The shared network; moved to ``device`` when one is given.
+        latent: phi, ``[latent]``.
+        domain: Where.
+        chunk: Points at a time; bounds memory, changes results by rounding only.
+        device: Where to compute; by default where the network is.
+
+    Returns:
+        Normalised values, float32, ``[*grid.shape, channels]`` or ``[points, channels]`` when scattered; a trained field stays near [0, 1].
+
+    Raises:
+        LatentSetError: If the latent is not of the network's size.
+    """
+    values = np.empty((domain.points, network.config.channels), np.float32)
+    for part, _, piece in _pieces(network, latent, domain.coordinates_of, domain.points, chunk, device):
+        values[part] = piece
+    return values.reshape(*_shape(domain), -1)
+
+
+def reconstruct(
+    run: Run,
+    latent: Float[Tensor, " latent"],
+    header: SignalHeader,
+    domain: Domain | None = None,
+    *,
+    chunk: int = CHUNK,
+    device: torch.device | str | None = None,
+) -> Signal:
+    """The signal that a latent stands for, in physical units.
+
+    Args:
+        run: The field that the latent was fitted with.
+        latent: phi, ``[latent]``.
+        header: The signal that was fitted: its place, value range and unit.
+        domain: Where to decode instead of the signal's own samples. Between two grids that both know their place in the world (an affine),
+            samples lie where they are in the world, and those outside the signal's box are masked; any other domain fills the same box.
+        chunk: Points at a time.
+        device: Where to compute; by default where the network is.
+
+    Raises:
+        DataError: If the domain is of another dimension, or wholly outside the signal's box.
+        LatentSetError: If the latent is not of the network's size.
+    """
+    target = header.domain if domain is None else domain
+    locate, half_sides = _place(header, target)
+    values = np.empty((target.points, run.network.config.channels), np.float32)
+    inside = np.empty(target.points, bool)
+    for part, coordinates, piece in _pieces(run.network, latent, locate, target.points, chunk, device):
+        inside[part] = (np.abs(coordinates) <= half_sides + _EDGE).all(axis=-1)
+        values[part] = header.template.range.restore(np.where(inside[part, None], piece, np.float32(0)))
+    if not inside.any():
+        raise DataError(f"signal '{header.id}': the grid asked for lies wholly outside it; give one that overlaps it in the world")
+    shape = _shape(target)
+    mask = None if inside.all() else inside.reshape(shape)
+    return replace(header.template, values=values.reshape(*shape, -1), domain=target, mask=mask)
+
+
+def _pieces(
+    network: LatentField, latent: Tensor, locate: Locator, points: int, chunk: int, device: torch.device | str | None
+) -> Iterator[tuple[slice, ArrayCoordinates, ArrayValues]]:
+    """Chunk by chunk: which samples, their coordinates, and their normalised values as float32."""
+    size = network.config.latent_size
+    if latent.shape != (size,):
+        raise LatentSetError(
+            f"a latent of shape {tuple(latent.shape)}; this field expects ({size},): decode it with the field it was fitted with"
+        )
+    if device is not None:
+        network = network.to(device)
+    like = next(network.parameters())
+    row = latent.to(like).unsqueeze(0)
+    for start in range(0, points, chunk):
+        part = slice(start, min(start + chunk, points))
+        coordinates = locate(np.arange(part.start, part.stop))
+        with torch.inference_mode():
+            values = network(torch.from_numpy(coordinates).to(like).unsqueeze(0), row)[0]
+        yield part, coordinates, values.float().cpu().numpy()
+
+
+def _place(header: SignalHeader, target: Domain) -> tuple[Locator, np.ndarray]:
+    """How samples of ``target`` get coordinates in the signal's box, and half the sides of that box."""
+    own = header.domain
+    if own.dim != target.dim:
+        raise DataError(f"signal '{header.id}' has {own.dim} dimensions; the domain asked for has {target.dim}")
+    if not (isinstance(own, Grid) and isinstance(target, Grid)) or own.affine is None or target.affine is None:
+        return target.coordinates_of, np.ones(own.dim)
+    voxels = np.linalg.inv(own.affine) @ target.affine
+    turn, shift = voxels[: own.dim, : own.dim], voxels[: own.dim, 3]
+
+    def locate(index: np.ndarray) -> ArrayCoordinates:
+        return own.coordinates_at(np.stack(np.unravel_index(index, target.shape), axis=-1) @ turn.T + shift)
+
+    return locate, np.array(own.half_sides)
+
+
+def _shape(domain: Domain) -> tuple[int, ...]:
+    return domain.shape if isinstance(domain, Grid) else (domain.points,)
