@@ -1,1 +1,7 @@
 """MedFuncta: one compact vector a signal."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+__version__ = version("medfuncta")

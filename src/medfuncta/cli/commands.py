@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from medfuncta.cli.command import Command
+from medfuncta.cli.train import Train
 
-COMMANDS: Final[dict[str, type[Command]]] = {}
+COMMANDS: Final[dict[str, type[Command]]] = {
+    "train": Train,
+}
 """Name on the command line and the dataclass behind it; a command's module imports nothing heavy before it runs."""

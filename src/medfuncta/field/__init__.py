@@ -1,0 +1,1 @@
+"""The shared network, its omega schedule, and the folder it lives in."""

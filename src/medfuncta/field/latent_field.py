@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -62,18 +63,23 @@ class LatentField(nn.Module):
         self.last = nn.Linear(config.width, config.channels)
         self.reset(generator or torch.Generator().manual_seed(0))
 
+    @property
+    def siren_layers(self) -> list[SirenLayer]:
+        """Layers 1..K-1."""
+        return [cast(SirenLayer, layer) for layer in self.layers]
+
     @torch.no_grad()
     def reset(self, generator: torch.Generator) -> None:
         """Draw all initial parameters anew."""
-        for layer in self.layers:
-            layer.reset(generator)  # type: ignore[operator]
+        for layer in self.siren_layers:
+            layer.reset(generator)
         bound = math.sqrt(6 / self.config.width) / omegas(self.config)[-1]
         for parameter in self.last.parameters():
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
     def features(self, coordinates: Coordinates, latents: Latents) -> Float[Tensor, "batch points width"]:
         """What the last layer reads: the output of layer K-1."""
-        first, *hidden = self.layers
+        first, *hidden = self.siren_layers
         outputs = first(coordinates, latents)
         for layer in hidden:
             shifted = layer(outputs, latents)

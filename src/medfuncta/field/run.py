@@ -1,7 +1,7 @@
 """A run: the shared network with all that is needed to use it, as a folder of two files.
 
-``field.safetensors`` holds the weights, ``field.json`` everything else: sizes, omega schedule, coordinate convention, signal spec, inner loop,
-and where the training data came from.
+``field.safetensors`` holds the weights, ``field.json`` everything else: sizes, omega schedule, coordinate convention, signal spec, inner
+loop, and where the training data came from.
 """
 
 from __future__ import annotations

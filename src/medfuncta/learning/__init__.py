@@ -1,0 +1,1 @@
+"""Meta-learning: context sets, the inner loop, the exact meta-gradient, training."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from medfuncta.config import TrainConfig
 from medfuncta.signals.points import Points
 
-ContextIndex = Int[Tensor, "batch subset"] | None
+ContextIndex: TypeAlias = Int[Tensor, "batch subset"] | None
 """For each signal the points it sees, or None for all of them. Indices are kept instead of points: an inner loop remembers them all."""
 
 
@@ -20,28 +22,34 @@ def draw_context(points: Points, config: TrainConfig, generator: torch.Generator
     neighbours as it draws points and takes one from each: the same ratio with less variance.
 
     Args:
-        points: All points of the batch; those of weight 0 (padding, missing) are drawn only when nothing else is left.
+        points: All points of the batch. A signal with fewer observed points draws fewer; its row is filled up with points of weight 0.
         generator: On the CPU, whatever the device of the points, so that a seed means the same everywhere.
     """
     if config.context_ratio == 1:
         return None
     observed = (points.weights > 0).cpu()
-    count = max(1, round(config.context_ratio * int(observed.sum(dim=1).max())))
-    if config.context == "stratified":
-        index = _stratified(observed, count, generator)
-    else:
-        keys = torch.rand(observed.shape, generator=generator) - observed.float()  # observed points sort first
-        index = keys.topk(count, dim=1, largest=False).indices
-    return index.sort(dim=1).values.to(points.values.device)  # sorted: neighbours in memory
-
-
-def _stratified(observed: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """One of each of ``count`` equal stretches of the observed points of every row."""
-    first_observed = observed.int().argsort(dim=1, descending=True, stable=True)
     available = observed.sum(dim=1, keepdim=True)
-    offset = torch.rand(len(observed), count, generator=generator)
-    position = ((torch.arange(count) + offset) * available / count).long()
-    return first_observed.gather(1, position.clamp(max=observed.shape[1] - 1))
+    counts = (config.context_ratio * available).round().long().clamp(min=1)
+    width = int(counts.max())
+    index = (_stratified if config.context == "stratified" else _random)(observed, available, counts, width, generator)
+    surplus = torch.arange(width) >= counts
+    unobserved = observed.int().argmin(dim=1, keepdim=True)  # exists wherever there is a surplus: shorter rows are padded
+    index = torch.where(surplus, unobserved, index)
+    return index.sort(dim=1).values.to(points.values.device)  # sorted: neighbours stay neighbours in memory
+
+
+def _random(observed: Tensor, available: Tensor, counts: Tensor, width: int, generator: torch.Generator) -> Tensor:
+    """``width`` different points of every row, observed ones first."""
+    keys = torch.rand(observed.shape, generator=generator) - observed.float()
+    return keys.topk(width, dim=1, largest=False).indices
+
+
+def _stratified(observed: Tensor, available: Tensor, counts: Tensor, width: int, generator: torch.Generator) -> Tensor:
+    """One point of each of ``counts`` equal stretches of the observed points of every row."""
+    observed_first = observed.int().argsort(dim=1, descending=True, stable=True)
+    offset = torch.rand(len(observed), width, generator=generator)
+    position = ((torch.arange(width) + offset) * available / counts).long()
+    return observed_first.gather(1, position.clamp(max=observed.shape[1] - 1))
 
 
 def context_points(points: Points, index: ContextIndex) -> Points:

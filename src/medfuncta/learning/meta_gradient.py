@@ -1,7 +1,7 @@
 """The exact gradient of the outer loss through the inner loop, without a stored graph.
 
-With g_t = dL_t/dphi at phi_t, the inner loop is m_{t+1} = mu m_t + g_t, phi_{t+1} = phi_t - alpha m_{t+1}. Going back from the outer loss at phi_G
-with adjoints a_t = dL/dphi_t and b_t = dL/dm_t, each step needs one directional derivative of its full gradient along u:
+With g_t = dL_t/dphi at phi_t, the inner loop is m_{t+1} = mu m_t + g_t, phi_{t+1} = phi_t - alpha m_{t+1}. Going back from the outer
+loss at phi_G with adjoints a_t = dL/dphi_t and b_t = dL/dm_t, each step needs one directional derivative of its full gradient along u:
 
     u       = b_{t+1} - alpha a_{t+1}
     a_t     = a_{t+1} + d/de grad_phi   L_t(theta, phi_t + e u)

@@ -126,7 +126,8 @@ class FunctionalObjective(Objective[dict[str, Tensor]]):
         derivative = grad(self._loss_sum, argnums=(0, 1), has_aux=True)
         latent_parts = []
         for chunk in points.chunks(self._chunk):
-            _, (theta_part, phi_part) = jvp(lambda phi, chunk=chunk: derivative(parameters, phi, chunk)[0], (latents,), (tangent,))
+            _, derivatives = jvp(lambda phi, chunk=chunk: derivative(parameters, phi, chunk)[0], (latents,), (tangent,))[:2]
+            theta_part, phi_part = derivatives
             _add(sums, theta_part, 1.0)
             latent_parts.append(phi_part)
         return _total(latent_parts)

@@ -78,12 +78,12 @@ class SirenObjective(Objective[SirenSums]):
         self._loss_scale = 1 / config.channels if channel_mean else 1.0
         self._omegas = omegas(config)[:-1]
         self._first_shifted = 0 if config.shift_first else 1
-        layers = list(field.layers)
-        self._weights = [w * layer.linear.weight for w, layer in zip(self._omegas, layers, strict=True)]
-        self._biases = [w * layer.linear.bias for w, layer in zip(self._omegas, layers, strict=True)]
-        shifted = list(zip(self._omegas, layers, strict=True))[self._first_shifted :]
-        self._shift_map = torch.cat([w * layer.shift.weight for w, layer in shifted])  # [all shifts, latent]
-        self._shift_bias = torch.cat([w * layer.shift.bias for w, layer in shifted])
+        layers = list(zip(self._omegas, field.siren_layers, strict=True))
+        self._weights = [w * layer.linear.weight for w, layer in layers]
+        self._biases = [w * layer.linear.bias for w, layer in layers]
+        shifts = [(w, layer.shift) for w, layer in layers if layer.shift is not None]
+        self._shift_map = torch.cat([w * shift.weight for w, shift in shifts])  # [all shifts, latent]
+        self._shift_bias = torch.cat([w * shift.bias for w, shift in shifts])
         self._last_weight = field.last.weight.detach()
         self._last_bias = field.last.bias.detach() + config.output_offset
         self._names = [name for name, _ in field.named_parameters()]
@@ -127,13 +127,8 @@ class SirenObjective(Objective[SirenSums]):
         shift_tangent = tangent @ self._shift_map.T
         shift_adjoint = torch.zeros_like(shift_tangent)
         shift_gradient = torch.zeros_like(shift_tangent) if tape is None else tape.shift_gradient
-        shifts = self._shifts(latents) if tape is None else None
-        for number, chunk in enumerate(self._chunks(points)):
-            if tape is None:
-                sweep, _ = self._forward(chunk, shifts)
-                self._backward(sweep, shift_gradient, bends=True)
-            else:
-                sweep = tape.sweeps[number]
+        sweeps = self._sweeps_again(latents, points, shift_gradient) if tape is None else tape.sweeps
+        for sweep, chunk in zip(sweeps, self._chunks(points), strict=True):
             self._tangent(sweep, chunk, shift_tangent, shift_adjoint, sums)
         sums.shift_factors += [(shift_adjoint, latents), (shift_gradient, tangent)]
         return shift_adjoint @ self._shift_map
@@ -177,6 +172,14 @@ class SirenObjective(Objective[SirenSums]):
 
     def _residual(self, k: int) -> bool:
         return self._config.residual and k > 0
+
+    def _sweeps_again(self, latents: Tensor, points: Points, shift_gradient: Tensor) -> Iterator[Sweep]:
+        """What a tape would hold, one chunk at a time."""
+        shifts = self._shifts(latents)
+        for chunk in self._chunks(points):
+            sweep, _ = self._forward(chunk, shifts)
+            self._backward(sweep, shift_gradient, bends=True)
+            yield sweep
 
     def _forward(self, points: Points, shifts: Tensor) -> tuple[Sweep, Losses]:
         sweep = Sweep()
@@ -261,10 +264,8 @@ class SirenObjective(Objective[SirenSums]):
                 phases.append(None)
                 moves.append(None)
                 continue
-            if inputs is None:
-                phase = shift.unsqueeze(1).expand_as(sweep.slopes[k])
-            else:
-                phase = (inputs @ weight.T).add_(shift.unsqueeze(1))
+            offset = shift.unsqueeze(1)
+            phase = offset if inputs is None else (inputs @ weight.T).add_(offset)
             move = phase * sweep.cosines[k]
             if inputs is not None and self._residual(k):
                 move += inputs

@@ -1,0 +1,1 @@
+"""Signals, where their points lie, and batches of points."""

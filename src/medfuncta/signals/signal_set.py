@@ -10,9 +10,39 @@ import numpy as np
 import torch
 
 from medfuncta.errors import DataError
-from medfuncta.signals.domain import Domain
+from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal import Signal, SignalSpec
+
+
+@dataclass(frozen=True, eq=False)
+class SignalHeader:
+    """A signal without its values; the arguments are those of :class:`Signal`."""
+
+    template: Signal
+
+    @classmethod
+    def of(cls, signal: Signal) -> SignalHeader:
+        stub = np.broadcast_to(np.zeros(signal.channels, np.float32), signal.values.shape)  # no memory of its own
+        return cls(replace(signal, values=stub, mask=None))
+
+    @property
+    def id(self) -> str:
+        return self.template.id
+
+    @property
+    def domain(self) -> Domain:
+        return self.template.domain
+
+    @property
+    def label(self) -> int | tuple[int, ...] | None:
+        return self.template.label
+
+    def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
+        """The signal with these values in [0, 1], ``[points, channels]``, mapped back to physical ones."""
+        shape = self.template.values.shape
+        mask = None if observed is None or observed.all() else observed.reshape(shape[:-1])
+        return replace(self.template, values=self.template.range.restore(values).reshape(shape), mask=mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +85,19 @@ class SignalSet:
     def __len__(self) -> int:
         return len(self.headers)
 
+    def subset(self, indices: Sequence[int] | np.ndarray) -> SignalSet:
+        """A set of these signals only, in this order."""
+        parts = [slice(self.offsets[i], self.offsets[i + 1]) for i in indices]
+        values = np.concatenate([self.values[part] for part in parts])
+        observed = None if self.observed is None else np.concatenate([self.observed[part] for part in parts])
+        offsets = np.cumsum([0, *(part.stop - part.start for part in parts)])
+        return SignalSet(self.spec, [self.headers[i] for i in indices], values, observed, offsets)
+
     @cached_property
     def shared_grid(self) -> bool:
-        """Whether all signals lie on one and the same grid."""
+        """Whether the points of all signals have the same coordinates."""
         first = self.headers[0].domain
-        return all(header.domain is first or header.domain == first for header in self.headers)
+        return all(header.domain is first or _same_coordinates(header.domain, first) for header in self.headers)
 
     @cached_property
     def _shared_coordinates(self) -> torch.Tensor:
@@ -98,31 +136,5 @@ class SignalSet:
             yield which, self.points(which)
 
 
-@dataclass(frozen=True, eq=False)
-class SignalHeader:
-    """A signal without its values; the arguments are those of :class:`Signal`."""
-
-    template: Signal
-
-    @classmethod
-    def of(cls, signal: Signal) -> SignalHeader:
-        stub = np.broadcast_to(np.zeros(signal.channels, np.float32), signal.values.shape)  # no memory of its own
-        return cls(replace(signal, values=stub, mask=None))
-
-    @property
-    def id(self) -> str:
-        return self.template.id
-
-    @property
-    def domain(self) -> Domain:
-        return self.template.domain
-
-    @property
-    def label(self) -> int | tuple[int, ...] | None:
-        return self.template.label
-
-    def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
-        """The signal with these values in [0, 1], ``[points, channels]``, mapped back to physical ones."""
-        shape = self.template.values.shape
-        mask = None if observed is None or observed.all() else observed.reshape(shape[:-1])
-        return replace(self.template, values=self.template.range.restore(values).reshape(shape), mask=mask)
+def _same_coordinates(one: Domain, other: Domain) -> bool:
+    return isinstance(one, Grid) and isinstance(other, Grid) and (one.shape, one.half_sides) == (other.shape, other.half_sides)

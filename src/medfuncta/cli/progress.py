@@ -1,0 +1,56 @@
+"""Progress and notices on standard error, where they never mix with a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from medfuncta.learning.train import StepReport
+from medfuncta.sources.source import Source
+
+_NAMED = 5  # bad files that are named one by one
+
+
+@contextmanager
+def training_progress(steps: int) -> Iterator[Callable[[StepReport], None]]:
+    """A bar with meta-steps a second, PSNR and time left; gives the listener that moves it."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:.2f} steps/s"),
+        TextColumn("train {task.fields[train]:.2f} dB"),
+        TextColumn("val {task.fields[val]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=steps, speed=0.0, train=0.0, val="-")
+
+        def listen(report: StepReport) -> None:
+            progress = report.progress
+            val = "-" if progress.best_psnr is None else f"{progress.best_psnr:.2f} dB"
+            bar.update(task, completed=progress.step, speed=progress.step / progress.seconds, train=report.train_psnr, val=val)
+
+        yield listen
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """A counter of things done whose number is not known beforehand; call it with how many are done so far."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def report_skipped(source: Source) -> None:
+    """Name the files that were left out."""
+    console = Console(stderr=True)
+    for entry in source.skipped[:_NAMED]:
+        console.print(f"left out {entry.name}: {entry.reason}", markup=False, highlight=False)
+    if len(source.skipped) > _NAMED:
+        console.print(f"left out {len(source.skipped) - _NAMED} more")

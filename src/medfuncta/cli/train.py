@@ -1,0 +1,80 @@
+"""``medfuncta train``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medfuncta.cli.command import Command
+
+
+@dataclass(kw_only=True)
+class Train(Command):
+    """Meta-learn a shared network on the training split of a source."""
+
+    data: str
+    """Where the signals come from: kind:path[?option=value], e.g. wfdb:mitbih, npz:cells.npz, nifti:volumes, sample:ecg."""
+    out: Path
+    """Folder of the run to write."""
+    preset: str | None = None
+    """Settings by name; without it the ones that fit the data on this machine."""
+    config: Path | None = None
+    """TOML file with the sections [field], [inner], [train], [fit]; overrides the preset."""
+    steps: int | None = None
+    """Meta-steps."""
+    batch: int | None = None
+    """Signals a meta-step."""
+    seed: int | None = None
+    """Seed of every random draw."""
+    set: list[str] = field(default_factory=list)
+    """Any other setting, as section.name=value; overrides the file."""
+    resume: bool = False
+    """Continue the run in --out from its last checkpoint."""
+    skip_bad: bool = False
+    """Leave out files that cannot be read, name and count them."""
+    device: str | None = None
+    """cpu, cuda, mps, ...; an accelerator when there is one."""
+
+    def run(self) -> dict[str, Any]:
+        from medfuncta.cli.progress import report_skipped, training_progress
+        from medfuncta.sources.table import open_source
+        from medfuncta.workflow import resolve, train
+
+        source = open_source(self.data, skip_bad=self.skip_bad)
+        settings = self.settings()
+        steps = resolve(source.spec, self.preset, settings).train.steps
+        with training_progress(steps) as listener:
+            training = train(source, self.out, self.preset, settings=settings, resume=self.resume, device=self.device, listener=listener)
+        report_skipped(source)
+        progress = training.progress
+        return {
+            "run": str(self.out),
+            "steps": progress.step,
+            "seconds": round(progress.seconds, 1),
+            "psnr": progress.best_psnr,
+            "best_step": progress.best_step,
+            "skipped_steps": progress.skipped,
+            "skipped_files": len(source.skipped),
+            "parameters": sum(p.numel() for p in training.run.network.parameters()),
+        }
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The file's settings, overridden by flags."""
+        from medfuncta.config import parse_assignments, read_config_file
+
+        merged: dict[str, dict[str, Any]] = {} if self.config is None else read_config_file(self.config)
+        flags = {"steps": self.steps, "batch": self.batch, "seed": self.seed}
+        layers = [parse_assignments(self.set), {"train": {name: value for name, value in flags.items() if value is not None}}]
+        for layer in layers:
+            for section, values in layer.items():
+                merged[section] = {**merged.get(section, {}), **values}
+        return merged
+
+    def summary(self, result: dict[str, Any]) -> str:
+        skipped = f", {result['skipped_steps']} steps with a gradient that was not finite" if result["skipped_steps"] else ""
+        return (
+            f"{result['run']}: {result['steps']} meta-steps in {result['seconds']:.0f} s, "
+            f"best validation PSNR {result['psnr']:.2f} dB at step {result['best_step']}{skipped}\n"
+            f"next: medfuncta evaluate {result['run']} --data '{self.data}' --out report"
+        )

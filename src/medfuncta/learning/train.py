@@ -1,0 +1,195 @@
+"""The training loop of the shared network."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medfuncta.atomic import write_json
+from medfuncta.config import Config
+from medfuncta.errors import ConfigError, RunError
+from medfuncta.field.latent_field import LatentField
+from medfuncta.field.run import METADATA_FILE, Run, default_device
+from medfuncta.learning.checkpoint import Progress, TrainingState
+from medfuncta.learning.context import draw_context
+from medfuncta.learning.meta_gradient import meta_gradient
+from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimiser, rate_at
+from medfuncta.learning.run_log import RunLog
+from medfuncta.learning.sampler import batch_indices
+from medfuncta.learning.siren_objective import SirenObjective
+from medfuncta.learning.validate import psnr_of, validation_psnr
+from medfuncta.signals.signal_set import SignalSet
+
+CHECKPOINT = Path("checkpoints") / "last.safetensors"
+CONFIG_FILE = "config.json"
+MAX_SKIPPED_IN_A_ROW = 20
+_LOG_EVERY = 10
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a listener hears after each meta-step.
+
+    Args:
+        progress: Steps, seconds, best PSNR so far.
+        train_psnr: Of the batch after the inner loop, in dB, from the mean squared error before clamping.
+        val_psnr: Mean over validation signals in dB, when this step was followed by a validation.
+    """
+
+    progress: Progress
+    train_psnr: float
+    val_psnr: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """Result of a training run: the best shared network on validation signals, and how it went."""
+
+    run: Run
+    folder: Path
+    progress: Progress
+
+
+def train_network(
+    train: SignalSet,
+    val: SignalSet,
+    out: Path | str,
+    config: Config,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+    listener: Callable[[StepReport], None] | None = None,
+) -> Training:
+    """Meta-learn a shared network and write it to the folder ``out``.
+
+    The folder's top level holds the network that was best on ``val`` so far, ``checkpoints/`` the state to resume from; both are written
+    at every validation, atomically, so that a run can be killed at any moment.
+
+    Args:
+        train: Training signals.
+        val: Validation signals, for choosing the best network.
+        out: Run folder; must be new or empty unless ``resume``.
+        config: All settings.
+        provenance: What to note about the data, e.g. its source and licence.
+        resume: Continue from the last checkpoint with the same settings.
+        device: Where to compute; an accelerator when there is one.
+        listener: Called after each meta-step.
+
+    Raises:
+        ConfigError: If the batch is larger than the number of training signals.
+        RunError: If ``out`` is in use, cannot be resumed, or training diverges.
+    """
+    out = Path(out)
+    if len(train) < config.train.batch:
+        raise ConfigError(
+            f"{len(train)} training signals for a batch of {config.train.batch}; give --batch {len(train)} or less, or more signals"
+        )
+    if not resume and any((out / name).exists() for name in (METADATA_FILE, CHECKPOINT)):
+        raise RunError(f"'{out.name}' already holds a run; give --resume to continue it, or another folder")
+    state = _new_state(config, torch.device(device or default_device()))
+    if resume:
+        state.restore(out / CHECKPOINT, config.to_dict())
+    write_json(out / CONFIG_FILE, config.to_dict())
+    log = RunLog(out, state.progress.step)
+    try:
+        _loop(state, train, val, out, config, provenance or {}, log, listener)
+    finally:
+        log.close()
+    return Training(Run.load(out), out, state.progress)
+
+
+def _new_state(config: Config, device: torch.device) -> TrainingState:
+    generator = torch.Generator().manual_seed(config.train.seed)
+    network = LatentField(config.field, generator).to(device, getattr(torch, config.train.dtype))
+    optimiser = make_optimiser(network, config.train)
+    return TrainingState(network, optimiser, WeightAverage(network, config.train.average), generator, Progress())
+
+
+def _loop(
+    state: TrainingState,
+    train: SignalSet,
+    val: SignalSet,
+    out: Path,
+    config: Config,
+    provenance: Mapping[str, Any],
+    log: RunLog,
+    listener: Callable[[StepReport], None] | None,
+) -> None:
+    progress, settings = state.progress, config.train
+    skipped_in_a_row = 0
+    before, clock = progress.seconds, time.perf_counter()
+    while progress.step < settings.steps:
+        losses, norm = meta_step(state, train, config)
+        skipped_in_a_row = 0 if math.isfinite(norm) else skipped_in_a_row + 1
+        if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            raise RunError(
+                f"the meta-gradient was not finite {MAX_SKIPPED_IN_A_ROW} times in a row at step {progress.step}; "
+                f"lower the learning rate (now {settings.learning_rate:g}) or check the data with 'medfuncta info'"
+            )
+        psnr = float(psnr_of(losses).nanmean())
+        progress.seconds = before + time.perf_counter() - clock
+        last = progress.step == settings.steps
+        val_psnr = None
+        if last or progress.step % settings.validate_every == 0:
+            val_psnr = _validate_and_save(state, val, out, config, provenance)
+            progress.seconds = before + time.perf_counter() - clock
+        if last or val_psnr is not None or progress.step % _LOG_EVERY == 0:
+            log.add(progress.step, _row(progress, losses, psnr, norm, rate_at(progress.step - 1, settings), val_psnr))
+        if listener is not None:
+            listener(StepReport(progress, psnr, val_psnr))
+
+
+def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[torch.Tensor, float]:
+    """One meta-step: outer losses of its signals and the norm of its gradient. A gradient that is not finite changes nothing."""
+    network, progress, settings = state.network, state.progress, config.train
+    weight = network.last.weight
+    indices = batch_indices(len(train), settings.batch, progress.step, settings.seed)
+    points = train.points(indices).to(weight.device, weight.dtype)
+    contexts = [draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)]
+    result = meta_gradient(
+        SirenObjective(network, channel_mean=config.inner.channel_mean),
+        network.zero_latents(points.batch),
+        points,
+        contexts,
+        config.inner,
+        first_order=settings.first_order,
+        memory=settings.memory_mb * 2**20,
+    )
+    norm = apply_gradients(network, state.optimiser, result.gradients, rate_at(progress.step, settings), settings.clip)
+    progress.step += 1
+    if math.isfinite(norm):
+        state.average.update(network)
+    else:
+        progress.skipped += 1
+    return result.losses, norm
+
+
+def _validate_and_save(state: TrainingState, val: SignalSet, out: Path, config: Config, provenance: Mapping[str, Any]) -> float:
+    """Validation PSNR; the network is saved when it is the best so far, the checkpoint always."""
+    progress = state.progress
+    network = state.average.averaged(state.network)
+    psnr = validation_psnr(network, val, config)
+    if progress.best_psnr is None or psnr > progress.best_psnr:
+        progress.best_psnr, progress.best_step = psnr, progress.step
+        training = {
+            **provenance,
+            "steps": progress.step,
+            "seconds": round(progress.seconds, 1),
+            "val_psnr": psnr,
+            "torch": torch.__version__,
+        }
+        Run(network, config, val.spec, training).save(out)
+    state.save(out / CHECKPOINT, config.to_dict())
+    return psnr
+
+
+def _row(progress: Progress, losses: torch.Tensor, psnr: float, norm: float, rate: float, val_psnr: float | None) -> dict[str, float]:
+    row = {"seconds": progress.seconds, "loss": float(losses.mean()), "train_psnr": psnr, "gradient_norm": norm, "learning_rate": rate}
+    return row if val_psnr is None else {**row, "val_psnr": val_psnr}

@@ -1,0 +1,41 @@
+"""Reconstruction quality of a network on signals it was not trained on."""
+
+from __future__ import annotations
+
+import torch
+
+from medfuncta.config import Config
+from medfuncta.field.latent_field import LatentField
+from medfuncta.learning.adapt import adapt
+from medfuncta.learning.siren_objective import SirenObjective
+from medfuncta.signals.points import Points
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.types import Latents, Losses
+
+
+@torch.no_grad()
+def clamped_errors(network: LatentField, latents: Latents, points: Points, chunk: int = 16384) -> Losses:
+    """Mean squared error of each signal, over its observed points and channels, of values clamped to [0, 1]."""
+    totals = points.weights.new_zeros(points.batch)
+    for part in points.chunks(chunk):
+        values = network(part.coordinates, latents).clamp(0, 1)
+        totals += ((values - part.values).square().mean(-1) * part.weights).sum(-1)
+    return totals
+
+
+def psnr_of(errors: Losses) -> Losses:
+    """PSNR in dB for a data range of 1; an exact reconstruction is held at 120 dB, the resolution of float32."""
+    return -10 * torch.log10(errors.clamp(min=1e-12))
+
+
+def validation_psnr(network: LatentField, signals: SignalSet, config: Config) -> float:
+    """Mean PSNR in dB after H inner steps on full context, over the first ``validate_signals`` signals."""
+    objective = SirenObjective(network, channel_mean=config.inner.channel_mean)
+    weight = network.last.weight
+    count = min(len(signals), config.train.validate_signals)
+    psnrs = []
+    for start in range(0, count, config.fit.batch):
+        points = signals.points(range(start, min(start + config.fit.batch, count))).to(weight.device, weight.dtype)
+        adapted = adapt(objective, network.zero_latents(points.batch), lambda _, p=points: p, config.fit.steps, config.inner)
+        psnrs.append(psnr_of(clamped_errors(network, adapted.latents, points)))
+    return float(torch.cat(psnrs).mean())

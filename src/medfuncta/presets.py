@@ -1,0 +1,77 @@
+"""Settings that go together, by name.
+
+``paper-*`` are those of the paper (Table 6 and section 4.4), learning rate and length included; they want a large GPU. The others were chosen by
+measurement on two CPU cores (docs/log.md) and are sized for the kind of data that their name says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from medfuncta.config import Config, FieldConfig, FitConfig, InnerConfig, TrainConfig
+from medfuncta.errors import ConfigError, suggest
+from medfuncta.signals.signal import SignalSpec
+
+_PAPER_TRAIN = TrainConfig(steps=250_000, learning_rate=3e-6, warmup=0, clip=0.0, validate_every=5000, validate_signals=256)
+
+
+def _paper(field: FieldConfig, batch: int, gamma: float) -> Config:
+    return Config(field, InnerConfig(1e-2), replace(_PAPER_TRAIN, batch=batch, context_ratio=gamma), FitConfig(20, batch))
+
+
+def _quick(field: FieldConfig, train: TrainConfig, inner: InnerConfig | None = None) -> Config:
+    return Config(field, inner or InnerConfig(5e-3, momentum=0.5), train, FitConfig(20, 64))
+
+
+PRESETS: Final[Mapping[str, Config]] = {
+    "paper-1d": _paper(FieldConfig(1, 1, 8, 64, 64, 20.0, 200.0), 64, 1.0),
+    "paper-2d": _paper(FieldConfig(2, 1, 15, 256, 2048, 20.0, 400.0), 24, 0.25),
+    "paper-2d-128": _paper(FieldConfig(2, 1, 15, 256, 8192, 30.0, 300.0), 8, 0.25),
+    "paper-2d-224": _paper(FieldConfig(2, 1, 15, 256, 16384, 30.0, 300.0), 4, 0.10),
+    "paper-3d": _paper(FieldConfig(3, 1, 15, 256, 8192, 20.0, 300.0), 4, 0.25),
+    "trace": _quick(
+        FieldConfig(1, 1, 8, 64, 64, 30.0, 120.0, residual=True),
+        TrainConfig(steps=600, batch=16, learning_rate=1e-4),
+    ),
+    "image": _quick(
+        FieldConfig(2, 1, 6, 128, 256, 20.0, 80.0, residual=True),
+        TrainConfig(steps=600, batch=8, learning_rate=1e-4, context_ratio=0.5, context="stratified"),
+    ),
+    "volume": _quick(
+        FieldConfig(3, 1, 6, 128, 512, 20.0, 60.0, residual=True),
+        TrainConfig(steps=400, batch=4, learning_rate=1e-4, context_ratio=0.1, context="stratified"),
+    ),
+}
+"""Every preset; its ``field.channels`` (and, where it is general, ``field.dim``) are replaced by those of the data."""
+
+_BY_DIMENSION: Final = {1: "trace", 2: "image", 3: "volume"}
+
+
+def preset(name: str) -> Config:
+    """The settings of one preset.
+
+    Raises:
+        ConfigError: If there is none of this name; the nearest one is named.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset '{name}'; {suggest(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def preset_for(spec: SignalSpec) -> str:
+    """The preset that fits signals of this kind on an ordinary machine."""
+    return _BY_DIMENSION[spec.dim]
+
+
+def fitted_to(config: Config, spec: SignalSpec) -> Config:
+    """The settings with dimension and channels of the data.
+
+    Raises:
+        ConfigError: If the preset is for signals of another dimension.
+    """
+    if config.field.dim != spec.dim:
+        fitting = [name for name, candidate in PRESETS.items() if candidate.field.dim == spec.dim]
+        raise ConfigError(f"settings for {config.field.dim}D signals, but the data is {spec.dim}D; take one of: {', '.join(fitting)}")
+    return replace(config, field=replace(config.field, channels=spec.channels))

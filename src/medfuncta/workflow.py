@@ -1,0 +1,90 @@
+"""The steps of the main job on sources: train here; fitting, evaluation and what follows live beside what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from medfuncta.config import Config, override
+from medfuncta.errors import ConfigError
+from medfuncta.learning.train import StepReport, Training, train_network
+from medfuncta.presets import fitted_to, preset, preset_for
+from medfuncta.signals.signal import SignalSpec
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.source import Source
+from medfuncta.sources.table import open_source
+
+_HELD_OUT = 10  # of training signals, one in so many is held out when a source has no validation split
+
+
+def train(
+    source: Source | str,
+    out: Path | str,
+    preset: str | None = None,
+    *,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+    listener: Callable[[StepReport], None] | None = None,
+) -> Training:
+    """Meta-learn a shared network on a source's training split, choosing the best by its validation split; the test split is never read.
+
+    Args:
+        source: A source, or the text that names one, such as ``"npz:bloodcells_64.npz"``.
+        out: Folder of the run.
+        preset: Name of a preset; the one that fits the data when None.
+        settings: Sections of settings that override the preset, e.g. ``{"train": {"steps": 500}}``.
+        resume: Continue the run in ``out``.
+        device: Where to compute; an accelerator when there is one.
+        listener: Called after each meta-step.
+
+    Raises:
+        MedFunctaError: On any mistake that the caller can mend.
+    """
+    if isinstance(source, str):
+        source = open_source(source)
+    config = resolve(source.spec, preset, settings or {})
+    train_set, val_set = read_for_training(source, config)
+    if len(train_set) < config.train.batch and "batch" not in (settings or {}).get("train", {}):
+        config = override(config, {"train": {"batch": len(train_set)}})
+    provenance = {
+        "source": source.info.name,
+        "licence": source.info.licence,
+        "citation": source.info.citation,
+        "split_by": source.info.split_by,
+        "details": dict(source.info.details),
+        "train_signals": len(train_set),
+        "val_signals": len(val_set),
+        "skipped_files": len(source.skipped),
+        "medfuncta": version("medfuncta"),
+    }
+    return train_network(train_set, val_set, out, config, provenance=provenance, resume=resume, device=device, listener=listener)
+
+
+def resolve(spec: SignalSpec, preset_name: str | None, *layers: Mapping[str, Any]) -> Config:
+    """Settings for data of this kind: default < preset < each layer in turn (a file, then flags)."""
+    config = fitted_to(preset(preset_name or preset_for(spec)), spec)
+    for layer in layers:
+        config = override(config, layer)
+    if (config.field.dim, config.field.channels) != (spec.dim, spec.channels):
+        raise ConfigError("field.dim and field.channels follow from the data; remove them from the settings")
+    return config
+
+
+def read_for_training(source: Source, config: Config) -> tuple[SignalSet, SignalSet]:
+    """Training and validation signals. Without a validation split, one training signal in ten is held out."""
+    train_set = SignalSet.collect(source.spec, source.signals("train"))
+    if "val" in source.splits:
+        val_set = SignalSet.collect(source.spec, source.signals("val"))
+        spread = np.linspace(0, len(val_set) - 1, min(len(val_set), config.train.validate_signals)).astype(int)
+        return train_set, val_set.subset(spread)  # evenly spread: neighbours in a file are often of one patient
+    if len(train_set) < 2:
+        raise ConfigError("1 training signal and no validation split; expected at least two signals")
+    order = np.random.default_rng(config.train.seed).permutation(len(train_set))
+    held_out = max(1, len(order) // _HELD_OUT)
+    return train_set.subset(np.sort(order[held_out:])), train_set.subset(np.sort(order[:held_out]))
