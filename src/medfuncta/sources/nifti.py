@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
@@ -26,11 +25,18 @@ from medfuncta.sources.file_source import FileSource
 from medfuncta.sources.folder import FileOptions, Item, open_folder
 from medfuncta.sources.options import describe, option, parse
 from medfuncta.sources.source import SourceInfo, SourceKind
-from medfuncta.sources.volumes import VolumeOptions, check_claim, volume_signal, volume_steps
+from medfuncta.sources.volumes import (
+    VolumeOptions,
+    check_claim,
+    physical_grid,
+    read_at_most,
+    volume_signal,
+    volume_steps,
+    without_single_slices,
+)
 
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
-_BLOCK: Final = 2**22  # bytes decompressed at a time: memory follows what a file holds, not what its header claims
 _DAMAGE: Final = (ImageFileError, HeaderDataError, ImageDataError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 
 
@@ -127,7 +133,7 @@ def read_volume(path: Path, channel: int | None = None) -> tuple[np.ndarray, Gri
         if channel >= values.shape[-1]:
             raise ConfigError(f"the option 'channel' is {channel}; {path.name} has {values.shape[-1]} channels, counted from 0")
         values = values[..., channel : channel + 1]
-    return values, _grid(path.name, values.shape[:-1], affine), str(image.get_data_dtype())
+    return values, physical_grid(path.name, values.shape[:-1], affine), str(image.get_data_dtype())
 
 
 def _image(path: Path) -> nib.Nifti1Image:
@@ -142,14 +148,11 @@ def _image(path: Path) -> nib.Nifti1Image:
         if path.stat().st_size < needed:
             raise DataError(f"{path.name} has {path.stat().st_size:,} bytes, its header claims {needed:,}; get the file again")
         return image
-    held = bytearray()
     with gzip.open(path) as stream:
-        while len(held) < needed and (block := stream.read(min(_BLOCK, needed - len(held)))):
-            held += block
-        stream.read(1)  # the end of the stream, where its checksum is compared
+        held = read_at_most(stream, needed)
     if len(held) < needed:
         raise DataError(f"{path.name} unpacks to {len(held):,} bytes, its header claims {needed:,}; get the file again")
-    return type(image).from_bytes(bytes(held))
+    return type(image).from_bytes(held)
 
 
 def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
@@ -162,19 +165,10 @@ def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
         data = np.stack([raw[c].astype(np.float32) for c in dtype.names[:3]], axis=-1).reshape(*raw.shape[:3], -1)
     else:
         data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
-    spatial, rest = (*data.shape[:3], 1, 1)[:3], [n for n in data.shape[3:] if n > 1]
+    rest = [n for n in data.shape[3:] if n > 1]
     if len(rest) > 1:
         raise DataError(f"{name} has a shape of {data.shape}; expected at most 3 axes and channels")
-    while len(spatial) > 2 and spatial[-1] == 1:
-        spatial = spatial[:-1]
-    return data.reshape(*spatial, *rest, *([] if rest else [1]))
-
-
-def _grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid:
-    sizes = voxel_sizes(affine)
-    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        raise DataError(f"the affine in the header of {name} is singular or not finite; expected one that gives every axis a direction")
-    return Grid(shape, tuple(float(size) for size in sizes[: len(shape)]), affine, "mm")
+    return data.reshape(*without_single_slices(data.shape[:3]), *(rest or [1]))
 
 
 def open_nifti(location: str, options: Mapping[str, str], skip_bad: bool) -> NiftiSource:

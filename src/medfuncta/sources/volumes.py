@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from io import BufferedIOBase
+from typing import Final, Literal
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from medfuncta.signals.preprocess import CropPad, Preprocessing, Quantiles, Reor
 from medfuncta.signals.preprocess.step import MAX_POINTS
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.options import option
+
+_BLOCK: Final = 2**22  # bytes unpacked at a time
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,36 @@ def check_claim(name: str, shape: tuple[int, ...]) -> None:
         raise DataError(f"{name} has a shape of {tuple(map(int, shape))}; expected at least one sample along every axis")
     if size > MAX_POINTS:
         raise DataError(f"the header of {name} claims {size:,} values; expected at most {MAX_POINTS:,}; get the file again")
+
+
+def read_at_most(stream: BufferedIOBase, limit: int) -> bytes:
+    """Up to ``limit`` bytes of a stream that unpacks; memory follows what it holds, not the limit.
+
+    Reads on to where a checksum stands when the limit is the stream's end.
+    """
+    held = bytearray()
+    while len(held) < limit and (block := stream.read(min(_BLOCK, limit - len(held)))):
+        held += block
+    stream.read(1)
+    return bytes(held)
+
+
+def without_single_slices(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape of at least 2 axes, its last axis dropped when it has one sample: a volume of one slice is an image."""
+    padded = (*shape, 1, 1)[: max(2, len(shape))]
+    return padded[:-1] if len(padded) == 3 and padded[-1] == 1 else padded
+
+
+def physical_grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid:
+    """The grid of a shape and an affine ``[4, 4]`` in mm (RAS+).
+
+    Raises:
+        DataError: If the affine is singular or not finite.
+    """
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise DataError(f"the header of {name} places voxels by a matrix that is singular or not finite; repair its affine")
+    sizes = np.linalg.norm(affine[:3, : len(shape)], axis=0)
+    return Grid(shape, tuple(float(size) for size in sizes), affine, "mm")
 
 
 def volume_signal(
