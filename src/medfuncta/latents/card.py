@@ -76,6 +76,8 @@ def _splits(figures: Figures) -> str:
 
 
 def _quality(figures: Figures) -> str:
+    if figures.psnr_mean is None:
+        return "## Quality\n\nThe PSNR of these latents is not known: they were imported without their signals."
     largest = max(figures.histogram.values())
     bars = [f"{edge:4.0f} dB | {'#' * round(_BAR * n / largest):<{_BAR}} {n:,}" for edge, n in figures.histogram.items()]
     known = figures.storage_cost is not None and figures.dtype != "float32"

@@ -36,7 +36,7 @@ class Figures:
         latent_size: P.
         dtype: How latents are stored.
         bytes: Of the shards on disk.
-        psnr_mean, psnr_median, psnr_worst: Decibels, over all splits.
+        psnr_mean, psnr_median, psnr_worst: Decibels, over all rows whose PSNR is known; None where none is.
         storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits, or None where the fit did not note it.
         histogram: Rows by PSNR in bins of equal width, with each bin's lower edge in decibels.
     """
@@ -45,9 +45,9 @@ class Figures:
     latent_size: int
     dtype: str
     bytes: int
-    psnr_mean: float
-    psnr_median: float
-    psnr_worst: float
+    psnr_mean: float | None
+    psnr_median: float | None
+    psnr_worst: float | None
     storage_cost: float | None
     histogram: Mapping[float, int]
 
@@ -61,26 +61,27 @@ def describe(latent_set: LatentSet) -> Figures:
     splits = [latent_set.split(name) for name in latent_set.splits]
     shards = [shard for split in splits for shard in split.shards]
     psnr = np.concatenate([split.psnr for split in splits]).astype(np.float64)
+    known = psnr[np.isfinite(psnr)]
     fitted = Note.join([shard.note for shard in shards]).fitted_psnr
-    counts, edges = np.histogram(psnr, bins=_edges(psnr))
     return Figures(
         splits={split.name: _split_figures(split, len(latent_set.info.splits[split.name].left_out)) for split in splits},
         latent_size=latent_set.info.latent_size,
         dtype=latent_set.info.dtype,
         bytes=sum(shard.path.stat().st_size for shard in shards),
-        psnr_mean=float(psnr.mean()),
-        psnr_median=float(np.median(psnr)),
-        psnr_worst=float(psnr.min()),
+        psnr_mean=float(known.mean()) if len(known) else None,
+        psnr_median=float(np.median(known)) if len(known) else None,
+        psnr_worst=float(known.min()) if len(known) else None,
         storage_cost=None if fitted is None else float(fitted / len(psnr) - psnr.mean()),
-        histogram={float(edge): int(count) for edge, count in zip(edges, counts, strict=False)},
+        histogram=_histogram(known) if len(known) else {},
     )
 
 
-def _edges(psnr: np.ndarray) -> np.ndarray:
+def _histogram(psnr: np.ndarray) -> dict[float, int]:
     """About ten bins with edges that a person would choose, in whole decibels."""
     low, high = np.floor(psnr.min()), np.floor(psnr.max()) + 1
     width = max(1, int(np.ceil((high - low) / 10)))
-    return np.arange(low, high + width, width)
+    counts, edges = np.histogram(psnr, bins=np.arange(low, high + width, width))
+    return {float(edge): int(count) for edge, count in zip(edges, counts, strict=False)}
 
 
 def _split_figures(split: Split, left_out: int) -> SplitFigures:

@@ -64,7 +64,7 @@ class Rows:
     @property
     def latents(self) -> ArrayLatents:
         """``[rows, latent]`` float32, 8-bit ones times their scale."""
-        flat = pc.list_flatten(self.table["latent"]).combine_chunks()
+        flat = self.table["latent"].combine_chunks().flatten()
         stored = flat.to_numpy(zero_copy_only=False).reshape(len(self), self.info.latent_size)
         scales = self.table["latent_scale"].to_numpy() if self.info.dtype == "int8" else None
         return restore(stored, scales)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +22,8 @@ _NAME: Final = re.compile(r"(?P<split>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.
 _NOTE_KEY: Final = b"medfuncta"
 _GROUP_BYTES: Final = 16 * 2**20
 """Latents of a row group: what a reader holds at a time, and what reading one row costs."""
+_DISTINCT: Final = ("id", "psnr", "latent_scale", "positions")
+"""Columns whose values hardly repeat, so that a dictionary of them is of no use."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +70,14 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
     metadata = {**(table.schema.metadata or {}), _NOTE_KEY: json.dumps(asdict(note))}
     latent_bytes = table.schema.field("latent").type.list_size * table.schema.field("latent").type.value_type.bit_width // 8
     small = [name for name in table.column_names if name != "latent"]
-    latent_path = "latent.list.element"
-    compression = {name: "zstd" for name in _leaf_paths(table.schema, small)} | {latent_path: "none"}
-    write_atomically(
-        path,
-        lambda temporary: pq.write_table(
-            table.replace_schema_metadata(metadata),
-            temporary,
-            row_group_size=max(1, _GROUP_BYTES // latent_bytes),
-            compression=compression,
-            use_dictionary=_leaf_paths(table.schema, [n for n in small if n not in ("id", "psnr", "latent_scale", "positions")]),
-            write_statistics=_leaf_paths(table.schema, small),
-        ),
-    )
+    options: dict[str, Any] = {
+        "row_group_size": max(1, _GROUP_BYTES // latent_bytes),
+        "compression": {**dict.fromkeys(_leaf_paths(table.schema, small), "zstd"), "latent.list.element": "none"},
+        "use_dictionary": _leaf_paths(table.schema, [name for name in small if name not in _DISTINCT]),
+        "write_statistics": _leaf_paths(table.schema, small),
+    }
+    described = table.replace_schema_metadata(metadata)
+    write_atomically(path, lambda temporary: pq.write_table(described, temporary, **options))
 
 
 def _leaf_paths(schema: pa.Schema, names: Sequence[str]) -> list[str]:

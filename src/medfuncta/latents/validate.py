@@ -50,7 +50,7 @@ def _split_problems(split: Split) -> Iterator[str]:
 
 def _doubled(split: Split) -> Iterator[str]:
     counts = pc.value_counts(split.id_column).flatten()  # type: ignore[attr-defined]
-    ids = counts[0].filter(pc.greater(counts[1], 1))
+    ids = counts[0].filter(pc.greater(counts[1], 1))  # type: ignore[attr-defined]
     if len(ids):
         yield f"split '{split.name}' has {len(ids)} ids more than once, such as '{ids[0]}'; fit it anew or filter them out"
 
@@ -61,8 +61,9 @@ def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
         example = rows.ids[broken[0]]
         yield f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as '{example}'; fit it anew or filter them out"
     classes = len(split.info.spec.label_names)
-    labels = pc.list_flatten(rows.table["label"]) if split.info.multi_label else rows.table["label"]
-    bounds = pc.min_max(labels).as_py()
+    column = rows.table["label"].combine_chunks()
+    labels = column.flatten() if split.info.multi_label else column
+    bounds = pc.min_max(labels).as_py()  # type: ignore[attr-defined]
     if classes and bounds["min"] is not None and not (bounds["min"] >= 0 and bounds["max"] < classes):
         yield (
             f"split '{split.name}' has labels from {bounds['min']} to {bounds['max']}; expected 0 to {classes - 1}, one for each of the "

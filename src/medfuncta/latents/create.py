@@ -1,0 +1,130 @@
+"""From a source of signals to a latent set, one block of signals in memory at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from medfuncta.config import FitConfig
+from medfuncta.errors import DataError, LatentSetError, suggest
+from medfuncta.field.latent_field import LatentField
+from medfuncta.field.run import Run
+from medfuncta.latents.fit import fit_latents
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.quantise import quantise, restore
+from medfuncta.latents.schema import table_of
+from medfuncta.latents.writer import LatentSetWriter, SplitWriter
+from medfuncta.learning.validate import clamped_errors, psnr_of
+from medfuncta.signals.signal import Signal
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.source import Skipped, Source
+from medfuncta.types import ArrayLatents
+
+Progress = Callable[[str, int], None]
+"""Called with the split and the number of its signals that are done."""
+
+
+def create_latent_set(
+    run: Run,
+    source: Source,
+    out: Path | str,
+    *,
+    config: FitConfig | None = None,
+    splits: Sequence[str] | None = None,
+    dtype: str = "float32",
+    positions: bool = False,
+    device: torch.device | str | None = None,
+    progress: Progress | None = None,
+) -> LatentSet:
+    """Fit every signal of a source and write the latents; goes on where an earlier call with the same settings was stopped.
+
+    Signals whose fit does not stay finite have no row; they and files that the source skipped are in ``info.splits[...].left_out``.
+
+    Args:
+        run: The shared network.
+        source: Where the signals come from.
+        out: The folder; it is made when missing.
+        config: H and the batch; the run's own when None.
+        splits: Which; all of the source's when None.
+        dtype: How latents are stored: ``"float32"``, ``"float16"`` or ``"int8"``. PSNR is that of what was stored.
+        positions: Keep the positions of scattered samples.
+        device: Where to fit.
+        progress: Called after each block of signals.
+
+    Raises:
+        DataError: If the source does not fit the run, has no such split, or holds a bad file that is not to be skipped.
+        LatentSetError: If ``out`` holds something else or was begun with other settings.
+    """
+    config = config or run.config.fit
+    run.spec.check_fits(source.spec)
+    names = source.splits if splits is None else splits
+    for name in names:
+        if name not in source.splits:
+            raise DataError(f"no split '{name}' in {source.info.name}; {suggest(name, source.splits)}")
+    fit = {**asdict(config), **asdict(run.config.inner)}
+    info = SetInfo(run.fingerprint, run.config.field.latent_size, source.spec, source.info, fit, dtype, positions)
+    writer = LatentSetWriter(out, run, info)
+    for name in names:
+        target = writer.split(name)
+        if target is None:
+            continue
+        skipped_before = len(source.skipped)
+        for block in _blocks(_unfitted(source.signals(name), target), config.batch):
+            _append_fitted(target, run, info, SignalSet.collect(source.spec, block), config, device)
+            if progress is not None:
+                progress(name, target.consumed)
+        writer.finish_split(target, source.skipped[skipped_before:])
+    return writer.finish()
+
+
+def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal]:
+    """The signals after those that an earlier call has fitted.
+
+    Raises:
+        LatentSetError: If the source is not the one it was then.
+    """
+    fitted = deque((signal.id for signal in islice(signals, target.consumed)), maxlen=1)
+    last = fitted[-1] if fitted else ""
+    if last != target.last_id:
+        raise LatentSetError(
+            f"signal {target.consumed} of split '{target.name}' is '{last}', but was '{target.last_id}' when it was fitted; "
+            "the data has changed since: write to another folder"
+        )
+    return signals
+
+
+def _blocks(signals: Iterator[Signal], size: int) -> Iterator[list[Signal]]:
+    while block := list(islice(signals, size)):
+        yield block
+
+
+def _append_fitted(
+    target: SplitWriter, run: Run, info: SetInfo, signals: SignalSet, config: FitConfig, device: torch.device | str | None
+) -> None:
+    """Fit one block and append what came out finite."""
+    fit = fit_latents(run, signals, config, device=device)
+    latents = fit.latents.numpy()
+    fitted = psnr_of(fit.errors).numpy()
+    finite = np.isfinite(latents).all(axis=1) & np.isfinite(fitted)
+    kept = np.flatnonzero(finite)
+    psnr = _stored_psnr(run.network, info, signals, latents, fitted)
+    table = table_of(info, [signals.headers[int(i)] for i in kept], latents[kept], psnr[kept])
+    left_out = [Skipped(header.id, "its fit did not stay finite") for header, ok in zip(signals.headers, finite, strict=True) if not ok]
+    target.append(table, last_id=signals.headers[-1].id, left_out=left_out, fitted_psnr=float(fitted[kept].sum(dtype=np.float64)))
+
+
+def _stored_psnr(network: LatentField, info: SetInfo, signals: SignalSet, latents: ArrayLatents, fitted: np.ndarray) -> np.ndarray:
+    """The PSNR of what a reader of the set will decode."""
+    if info.dtype == "float32":
+        return fitted
+    weight = network.last.weight
+    stored = torch.from_numpy(restore(*quantise(np.nan_to_num(latents), info.dtype))).to(weight)
+    points = signals.points(range(len(signals))).to(weight.device, weight.dtype)
+    return psnr_of(clamped_errors(network, stored, points)).float().cpu().numpy()

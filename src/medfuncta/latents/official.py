@@ -1,0 +1,174 @@
+"""Import of what the authors' code writes: its shared network and its folders of one pickled latent a signal.
+
+Its layers are ours with residual sums, a shifted first layer, an omega that grows by a fixed increment and 0.5 added to the output; its
+last layer owns a shift map that is never used. Its grids run from -1 to 1 at the *outer samples*, ours at the box around them: coordinates
+along an axis of n samples differ by the factor n / (n - 1), which is put into the first layer's weights, so that an imported field works
+on our grids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medfuncta.config import Config, FieldConfig, InnerConfig
+from medfuncta.errors import LatentSetError
+from medfuncta.field.latent_field import LatentField
+from medfuncta.field.run import Run
+from medfuncta.latents.inert_pickle import StandIn, load_inert, state_of
+from medfuncta.signals.signal import Label, SignalSpec
+
+OUTPUT_OFFSET: Final = 0.5
+_HINT: Final = "expected the layers of the authors' LatentModulatedSIREN with shift modulation only"
+
+
+@dataclass(frozen=True)
+class ReferenceSettings:
+    """What a file of bare weights does not say; the defaults are those of the authors' image experiments (their traces grow by 10).
+
+    Args:
+        omega_first: w of the first layer.
+        omega_increment: What each further layer adds.
+        residual: Whether hidden layers are summed with their input.
+        shape: The grid that the field was trained on; None where the file says it.
+    """
+
+    omega_first: float = 10.0
+    omega_increment: float = 5.0
+    residual: bool = True
+    shape: tuple[int, ...] | None = None
+
+
+def read_reference_field(path: Path, settings: ReferenceSettings | None = None) -> Run:
+    """The shared network in ``model.pt`` (a pickled module, which says its own omegas) or ``*.model`` (bare weights, which say their grid).
+
+    Nothing in the file is executed. ``run.spec.shape`` is the grid that it was trained on.
+
+    Raises:
+        LatentSetError: If the file holds something else, or the grid is said nowhere.
+    """
+    settings = settings or ReferenceSettings()
+    content = load_inert(path)
+    if isinstance(content, StandIn):
+        state, settings = state_of(content), _settings_of(content, settings)
+    else:
+        state = {name: t for name, t in content.items() if isinstance(t, Tensor)} if isinstance(content, Mapping) else {}
+    shape = settings.shape or _shape_of_grid(state.get("grid"))
+    if shape is None:
+        raise LatentSetError(f"{path.name} does not say the grid of its signals; give it with --shape, such as --shape 64,64")
+    weights = {name.removeprefix("model."): tensor.float() for name, tensor in state.items()}
+    try:
+        config = _field_config(weights, settings)
+        network = LatentField(config)
+        network.load_state_dict(_our_names(weights, config, shape))
+    except (KeyError, IndexError, RuntimeError) as error:
+        line = str(error).splitlines()[0]
+        raise LatentSetError(f"{path.name} does not hold a field that can be imported ({line}); {_HINT}") from error
+    whole = Config(field=config, inner=InnerConfig(channel_mean=True))
+    spec = SignalSpec(config.dim, config.channels, shape)
+    return Run(network.eval(), whole, spec, {"imported": path.name})
+
+
+def _settings_of(module: StandIn, settings: ReferenceSettings) -> ReferenceSettings:
+    """The omegas and the residual sums that a pickled module says of itself."""
+    attributes = module.state if isinstance(module.state, dict) else {}
+    inner = attributes.get("_modules", {}).get("model")
+    if isinstance(inner, StandIn):
+        return _settings_of(inner, settings)
+    children = attributes.get("_modules", {})
+    layers = children["layers"].state["_modules"].values() if isinstance(children.get("layers"), StandIn) else ()
+    omegas = [float(layer.state["w0"]) for layer in layers]
+    if len(omegas) < 2:
+        raise LatentSetError(f"the pickled module has {len(omegas)} layers with an omega; {_HINT}")
+    increments = np.diff(omegas)
+    if not np.allclose(increments, increments[0]):
+        raise LatentSetError(f"the omegas {omegas} do not grow evenly; {_HINT}")
+    return ReferenceSettings(omegas[0], float(increments[0]), bool(attributes.get("enable_skip_connections", True)), settings.shape)
+
+
+def _shape_of_grid(grid: Tensor | None) -> tuple[int, ...] | None:
+    """The samples along each axis of the coordinates ``[points, dim]`` that the authors' wrapper keeps."""
+    return None if grid is None else tuple(len(grid[:, axis].unique()) for axis in range(grid.shape[1]))
+
+
+def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) -> FieldConfig:
+    if any("modulate_scale" in name for name in weights):
+        raise KeyError("it modulates scales too")
+    hidden = len({name.split(".")[1] for name in weights if name.startswith("layers.")})
+    width, dim = weights["layers.0.linear.weight"].shape
+    return FieldConfig(
+        dim=dim,
+        channels=len(weights["last_layer.linear.bias"]),
+        layers=hidden + 1,
+        width=width,
+        latent_size=weights["layers.0.modulate_shift_layer.weight"].shape[1],
+        omega_first=settings.omega_first,
+        omega_last=settings.omega_first + settings.omega_increment * hidden,
+        omega_increment=settings.omega_increment,
+        residual=settings.residual,
+        shift_first=True,
+        output_offset=OUTPUT_OFFSET,
+    )
+
+
+def _our_names(weights: Mapping[str, Tensor], config: FieldConfig, shape: Sequence[int]) -> dict[str, Tensor]:
+    state = {f"last.{kind}": weights[f"last_layer.linear.{kind}"] for kind in ("weight", "bias")}
+    for layer in range(config.layers - 1):
+        for kind in ("weight", "bias"):
+            state[f"layers.{layer}.linear.{kind}"] = weights[f"layers.{layer}.linear.{kind}"]
+            state[f"layers.{layer}.shift.{kind}"] = weights[f"layers.{layer}.modulate_shift_layer.{kind}"]
+    if len(shape) != config.dim or min(shape) < 2:
+        raise KeyError(f"the shape {tuple(shape)} does not fit coordinates of {config.dim} axes")
+    first = "layers.0.linear.weight"
+    state[first] = state[first] * torch.tensor([n / (n - 1) for n in shape])
+    return state
+
+
+@dataclass(frozen=True, eq=False)
+class Datapoint:
+    """One pickled latent.
+
+    Args:
+        number: In its file's name.
+        latent: ``[latent]`` float32.
+        label: Class number; the numbers of the classes that hold for a label of several 0 and 1; None without one.
+    """
+
+    number: int
+    latent: np.ndarray
+    label: Label
+
+
+def datapoint_files(folder: Path) -> list[Path]:
+    """The files ``datapoint_<i>.pt`` of one split, by number."""
+    numbered = [(path.stem.removeprefix("datapoint_"), path) for path in folder.glob("datapoint_*.pt")]
+    return [path for _, path in sorted((int(number), path) for number, path in numbered if number.isdigit())]
+
+
+def read_datapoint(path: Path, latent_size: int) -> Datapoint:
+    """One of them, with nothing in it executed.
+
+    Raises:
+        LatentSetError: If it holds something else or a latent of another size.
+    """
+    content = load_inert(path)
+    latent = content.get("modulations") if isinstance(content, dict) else None
+    if not isinstance(latent, Tensor) or latent.numel() != latent_size:
+        got = f"{latent.numel()} numbers" if isinstance(latent, Tensor) else "no tensor"
+        raise LatentSetError(f"{path.name} holds {got} as modulations; expected {latent_size}")
+    return Datapoint(int(path.stem.removeprefix("datapoint_")), latent.float().reshape(-1).numpy(), _label(content.get("label")))
+
+
+def _label(stored: Any) -> Label:
+    if isinstance(stored, int):
+        return stored
+    if not isinstance(stored, Tensor) or not stored.numel():
+        return None
+    flat = stored.reshape(-1)
+    return int(flat[0]) if len(flat) == 1 else tuple(flat.nonzero().reshape(-1).tolist())
