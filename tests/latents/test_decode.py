@@ -57,10 +57,10 @@ def test_the_size_of_a_chunk_changes_nothing(chunk: int) -> None:
 
 def test_memory_is_that_of_the_result_and_one_chunk() -> None:
     run, latent, header = make_run(3), make_latent(), make_header(VOLUME)
-    grid = VOLUME.with_shape((80, 80, 80))
+    grid = VOLUME.with_shape((64, 64, 64))
     tracemalloc.start()
     try:
-        reconstruct(run, latent, header, grid, chunk=4096)
+        reconstruct(run, latent, header, grid, chunk=2048)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
