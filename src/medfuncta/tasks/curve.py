@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,11 +49,11 @@ def curve_picture(metrics_csv: Path) -> Figure:
 
 
 def _read(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Each column as pairs of step and value; empty cells are left out."""
+    """Each column as pairs of step and value; empty cells and those of diverged steps are left out."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        columns = {name: [(float(row["step"]), float(row[name])) for row in rows if row[name]] for name in rows[0]}
+        columns = {name: [(float(row["step"]), float(row[name])) for row in rows if _finite(row[name])] for name in rows[0]}
         if not columns["loss"]:
             raise KeyError("loss")
     except OSError as error:
@@ -60,6 +61,10 @@ def _read(path: Path) -> dict[str, list[tuple[float, float]]]:
     except (IndexError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path.name} is not a training log; expected the columns step and loss, and numbers in them") from error
     return columns
+
+
+def _finite(cell: str) -> bool:
+    return bool(cell) and math.isfinite(float(cell))
 
 
 def _draw(axes: Axes, columns: Mapping[str, Sequence[tuple[float, float]]], name: str, **style: object) -> None:

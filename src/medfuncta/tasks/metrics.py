@@ -134,7 +134,7 @@ def structural_similarity(expected: np.ndarray, got: np.ndarray, observed: np.nd
         return None
     from scipy.ndimage import gaussian_filter, minimum_filter
 
-    whole = minimum_filter(observed, SSIM_TAPS, mode="mirror")
+    whole = np.asarray(minimum_filter(observed, SSIM_TAPS, mode="mirror"), bool)
     if not whole.any():
         return None
 

@@ -114,12 +114,13 @@ def _draw_pane_row(row: SubFigure, example: Example, error_limit: float) -> None
     error, error_style = _error_colours(example, error_limit)
     columns = (("original", original, window), ("reconstruction", reconstruction, window), ("error", error, error_style))
     share = row.get_figure(root=True).get_figwidth() / _BAR - 1  # of the three groups, where the colour bar has 1
-    *groups, last = row.subfigures(1, 4, width_ratios=(share / 3, share / 3, share / 3, 1))
+    *groups, last = row.subfigures(1, 4, width_ratios=(share / 3, share / 3, share / 3, 1), squeeze=False)[0]
+    shown: list[ScalarMappable] = []
     for group, (heading, colours, style) in zip(groups, columns, strict=True):
-        shown = _draw_group(group, views, heading, colours, style)
+        shown.append(_draw_group(group, views, heading, colours, style))
     for view, axes in zip(views, groups[0].axes, strict=True):
         view.mark(axes)
-    bar = last.colorbar(shown, cax=last.add_axes((0.05, 0.12, 0.16, 0.7)))
+    bar = last.colorbar(shown[-1], cax=last.add_axes((0.05, 0.12, 0.16, 0.7)))
     bar.outline.set_visible(False)
     bar.set_label(with_unit("error", example.original.unit))
 
@@ -127,11 +128,11 @@ def _draw_pane_row(row: SubFigure, example: Example, error_limit: float) -> None
 def _draw_group(group: SubFigure, views: Sequence[Pane], heading: str, colours: np.ndarray, style: dict[str, Any]) -> ScalarMappable:
     group.suptitle(heading, fontsize=9, color=MUTED)
     grid = group.subplots(1, len(views), width_ratios=[v.width for v in views], squeeze=False)[0]
+    shown = [view.draw(axes, colours, **style) for axes, view in zip(grid, views, strict=True)]
     for axes, view in zip(grid, views, strict=True):
-        shown = view.draw(axes, colours, **style)
         axes.set_anchor("N")
         axes.set_xlabel(view.name, labelpad=3)
-    return shown
+    return shown[-1]
 
 
 def _error_colours(example: Example, limit: float) -> tuple[np.ndarray, dict[str, Any]]:
@@ -139,6 +140,21 @@ def _error_colours(example: Example, limit: float) -> tuple[np.ndarray, dict[str
     if example.original.channels == 3:
         return np.abs(example.error).mean(axis=-1), {"cmap": "Blues", "vmin": 0, "vmax": limit}
     return example.error[..., 0], {"cmap": ERROR_MAP, "vmin": -limit, "vmax": limit}
+
+
+def psnr_picture(metrics: Sequence[SignalMetrics]) -> Figure:
+    """How many signals have which PSNR, with the median as a line."""
+    from matplotlib.ticker import MaxNLocator
+
+    psnr = np.array([m.psnr for m in metrics if np.isfinite(m.psnr)])
+    with new_figure(_WIDTH, 2.4) as figure:
+        axes = figure.subplots()
+        axes.hist(psnr, bins=min(40, 5 + len(psnr) // 5), color=SECOND, edgecolor="white", linewidth=0.6)
+        axes.axvline(float(np.median(psnr)), color=ACCENT, linewidth=1.4)
+        axes.set_xlabel("PSNR (dB)")
+        axes.set_ylabel("signals")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    return figure
 
 
 def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int = 6) -> Figure:

@@ -1,0 +1,248 @@
+"""What there is: the signals of a source, the network of a run, the rows of a latent set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from medfuncta.atomic import write_json
+from medfuncta.errors import DataError
+from medfuncta.field.omega import omegas
+from medfuncta.field.run import METADATA_FILE, Run
+from medfuncta.latents.describe import describe
+from medfuncta.latents.info import INFO_FILE
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.learning.run_log import METRICS_FILE
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal, SignalSpec
+from medfuncta.sources.source import Skipped, Source, SourceInfo
+from medfuncta.sources.table import open_source
+from medfuncta.tasks.curve import curve_picture
+from medfuncta.tasks.figure import save_png
+from medfuncta.tasks.labels import class_names
+from medfuncta.tasks.pictures import contact_sheet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST: Final = 12
+"""Shapes, spacings and ids that are listed by themselves."""
+
+
+@dataclass
+class SplitTally:
+    """Counts over the signals of one split.
+
+    Args:
+        signals, points: How many; points that were not observed count.
+        shapes, spacings, labels: How many signals have which.
+        low, high: The smallest and the largest observed value, in the source's unit; None before the first signal.
+        missing: Points that were not observed.
+        clamped: Observed points outside the range that is mapped to [0, 1], where a reconstruction cannot follow.
+        constant: Ids of signals with a single value.
+        doubled: Ids that came twice.
+    """
+
+    signals: int = 0
+    points: int = 0
+    shapes: Counter[str] = field(default_factory=Counter)
+    spacings: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    low: float | None = None
+    high: float | None = None
+    missing: int = 0
+    clamped: int = 0
+    constant: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+
+    def add(self, signal: Signal, label_names: Sequence[str]) -> None:
+        """Count one signal."""
+        observed = signal.values if signal.mask is None else signal.values[signal.mask]
+        low, high = float(observed.min()), float(observed.max())
+        self.signals += 1
+        self.points += signal.domain.points
+        self.shapes[_shape(signal)] += 1
+        self.spacings[_spacing(signal)] += 1
+        self.labels.update(class_names(signal.label, label_names))
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+        self.missing += signal.domain.points - observed.size // signal.channels
+        self.clamped += int(((observed < signal.range.low) | (observed > signal.range.high)).any(axis=-1).sum())
+        if low == high:
+            self.constant.append(signal.id)
+        if signal.id in self._seen:
+            self.doubled.append(signal.id)
+        self._seen.add(signal.id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; of many shapes and spacings the most frequent ones."""
+        counts = {name: dict(getattr(self, name).most_common(_MOST)) for name in ("shapes", "spacings")}
+        figures = {name: getattr(self, name) for name in ("signals", "points", "low", "high", "missing", "clamped", "constant", "doubled")}
+        return {**figures, **counts, "different_shapes": len(self.shapes), "labels": dict(sorted(self.labels.items()))}
+
+
+@dataclass(frozen=True, eq=False)
+class SourceReport:
+    """What a source holds.
+
+    Args:
+        info, spec: What it says of itself.
+        splits: What was counted, by split.
+        skipped: Files and signals that could not be read.
+        pictured: Signals drawn at random from all splits, for a contact sheet.
+    """
+
+    info: SourceInfo
+    spec: SignalSpec
+    splits: Mapping[str, SplitTally]
+    skipped: Sequence[Skipped]
+    pictured: Sequence[Signal]
+
+    @property
+    def odd(self) -> list[str]:
+        """What a user should know before training, one sentence each."""
+        return [*self._odd_files(), *(line for name, tally in self.splits.items() for line in _odd_signals(name, tally))]
+
+    def _odd_files(self) -> Iterator[str]:
+        if self.skipped:
+            yield f"{len(self.skipped)} files or signals cannot be read: {_some([s.name for s in self.skipped])}"
+        known = {label for tally in self.splits.values() for label in tally.labels}
+        for name, tally in self.splits.items():
+            absent = sorted(known - set(tally.labels))
+            if absent:
+                yield f"{name}: no signal of class {_some(absent)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "kind": "source",
+            **asdict(self.info),
+            "signal": asdict(self.spec),
+            "splits": {name: tally.to_dict() for name, tally in self.splits.items()},
+            "skipped": [asdict(entry) for entry in self.skipped],
+            "odd": self.odd,
+        }
+
+
+def describe_source(source: Source, pictured: int = 24) -> SourceReport:
+    """Read every signal once and count.
+
+    Args:
+        source: Opened so that it skips bad files, or the first one ends the description.
+        pictured: How many signals to keep for a contact sheet.
+
+    Raises:
+        DataError: If the source stops at a bad file.
+    """
+    tallies: dict[str, SplitTally] = {}
+    kept: list[Signal] = []
+    generator = np.random.default_rng(0)
+    seen = 0
+    for split in source.splits:
+        tallies[split] = SplitTally()
+        for signal in source.signals(split):
+            tallies[split].add(signal, source.spec.label_names)
+            seen += 1
+            place = len(kept) if len(kept) < pictured else int(generator.integers(seen))  # every signal is kept with equal chance
+            if place < pictured:
+                kept[place : place + 1] = [signal]
+    return SourceReport(source.info, source.spec, tallies, tuple(source.skipped), kept)
+
+
+def describe_run(run: Run) -> dict[str, Any]:
+    """Sizes, omega schedule and training of a shared network, ready for JSON."""
+    return {
+        "kind": "run",
+        "fingerprint": run.fingerprint,
+        "parameters": sum(parameter.numel() for parameter in run.network.parameters()),
+        "omegas": list(omegas(run.config.field)),
+        "signal": asdict(run.spec),
+        "config": run.config.to_dict(),
+        "training": dict(run.training),
+    }
+
+
+def describe_latent_set(latents: LatentSet) -> dict[str, Any]:
+    """Rows, labels and quality of a latent set, ready for JSON."""
+    info = latents.info
+    return {
+        "kind": "latent set",
+        "fingerprint": info.fingerprint,
+        "source": asdict(info.source),
+        "signal": asdict(info.spec),
+        "fit": dict(info.fit),
+        **asdict(describe(latents)),
+    }
+
+
+def inspect(what: str, out: Path | None = None) -> dict[str, Any]:
+    """Describe whatever this text names: a run's folder, a latent set's folder, or a source.
+
+    Args:
+        what: A folder or ``kind:path[?option=value]``.
+        out: Write ``info.json`` here, and the contact sheet of a source as ``signals.png`` or the training of a run as ``curve.png``.
+
+    Raises:
+        MedFunctaError: If it names none of them, or what it names is damaged.
+    """
+    folder = Path(what)
+    pictures: dict[str, Callable[[], Figure]] = {}
+    if (folder / METADATA_FILE).is_file():
+        result = describe_run(Run.load(folder))
+        if (folder / METRICS_FILE).is_file():
+            pictures["curve.png"] = lambda: curve_picture(folder / METRICS_FILE)
+    elif (folder / INFO_FILE).is_file():
+        result = describe_latent_set(LatentSet.open(folder))
+    elif folder.is_dir():
+        raise DataError(f"'{folder.name}' is neither a run nor a latent set; expected one, or a source such as nifti:{folder.name}")
+    else:
+        report = describe_source(open_source(what, skip_bad=True))
+        result = report.to_dict()
+        if report.pictured:
+            pictures["signals.png"] = lambda: _contact_sheet(report)
+    if out is not None:
+        write_json(out / "info.json", result)
+        for name, draw in pictures.items():
+            save_png(draw(), out / name)
+    return result
+
+
+def _contact_sheet(report: SourceReport) -> Figure:
+    names = (" ".join(class_names(signal.label, report.spec.label_names)) for signal in report.pictured)
+    return contact_sheet(report.pictured, [f"{s.id}  {name}".strip() for s, name in zip(report.pictured, names, strict=True)])
+
+
+def _shape(signal: Signal) -> str:
+    if isinstance(signal.domain, Grid):
+        return " x ".join(map(str, signal.domain.shape))
+    return f"{signal.domain.points} scattered points"
+
+
+def _spacing(signal: Signal) -> str:
+    if not isinstance(signal.domain, Grid) or signal.domain.spacing is None:
+        return "unknown"
+    return " x ".join(f"{spacing:.4g}" for spacing in signal.domain.spacing) + f" {signal.domain.unit}".rstrip()
+
+
+def _odd_signals(split: str, tally: SplitTally) -> Iterator[str]:
+    if not tally.signals:
+        yield f"{split}: no signal"
+    if tally.constant:
+        yield f"{split}: {len(tally.constant)} constant signals: {_some(tally.constant)}"
+    if tally.doubled:
+        yield f"{split}: {len(tally.doubled)} ids that came before: {_some(tally.doubled)}"
+    if tally.missing:
+        yield f"{split}: {tally.missing / tally.points:.1%} of the points are missing"
+    if tally.clamped:
+        yield f"{split}: {tally.clamped / tally.points:.2%} of the points lie outside the range that is mapped to [0, 1]"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
