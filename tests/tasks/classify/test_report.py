@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
-from medfuncta.tasks.classify.examples import Examples
-from medfuncta.tasks.classify.picture import comparison_picture, comparison_table
+from medfuncta.errors import DataError
+from medfuncta.tasks.classify.examples import Examples, LabelledData
+from medfuncta.tasks.classify.picture import comparison_picture
 from medfuncta.tasks.classify.report import Comparison, compare
 from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
 from medfuncta.tasks.figure import save_png
@@ -39,19 +39,20 @@ def test_a_comparison_says_what_each_reached_and_cost() -> None:
 def test_the_json_is_strict_even_where_a_metric_is_undefined() -> None:
     data = blobs()
     one = Examples(data.test.inputs, np.zeros_like(data.test.labels))
-    result = compare(type(data)(data.labelling, data.train, data.val, one, {}), MAKERS, resamples=20)
+    result = compare(LabelledData(data.labelling, data.train, data.val, one, {}), MAKERS, resamples=20)
     plain = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert plain["classifiers"][0]["metrics"]["auc"]["value"] is None
     assert plain["classifiers"][2]["curves"][0][0]["epoch"] == 1
 
 
-@pytest.mark.parametrize("task", ["multi-class", "multi-label", "ordinal-regression"])
-def test_the_table_has_a_row_a_classifier(task: str) -> None:
-    console = Console(width=200)
-    with console.capture() as captured:
-        console.print(comparison_table(comparison(task)))
-    lines = [line.split()[0] for line in captured.get().splitlines() if line.strip()]
-    assert {"knn", "logistic", "mlp"} <= set(lines)
+def test_comparisons_of_the_same_signals_join_and_of_others_do_not() -> None:
+    data = blobs()
+    makers = {"knn": MAKERS["knn"]}
+    one = compare(data, makers, resamples=5)
+    assert [report.name for report in one.joined(one).reports] == ["knn", "knn"]
+    fewer = LabelledData(data.labelling, data.train, data.val, data.test.take(np.arange(80)), {})
+    with pytest.raises(DataError, match="test: 90 in the latent set, 80 in the source"):
+        one.joined(compare(fewer, makers, resamples=5))
 
 
 @pytest.mark.parametrize("task", ["multi-class", "multi-label"])

@@ -3,12 +3,14 @@
 from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import Examples, LabelledData, examples_of_latents, examples_of_signals
 from medfuncta.tasks.classify.labelling import Labelling
-from medfuncta.tasks.classify.picture import comparison_picture, comparison_table
+from medfuncta.tasks.classify.metrics import METRICS
+from medfuncta.tasks.classify.picture import comparison_picture
 from medfuncta.tasks.classify.report import Comparison, compare
 from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
 
 __all__ = [
     "LATENT_CLASSIFIERS",
+    "METRICS",
     "Classifier",
     "ClassifierOptions",
     "Comparison",
@@ -19,7 +21,6 @@ __all__ = [
     "choose",
     "compare",
     "comparison_picture",
-    "comparison_table",
     "examples_of_latents",
     "examples_of_signals",
 ]

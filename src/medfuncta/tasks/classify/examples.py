@@ -81,8 +81,8 @@ class LabelledData:
         return cls(labelling, **kept, left_out=sieve.left_out)
 
 
-def labelling_of(spec: SignalSpec, labels: Iterable[Int[ndarray, "signals ..."]]) -> Labelling:
-    """What the labels of a data set mean; classes without names are named by their number.
+def labelling_of(spec: SignalSpec, labels: Iterable[ndarray]) -> Labelling:
+    """What the labels of a data set mean, given all of them by split; classes without names are named by their number.
 
     Raises:
         DataError: If there are no labels, or unnamed ones of a multi-label task.

@@ -144,7 +144,7 @@ class _Loss:
 
     def __call__(self, outputs: Float[Tensor, "batch columns"], examples: Examples) -> Float[Tensor, ""]:
         if self._labelling.exclusive:
-            return functional.cross_entropy(outputs, torch.from_numpy(examples.labels).to(outputs.device), weight=self._weight)
+            return functional.cross_entropy(outputs, torch.tensor(examples.labels, device=outputs.device), weight=self._weight)
         targets = torch.from_numpy(self._labelling.targets(examples.labels)).to(outputs)
         return functional.binary_cross_entropy_with_logits(outputs, targets, pos_weight=self._weight)
 

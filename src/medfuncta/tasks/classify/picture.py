@@ -1,4 +1,4 @@
-"""The comparison as one table for the terminal and one picture."""
+"""The comparison as one picture."""
 
 from __future__ import annotations
 
@@ -9,53 +9,17 @@ import numpy as np
 from numpy import ndarray
 
 from medfuncta.tasks.classify.metrics import METRICS
-from medfuncta.tasks.classify.report import ClassifierReport, Comparison, Estimate
+from medfuncta.tasks.classify.report import ClassifierReport, Comparison
 from medfuncta.tasks.figure import HAIRLINE, INK, MUTED, clear_frame, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
-    from rich.table import Table
 
 _COLOURS: Final = ("#2a7f9e", "#d1495b", "#e8b04a", "#5b8c5a", "#7d5ba6", "#7b8794")
 _WIDTH: Final = 10.0
 _MOST_COUNTS: Final = 10
 """Classes up to which a confusion matrix shows its numbers."""
-
-
-def comparison_table(comparison: Comparison) -> Table:
-    """One row a classifier: metrics with their 95 % intervals, training time, parameters."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    sizes = ", ".join(f"{count:,} {name}" for name, count in comparison.signals.items())
-    table = Table(box=SIMPLE_HEAD, caption=f"test split, 95 % bootstrap intervals; {sizes}", caption_justify="left")
-    table.add_column("classifier", no_wrap=True)
-    names = list(comparison.reports[0].metrics)
-    for name in names:
-        table.add_column(METRICS[name], justify="right", no_wrap=True)
-    table.add_column("training", justify="right", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    best = {name: _best(comparison, name) for name in names}
-    for report in comparison.reports:
-        cells = [_cell(report.metrics[name], best=report is best[name]) for name in names]
-        seconds = f"{report.fit_seconds:,.1f} s{' (cut short)' if report.cut_short else ''}"
-        table.add_row(report.name, *cells, seconds, f"{report.parameters:,}" if report.parameters else "none")
-    return table
-
-
-def _best(comparison: Comparison, name: str) -> ClassifierReport | None:
-    """Who is best at one metric, when there is anyone to compare with."""
-    defined = [(value, report) for report in comparison.reports if (value := report.metrics[name].value) is not None]
-    sign = -1 if name == "class_error" else 1
-    return max(defined, key=lambda pair: sign * pair[0])[1] if len(defined) > 1 else None
-
-
-def _cell(estimate: Estimate, *, best: bool) -> str:
-    if estimate.value is None:
-        return "undefined"
-    value = f"[bold]{estimate.value:.3f}[/bold]" if best else f"{estimate.value:.3f}"
-    return value if estimate.low is None else f"{value} [dim]{estimate.low:.2f}-{estimate.high:.2f}[/dim]"
 
 
 def comparison_picture(comparison: Comparison) -> Figure:

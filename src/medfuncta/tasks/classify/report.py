@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from medfuncta.errors import DataError
 from medfuncta.tasks.classify.bootstrap import intervals
 from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import LabelledData
@@ -104,6 +105,20 @@ class Comparison:
     signals: Mapping[str, int]
     left_out: Mapping[str, int]
     reports: tuple[ClassifierReport, ...]
+
+    def joined(self, other: Comparison) -> Comparison:
+        """Both in one, when they are about the same signals.
+
+        Raises:
+            DataError: If classes or numbers of signals differ.
+        """
+        ours, theirs = ({"classes": c.labelling.names, "task": c.labelling.task, **c.signals} for c in (self, other))
+        for name in ours:
+            if ours[name] != theirs[name]:
+                raise DataError(
+                    f"{name}: {ours[name]} in the latent set, {theirs[name]} in the source; give the source that it was fitted from"
+                )
+        return replace(self, reports=self.reports + other.reports)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for strict JSON."""

@@ -1,0 +1,144 @@
+"""``medfuncta classify``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from medfuncta.cli.command import Command
+from medfuncta.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from medfuncta.tasks.classify import ClassifierOptions, Comparison
+
+
+@dataclass(kw_only=True)
+class Classify(Command):
+    """Learn the labels of signals from their latents, or from the signals themselves, and measure that on the test split.
+
+    With LATENTS and --data together, both ways stand in one table.
+    """
+
+    latents: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="LATENTS")] = None
+    """A latent set with labels, as 'medfuncta fit' writes it."""
+    data: str | None = None
+    """A source of labelled signals, kind:path[?option=value], for the baselines on pixels."""
+    classifier: str = "all"
+    """knn, logistic, mlp (on latents), resnet50, efficientnet-b0 (on signals), several of them separated by commas, or all that fit what
+    was given."""
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 1
+    """Neighbours that vote."""
+    metric: Literal["cosine", "euclidean"] = "cosine"
+    """What near means to them."""
+    seeds: int = 1
+    """How often each network is trained anew."""
+    balanced: bool = False
+    """Weigh every class alike in training, however rare it is."""
+    whiten: int = 0
+    """Principal components of the latents to whiten first; 0 leaves latents as they are."""
+    epochs: int | None = None
+    """Passes over the training split; each network has its own number when not given."""
+    seconds: float | None = None
+    """Time budget of one training; what is cut short says so."""
+    skip_bad: bool = False
+    """Leave out, and count, signals that cannot be used: unreadable, without a label, NaN, or of a class unseen in training."""
+    out: Path | None = None
+    """Folder for classification.json and classification.png."""
+
+    def run(self) -> dict[str, Any]:
+        from medfuncta.atomic import write_json
+        from medfuncta.tasks.classify import ClassifierOptions, comparison_picture
+        from medfuncta.tasks.figure import save_png
+
+        if self.latents is None and self.data is None:
+            raise ConfigError("nothing to classify; give a latent set, or --data with a source of labelled signals")
+        if self.seeds < 1:
+            raise ConfigError(f"--seeds is {self.seeds}; expected at least 1")
+        options = ClassifierOptions(self.k, self.metric, self.balanced, self.whiten, self.seconds, self.epochs)
+        names = self._names()
+        on_latents = self._compare_latents(names["latents"], options) if names["latents"] else None
+        on_signals = self._compare_signals(names["signals"], options) if names["signals"] else None
+        parts = [part for part in (on_latents, on_signals) if part is not None]
+        comparison = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
+        result = comparison.to_dict()
+        if self.out is not None:
+            write_json(self.out / "classification.json", result)
+            save_png(comparison_picture(comparison), self.out / "classification.png")
+        return result
+
+    def summary(self, result: dict[str, Any]) -> str:
+        from medfuncta.cli.table import table
+        from medfuncta.tasks.classify import METRICS
+
+        sizes = ", ".join(f"{count:,} {name}" for name, count in result["signals"].items())
+        names = list(result["classifiers"][0]["metrics"])
+        header = ("classifier", *(METRICS[name] for name in names), "training", "parameters")
+        rows = [
+            (r["name"], *(_estimate(r["metrics"][name]) for name in names), _seconds(r), f"{r['parameters']:,}")
+            for r in result["classifiers"]
+        ]
+        lines = [table(header, rows), f"test split with 95 % bootstrap intervals; {sizes}"]
+        lines += [f"left out: {count:,} signals {reason}" for reason, count in result["left_out"].items()]
+        return "\n".join(lines)
+
+    def _names(self) -> dict[str, list[str]]:
+        """The classifiers asked for, by what they learn from."""
+        from medfuncta.errors import suggest
+        from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS
+        from medfuncta.tasks.classify import LATENT_CLASSIFIERS
+
+        known = {"latents": list(LATENT_CLASSIFIERS), "signals": list(SIGNAL_CLASSIFIERS)}
+        given = {"latents": self.latents is not None, "signals": self.data is not None}
+        if self.classifier == "all":
+            return {inputs: names if given[inputs] else [] for inputs, names in known.items()}
+        asked = self.classifier.split(",")
+        for name in asked:
+            inputs = next((inputs for inputs, names in known.items() if name in names), None)
+            if inputs is None:
+                raise ConfigError(f"unknown classifier '{name}'; {suggest(name, [*known['latents'], *known['signals'], 'all'])}")
+            if not given[inputs]:
+                needed = "a latent set" if inputs == "latents" else "--data with a source"
+                raise ConfigError(f"'{name}' learns from {inputs}; give {needed} for it")
+        return {inputs: [name for name in asked if name in names] for inputs, names in known.items()}
+
+    def _compare_latents(self, names: list[str], options: ClassifierOptions) -> Comparison:
+        from medfuncta.latents.latent_set import LatentSet
+        from medfuncta.tasks.classify import LATENT_CLASSIFIERS, choose, compare, examples_of_latents
+
+        assert self.latents is not None
+        data = examples_of_latents(LatentSet.open(self.latents), skip_bad=self.skip_bad)
+        return compare(data, choose(LATENT_CLASSIFIERS, names, options), range(self.seeds), inputs="latents", progress=_tell)
+
+    def _compare_signals(self, names: list[str], options: ClassifierOptions) -> Comparison:
+        from medfuncta.signals.signal_set import SignalSet
+        from medfuncta.sources.source import SPLITS
+        from medfuncta.sources.table import open_source
+        from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS
+        from medfuncta.tasks.classify import choose, compare, examples_of_signals
+
+        assert self.data is not None
+        source = open_source(self.data, skip_bad=self.skip_bad)
+        missing = [name for name in SPLITS if name not in source.splits]
+        if missing:
+            raise DataError(f"no split '{missing[0]}' in {source.info.name}; classifying needs {', '.join(SPLITS)}")
+        signals = {name: SignalSet.collect(source.spec, source.signals(name)) for name in SPLITS}
+        data = examples_of_signals(signals, skip_bad=self.skip_bad)
+        return compare(data, choose(SIGNAL_CLASSIFIERS, names, options), range(self.seeds), inputs="signals", progress=_tell)
+
+
+def _estimate(metric: dict[str, Any]) -> str:
+    if metric["value"] is None:
+        return "undefined"
+    return f"{metric['value']:.3f} [{metric['low']:.2f}, {metric['high']:.2f}]"
+
+
+def _seconds(report: dict[str, Any]) -> str:
+    return f"{report['fit_seconds']:,.1f} s{', cut short' if report['cut_short'] else ''}"
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
