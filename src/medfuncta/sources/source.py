@@ -84,8 +84,12 @@ class Source(ABC):
         """Note a bad file and go on, or raise its error when bad files are not to be skipped."""
         if not self.skip_bad:
             raise DataError(f"{error} (--skip-bad leaves such files out)") from error
+        self.leave_out(name, str(error))
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note, once, what is left out though nothing is wrong with it, such as a record without the lead that was asked for."""
         if all(entry.name != name for entry in self.skipped):
-            self.skipped.append(Skipped(name, str(error)))
+            self.skipped.append(Skipped(name, reason))
 
 
 @dataclass(frozen=True)
