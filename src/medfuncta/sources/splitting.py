@@ -13,7 +13,10 @@ from medfuncta.sources.source import SPLITS
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """How groups are split; the options dataclass of a source that splits by itself inherits these."""
+    """How groups are split; the options dataclass of a source that splits by itself inherits these.
+
+    A number from 0 to 1 is always a fraction; a single group of that name is written with a comma behind it (``1,``).
+    """
 
     val: str = option("0.15", "validation split: a fraction from 0 to 1, or names separated by commas")
     test: str = option("0.25", "test split: a fraction from 0 to 1, or names separated by commas")
