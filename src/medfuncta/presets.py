@@ -1,7 +1,7 @@
 """Settings that go together, by name.
 
-``paper-*`` are those of the paper (Table 6 and section 4.4), learning rate and length included; they want a large GPU. The others were chosen by
-measurement on two CPU cores (docs/log.md) and are sized for the kind of data that their name says.
+``paper-*`` are those of the paper (Table 6 and section 4.4), learning rate and length included; they want a large GPU. The others were
+chosen by measurement on two CPU cores (docs/log.md) and are sized for the kind of data that their name says.
 """
 
 from __future__ import annotations

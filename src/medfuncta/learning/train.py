@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def _loop(
         if last or val_psnr is not None or progress.step % _LOG_EVERY == 0:
             log.add(progress.step, _row(progress, losses, psnr, norm, rate_at(progress.step - 1, settings), val_psnr))
         if listener is not None:
-            listener(StepReport(progress, psnr, val_psnr))
+            listener(StepReport(replace(progress), psnr, val_psnr))
 
 
 def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[torch.Tensor, float]:

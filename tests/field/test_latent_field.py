@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from medfuncta.config import FieldConfig
+from medfuncta.errors import ConfigError
+from medfuncta.field.latent_field import LatentField
+from medfuncta.field.omega import omegas
+from medfuncta.presets import PRESETS
+
+
+def count(config: FieldConfig) -> int:
+    return sum(p.numel() for p in LatentField(config).parameters())
+
+
+def test_the_papers_2d_field_has_its_number_of_parameters() -> None:
+    assert count(PRESETS["paper-2d"].field) == 7_675_393
+
+
+def test_omega_schedules() -> None:
+    assert omegas(FieldConfig(layers=5, omega_first=20, omega_last=40)) == (20, 25, 30, 35, 40)
+    assert omegas(FieldConfig(layers=4, omega_first=10, omega_increment=5)) == (10, 15, 20, 25)
+    assert set(omegas(FieldConfig(omega_first=30, omega_last=30))) == {30}
+
+
+def test_forward_is_the_formula_of_the_paper() -> None:
+    config = FieldConfig(dim=2, channels=3, layers=4, width=5, latent_size=6, omega_first=2, omega_last=5)
+    field = LatentField(config).double()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(2, 7, 2, generator=generator).double()
+    phi = torch.randn(2, 6, generator=generator).double()
+    p = dict(field.named_parameters())
+    h = torch.sin(2 * (x @ p["layers.0.linear.weight"].T + p["layers.0.linear.bias"]))
+    for k, w in ((1, 3.0), (2, 4.0)):
+        shift = phi @ p[f"layers.{k}.shift.weight"].T + p[f"layers.{k}.shift.bias"]
+        h = torch.sin(w * (h @ p[f"layers.{k}.linear.weight"].T + p[f"layers.{k}.linear.bias"] + shift[:, None]))
+    expected = h @ p["last.weight"].T + p["last.bias"]
+    torch.testing.assert_close(field(x, phi), expected)
+
+
+def test_initial_weights_keep_to_their_bounds_and_fill_them() -> None:
+    config = FieldConfig(dim=2, layers=5, width=64, latent_size=32, omega_first=20, omega_last=60)
+    field = LatentField(config)
+    bounds = {"layers.0.linear": 1 / 2, "layers.2.linear": math.sqrt(6 / 64) / 40, "last": math.sqrt(6 / 64) / 60}
+    parameters = dict(field.named_parameters())
+    for name, bound in bounds.items():
+        largest = parameters[f"{name}.weight"].abs().max().item()
+        assert 0.9 * bound < largest <= bound
+
+
+def test_initialisation_follows_the_generator() -> None:
+    config = FieldConfig(width=8, latent_size=4, layers=3)
+    a, b, c = (LatentField(config, torch.Generator().manual_seed(seed)).last.weight for seed in (1, 1, 2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+@pytest.mark.parametrize("change", [{"layers": 2}, {"width": 0}, {"dim": 4}, {"omega_first": -1.0}])
+def test_impossible_sizes_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        FieldConfig(**change)  # type: ignore[arg-type]
+
+
+def test_a_shared_grid_equals_repeated_coordinates() -> None:
+    field = LatentField(FieldConfig(dim=1, layers=4, width=8, latent_size=3, omega_first=5, omega_last=9))
+    generator = torch.Generator().manual_seed(0)
+    x, phi = torch.rand(1, 9, 1, generator=generator), torch.randn(4, 3, generator=generator)
+    torch.testing.assert_close(field(x, phi), field(x.expand(4, -1, -1), phi))

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from training_data import TINY, make_signals, tiny
+
+from medfuncta.config import Config
+from medfuncta.errors import ConfigError, RunError
+from medfuncta.field.run import Run
+from medfuncta.learning.optimiser import rate_at
+from medfuncta.learning.sampler import batch_indices
+from medfuncta.learning.train import CHECKPOINT, StepReport, Training, train_network
+
+TRAIN, VAL = make_signals(8, 0), make_signals(4, 1)
+
+
+def train(out: Path, config: Config = TINY, **options: object) -> Training:
+    return train_network(TRAIN, VAL, out, config, device="cpu", **options)  # type: ignore[arg-type]
+
+
+def test_training_improves_and_reports(tmp_path: Path) -> None:
+    reports: list[StepReport] = []
+    config = tiny(steps=60, validate_every=20, average=0.0, context_ratio=1.0)
+    training = train(tmp_path, config, provenance={"source": "waves"}, listener=reports.append)
+    assert len(reports) == 60
+    validations = [report.val_psnr for report in reports if report.val_psnr is not None]
+    assert len(validations) == 3 and validations[-1] > validations[0]
+    assert training.progress.best_psnr == pytest.approx(max(validations))
+    assert training.run.training["source"] == "waves"
+    assert Run.load(tmp_path).fingerprint == training.run.fingerprint
+    rows = read_log(tmp_path)
+    assert [row["step"] for row in rows] == ["10", "20", "30", "40", "50", "60"]
+    assert rows[0]["val_psnr"] == "" and float(rows[1]["val_psnr"]) == pytest.approx(validations[0], rel=1e-5)
+    assert list((tmp_path / "events").iterdir())
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The rows of a run's log without their wall time."""
+    with (folder / "metrics.csv").open() as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path) -> None:
+    config = tiny(steps=9)
+
+    def kill_at_five(report: StepReport) -> None:
+        if report.progress.step == 5:
+            raise Killed
+
+    whole = train(tmp_path / "whole", config)
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", config, listener=kill_at_five)
+    cut = train(tmp_path / "cut", config, resume=True)
+    for name, tensor in whole.run.network.state_dict().items():
+        assert torch.equal(tensor, cut.run.network.state_dict()[name]), name
+    assert (whole.progress.best_psnr, whole.progress.step) == (cut.progress.best_psnr, cut.progress.step)
+    assert read_log(tmp_path / "whole") == read_log(tmp_path / "cut")
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
+    train(tmp_path)
+    with pytest.raises(RunError, match="learning_rate"):
+        train(tmp_path, tiny(learning_rate=5e-4), resume=True)
+
+
+def test_damaged_or_missing_checkpoints_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no checkpoint"):
+        train(tmp_path, resume=True)
+    train(tmp_path)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunError, match="damaged"):
+        train(tmp_path, resume=True)
+
+
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
+    train(tmp_path)
+    with pytest.raises(RunError, match="already holds a run"):
+        train(tmp_path)
+
+
+def test_fewer_signals_than_the_batch(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="8 training signals for a batch of 9"):
+        train(tmp_path, tiny(batch=9))
+
+
+def test_a_gradient_that_is_not_finite_is_skipped_and_counted(tmp_path: Path) -> None:
+    spoiled = make_signals(8, 0)
+    spoiled.values[5] = float("nan")  # one sample of the first signal
+    config = tiny(steps=8, batch=4)
+    training = train_network(spoiled, VAL, tmp_path, config, device="cpu")
+    assert training.progress.skipped == 4  # its batch of the two in each of four epochs
+    assert all(torch.isfinite(p).all() for p in training.run.network.parameters())
+
+
+def test_divergence_ends_in_one_line(tmp_path: Path) -> None:
+    spoiled = make_signals(4, 0)
+    spoiled.values[::24] = float("nan")
+    with pytest.raises(RunError, match="not finite 20 times in a row"):
+        train_network(spoiled, VAL, tmp_path, tiny(steps=50, validate_every=50), device="cpu")
+
+
+def test_the_best_network_is_kept_not_the_last(tmp_path: Path) -> None:
+    config = tiny(steps=40, validate_every=5, learning_rate=0.2, schedule="constant", warmup=0, average=0.0)
+    reports: list[StepReport] = []
+    training = train(tmp_path, config, listener=reports.append)
+    psnrs = {r.progress.step: r.val_psnr for r in reports if r.val_psnr is not None}
+    assert psnrs[40] != max(psnrs.values()), "a rate this high must not end at its best"
+    assert training.run.training["val_psnr"] == pytest.approx(max(psnrs.values()))
+
+
+def test_every_signal_is_seen_once_an_epoch() -> None:
+    seen = [i for step in range(7) for i in batch_indices(14, 4, step, seed=3)]
+    assert sorted(seen[:14]) == list(range(14)) == sorted(seen[14:28])
+    assert seen[:14] != seen[14:28]
+
+
+def test_the_rate_warms_up_and_falls_to_zero() -> None:
+    config = tiny(steps=100, warmup=10, learning_rate=1.0).train
+    assert rate_at(0, config) == pytest.approx(0.1)
+    assert rate_at(10, config) == pytest.approx(1.0)
+    assert rate_at(55, config) == pytest.approx(0.5)
+    assert rate_at(100, config) == pytest.approx(0.0)
+
+
+def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
+    a, b = train(tmp_path / "a", tiny(seed=1)), train(tmp_path / "b", tiny(seed=1))
+    assert a.run.fingerprint == b.run.fingerprint
