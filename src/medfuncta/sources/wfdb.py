@@ -15,22 +15,21 @@ import numpy as np
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.folder import FolderOptions, find_files, open_folder
+from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.heartbeats import AAMI, CLASS_OF, beat_samples
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import describe, details, option, parse
 from medfuncta.sources.source import Source, SourceInfo, SourceKind
-from medfuncta.sources.splitting import split_groups
+from medfuncta.sources.splitting import SplitOptions, split_groups
 from medfuncta.sources.wfdb_record import Header, Trace, read_annotations, read_header, read_trace
 
 _BEAT_RATE: Final = 125.0
 
 
 @dataclass(frozen=True)
-class WfdbOptions(FolderOptions):
+class WfdbOptions(SplitOptions):
     """What is cut out of which records."""
 
-    test: str = option("0.25", "test split: a fraction of the records from 0 to 1, or their names separated by commas")
     lead: str | None = option(None, "lead by name; MLII when most records have it, else the lead that most records have")
     rate: float | None = option(None, "samples a second; 125 for beats, the first record's own for windows", more_than=0)
     length: int = option(187, "samples of a beat, padding included", at_least=2)
@@ -41,6 +40,8 @@ class WfdbOptions(FolderOptions):
     annotator: str = option("atr", "suffix of the annotation files")
     exclude: tuple[str, ...] = option((), "records left out; AAMI's practice for MIT-BIH is 102,104,107,217, which are paced")
     patients: tuple[str, ...] = option((), "records of one patient, joined by +, such as 201+202 of MIT-BIH; never split")
+    ids: Literal["hash", "names"] = option("hash", "name signals by a 'hash' of their record's name, or by the 'names' themselves")
+    limit: int | None = option(None, "the first N signals of each split", at_least=1)
     per_record: int | None = option(None, "the first N signals of each record", at_least=1)
 
 
