@@ -27,9 +27,6 @@ from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import Skipped, Source
 from medfuncta.types import ArrayLatents
 
-Progress = Callable[[str, int], None]
-"""Called with the split and the number of its signals that are done."""
-
 
 def create_latent_set(
     run: Run,
@@ -41,7 +38,7 @@ def create_latent_set(
     dtype: str = "float32",
     positions: bool = False,
     device: torch.device | str | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> LatentSet:
     """Fit every signal of a source and write the latents; goes on where an earlier call with the same settings was stopped.
 
@@ -56,7 +53,7 @@ def create_latent_set(
         dtype: How latents are stored: ``"float32"``, ``"float16"`` or ``"int8"``. PSNR is that of what was stored.
         positions: Keep the positions of scattered samples.
         device: Where to fit.
-        progress: Called after each block of signals.
+        progress: Called after each block with the number of signals that are done, those of earlier calls included.
 
     Raises:
         DataError: If the source does not fit the run, has no such split, or holds a bad file that is not to be skipped.
@@ -79,7 +76,7 @@ def create_latent_set(
         for block in _blocks(_unfitted(source.signals(name), target), config.batch):
             _append_fitted(target, run, info, SignalSet.collect(source.spec, block), config, device)
             if progress is not None:
-                progress(name, target.consumed)
+                progress(writer.info.signals + target.consumed)
         writer.finish_split(target, source.skipped[skipped_before:])
     return writer.finish()
 

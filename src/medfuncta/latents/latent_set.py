@@ -16,7 +16,7 @@ from numpy import ndarray
 from medfuncta.errors import LatentSetError, suggest
 from medfuncta.field.run import Run
 from medfuncta.latents.info import SetInfo
-from medfuncta.latents.rows import LATENT_COLUMNS, LatentRow, Rows
+from medfuncta.latents.rows import LatentRow, Rows
 from medfuncta.latents.shards import Shard, find_shards
 from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.types import ArrayLatents
@@ -42,6 +42,11 @@ class Split:
 
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)
+
+    @property
+    def latent_columns(self) -> list[str]:
+        """The columns that :attr:`Rows.latents` needs."""
+        return ["latent", "latent_scale"] if self.info.dtype == "int8" else ["latent"]
 
     def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
         """All rows in order, at most ``rows`` at a time, with only these columns.
@@ -79,9 +84,8 @@ class Split:
     def latents(self) -> ArrayLatents:
         """All latents, ``[rows, latent]`` float32."""
         latents = np.empty((len(self), self.info.latent_size), np.float32)
-        columns = [name for name in LATENT_COLUMNS if name == "latent" or self.info.dtype == "int8"]
         start = 0
-        for rows in self.batches(columns=columns):
+        for rows in self.batches(columns=self.latent_columns):
             latents[start : start + len(rows)] = rows.latents
             start += len(rows)
         return latents

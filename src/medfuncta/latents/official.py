@@ -20,6 +20,7 @@ from torch import Tensor
 from medfuncta.config import Config, FieldConfig, InnerConfig
 from medfuncta.errors import LatentSetError
 from medfuncta.field.latent_field import LatentField
+from medfuncta.field.omega import omegas
 from medfuncta.field.run import Run
 from medfuncta.latents.inert_pickle import StandIn, load_inert, state_of
 from medfuncta.signals.signal import Label, SignalSpec
@@ -128,6 +129,45 @@ def _our_names(weights: Mapping[str, Tensor], config: FieldConfig, shape: Sequen
     first = "layers.0.linear.weight"
     state[first] = state[first] * torch.tensor([n / (n - 1) for n in shape])
     return state
+
+
+def reference_state(run: Run, shape: tuple[int, ...]) -> tuple[dict[str, Tensor], dict[str, float | int | bool]]:
+    """The weights of a field as the authors' wrapper names them, and the settings of their configuration that go with them.
+
+    Any field of ours is one of theirs: a first layer without a shift gets a shift map of zeros, and the output's offset goes into the last
+    bias. Their grid is that of ``shape`` without spacing.
+
+    Raises:
+        LatentSetError: If an axis has a single sample, for which the authors' grid has no scale.
+    """
+    config = run.config.field
+    if len(shape) != config.dim or min(shape) < 2:
+        raise LatentSetError(f"signals of shape {shape}; the authors' layout needs {config.dim} axes of at least two samples")
+    ours = {name: tensor.detach().cpu() for name, tensor in run.network.state_dict().items()}
+    state = {
+        "last_layer.linear.weight": ours["last.weight"],
+        "last_layer.linear.bias": ours["last.bias"] + config.output_offset - OUTPUT_OFFSET,
+    }
+    for layer in range(config.layers - 1):
+        for kind, empty in (("weight", (config.width, config.latent_size)), ("bias", (config.width,))):
+            state[f"layers.{layer}.linear.{kind}"] = ours[f"layers.{layer}.linear.{kind}"]
+            state[f"layers.{layer}.modulate_shift_layer.{kind}"] = ours.get(f"layers.{layer}.shift.{kind}", torch.zeros(empty))
+    state["layers.0.linear.weight"] = state["layers.0.linear.weight"] / torch.tensor([n / (n - 1) for n in shape])
+    state["last_layer.modulate_shift_layer.weight"] = torch.zeros(config.channels, config.latent_size)  # theirs has one and never uses it
+    state["last_layer.modulate_shift_layer.bias"] = torch.zeros(config.channels)
+    axes = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in shape), indexing="ij")
+    first, second, *_ = omegas(config)
+    settings = {
+        "in_size": config.dim,
+        "out_size": config.channels,
+        "hidden_size": config.width,
+        "num_layers": config.layers,
+        "latent_modulation_dim": config.latent_size,
+        "w0": first,
+        "w0_increment": second - first,
+        "enable_skip_connections": config.residual,
+    }
+    return {f"model.{name}": tensor for name, tensor in state.items()} | {"grid": torch.stack(axes, -1).reshape(-1, len(shape))}, settings
 
 
 @dataclass(frozen=True, eq=False)

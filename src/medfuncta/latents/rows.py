@@ -18,7 +18,6 @@ from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.types import ArrayLatents
 
 NO_LABEL = -1
-LATENT_COLUMNS = ("latent", "latent_scale")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +88,7 @@ class Rows:
 
     def header(self, index: int) -> SignalHeader:
         """The signal of one row without its values."""
-        columns = [name for name in self.table.column_names if name not in LATENT_COLUMNS]
-        return header_of(self.table.select(columns).slice(index, 1).to_pylist()[0], self.info)
+        return header_of(self.table.drop_columns(["latent"]).slice(index, 1).to_pylist()[0], self.info)
 
     def row(self, index: int, split: str) -> LatentRow:
         """One row."""

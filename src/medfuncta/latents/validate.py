@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from medfuncta.errors import LatentSetError, RunError
 from medfuncta.latents.latent_set import LatentSet, Split
-from medfuncta.latents.rows import LATENT_COLUMNS, Rows
+from medfuncta.latents.rows import Rows
 
 
 def problems(latent_set: LatentSet) -> Iterator[str]:
@@ -43,8 +43,7 @@ def _split_problems(split: Split) -> Iterator[str]:
     if len(split) != expected:
         yield f"split '{split.name}' has {len(split)} rows; expected {expected}; copy the whole folder again"
     yield from _doubled(split)
-    columns = [name for name in (*LATENT_COLUMNS, "id", "label") if name != "latent_scale" or split.info.dtype == "int8"]
-    for rows in split.batches(columns=columns):
+    for rows in split.batches(columns=[*split.latent_columns, "id", "label"]):
         yield from _row_problems(split, rows)
 
 
