@@ -30,7 +30,6 @@ class FolderOptions(SplitOptions):
     """Options of every source that reads a folder."""
 
     test: str = option("0.15", "test split: a fraction from 0 to 1, or names separated by commas")
-    ids: Literal["hash", "names"] = option("hash", "name signals by a 'hash' of their file's name, or by the 'names' themselves")
     limit: int | None = option(None, "the first N signals of each split", at_least=1)
 
 
@@ -38,6 +37,7 @@ class FolderOptions(SplitOptions):
 class FileOptions(FolderOptions):
     """Options of a source whose files are one signal each."""
 
+    ids: Literal["hash", "names"] = option("hash", "name signals by a 'hash' of their file's name, or by the 'names' themselves")
     patient: str = option("", "regular expression whose first group, found in a file's name, is its patient; patients are never split")
     labels: str = option("", "CSV file in the folder: under a header, a file's name and its class a row")
 

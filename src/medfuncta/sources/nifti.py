@@ -17,7 +17,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
-from medfuncta.errors import ConfigError, DataError
+from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
@@ -28,6 +28,7 @@ from medfuncta.sources.source import SourceInfo, SourceKind
 from medfuncta.sources.volumes import (
     VolumeOptions,
     check_claim,
+    one_channel,
     physical_grid,
     read_at_most,
     volume_signal,
@@ -87,7 +88,7 @@ class NiftiSource(FileSource):
 
     def _load(self, item: Item) -> Signal:
         values, grid, dtype = read_volume(item.paths[0], self.options.channel)
-        return volume_signal(item.name, values, grid, self.options, dtype)
+        return volume_signal(item.name, values, grid, self.options, dtype=dtype)
 
     def mask_of(self, signal_id: str) -> np.ndarray | None:
         """The label map of a signal, on the signal's own grid: whole numbers ``[*shape]``; None when it has none.
@@ -129,10 +130,7 @@ def read_volume(path: Path, channel: int | None = None) -> tuple[np.ndarray, Gri
         affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
-    if channel is not None:
-        if channel >= values.shape[-1]:
-            raise ConfigError(f"the option 'channel' is {channel}; {path.name} has {values.shape[-1]} channels, counted from 0")
-        values = values[..., channel : channel + 1]
+    values = one_channel(path.name, values, channel)
     return values, physical_grid(path.name, values.shape[:-1], affine), str(image.get_data_dtype())
 
 

@@ -56,7 +56,7 @@ class NrrdSource(FileSource):
     def _load(self, item: Item) -> Signal:
         path = item.paths[0]
         values, grid, dtype = read_volume(path, inside=path.parent if self.folder.is_file() else self.folder)
-        return volume_signal(item.name, values, grid, self.options, dtype)
+        return volume_signal(item.name, values, grid, self.options, dtype=dtype)
 
 
 def read_volume(path: Path, inside: Path) -> tuple[np.ndarray, Grid, str]:

@@ -107,21 +107,42 @@ def physical_grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid
     return Grid(shape, tuple(float(size) for size in sizes), affine, "mm")
 
 
+def one_channel(name: str, values: np.ndarray, channel: int | None) -> np.ndarray:
+    """One channel of ``[..., channels]`` as ``[..., 1]``; all of them for None.
+
+    Raises:
+        ConfigError: If there is no such channel.
+    """
+    if channel is None:
+        return values
+    if channel >= values.shape[-1]:
+        raise ConfigError(f"the option 'channel' is {channel}; {name} has {values.shape[-1]} channels, counted from 0")
+    return values[..., channel : channel + 1]
+
+
 def volume_signal(
-    name: str, values: np.ndarray, grid: Grid, options: VolumeOptions, dtype: str, unit: str = "", modality: str = ""
+    name: str,
+    values: np.ndarray,
+    grid: Grid,
+    options: VolumeOptions,
+    *,
+    mask: np.ndarray | None = None,
+    dtype: str = "float32",
+    unit: str = "",
+    modality: str = "",
 ) -> Signal:
-    """A signal of values ``[*grid.shape, channels]``, its NaN and Inf masked when the options say so.
+    """A signal of values ``[*grid.shape, channels]``; NaN and Inf among those that ``mask`` keeps are masked when the options say so.
 
     Raises:
         DataError: If a value is NaN or Inf and stays so, or all are.
     """
     finite = np.asarray(np.isfinite(values).all(axis=-1))
+    seen = finite if mask is None else finite & mask
     if not finite.all() and options.nan == "refuse":
-        count = int(finite.size - finite.sum())
-        raise DataError(f"{name} has {count} NaN or Inf values; repair the file, or mask them with nan=mask")
-    if not finite.any():
+        raise DataError(f"{name} has {int((~finite).sum())} NaN or Inf values; repair the file, or mask them with nan=mask")
+    if not seen.any():
         raise DataError(f"{name} has no finite value; expected at least one")
-    mask = None if finite.all() else finite
     metadata = {"modality": modality} if modality else {}
-    observed = values if mask is None else values[mask]
-    return Signal(name, values, grid, ValueRange.of(observed), options.unit or unit, mask, dtype=dtype, metadata=metadata)
+    whole = bool(seen.all())
+    value_range = ValueRange.of(values if whole else values[seen])
+    return Signal(name, values, grid, value_range, options.unit or unit, None if whole else seen, dtype=dtype, metadata=metadata)
