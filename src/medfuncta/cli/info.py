@@ -64,7 +64,7 @@ def _run(result: dict[str, Any]) -> str:
             "layers x width": f"{field['layers']} x {field['width']}",
             "latent": f"{field['latent_size']:,} numbers",
             "omega": f"{omegas[0]:g} to {omegas[-1]:g}",
-            **{name.replace("_", " "): value for name, value in result["training"].items()},
+            **{name.replace("_", " "): _text(value) for name, value in result["training"].items() if not isinstance(value, dict)},
         }
     )
 
@@ -89,6 +89,10 @@ def _form(signal: dict[str, Any]) -> str:
     channels = signal["channels"]
     parts = [f"{signal['dim']}D", f"{channels} channel{'s' if channels > 1 else ''}", signal["modality"], signal["task"]]
     return ", ".join(filter(None, parts))
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _range(split: dict[str, Any]) -> str:

@@ -33,10 +33,13 @@ p { margin: .5rem 0; max-width: 44rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; min-width: 50%; }
 th, td { text-align: right; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; }
-th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 7rem; }
+dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .35rem 1.5rem; margin: .8rem 0; font-size: .92rem; }
+dt { color: var(--muted); }
+dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 1rem 0; }
-figure img { display: block; max-width: 100%; height: auto; padding: .6rem;
-  background: #fff; border: 1px solid var(--line); border-radius: .6rem; }
+figure .scroll { background: #fff; border: 1px solid var(--line); border-radius: .6rem; padding: .6rem; }
+figure img { display: block; width: 100%; min-width: 36rem; height: auto; }
 figcaption { font-size: .85rem; margin-top: .4rem; }
 pre { background: var(--band); border-radius: .6rem; padding: .8rem 1rem; overflow-x: auto; font-size: .9rem; }
 @media print { body { max-width: none; padding: 0; } figure { break-inside: avoid; } }
@@ -81,11 +84,17 @@ class Page:
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         return self._add(f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
+    def facts(self, entries: Mapping[str, str]) -> Page:
+        """Names and what they are, one a line."""
+        items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entries.items())
+        return self._add(f"<dl>{items}</dl>")
+
     def picture(self, png: bytes, description: str) -> Page:
         """A PNG with its caption, which also stands in for it where it cannot be seen."""
         data = base64.b64encode(png).decode("ascii")
         text = escape(description)
-        return self._add(f'<figure><img src="data:image/png;base64,{data}" alt="{text}"><figcaption>{text}</figcaption></figure>')
+        image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
+        return self._add(f'<figure><div class="scroll">{image}</div><figcaption>{text}</figcaption></figure>')
 
     def html(self) -> str:
         """The whole document."""

@@ -6,18 +6,14 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from medfuncta.atomic import write_json, write_text
+from medfuncta.atomic import write_atomically, write_json, write_text
 from medfuncta.tasks.evaluate import Evaluation
-from medfuncta.tasks.figure import png, save_png
+from medfuncta.tasks.figure import png, with_unit
 from medfuncta.tasks.labels import class_names
 from medfuncta.tasks.metrics import SignalMetrics, Summary, ranked
 from medfuncta.tasks.page import Page
 from medfuncta.tasks.pictures import psnr_picture, reconstruction_picture
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _COLUMNS = ("id", "label", "points", "psnr", "ssim", "mse", "mae", "max_error")
 
@@ -26,12 +22,10 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     """Write ``report.json``, ``signals.csv``, ``report.html`` and, unless every signal failed, ``reconstructions.png``."""
     write_json(folder / "report.json", evaluation.to_dict())
     write_text(folder / "signals.csv", signals_table(evaluation))
-    pictures = []
-    if evaluation.examples:
-        picture = reconstruction_picture(evaluation.examples)
-        save_png(picture, folder / "reconstructions.png")
-        pictures.append(picture)
-    report_page(evaluation, pictures).save(folder / "report.html")
+    picture = png(reconstruction_picture(evaluation.examples)) if evaluation.examples else None
+    if picture is not None:
+        write_atomically(folder / "reconstructions.png", lambda path: path.write_bytes(picture))
+    report_page(evaluation, picture).save(folder / "report.html")
 
 
 def signals_table(evaluation: Evaluation) -> str:
@@ -46,8 +40,8 @@ def signals_table(evaluation: Evaluation) -> str:
     return text.getvalue()
 
 
-def report_page(evaluation: Evaluation, pictures: Iterable[Figure]) -> Page:
-    """The evaluation for a person."""
+def report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
+    """The evaluation for a person, with the PNG of its examples."""
     summary, unit = evaluation.summary, evaluation.spec.unit
     page = Page(f"Reconstruction of {evaluation.source.name}", f"{summary.signals:,} signals of the {evaluation.split} split")
     page.tiles(key_figures(summary, unit))
@@ -55,20 +49,22 @@ def report_page(evaluation: Evaluation, pictures: Iterable[Figure]) -> Page:
         page.text(f"{summary.failed} signals have no finite reconstruction; no figure here contains them.")
     if summary.exact:
         page.text(f"{summary.exact} signals are reproduced exactly; their infinite PSNR is left out of its statistics.")
-    for picture in pictures:
-        page.picture(
-            png(picture), "The best, the median and the worst signal: original, reconstruction, and reconstruction minus original."
-        )
+    if picture is not None:
+        page.picture(picture, "The best, the median and the worst signal: original, reconstruction, and reconstruction minus original.")
     if summary.psnr.count > 1:
         page.picture(png(psnr_picture(evaluation.signals)), "Signals by PSNR; the line is the median.")
     if evaluation.by_class:
         page.heading("By class")
-        page.table(*_class_table(evaluation))
-    page.heading("The ten worst")
+        page.table(*_without_blank_columns(*_class_table(evaluation)))
     worst = ranked(evaluation.signals)[: len(summary.worst)]
-    page.table(("signal", "PSNR (dB)", "SSIM", f"MAE{_in(unit)}", f"largest error{_in(unit)}"), [_row(m) for m in worst])
+    page.heading(f"The {len(worst)} worst")
+    page.table(*_without_blank_columns(*_worst_table(worst, unit)))
     page.heading("Where this comes from")
-    return page.table(("", ""), _provenance(evaluation))
+    page.facts(_provenance(evaluation))
+    if evaluation.skipped:
+        page.heading("Left out")
+        page.facts({entry.name: entry.reason for entry in evaluation.skipped})
+    return page
 
 
 def key_figures(summary: Summary, unit: str) -> dict[str, str]:
@@ -86,16 +82,27 @@ def number(value: float | None, digits: int, unit: str = "") -> str:
 
 def significant(value: float | None, unit: str = "") -> str:
     """A number to three digits, or a dash."""
-    return "–" if value is None else f"{value:.3g} {unit}".strip()
+    if value is None:
+        return "–"
+    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+    return f"{digits} {unit}".strip()
 
 
-def _class_table(evaluation: Evaluation) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    header = ("class", "signals", "PSNR (dB)", "± std", "SSIM", f"MAE{_in(evaluation.spec.unit)}")
+Rows = Sequence[Sequence[str]]
+
+
+def _class_table(evaluation: Evaluation) -> tuple[Sequence[str], Rows]:
+    header = ("class", "signals", "PSNR (dB)", "± std", "SSIM", with_unit("MAE", evaluation.spec.unit))
     rows = [
         (name, f"{s.signals:,}", number(s.psnr.mean, 2), number(s.psnr.std, 2), number(s.ssim.mean, 4), significant(s.mae.mean))
         for name, s in evaluation.by_class.items()
     ]
     return header, rows
+
+
+def _worst_table(worst: Iterable[SignalMetrics], unit: str) -> tuple[Sequence[str], Rows]:
+    header = ("signal", "PSNR (dB)", "SSIM", with_unit("MAE", unit), with_unit("largest error", unit))
+    return header, [_row(m) for m in worst]
 
 
 def _row(m: SignalMetrics) -> Sequence[str]:
@@ -104,19 +111,21 @@ def _row(m: SignalMetrics) -> Sequence[str]:
     return (m.id, "exact" if m.exact else f"{m.psnr:.2f}", number(m.ssim, 4), significant(m.mae), significant(m.max_error))
 
 
-def _provenance(evaluation: Evaluation) -> list[Sequence[str]]:
+def _without_blank_columns(header: Sequence[str], rows: Rows) -> tuple[Sequence[str], Rows]:
+    """Leave out the columns that say nothing in any row, such as the SSIM of traces."""
+    columns = [column for column in zip(header, *rows, strict=True) if set(column[1:]) != {"–"}]
+    header, *rows = zip(*columns, strict=True)
+    return header, rows
+
+
+def _provenance(evaluation: Evaluation) -> dict[str, str]:
     source, run = evaluation.source, evaluation.run
-    rows = [
-        ("data", source.name),
-        ("licence", source.licence),
-        ("splits kept apart by", source.split_by),
-        ("shared network", f"{run['fingerprint']}, {run['parameters']:,} parameters"),
-        ("latent", f"{run['latent_size']:,} numbers a signal"),
-        ("fit", f"{evaluation.fit.steps} inner steps"),
-        ("time", f"{evaluation.seconds:.1f} s"),
-    ]
-    return [*rows, *(("left out", f"{entry.name}: {entry.reason}") for entry in evaluation.skipped)]
-
-
-def _in(unit: str) -> str:
-    return f" ({unit})" if unit else ""
+    return {
+        "data": source.name,
+        "licence": source.licence,
+        "splits kept apart by": source.split_by,
+        "shared network": f"{run['fingerprint']}, {run['parameters']:,} parameters",
+        "latent": f"{run['latent_size']:,} numbers a signal",
+        "fit": f"{evaluation.fit.steps} inner steps",
+        "time": f"{evaluation.seconds:.1f} s",
+    }
