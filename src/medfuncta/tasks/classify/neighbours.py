@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -14,8 +14,7 @@ from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.preparation import Preparation
-
-Metric = Literal["cosine", "euclidean"]
+from medfuncta.tasks.search import Metric
 
 
 class NearestNeighbours(Classifier):

@@ -12,9 +12,10 @@ from medfuncta.tasks.classify.classifier import Classifier
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.logistic import LogisticRegression
 from medfuncta.tasks.classify.mlp import MLP
-from medfuncta.tasks.classify.neighbours import Metric, NearestNeighbours
+from medfuncta.tasks.classify.neighbours import NearestNeighbours
 from medfuncta.tasks.classify.network import Recipe
 from medfuncta.tasks.classify.report import Maker
+from medfuncta.tasks.search import Metric
 
 
 @dataclass(frozen=True)

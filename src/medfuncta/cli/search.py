@@ -1,0 +1,103 @@
+"""``medfuncta search``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from medfuncta.cli.command import Command
+from medfuncta.errors import ConfigError
+
+if TYPE_CHECKING:
+    from medfuncta.latents.latent_set import LatentSet
+    from medfuncta.latents.rows import LatentRow
+    from medfuncta.signals.signal import Signal
+
+
+@dataclass(kw_only=True)
+class Search(Command):
+    """Find the signals of a latent set that are nearest to one of them, or to a new one that is fitted on the fly."""
+
+    latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
+    """A latent set, as 'medfuncta fit' writes it."""
+    id: str | None = None
+    """The signal to search for: one of the set, or of --file."""
+    split: str | None = None
+    """Where the signal with that id is, when several splits have it."""
+    file: str | None = None
+    """A new signal: a source, kind:path[?option=value], read with the options that the set was made with; its first signal without --id."""
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10
+    """How many neighbours."""
+    metric: Literal["cosine", "euclidean"] = "cosine"
+    """What near means."""
+    index: Path | None = None
+    """Answer from this FAISS index, made when it is not there yet: faster for large sets, and approximate."""
+    out: Path | None = None
+    """Folder for search.json and search.png, a picture of the query and its neighbours."""
+
+    def run(self) -> dict[str, Any]:
+        from medfuncta.atomic import write_json
+        from medfuncta.latents.latent_set import LatentSet
+        from medfuncta.tasks.figure import save_png
+        from medfuncta.tasks.labels import class_names
+        from medfuncta.tasks.search import search_picture, search_set
+        from medfuncta.tasks.search_index import FaissIndex
+
+        latents = LatentSet.open(self.latents)
+        query, latent, itself = self._query(latents)
+        index = None if self.index is None else FaissIndex.open(self.index, latents, self.metric)
+        hits = search_set(latents, latent, self.k, self.metric, leave_out=itself, index=index)
+        names = latents.info.spec.label_names
+        result = {
+            "query": {"id": query.id, "classes": class_names(query.label, names), "in_set": itself is not None},
+            "metric": self.metric,
+            "exact": index is None,
+            "neighbours": [
+                {"id": h.row.id, "split": h.row.split, "distance": h.distance, "classes": class_names(h.row.label, names)} for h in hits
+            ],
+        }
+        if self.out is not None:
+            write_json(self.out / "search.json", result)
+            save_png(search_picture(latents, query, f"query {query.id}", hits), self.out / "search.png")
+        return result
+
+    def summary(self, result: dict[str, Any]) -> str:
+        from medfuncta.cli.table import table
+
+        rows = [(n["id"], n["split"], ", ".join(n["classes"]), f"{n['distance']:.4f}") for n in result["neighbours"]]
+        classes = ", ".join(result["query"]["classes"])
+        title = f"nearest to {result['query']['id']}{f' ({classes})' if classes else ''}"
+        return table(("signal", "split", "class", f"{result['metric']} distance"), rows, title)
+
+    def _query(self, latents: LatentSet) -> tuple[Signal, Any, LatentRow | None]:
+        """The signal to show, its latent, and its row when the set holds it."""
+        import torch
+
+        from medfuncta.latents.decode import reconstruct
+        from medfuncta.latents.fit import fit_latents
+        from medfuncta.signals.signal_set import SignalSet
+
+        if self.file is not None:
+            signal = _one_signal(self.file, self.split, self.id)
+            fitted = fit_latents(latents.run, SignalSet.collect(latents.run.spec, [signal]))
+            return signal, fitted.latents[0].numpy(), None
+        if self.id is None:
+            raise ConfigError("nothing to search for; give --id with a signal of the set, or --file with a source")
+        row = latents.row(self.id, self.split)
+        return reconstruct(latents.run, torch.tensor(row.latent), row.header), row.latent, row
+
+
+def _one_signal(text: str, split: str | None, id: str | None) -> Signal:
+    """The first signal of a source, or the one with this id."""
+    from medfuncta.errors import DataError
+    from medfuncta.sources.table import open_source
+
+    source = open_source(text)
+    splits = source.splits if split is None else (split,)
+    for signal in (signal for name in splits for signal in source.signals(name)):
+        if id is None or signal.id == id:
+            return signal
+    raise DataError(f"no signal '{id}' in {source.info.name}; leave --id out to take its first one")

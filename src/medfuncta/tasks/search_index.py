@@ -1,0 +1,105 @@
+"""An approximate index of a large latent set, by FAISS: cells around centres, 8 bits a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medfuncta.atomic import write_atomically
+from medfuncta.errors import LatentSetError, missing_extra
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.tasks.search import Index, Metric, Neighbours, all_blocks, unit
+from medfuncta.types import ArrayLatents
+
+_SAMPLE = 40_000
+"""Latents that the centres are learned from."""
+_PER_CELL = 40
+"""Of these for each centre, about FAISS's own minimum."""
+_PROBES = 32
+"""Cells that a query looks into."""
+
+
+class FaissIndex(Index):
+    """Rows of a latent set by number, all splits one after the other.
+
+    Args:
+        index: FAISS's.
+        metric: What near means.
+    """
+
+    def __init__(self, index: Any, metric: Metric) -> None:
+        self._index = index
+        self._metric: Metric = metric
+        index.nprobe = min(_PROBES, index.nlist)
+
+    @classmethod
+    def open(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
+        """Read the index, or make it when there is none yet.
+
+        Raises:
+            LatentSetError: If the file is no index or one of other latents.
+            MedFunctaError: If FAISS is not installed.
+        """
+        return cls._read(path, latents, metric) if path.exists() else cls._make(path, latents, metric)
+
+    @classmethod
+    def _read(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
+        faiss = _faiss()
+        try:
+            index = faiss.read_index(str(path))
+        except RuntimeError as error:
+            raise LatentSetError(f"{path.name} is not a FAISS index; give another name to make one") from error
+        expected = (len(latents), latents.info.latent_size, _measure(metric))
+        if not isinstance(index, faiss.IndexIVF) or (index.ntotal, index.d, index.metric_type) != expected:
+            raise LatentSetError(
+                f"the index {path.name} has {index.ntotal:,} latents of {index.d} numbers, or another metric than {metric}; "
+                f"this set has {expected[0]:,} of {expected[1]}; remove the file to make it anew"
+            )
+        return cls(index, metric)
+
+    @classmethod
+    def _make(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
+        faiss = _faiss()
+        sample = _sample(all_blocks(latents), math.ceil(len(latents) / _SAMPLE))
+        cells = max(1, min(round(4 * math.sqrt(len(latents))), len(sample) // _PER_CELL))
+        index = faiss.index_factory(latents.info.latent_size, f"IVF{cells},SQ8", _measure(metric))
+        index.train(_prepared(sample, metric))
+        for block in all_blocks(latents):
+            index.add(_prepared(block, metric))
+        write_atomically(path, lambda temporary: faiss.write_index(index, str(temporary)))
+        return cls(index, metric)
+
+    def search(self, queries: ArrayLatents, k: int) -> Neighbours:
+        """The nearest rows that the probed cells hold, at distances of the 8-bit latents."""
+        numbers, rows = self._index.search(_prepared(queries, self._metric), k)
+        found = int((rows >= 0).sum(axis=1).min())  # cells may hold fewer than k
+        distances = 1 - numbers if self._metric == "cosine" else np.sqrt(np.maximum(numbers, 0))
+        return Neighbours(rows[:, :found].astype(np.int64), distances[:, :found])
+
+
+def _sample(blocks: Iterable[ArrayLatents], step: int) -> ArrayLatents:
+    """Every so-manieth latent, since neighbouring rows may be alike."""
+    return np.concatenate([block[::step] for block in blocks])
+
+
+def _prepared(latents: ArrayLatents, metric: Metric) -> ArrayLatents:
+    """Of length 1 for cosine similarity, which then is the inner product; latents that are not finite become 0."""
+    finite = np.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
+    return unit(finite) if metric == "cosine" else finite
+
+
+def _measure(metric: Metric) -> int:
+    faiss = _faiss()
+    return faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise missing_extra("faiss-cpu", "search") from error
+    return faiss
