@@ -6,14 +6,24 @@ from typing import Final
 
 from medfuncta.cli.classify import Classify
 from medfuncta.cli.command import Command
+from medfuncta.cli.decode import Decode
 from medfuncta.cli.evaluate import Evaluate
+from medfuncta.cli.export import Export
+from medfuncta.cli.fit import Fit
+from medfuncta.cli.import_ import Import
 from medfuncta.cli.info import Info
+from medfuncta.cli.search import Search
 from medfuncta.cli.train import Train
 
 COMMANDS: Final[dict[str, type[Command]]] = {
     "train": Train,
+    "fit": Fit,
     "evaluate": Evaluate,
+    "decode": Decode,
+    "import": Import,
+    "export": Export,
     "info": Info,
     "classify": Classify,
+    "search": Search,
 }
 """Name on the command line and the dataclass behind it; a command's module imports nothing heavy before it runs."""
