@@ -10,7 +10,7 @@ from typing import Literal
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.dicom_files import find_series
+from medfuncta.sources.dicom_files import Series, find_series
 from medfuncta.sources.dicom_image import read_series
 from medfuncta.sources.dicom_waveform import read_traces
 from medfuncta.sources.folder import FolderOptions, Item, find_files, open_folder, split_items
@@ -18,16 +18,20 @@ from medfuncta.sources.identity import public_name
 from medfuncta.sources.item_source import ItemSource
 from medfuncta.sources.options import describe, details, option, parse
 from medfuncta.sources.source import SourceInfo, SourceKind
-from medfuncta.sources.volumes import VolumeOptions, one_channel, volume_signal, volume_steps
+from medfuncta.sources.volumes import ValueOptions, VolumeOptions, volume_signal, volume_steps
 
 
 @dataclass(frozen=True)
-class DicomOptions(VolumeOptions, FolderOptions):
-    """How a folder of DICOM files is read."""
+class DicomFileOptions(ValueOptions, FolderOptions):
+    """How DICOM files are read, whatever is done with them then."""
 
     missing: Literal["refuse", "mask"] = option("refuse", "what to do with a series that lacks slices: 'refuse' it or 'mask' them")
-    channel: int | None = option(None, "one colour or lead, counted from 0; by default all of them are the channels", at_least=0)
     files: bool = option(False, "name files and the folder in messages and metadata, even if their names identify someone")
+
+
+@dataclass(frozen=True)
+class DicomOptions(VolumeOptions, DicomFileOptions):
+    """How a folder of DICOM files is read and preprocessed."""
 
 
 class DicomSource(ItemSource):
@@ -44,7 +48,7 @@ class DicomSource(ItemSource):
     """
 
     def __init__(
-        self, folder: Path, options: DicomOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
+        self, folder: Path, options: DicomFileOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
     ) -> None:
         super().__init__({}, preprocessing, skip_bad=skip_bad)
         self.options = options
@@ -52,9 +56,14 @@ class DicomSource(ItemSource):
         paths = find_files(folder, ("",), self._refuse_link)
         numbers = {path: f"file {number} of {len(paths)} in the order of names" for number, path in enumerate(paths, start=1)}
         series = find_series(paths, lambda path: path.name if options.files else numbers[path], self.skip)
+        series = [entry for entry in series if self._wanted(entry)]
         self._traces = {entry.id for entry in series if entry.waveform}
         items = [Item(entry.id, f"series {entry.id}", entry.paths, entry.patient) for entry in series]
         self.items = split_items(items, options)
+
+    def _wanted(self, series: Series) -> bool:
+        """Whether a series belongs to the data set."""
+        return True
 
     def _refuse_link(self, name: str, error: DataError) -> None:
         self.skip("a link", error if self.options.files else DataError("a symbolic link leaves the folder; copy the files into the folder"))
@@ -67,13 +76,10 @@ class DicomSource(ItemSource):
     def _load(self, item: Item) -> Signal:
         if item.id in self._traces:
             values, grid, unit = read_traces(item.paths[0], item.name)
-            return volume_signal(
-                item.name, one_channel(item.name, values, self.options.channel), grid, self.options, unit=unit, modality="ecg"
-            )
+            return volume_signal(item.name, values, grid, self.options, unit=unit, modality="ecg")
         image = read_series(item.paths, item.name, mask_missing=self.options.missing == "mask")
-        values = one_channel(item.name, image.values, self.options.channel)
         facts = {"mask": image.mask, "dtype": image.dtype, "unit": image.unit, "modality": image.modality}
-        return volume_signal(item.name, values, image.grid, self.options, **facts)
+        return volume_signal(item.name, image.values, image.grid, self.options, **facts)
 
 
 def open_dicom(location: str, options: Mapping[str, str], skip_bad: bool) -> DicomSource:

@@ -15,7 +15,16 @@ from medfuncta.sources.identity import public_name
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_TAGS: Final = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Rows", "ImagePositionPatient")
+_TAGS: Final = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "PatientID",
+    "Modality",
+    "Rows",
+    "ImagePositionPatient",
+)
 _SUFFIXES: Final = ("", ".dcm", ".dicom", ".ima")
 
 
@@ -28,12 +37,14 @@ class Series:
         patient: A digest of its PatientID.
         paths: Its files, by name.
         waveform: Whether it holds traces rather than images.
+        modality: The standard's code, such as ``"CT"``.
     """
 
     id: str
     patient: str
     paths: tuple[Path, ...]
     waveform: bool
+    modality: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,7 @@ class _Header:
     instance: str
     patient: str
     waveform: bool
+    modality: str
     placed: bool
 
 
@@ -91,10 +103,12 @@ def find_series(paths: Sequence[Path], name_of: Callable[[Path], str], refuse: C
             series.setdefault(header.instance if alone else header.series, []).append(header)
     if not series:
         raise DataError("no DICOM image or trace in the folder; expected at least one")
-    return [
-        Series(public_name(uid, "hash"), public_name(members[0].patient, "hash"), tuple(h.path for h in members), members[0].waveform)
-        for uid, members in sorted(series.items())
-    ]
+    return [_series(uid, members) for uid, members in sorted(series.items())]
+
+
+def _series(uid: str, members: Sequence[_Header]) -> Series:
+    first, paths = members[0], tuple(header.path for header in members)
+    return Series(public_name(uid, "hash"), public_name(first.patient, "hash"), paths, first.waveform, first.modality)
 
 
 def _header(path: Path, name: str) -> _Header | None:
@@ -120,7 +134,9 @@ def _header(path: Path, name: str) -> _Header | None:
             raise DataError(f"{name} has no SeriesInstanceUID or SOPInstanceUID; expected both, as the standard asks for")
         patient = str(data.get("PatientID") or data.get("StudyInstanceUID") or data.SeriesInstanceUID)
         placed = bool(data.get("ImagePositionPatient"))
-        return _Header(path, str(data.SeriesInstanceUID), str(data.SOPInstanceUID), patient, waveform, placed)
+        return _Header(
+            path, str(data.SeriesInstanceUID), str(data.SOPInstanceUID), patient, waveform, str(data.get("Modality", "")), placed
+        )
 
 
 def read_dataset(path: Path) -> Dataset:

@@ -23,12 +23,12 @@ from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.file_source import FileSource
 from medfuncta.sources.folder import FileOptions, Item, open_folder
-from medfuncta.sources.options import describe, option, parse
+from medfuncta.sources.options import describe, parse
 from medfuncta.sources.source import SourceInfo, SourceKind
 from medfuncta.sources.volumes import (
+    ValueOptions,
     VolumeOptions,
     check_claim,
-    one_channel,
     physical_grid,
     read_at_most,
     volume_signal,
@@ -42,10 +42,13 @@ _DAMAGE: Final = (ImageFileError, HeaderDataError, ImageDataError, OSError, EOFE
 
 
 @dataclass(frozen=True)
-class NiftiOptions(VolumeOptions, FileOptions):
-    """How a folder of NIfTI files is read."""
+class NiftiFileOptions(ValueOptions, FileOptions):
+    """How NIfTI files are read, whatever is done with them then."""
 
-    channel: int | None = option(None, "one volume of 4D files, counted from 0; by default all of them are the channels", at_least=0)
+
+@dataclass(frozen=True)
+class NiftiOptions(VolumeOptions, NiftiFileOptions):
+    """How a folder of NIfTI files is read and preprocessed."""
 
 
 class NiftiSource(FileSource):
@@ -55,7 +58,7 @@ class NiftiSource(FileSource):
     suffixes = (".nii", ".nii.gz")
 
     def __init__(
-        self, folder: Path, options: NiftiOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
+        self, folder: Path, options: NiftiFileOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
     ) -> None:
         self.options = options
         super().__init__(folder, options, preprocessing, skip_bad=skip_bad, name=name)
@@ -87,8 +90,13 @@ class NiftiSource(FileSource):
         return {int(number): str(name) for number, name in names.items() if number.isdigit()} if isinstance(names, dict) else {}
 
     def _load(self, item: Item) -> Signal:
-        values, grid, dtype = read_volume(item.paths[0], self.options.channel)
+        values, grid, dtype = read_volume(item.paths[0])
         return volume_signal(item.name, values, grid, self.options, dtype=dtype)
+
+    def _label_map_beside(self, path: Path) -> Path | None:
+        """Where the label map of a volume would lie."""
+        folder = _LABEL_FOLDERS.get(path.parent.name)
+        return path.parent.parent / folder / path.name if folder else None
 
     def mask_of(self, signal_id: str) -> np.ndarray | None:
         """The label map of a signal, on the signal's own grid: whole numbers ``[*shape]``; None when it has none.
@@ -99,22 +107,21 @@ class NiftiSource(FileSource):
         path = next((item.paths[0] for items in self.items.values() for item in items if item.id == signal_id), None)
         if path is None:
             raise DataError(f"no signal '{signal_id}' in {self.info.name}; expected the id of one of its signals")
-        labels = path.parent.parent / _LABEL_FOLDERS.get(path.parent.name, "") / path.name
-        if path.parent.name not in _LABEL_FOLDERS or not labels.is_file():
+        labels = self._label_map_beside(path)
+        if labels is None or not labels.is_file():
             return None
         values, _, _ = read_volume(labels)
-        _, signal_grid, _ = read_volume(path, self.options.channel)
+        _, signal_grid, _ = read_volume(path)
         if values.shape != (*signal_grid.shape, 1):
             raise DataError(f"the label map of {path.name} has a shape of {values.shape}; expected {(*signal_grid.shape, 1)}")
         return self.preprocessing.apply_labels(np.rint(values[..., 0]).astype(np.int16), signal_grid)
 
 
-def read_volume(path: Path, channel: int | None = None) -> tuple[np.ndarray, Grid, str]:
+def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
     """Read one NIfTI file.
 
     Args:
         path: Its name ends in ``.nii`` or ``.nii.gz``.
-        channel: Which volume of a 4D file; None for all of them.
 
     Returns:
         Physical values ``[*grid.shape, channels]`` float32 (slope and intercept applied); the grid in mm, of 2 axes when there is one
@@ -130,7 +137,6 @@ def read_volume(path: Path, channel: int | None = None) -> tuple[np.ndarray, Gri
         affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
-    values = one_channel(path.name, values, channel)
     return values, physical_grid(path.name, values.shape[:-1], affine), str(image.get_data_dtype())
 
 

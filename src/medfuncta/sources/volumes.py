@@ -19,7 +19,16 @@ _BLOCK: Final = 2**22  # bytes unpacked at a time
 
 
 @dataclass(frozen=True)
-class VolumeOptions:
+class ValueOptions:
+    """How the values of a file are taken."""
+
+    nan: Literal["refuse", "mask"] = option("refuse", "what to do with NaN and Inf: 'refuse' the file or 'mask' these voxels")
+    unit: str = option("", "unit of the values, such as HU")
+    channel: int | None = option(None, "one channel (volume of a 4D file, colour, lead), counted from 0; by default all", at_least=0)
+
+
+@dataclass(frozen=True)
+class VolumeOptions(ValueOptions):
     """Options of every source of volumes; without any, each volume keeps its own shape and spacing."""
 
     orient: str = option("", "turn axes to point this way, such as RAS")
@@ -30,8 +39,6 @@ class VolumeOptions:
     quantiles: tuple[float, ...] | None = option(
         None, "low,high quantiles of each volume mapped to [0, 1], such as 0.005,0.995", at_least=0
     )
-    nan: Literal["refuse", "mask"] = option("refuse", "what to do with NaN and Inf: 'refuse' the file or 'mask' these voxels")
-    unit: str = option("", "unit of the values, such as HU")
 
 
 def volume_steps(options: VolumeOptions) -> Preprocessing:
@@ -60,6 +67,17 @@ def intensity_step(window: tuple[float, ...] | None, quantiles: tuple[float, ...
     if len(bounds) != 2:
         raise ConfigError(f"got {len(bounds)} numbers for '{'window' if window else 'quantiles'}'; expected low,high")
     return Window(*bounds) if window else Quantiles(*bounds)
+
+
+def block_mean(full: int, size: int) -> Resample:
+    """The step from ``full`` to ``size`` voxels along each side of a cube, each new one the mean of a block.
+
+    Raises:
+        ConfigError: If ``full`` is not a multiple of ``size``.
+    """
+    if full % size:
+        raise ConfigError(f"the option 'size' is {size}; expected {full} or a whole part of it, such as {full // 8}")
+    return Resample((size, size, size), method="mean")
 
 
 def check_claim(name: str, shape: tuple[int, ...]) -> None:
@@ -107,7 +125,7 @@ def physical_grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid
     return Grid(shape, tuple(float(size) for size in sizes), affine, "mm")
 
 
-def one_channel(name: str, values: np.ndarray, channel: int | None) -> np.ndarray:
+def _one_channel(name: str, values: np.ndarray, channel: int | None) -> np.ndarray:
     """One channel of ``[..., channels]`` as ``[..., 1]``; all of them for None.
 
     Raises:
@@ -124,18 +142,20 @@ def volume_signal(
     name: str,
     values: np.ndarray,
     grid: Grid,
-    options: VolumeOptions,
+    options: ValueOptions,
     *,
     mask: np.ndarray | None = None,
     dtype: str = "float32",
     unit: str = "",
     modality: str = "",
 ) -> Signal:
-    """A signal of values ``[*grid.shape, channels]``; NaN and Inf among those that ``mask`` keeps are masked when the options say so.
+    """A signal of values ``[*grid.shape, channels]``: the channels, unit and treatment of NaN and Inf are those of the options.
 
     Raises:
+        ConfigError: If there is no such channel.
         DataError: If a value is NaN or Inf and stays so, or all are.
     """
+    values = _one_channel(name, values, options.channel)
     finite = np.asarray(np.isfinite(values).all(axis=-1))
     seen = finite if mask is None else finite & mask
     if not finite.all() and options.nan == "refuse":

@@ -27,6 +27,7 @@ class CropPad(GridStep):
     """
 
     name: ClassVar[str] = "crop-pad"
+    adds_samples: ClassVar[bool] = True
     shape: tuple[int, ...]
     fill: float | None = None
     align: Literal["centre", "start"] = "centre"

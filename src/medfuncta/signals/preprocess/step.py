@@ -51,6 +51,9 @@ class Step(ABC):
 class GridStep(Step):
     """A step that moves samples on a physical grid and leaves their meaning alone."""
 
+    adds_samples: ClassVar[bool] = False
+    """Whether samples may appear beyond the old ones, which are unobserved unless :attr:`padding` gives them a value."""
+
     @abstractmethod
     def place(self, grid: Grid) -> tuple[Grid, np.ndarray]:
         """Where the samples lie afterwards, and how that relates to where they lay.
@@ -99,6 +102,8 @@ class GridStep(Step):
         values = signal.values if signal.mask is None else np.where(signal.mask[..., None], signal.values, np.float32(0))
         fill = 0.0 if padding is None else padding
         moved = np.stack([move(channel, order=self.order, fill=fill) for channel in np.moveaxis(values, -1, 0)], axis=-1)
+        if signal.mask is None and (padding is not None or not self.adds_samples):
+            return replace(signal, values=moved, domain=grid)
         seen = np.ones(values.shape[:-1], np.float32) if signal.mask is None else signal.mask.astype(np.float32)
         observed = move(seen, order=1, fill=float(padding is not None)) > 1 - 1e-3
         return replace(signal, values=moved, domain=grid, mask=None if observed.all() else observed)
