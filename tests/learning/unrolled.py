@@ -1,0 +1,63 @@
+"""The meta-gradient by autograd through the unrolled inner loop, and small float64 fields and points to take it of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from medfuncta.config import FieldConfig, InnerConfig, TrainConfig
+from medfuncta.field.latent_field import LatentField
+from medfuncta.learning.context import ContextIndex, context_points, draw_context
+from medfuncta.signals.points import Points
+
+
+def make_field(config: FieldConfig, seed: int = 0) -> LatentField:
+    return LatentField(config, torch.Generator().manual_seed(seed)).double()
+
+
+def make_points(config: FieldConfig, batch: int = 3, count: int = 20, seed: int = 1, *, shared: bool = False) -> Points:
+    generator = torch.Generator().manual_seed(seed)
+    rows = 1 if shared else batch
+    coordinates = torch.rand(rows, count, config.dim, generator=generator, dtype=torch.float64) * 2 - 1
+    values = torch.rand(batch, count, config.channels, generator=generator, dtype=torch.float64)
+    weights = torch.rand(batch, count, generator=generator, dtype=torch.float64)
+    weights[:, -3:] = 0
+    return Points(coordinates, values, weights / weights.sum(1, keepdim=True))
+
+
+def draw(points: Points, steps: int, ratio: float = 0.5, seed: int = 2) -> list[ContextIndex]:
+    generator = torch.Generator().manual_seed(seed)
+    return [draw_context(points, TrainConfig(context_ratio=ratio), generator) for _ in range(steps)]
+
+
+def unrolled_loss(
+    field: nn.Module, parameters: dict[str, Tensor], points: Points, contexts: Sequence[ContextIndex], inner: InnerConfig, latent_size: int
+) -> Tensor:
+    """The outer loss with an autograd graph through the whole inner loop, written out plainly."""
+
+    def losses(latents: Tensor, some: Points) -> Tensor:
+        error = (functional_call(field, parameters, (some.coordinates, latents)) - some.values).square()
+        error = error.mean(-1) if inner.channel_mean else error.sum(-1)
+        return (error * some.weights).sum(-1)
+
+    latents = points.values.new_zeros(points.batch, latent_size).requires_grad_()
+    velocity = torch.zeros_like(latents)
+    for index in contexts:
+        (gradient,) = torch.autograd.grad(losses(latents, context_points(points, index)).sum(), latents, create_graph=True)
+        velocity = inner.momentum * velocity + gradient
+        latents = latents - inner.step_size * velocity
+    return losses(latents, points).mean()
+
+
+def relative_error(got: dict[str, Tensor], expected: Sequence[Tensor]) -> float:
+    a, b = torch.cat([g.flatten() for g in got.values()]), torch.cat([e.flatten() for e in expected])
+    return float((a - b).norm() / b.norm())
+
+
+def reference(field: LatentField, points: Points, contexts: Sequence[ContextIndex], inner: InnerConfig) -> list[Tensor]:
+    parameters = {name: p.detach().clone().requires_grad_() for name, p in field.named_parameters()}
+    loss = unrolled_loss(field, parameters, points, contexts, inner, field.config.latent_size)
+    return list(torch.autograd.grad(loss, list(parameters.values())))
