@@ -31,6 +31,7 @@ def test_a_source_is_counted() -> None:
     train = result["splits"]["train"]
     assert (train["signals"], train["points"], train["different_shapes"]) == (4, 20 + 20 + 7 + 30, 3)
     assert train["shapes"] == {"4 x 5": 2, "7 scattered points": 1, "6 x 5": 1}
+    assert train["extent"][0] == (4, 7)
     assert train["spacings"] == {"1 x 2.5 mm": 2, "unknown": 2}
     assert train["labels"] == {"cat": 2, "dog": 1}
     assert (train["constant"], train["doubled"], train["missing"], train["clamped"]) == (["m"], ["a"], 5, 25)

@@ -38,10 +38,10 @@ def _source(result: dict[str, Any]) -> str:
         "signals": _form(signal),
         "licence": result["licence"],
         "splits by": result["split_by"],
-        **{name.replace("_", " "): value for name, value in result["details"].items() if value is not None},
+        **{name.replace("_", " "): value for name, value in result["details"].items() if value not in (None, "")},
     }
     rows = [
-        (name, f"{s['signals']:,}", f"{s['points']:,}", _range(s), _most(s["shapes"]), _most(s["spacings"]))
+        (name, f"{s['signals']:,}", f"{s['points']:,}", _range(s), _extent(s["extent"]), _most(s["spacings"]))
         for name, s in result["splits"].items()
     ]
     lines = [facts(entries), table(("split", "signals", "points", f"values {signal['unit']}".strip(), "shape", "spacing"), rows)]
@@ -97,6 +97,10 @@ def _text(value: object) -> str:
 
 def _range(split: dict[str, Any]) -> str:
     return f"{split['low']:.4g} to {split['high']:.4g}" if split["signals"] else ""
+
+
+def _extent(extent: list[tuple[int, int]]) -> str:
+    return " x ".join(str(low) if low == high else f"{low}-{high}" for low, high in extent)
 
 
 def _most(counts: dict[str, int]) -> str:

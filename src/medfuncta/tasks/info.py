@@ -59,6 +59,7 @@ class SplitTally:
     clamped: int = 0
     constant: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    _sizes: set[tuple[int, ...]] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
 
     def add(self, signal: Signal, label_names: Sequence[str]) -> None:
@@ -68,6 +69,7 @@ class SplitTally:
         self.signals += 1
         self.points += signal.domain.points
         self.shapes[_shape(signal)] += 1
+        self._sizes.add(signal.values.shape[:-1])
         self.spacings[_spacing(signal)] += 1
         self.labels.update(class_names(signal.label, label_names))
         self.low = low if self.low is None else min(self.low, low)
@@ -80,11 +82,22 @@ class SplitTally:
             self.doubled.append(signal.id)
         self._seen.add(signal.id)
 
+    @property
+    def extent(self) -> list[tuple[int, int]]:
+        """The smallest and the largest number of samples along each axis."""
+        return [(min(axis), max(axis)) for axis in zip(*self._sizes, strict=False)]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; of many shapes and spacings the most frequent ones."""
         counts = {name: dict(getattr(self, name).most_common(_MOST)) for name in ("shapes", "spacings")}
         figures = {name: getattr(self, name) for name in ("signals", "points", "low", "high", "missing", "clamped", "constant", "doubled")}
-        return {**figures, **counts, "different_shapes": len(self.shapes), "labels": dict(sorted(self.labels.items()))}
+        return {
+            **figures,
+            **counts,
+            "different_shapes": len(self.shapes),
+            "extent": self.extent,
+            "labels": dict(sorted(self.labels.items())),
+        }
 
 
 @dataclass(frozen=True, eq=False)

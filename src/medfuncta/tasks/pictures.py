@@ -170,6 +170,7 @@ def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int
             clear_frame(axes)
         for axes, signal, title in zip(grid, signals, titles, strict=False):
             draw_signal(axes, signal)
+            axes.set_anchor("N")
             axes.set_title(title, fontsize=7.5)
     return figure
 
