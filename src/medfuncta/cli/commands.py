@@ -8,6 +8,7 @@ from medfuncta.cli.classify import Classify
 from medfuncta.cli.command import Command
 from medfuncta.cli.decode import Decode
 from medfuncta.cli.evaluate import Evaluate
+from medfuncta.cli.explore import Explore
 from medfuncta.cli.export import Export
 from medfuncta.cli.fit import Fit
 from medfuncta.cli.import_ import Import
@@ -25,5 +26,6 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "info": Info,
     "classify": Classify,
     "search": Search,
+    "explore": Explore,
 }
 """Name on the command line and the dataclass behind it; a command's module imports nothing heavy before it runs."""

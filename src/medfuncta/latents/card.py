@@ -55,7 +55,7 @@ def _front_matter(info: SetInfo) -> str:
 
 def _opening(info: SetInfo, figures: Figures) -> str:
     kind = {1: "traces", 2: "images", 3: "volumes"}[info.spec.dim]
-    modality = f"{info.spec.modality.upper()} " if info.spec.modality else ""
+    modality = f"{info.spec.modality} " if info.spec.modality else ""
     return f"""# MedFuncta latents of {info.source.name}
 
 {info.signals:,} {modality}{kind}, a vector of {info.latent_size:,} numbers each (`{info.dtype}`; {figures.bytes / 1e6:,.1f} MB in all). The
@@ -103,12 +103,12 @@ def _loading(info: SetInfo) -> str:
     )
     return f"""## Loading
 
-In this folder, or with its path or its name on the hub in place of `"."`:
+All of these run in this folder. Elsewhere, `load_dataset` takes its path, or its name once it is on the hub.
 
 ```python
 from datasets import load_dataset
 
-latents = load_dataset(".", split="{split}")
+latents = load_dataset("parquet", data_files="data/{split}-*.parquet", split="train")
 print(latents[0]["id"], latents.features["label"])
 ```
 
@@ -124,7 +124,7 @@ print(frame[["id", "label", "psnr"]].describe())
 from datasets import load_dataset
 from torch.utils.data import DataLoader
 
-latents = load_dataset(".", split="{split}").with_format("torch", columns=["latent"])
+latents = load_dataset("parquet", data_files="data/{split}-*.parquet", split="train").with_format("torch", columns=["latent"])
 batch = next(iter(DataLoader(latents, batch_size=64)))["latent"]
 ```
 

@@ -75,7 +75,7 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
     for name in latent_set.splits:
         number = 0
         for rows in latent_set.split(name).batches():
-            for latent, label in zip(torch.from_numpy(rows.latents.copy()), rows.labels, strict=True):
+            for latent, label in zip(torch.from_numpy(rows.latents), rows.labels, strict=True):
                 datapoint = {"modulations": latent.clone(), "label": torch.as_tensor(label).reshape(-1)}
                 write_atomically(out / name / f"datapoint_{number}.pt", lambda path, content=datapoint: torch.save(content, path))
                 number += 1

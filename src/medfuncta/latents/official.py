@@ -31,17 +31,17 @@ _HINT: Final = "expected the layers of the authors' LatentModulatedSIREN with sh
 
 @dataclass(frozen=True)
 class ReferenceSettings:
-    """What a file of bare weights does not say; the defaults are those of the authors' image experiments (their traces grow by 10).
+    """What a file of bare weights does not say; the defaults are those of the authors' experiments.
 
     Args:
         omega_first: w of the first layer.
-        omega_increment: What each further layer adds.
+        omega_increment: What each further layer adds; None for the authors' 10 for traces, 5 for images and volumes.
         residual: Whether hidden layers are summed with their input.
         shape: The grid that the field was trained on; None where the file says it.
     """
 
     omega_first: float = 10.0
-    omega_increment: float = 5.0
+    omega_increment: float | None = None
     residual: bool = True
     shape: tuple[int, ...] | None = None
 
@@ -103,6 +103,9 @@ def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) ->
         raise KeyError("it modulates scales too")
     hidden = len({name.split(".")[1] for name in weights if name.startswith("layers.")})
     width, dim = weights["layers.0.linear.weight"].shape
+    increment = settings.omega_increment
+    if increment is None:
+        increment = 10.0 if dim == 1 else 5.0
     return FieldConfig(
         dim=dim,
         channels=len(weights["last_layer.linear.bias"]),
@@ -110,8 +113,8 @@ def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) ->
         width=width,
         latent_size=weights["layers.0.modulate_shift_layer.weight"].shape[1],
         omega_first=settings.omega_first,
-        omega_last=settings.omega_first + settings.omega_increment * hidden,
-        omega_increment=settings.omega_increment,
+        omega_last=settings.omega_first + increment * hidden,
+        omega_increment=increment,
         residual=settings.residual,
         shift_first=True,
         output_offset=OUTPUT_OFFSET,

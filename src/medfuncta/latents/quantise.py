@@ -43,6 +43,6 @@ def quantise(latents: ArrayLatents, dtype: str) -> tuple[Shaped[ndarray, "rows l
 
 
 def restore(stored: Float[ndarray, "rows latent"] | Int8[ndarray, "rows latent"], scales: Float[ndarray, " rows"] | None) -> ArrayLatents:
-    """Stored latents as float32."""
-    latents = stored.astype(np.float32, copy=False)
+    """Stored latents as float32, in memory of their own: what Arrow holds cannot be written to."""
+    latents = stored.astype(np.float32)
     return latents if scales is None else latents * scales[:, None]

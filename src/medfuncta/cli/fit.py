@@ -1,0 +1,91 @@
+"""``medfuncta fit``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from medfuncta.cli.command import Command
+
+
+@dataclass(kw_only=True)
+class Fit(Command):
+    """Turn every signal of a source into a latent, with the shared network held still, and write them as a latent set.
+
+    Started again with the same settings, a fit that was stopped goes on where it was.
+    """
+
+    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    """The folder that 'medfuncta train --out' wrote."""
+    data: Annotated[str, tyro.conf.arg(metavar="SOURCE")]
+    """Where the signals come from: kind:path[?option=value], such as wfdb:mitbih or sample:ecg."""
+    out: Annotated[Path, tyro.conf.arg(metavar="LATENTS")]
+    """Folder of the latent set to write."""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="H")] = None
+    """Inner steps; the run's own when not given."""
+    batch: int | None = None
+    """Signals fitted side by side; the run's own when not given."""
+    splits: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...")] = None
+    """Which splits, such as train val test; all of them when not given."""
+    dtype: Literal["float32", "float16", "int8"] = "float32"
+    """How latents are stored; the card says what fewer bits cost."""
+    positions: bool = False
+    """Keep the positions of scattered samples."""
+    skip_bad: bool = False
+    """Leave out files that cannot be read instead of stopping at the first."""
+    device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
+    """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
+
+    def run(self) -> dict[str, Any]:
+        from medfuncta.cli.progress import counting, report_skipped
+        from medfuncta.config import override
+        from medfuncta.field.run import Run
+        from medfuncta.latents.create import create_latent_set
+        from medfuncta.latents.describe import describe
+        from medfuncta.sources.table import open_source
+
+        run = Run.load(self.run_folder)
+        source = open_source(self.data, skip_bad=self.skip_bad)
+        settings = {name: value for name, value in {"steps": self.steps, "batch": self.batch}.items() if value is not None}
+        config = override(run.config.fit, settings, "fit.")
+        with counting("signals") as progress:
+            latent_set = create_latent_set(
+                run,
+                source,
+                self.out,
+                config=config,
+                splits=self.splits,
+                dtype=self.dtype,
+                positions=self.positions,
+                device=self.device,
+                progress=progress,
+            )
+        report_skipped(source)
+        figures = describe(latent_set)
+        left_out = [asdict(entry) for split in latent_set.info.splits.values() for entry in split.left_out]
+        return {
+            "latents": str(self.out),
+            "signals": len(latent_set),
+            "splits": {name: split.signals for name, split in figures.splits.items()},
+            "latent_size": figures.latent_size,
+            "dtype": figures.dtype,
+            "bytes": figures.bytes,
+            "psnr": {"mean": figures.psnr_mean, "median": figures.psnr_median, "worst": figures.psnr_worst},
+            "storage_cost": figures.storage_cost,
+            "left_out": left_out,
+        }
+
+    def summary(self, result: dict[str, Any]) -> str:
+        splits = ", ".join(f"{count:,} {name}" for name, count in result["splits"].items())
+        left_out = f", {len(result['left_out'])} left out" if result["left_out"] else ""
+        cost = f", {result['storage_cost']:.2f} dB of it lost to {result['dtype']}" if result["dtype"] != "float32" else ""
+        psnr = result["psnr"]
+        return (
+            f"{result['latents']}: {result['signals']:,} latents of {result['latent_size']:,} numbers ({splits}{left_out}), "
+            f"{result['bytes'] / 1e6:,.1f} MB\n"
+            f"PSNR: mean {psnr['mean']:.2f} dB, median {psnr['median']:.2f} dB, worst {psnr['worst']:.2f} dB{cost}\n"
+            f"next: medfuncta classify {result['latents']}"
+        )
