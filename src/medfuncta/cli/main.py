@@ -1,24 +1,26 @@
-"""The entry point: the table of commands, and how errors and results leave the program."""
+"""The entry point: how errors and results leave the program."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from medfuncta.errors import MedFunctaError, suggest
+from medfuncta.errors import MedFunctaError
+
+_DESCRIPTION = """One compact vector a signal: train a shared network on ECG traces, medical images or volumes, fit a latent to each, and
+reconstruct, classify and search with the latents."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, or 2 after a user's mistake (one line on standard error)."""
-    import tyro
-
     from medfuncta.cli.commands import COMMANDS
+    from medfuncta.cli.parsing import parse
 
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        return _complain(f"unknown command '{words[0]}'; {suggest(words[0], COMMANDS)}")
     try:
-        command = tyro.extras.subcommand_cli_from_dict(COMMANDS, args=words, prog="medfuncta", description=__doc__)
+        if words == ["--version"]:
+            return _print_version()
+        command = parse(words, COMMANDS, _DESCRIPTION)
         command.print_result(command.run())
     except MedFunctaError as error:
         return _complain(str(error))
@@ -27,6 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return _complain("stopped; finished work is kept")
+    return 0
+
+
+def _print_version() -> int:
+    from medfuncta import __version__
+
+    sys.stdout.write(f"medfuncta {__version__}\n")
     return 0
 
 
