@@ -98,6 +98,7 @@ class TrainConfig:
         seed: Of every random draw.
         dtype: Floating type of weights and latents, ``"float32"`` or ``"float64"``.
         autocast: ``"bfloat16"`` runs the matrix products in bfloat16 with latents and sums in ``dtype``; ``""`` does not.
+        compile: Fuse elementwise passes by ``torch.compile``; the first start compiles for about half a minute.
         memory_mb: Budget for kept inner activations, in mebibytes; past it they are recomputed.
     """
 
@@ -120,7 +121,8 @@ class TrainConfig:
     seed: int = 0
     dtype: str = "float32"
     autocast: str = ""
-    memory_mb: int = 256
+    compile: bool = False
+    memory_mb: int = 128
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "inner_steps", "validate_every", "validate_signals"):

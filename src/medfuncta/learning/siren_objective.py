@@ -22,6 +22,7 @@ from torch import Tensor
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.omega import omegas
 from medfuncta.learning.objective import InnerGradient, Objective
+from medfuncta.learning.passes import EAGER, Bfloat16Products, Products, compiled
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
@@ -67,12 +68,18 @@ class SirenObjective(Objective[SirenSums]):
         field: The shared network.
         channel_mean: Average the squared error over channels instead of summing it.
         chunk: Points a signal that are processed at a time; chosen from the batch when None. Changes results by rounding only.
+        autocast: ``"bfloat16"`` for matrix products in that type; ``""`` for the field's own.
+        compile: Fuse elementwise passes by ``torch.compile``.
     """
 
     @torch.no_grad()
-    def __init__(self, field: LatentField, *, channel_mean: bool = False, chunk: int | None = None) -> None:
+    def __init__(
+        self, field: LatentField, *, channel_mean: bool = False, chunk: int | None = None, autocast: str = "", compile: bool = False
+    ) -> None:
         config = field.config
         self._config = config
+        self._products = Bfloat16Products() if autocast else Products()
+        self._passes = compiled() if compile else EAGER
         self._chunk = chunk
         self._error_scale = 2 / config.channels if channel_mean else 2.0
         self._loss_scale = 1 / config.channels if channel_mean else 1.0
@@ -186,14 +193,12 @@ class SirenObjective(Objective[SirenSums]):
         outputs = points.coordinates
         for k, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
             inputs, shift = outputs, self._of_layer(shifts, k)
-            phase = inputs @ weight.T  # one product serves all signals while they share inputs
-            offset = bias if shift is None else (shift + bias).unsqueeze(1)
-            phase = phase.add_(offset) if shift is None or len(phase) == len(shift) else phase + offset
-            sine = torch.sin(phase)
+            product = self._products.times(inputs, weight.T)  # one product serves all signals while they share inputs
+            sine, cosine = self._passes.wave(product, bias if shift is None else (shift + bias).unsqueeze(1))
             outputs = inputs + sine if self._residual(k) else sine
             sweep.inputs.append(inputs)
             sweep.sines.append(sine)
-            sweep.cosines.append(torch.cos_(phase))
+            sweep.cosines.append(cosine)
         sweep.features = outputs
         difference = (outputs @ self._last_weight.T).add_(self._last_bias) - points.values
         weights = points.weights.unsqueeze(-1)
@@ -208,24 +213,25 @@ class SirenObjective(Objective[SirenSums]):
         descent = sweep.error @ self._last_weight
         sweep.slopes, sweep.bends = [None] * len(self._weights), [None] * len(self._weights)
         for k in reversed(range(lowest, len(self._weights))):
-            slope = descent * sweep.cosines[k]
+            if bends and k >= self._first_shifted:
+                slope, sweep.bends[k] = self._passes.slope_and_bend(descent, sweep.cosines[k], sweep.sines[k])
+            else:
+                slope = descent * sweep.cosines[k]
             sweep.slopes[k] = slope
-            if bends:
-                sweep.bends[k] = descent * sweep.sines[k] if k >= self._first_shifted else None
             gradient = self._of_layer(shift_gradient, k)
             if gradient is not None:
                 gradient += slope.sum(1)
             if k > lowest:
-                descent = _descend(slope, self._weights[k], descent if self._residual(k) else None)
+                descent = self._descend(slope, descent, k)
         sweep.sines = []
 
     def _add_outer(self, sums: SirenSums, sweep: Sweep) -> None:
         """dL/dW = sum e h^T for every layer."""
         for k, slope in enumerate(sweep.slopes):
             assert slope is not None
-            _add_product(sums.weights[k], slope, sweep.inputs[k])
+            self._add_product(sums.weights[k], slope, sweep.inputs[k])
             sums.biases[k] += slope.sum((0, 1))
-        _add_product(sums.last_weight, sweep.error, sweep.features)
+        self._add_product(sums.last_weight, sweep.error, sweep.features)
         sums.last_bias += sweep.error.sum((0, 1))
 
     def _tangent(self, sweep: Sweep, points: Points, shift_tangent: Tensor, shift_adjoint: Tensor, sums: SirenSums) -> None:
@@ -234,25 +240,26 @@ class SirenObjective(Objective[SirenSums]):
         move = moves[-1]
         assert move is not None
         error = (move @ self._last_weight.T).mul_(self._error_scale * points.weights.unsqueeze(-1))
-        _add_product(sums.last_weight, error, sweep.features)
-        _add_product(sums.last_weight, sweep.error, move)
+        self._add_product(sums.last_weight, error, sweep.features)
+        self._add_product(sums.last_weight, sweep.error, move)
         sums.last_bias += error.sum((0, 1))
         descent = error @ self._last_weight
         for k in reversed(range(len(self._weights))):
-            adjoint = descent * sweep.cosines[k]
             phase, bend, slope, move = phases[k], sweep.bends[k], sweep.slopes[k], moves[k]
             if phase is not None and bend is not None:
-                adjoint.addcmul_(bend, phase, value=-1)
-            _add_product(sums.weights[k], adjoint, sweep.inputs[k])
+                adjoint = self._passes.adjoint(descent, sweep.cosines[k], bend, phase)
+            else:
+                adjoint = descent * sweep.cosines[k]
+            self._add_product(sums.weights[k], adjoint, sweep.inputs[k])
             if move is not None and slope is not None:
-                _add_product(sums.weights[k], slope, move)
+                self._add_product(sums.weights[k], slope, move)
             per_signal = adjoint.sum(1)
             sums.biases[k] += per_signal.sum(0)
             gradient = self._of_layer(shift_adjoint, k)
             if gradient is not None:
                 gradient += per_signal
             if k > 0:
-                descent = _descend(adjoint, self._weights[k], descent if self._residual(k) else None)
+                descent = self._descend(adjoint, descent, k)
 
     def _tangent_forward(self, sweep: Sweep, shift_tangent: Tensor) -> tuple[list[Tensor | None], list[Tensor | None]]:
         """a. of each layer, and h. that each layer (and the last one) reads; None where nothing moves."""
@@ -264,26 +271,26 @@ class SirenObjective(Objective[SirenSums]):
                 phases.append(None)
                 moves.append(None)
                 continue
-            offset = shift.unsqueeze(1)
-            phase = offset if inputs is None else (inputs @ weight.T).add_(offset)
-            move = phase * sweep.cosines[k]
+            offset, cosine = shift.unsqueeze(1), sweep.cosines[k]
+            if inputs is None:
+                phase, move = offset, offset * cosine
+            else:
+                phase, move = self._passes.swing(self._products.times(inputs, weight.T), offset, cosine)
             if inputs is not None and self._residual(k):
                 move += inputs
             phases.append(phase)
             moves.append(move)
         return phases, moves
 
+    def _descend(self, slope: Tensor, descent: Tensor, k: int) -> Tensor:
+        """W^T e for every point; added to what comes down the residual path, in place."""
+        if not self._residual(k):
+            return self._products.times(slope, self._weights[k])
+        self._products.add_times(descent.flatten(0, 1), slope.flatten(0, 1), self._weights[k])
+        return descent
 
-def _descend(slope: Tensor, weight: Tensor, residual: Tensor | None) -> Tensor:
-    """W^T e for every point, plus the residual path."""
-    if residual is None:
-        return slope @ weight
-    flat = torch.addmm(residual.flatten(0, 1), slope.flatten(0, 1), weight)
-    return flat.view_as(residual)
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """``total += sum over signals and points of left right^T``; what signals share on the right is not repeated."""
-    if len(right) < len(left):
-        left = left.sum(0, keepdim=True)
-    total.addmm_(left.flatten(0, 1).T, right.flatten(0, 1))
+    def _add_product(self, total: Tensor, left: Tensor, right: Tensor) -> None:
+        """``total += sum over signals and points of left right^T``; what signals share on the right is not repeated."""
+        if len(right) < len(left):
+            left = left.sum(0, keepdim=True)
+        self._products.add_times(total, left.flatten(0, 1).T, right.flatten(0, 1))

@@ -154,7 +154,7 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
     points = train.points(indices).to(weight.device, weight.dtype)
     contexts = [draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)]
     result = meta_gradient(
-        SirenObjective(network, channel_mean=config.inner.channel_mean),
+        SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, compile=settings.compile),
         network.zero_latents(points.batch),
         points,
         contexts,
