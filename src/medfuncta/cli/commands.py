@@ -7,6 +7,7 @@ from typing import Final
 from medfuncta.cli.classify import Classify
 from medfuncta.cli.command import Command
 from medfuncta.cli.decode import Decode
+from medfuncta.cli.demo import Demo
 from medfuncta.cli.evaluate import Evaluate
 from medfuncta.cli.explore import Explore
 from medfuncta.cli.export import Export
@@ -17,6 +18,7 @@ from medfuncta.cli.search import Search
 from medfuncta.cli.train import Train
 
 COMMANDS: Final[dict[str, type[Command]]] = {
+    "demo": Demo,
     "train": Train,
     "fit": Fit,
     "evaluate": Evaluate,

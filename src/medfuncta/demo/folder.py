@@ -1,0 +1,45 @@
+"""The demo's folder: filled aside, then put in the place of an earlier one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from medfuncta.demo.page import PAGE_FILE
+from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER
+from medfuncta.errors import ConfigError, MedFunctaError
+
+_MARK: Final = ".medfuncta-demo"  # says that what lies beside it was written by a demo
+_PARTS: Final = (RUN_FOLDER, LATENTS_FOLDER, REPORT_FOLDER, PAGE_FILE)
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A fresh folder to fill; when all went well, its parts take the place of those that an earlier demo left in ``out``.
+
+    Raises:
+        ConfigError: If ``out`` holds something by one of their names that no demo wrote.
+        MedFunctaError: If the folder cannot be written.
+    """
+    foreign = [name for name in _PARTS if (out / name).exists()]
+    if foreign and not (out / _MARK).exists():
+        raise ConfigError(f"'{out.name}' holds '{foreign[0]}', which no demo wrote; give another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".writing-", dir=out) as name:
+            yield Path(name)
+            (out / _MARK).touch()
+            for part in _PARTS:
+                _put(Path(name) / part, out / part)
+    except OSError as error:
+        raise MedFunctaError(f"cannot write '{out.name}': {error.strerror or error}; free some room or choose another folder") from error
+
+
+def _put(new: Path, old: Path) -> None:
+    if old.is_dir():
+        shutil.rmtree(old)
+    new.replace(old)

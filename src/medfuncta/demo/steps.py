@@ -1,0 +1,89 @@
+"""Train, fit, evaluate and classify on the heartbeats that ship with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+from medfuncta.latents.create import create_latent_set
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.learning.train import StepReport, Training
+from medfuncta.sources.source import SourceInfo
+from medfuncta.sources.table import open_source
+from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, Comparison, choose, compare, examples_of_latents
+from medfuncta.tasks.evaluate import Evaluation, evaluate
+from medfuncta.workflow import train
+
+SOURCE: Final = "sample:ecg"
+PRESET: Final = "trace"
+SETTINGS: Final = {"train": {"steps": 150, "validate_every": 30, "validate_signals": 24}}
+"""What differs from the preset, so that the whole demo ends within three minutes on two cores."""
+
+RUN_FOLDER: Final = "run"
+LATENTS_FOLDER: Final = "latents"
+REPORT_FOLDER: Final = "report"
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstration:
+    """What came out.
+
+    Args:
+        source: The data.
+        training: The shared network and how it was learned.
+        latents: One row for every signal of every split.
+        evaluation: How the test split comes back.
+        comparison: How nearest neighbours in the latents tell its classes apart.
+        seconds: Wall time of all of it.
+    """
+
+    source: SourceInfo
+    training: Training
+    latents: LatentSet
+    evaluation: Evaluation
+    comparison: Comparison
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, ready for JSON."""
+        progress = self.training.progress
+        return {
+            "source": SOURCE,
+            "train": {"steps": progress.step, "seconds": round(progress.seconds, 1), "psnr": progress.best_psnr},
+            "latents": {"signals": len(self.latents), "latent_size": self.latents.info.latent_size},
+            "reconstruction": self.evaluation.summary.to_dict(),
+            "classification": self.comparison.to_dict(),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def demonstrate(
+    folder: Path,
+    *,
+    settings: dict[str, dict[str, Any]] = SETTINGS,
+    listener: Callable[[StepReport], None] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Demonstration:
+    """Train, fit, evaluate and classify, and write the run, the latents and the report below ``folder``.
+
+    Args:
+        folder: A new or empty one.
+        settings: What differs from the preset.
+        listener: Called after each meta-step.
+        tell: Told a line before each step of the way.
+    """
+    began = perf_counter()
+    source = open_source(SOURCE)
+    tell(f"training a shared network on the heartbeats of {SOURCE}")
+    training = train(source, folder / RUN_FOLDER, PRESET, settings=settings, listener=listener)
+    tell("fitting a latent to every heartbeat")
+    latents = create_latent_set(training.run, source, folder / LATENTS_FOLDER)
+    tell("reconstructing the heartbeats of the test split")
+    evaluation = evaluate(training.run, source, out=folder / REPORT_FOLDER)
+    tell("classifying them by their nearest neighbours among the training latents")
+    neighbours = choose(LATENT_CLASSIFIERS, ["knn"], ClassifierOptions())
+    comparison = compare(examples_of_latents(latents), neighbours)
+    return Demonstration(source.info, training, latents, evaluation, comparison, perf_counter() - began)
