@@ -26,7 +26,7 @@ def comparison_picture(comparison: Comparison) -> Figure:
     """Bars of every metric with their intervals; below them the confusion matrices, and learning curves where a network learned."""
     reports = comparison.reports
     curves = [report for report in reports if report.trainings[0].curve]
-    columns = min(len(reports), 5)
+    columns = min(max(len(reports), 3), 5)  # a single matrix would fill the page
     rows = -(-len(reports) // columns)
     heights = [3.0, rows * (_WIDTH / columns * 0.82 + 0.35), *([2.3] if curves else [])]
     with new_figure(_WIDTH, sum(heights)) as figure:
