@@ -123,6 +123,12 @@ def test_a_bad_signal_is_skipped_on_request(tmp_path: Path) -> None:
     assert [entry.name for entry in source.skipped] == ["train-000003"]
 
 
+def test_a_broken_archive_is_not_skipped_signal_by_signal(tmp_path: Path) -> None:
+    text = write(tmp_path / "x.npz", train_images=np.full((5, 6, 7), np.nan))
+    with pytest.raises(DataError, match=r"train_images in x.npz holds no finite number; expected some to take the range from$"):
+        list(open_source(text, skip_bad=True).signals("train"))
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.sources.splitting import SplitOptions, split_groups
+from medfuncta.sources.splitting import SplitOptions, split_groups, wanted_splits
 
 RECORDS = tuple(str(100 + i) for i in range(22))
 
@@ -62,3 +62,9 @@ def test_impossible_splits_are_one_line(options: SplitOptions, error: type[Excep
 def test_too_few_groups_say_what_to_do() -> None:
     with pytest.raises(DataError, match=r"2 groups \(records, patients or files\) for 3 splits.*val=0 or test=0"):
         split_groups(["a", "b"], SplitOptions())
+
+
+@pytest.mark.parametrize(("val", "test"), [("0.1", "0.2"), ("0", "0"), ("0", "1"), ("0.5", "0.5"), ("100", "0"), ("0.0", "100,101")])
+def test_the_splits_are_known_before_the_groups(val: str, test: str) -> None:
+    options = SplitOptions(val, test)
+    assert wanted_splits(options) == tuple(split_groups(RECORDS, options))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,6 @@ class _ProgressBar:
         columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._progress.add_task(name, total=None)
-        self.close: Callable[[], None] = self._progress.stop
 
     @property
     def total(self) -> float | None:
@@ -77,5 +75,9 @@ class _ProgressBar:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Take the bar away."""
         self._progress.stop()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

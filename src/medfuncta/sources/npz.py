@@ -138,6 +138,10 @@ class NpzSource(Source):
             )
         labels = self._labels(split)
         images = (values for block in self._archive.blocks(f"{split}_images") for values in block)
+        _ = (
+            self._grid,
+            self._range,
+        )  # what is wrong with the archive as a whole is no signal's fault, and not to be skipped signal by signal
         for index, values in enumerate(islice(images, self.options.limit)):
             name = f"{split}-{index:06d}"
             try:

@@ -54,6 +54,13 @@ def split_groups(groups: Iterable[str], options: SplitOptions) -> dict[str, tupl
     return {split: tuple(sorted(chosen[split])) for split in SPLITS if chosen[split]}
 
 
+def wanted_splits(options: SplitOptions) -> tuple[str, ...]:
+    """The splits that :func:`split_groups` will make, told from the options alone."""
+    wanted = {"val": _fraction_or_names(options.val), "test": _fraction_or_names(options.test)}
+    everything = sum(value for value in wanted.values() if isinstance(value, float)) == 1
+    return tuple(split for split in SPLITS if (not everything if split == "train" else wanted[split]))
+
+
 def _fraction_or_names(text: str) -> float | tuple[str, ...]:
     try:
         number = float(text)
