@@ -6,6 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -31,7 +32,7 @@ class FieldConfig:
         output_offset: A constant added to the output (0.5 in the authors' code).
 
     Raises:
-        ConfigError: If a size is not positive or there are fewer than 3 layers.
+        ConfigError: If a size or an omega is not positive or there are fewer than 3 layers.
     """
 
     dim: int = 2
@@ -55,8 +56,12 @@ class FieldConfig:
             raise ConfigError(f"field.dim is {self.dim}; expected 1, 2 or 3")
         if self.layers < 3:
             raise ConfigError(f"field.layers is {self.layers}; expected at least 3: a first, a shifted and a last one")
-        if self.omega_first <= 0 or self.omega_last <= 0:
-            raise ConfigError(f"omegas from {self.omega_first} to {self.omega_last}; expected positive numbers")
+        for name in ("omega_first", "omega_last"):
+            _expect(f"field.{name}", getattr(self, name), 0 < getattr(self, name) < inf, "a positive number")
+        if self.omega_increment is not None:
+            last = self.omega_first + self.omega_increment * (self.layers - 1)
+            _expect("field.omega_increment", self.omega_increment, 0 < last < inf, "one that leaves every omega positive")
+        _expect("field.output_offset", self.output_offset, isfinite(self.output_offset), "a finite number")
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,10 @@ class InnerConfig:
     step_size: float = 1e-2
     momentum: float = 0.0
     channel_mean: bool = False
+
+    def __post_init__(self) -> None:
+        _expect("inner.step_size", self.step_size, 0 < self.step_size < inf, "a positive number")
+        _expect("inner.momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -127,6 +136,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "inner_steps", "validate_every", "validate_signals"):
             _expect(f"train.{name}", getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("learning_rate", "weight_decay", "clip", "warmup", "memory_mb"):
+            _expect(f"train.{name}", getattr(self, name), 0 <= getattr(self, name) < inf, "a finite number, at least 0")
+        _expect("train.seed", self.seed, 0 <= self.seed < 2**63, "at least 0 and below 2^63")
         _expect("train.context_ratio", self.context_ratio, 0 < self.context_ratio <= 1, "more than 0 and at most 1")
         _choose("train.context", self.context, ("random", "stratified"))
         _choose("train.optimizer", self.optimizer, ("adamw", "muon"))
@@ -247,7 +259,7 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
         if kind is str and not isinstance(value, str):
             raise ValueError
         return kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # int(inf) overflows
         raise ConfigError(f"setting '{name}' got {value!r}; expected {kind.__name__}") from None
 
 
