@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medfuncta.config import Config, FieldConfig, InnerConfig, TrainConfig, override, parse_assignments, read_config_file
+from medfuncta.errors import ConfigError
+from medfuncta.presets import PRESETS
+
+UNUSUAL = Config(
+    FieldConfig(dim=3, channels=2, omega_increment=5.0, residual=True, output_offset=0.5),
+    InnerConfig(3e-3, momentum=0.5, channel_mean=True),
+    TrainConfig(context="stratified", dtype="float64", first_order=True, average=0.99),
+)
+
+
+def as_toml(config: Config) -> str:
+    """JSON's words for numbers, texts and truth values are TOML's too; what is not set has none."""
+    sections = config.to_dict().items()
+    lines = [f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items() if v is not None) for name, values in sections]
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("config", [UNUSUAL, *PRESETS.values()], ids=["unusual", *PRESETS])
+def test_nothing_is_lost_through_json_or_toml(config: Config, tmp_path: Path) -> None:
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    path = tmp_path / "settings.toml"
+    path.write_text(as_toml(config))
+    assert Config.from_dict(read_config_file(path)) == config
+    assert Config.from_dict(tomllib.loads(path.read_text())) == config
+
+
+def test_text_becomes_the_type_of_its_setting() -> None:
+    texts = ["train.batch=8", "train.learning_rate=1e-3", "field.residual=true", "field.omega_increment=none", "train.context=stratified"]
+    config = override(replace(Config(), field=FieldConfig(omega_increment=3.0)), parse_assignments(texts))
+    got = (config.train.batch, config.train.learning_rate, config.field.residual, config.field.omega_increment, config.train.context)
+    assert got == (8, 1e-3, True, None, "stratified")
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"train": {"learning_rat": 1}}, "unknown setting 'train.learning_rat'; did you mean 'learning_rate'"),
+        ({"trian": {"steps": 1}}, "unknown setting 'trian'; did you mean 'train'"),
+        ({"train": 3}, "setting 'train' is a section"),
+        ({"train": {"steps": "many"}}, "setting 'train.steps' got 'many'; expected int"),
+        ({"train": {"steps": 1.5}}, "expected int"),
+        ({"train": {"steps": float("inf")}}, "expected int"),
+        ({"train": {"steps": True}}, "expected int"),
+        ({"field": {"residual": 1}}, "expected bool"),
+        ({"train": {"context": "stratifed"}}, "did you mean 'stratified'"),
+    ],
+)
+def test_unknown_or_mistyped_settings_get_one_line(changes: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(Config(), changes)
+    assert hint in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "train.learning_rate=-1",
+        "train.learning_rate=nan",
+        "train.learning_rate=inf",
+        "train.weight_decay=-1",
+        "train.clip=nan",
+        "train.clip=-1",
+        "train.warmup=-1",
+        "train.memory_mb=-1",
+        "train.seed=-1",
+        "train.seed=99999999999999999999",
+        "train.context_ratio=nan",
+        "train.context_ratio=0",
+        "train.batch=0",
+        "train.average=1",
+        "inner.step_size=0",
+        "inner.step_size=nan",
+        "inner.step_size=-0.1",
+        "inner.momentum=1",
+        "inner.momentum=nan",
+        "fit.steps=0",
+        "field.omega_first=nan",
+        "field.omega_last=inf",
+        "field.omega_increment=-10",
+        "field.output_offset=nan",
+    ],
+)
+def test_numbers_that_cannot_work_are_refused_by_name(setting: str) -> None:
+    with pytest.raises(ConfigError, match=setting.partition("=")[0]):
+        override(Config(), parse_assignments([setting]))
+
+
+@pytest.mark.parametrize("text", ["batch=8", "train.batch", "=8", "train.=8"])
+def test_an_assignment_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected section\.name=value"):
+        parse_assignments([text])
+
+
+def test_files_that_are_missing_or_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the configuration file none\.toml"):
+        read_config_file(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_bytes(b"[train\n\xff")
+    with pytest.raises(ConfigError, match=r"bad\.toml is not a TOML file"):
+        read_config_file(tmp_path / "bad.toml")
