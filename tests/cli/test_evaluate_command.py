@@ -12,36 +12,36 @@ from tasks.list_source import small_run
 
 @pytest.fixture
 def run(tmp_path: Path) -> str:
-    small_run(open_source("sample:slices").spec, batch=64).save(tmp_path / "run")
+    small_run(open_source("sample:histology").spec, batch=64).save(tmp_path / "run")
     return str(tmp_path / "run")
 
 
 def test_json_has_the_metrics_and_the_files(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert main(["evaluate", run, "--data", "sample:slices", "--split", "val", "--steps", "1", "--out", str(out), "--json"]) == 0
+    assert main(["evaluate", run, "--data", "sample:histology", "--split", "val", "--steps", "1", "--out", str(out), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert 0 < result["psnr"]["mean"] < 40
     assert 0 < result["psnr"]["median"] < 40
-    assert result["ssim"]["count"] == result["signals"] == 26
+    assert result["ssim"]["count"] == result["signals"] == 8
     assert (result["split"], result["fit"]["steps"], result["out"]) == ("val", 1, str(out))
     assert (out / "report.html").is_file()
 
 
 def test_a_person_gets_tables(run: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", run, "--data", "sample:slices", "--split", "val", "--steps", "1"]) == 0
+    assert main(["evaluate", run, "--data", "sample:histology", "--split", "val", "--steps", "1"]) == 0
     output = capsys.readouterr().out
-    assert "26 signals of sample:slices (val)" in output
-    for word in ("PSNR (dB)", "SSIM", "MAE 8-bit", "chest CT axial", "worst: val-"):
+    assert "8 signals of sample:histology (val)" in output
+    for word in ("PSNR (dB)", "SSIM", "MAE 8-bit", "mostly unstained", "worst: val-"):
         assert word in output
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "sample:ecg"], "trained on 2 dimensions and 1 channels"),
-        (["--data", "sample:slices", "--split", "tset"], "no split 'tset' in sample:slices; did you mean 'test'?"),
-        (["--data", "sample:slices", "--steps", "0"], "fit.steps' is 0; expected at least 1"),
-        (["--data", "slices"], "expected kind:path"),
+        (["--data", "sample:ecg"], "trained on 2 dimensions and 3 channels"),
+        (["--data", "sample:histology", "--split", "tset"], "no split 'tset' in sample:histology; did you mean 'test'?"),
+        (["--data", "sample:histology", "--steps", "0"], "fit.steps' is 0; expected at least 1"),
+        (["--data", "histology"], "expected kind:path"),
     ],
 )
 def test_mistakes_are_one_line(run: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,5 +53,5 @@ def test_mistakes_are_one_line(run: str, arguments: list[str], message: str, cap
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", str(tmp_path), "--data", "sample:slices"]) == 2
+    assert main(["evaluate", str(tmp_path), "--data", "sample:histology"]) == 2
     assert "is not a run" in capsys.readouterr().err
