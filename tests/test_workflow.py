@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guarded_source import GuardedSource, TestSplitWasRead
+from medfuncta.config import Config, TrainConfig
+from medfuncta.errors import ConfigError
+from medfuncta.presets import PRESETS
+from medfuncta.signals.signal import SignalSpec
+from medfuncta.workflow import read_for_training, resolve, train
+
+TINY: dict[str, dict[str, Any]] = {
+    "field": {"layers": 3, "width": 8, "latent_size": 4},
+    "train": {"steps": 2, "batch": 3, "inner_steps": 2, "validate_every": 1},
+    "fit": {"steps": 2},
+}
+TRACE = SignalSpec(1, 1)
+
+
+def with_batch(batch: int) -> dict[str, dict[str, Any]]:
+    return {**TINY, "train": {**TINY["train"], "batch": batch}}
+
+
+def test_the_guard_works() -> None:
+    with pytest.raises(TestSplitWasRead):
+        list(GuardedSource().signals("test"))
+
+
+@pytest.mark.parametrize("val", [3, 0])
+def test_model_selection_never_reads_the_test_split(tmp_path: Path, val: int) -> None:
+    source = GuardedSource(val=val)
+    training = train(source, tmp_path, settings=TINY, device="cpu")
+    assert set(source.reads) == set(source.splits) - {"test"}
+    assert training.progress.best_psnr is not None
+    told = training.run.training
+    assert (told["source"], told["licence"], told["split_by"]) == ("guarded:waves", "CC0", "patient")
+    assert (told["train_signals"], told["val_signals"]) == ((6, 3) if val else (5, 1))
+
+
+def test_signals_are_held_out_when_there_is_no_validation_split() -> None:
+    config = Config(train=TrainConfig(seed=1))
+    train_set, val_set = read_for_training(GuardedSource(train=25, val=0), config)
+    ids = [{header.id for header in part.headers} for part in (train_set, val_set)]
+    assert (len(train_set), len(val_set)) == (23, 2) == tuple(map(len, ids))
+    assert not ids[0] & ids[1]
+    again = read_for_training(GuardedSource(train=25, val=0), config)[1]
+    assert [header.id for header in again.headers] == [header.id for header in val_set.headers]
+    with pytest.raises(ConfigError, match="at least two signals"):
+        read_for_training(GuardedSource(train=1, val=0), config)
+
+
+def test_validation_signals_are_spread_evenly_over_their_split() -> None:
+    _, val_set = read_for_training(GuardedSource(val=9), Config(train=TrainConfig(validate_signals=3)))
+    assert [header.id for header in val_set.headers] == ["val-0", "val-4", "val-8"]
+
+
+def test_fewer_signals_than_the_presets_batch_make_a_smaller_batch(tmp_path: Path) -> None:
+    settings = {**TINY, "train": {key: value for key, value in TINY["train"].items() if key != "batch"}}
+    assert PRESETS["trace"].train.batch > 6
+    assert train(GuardedSource(), tmp_path, settings=settings, device="cpu").run.config.train.batch == 6
+
+
+def test_fewer_signals_than_the_batch_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="6 training signals for a batch of 7"):
+        train(GuardedSource(), tmp_path, settings=with_batch(7), device="cpu")
+
+
+def test_default_then_preset_then_file_then_flag() -> None:
+    preset = PRESETS["paper-1d"].train
+    assert resolve(TRACE, "paper-1d").train == preset != TrainConfig()
+    from_file = {"train": {"batch": 5, "inner_steps": 7}}
+    from_flag = {"train": {"batch": "3"}}
+    train_config = resolve(TRACE, "paper-1d", from_file, from_flag).train
+    assert (train_config.batch, train_config.inner_steps, train_config.learning_rate) == (3, 7, preset.learning_rate)
+    assert train_config.context == TrainConfig().context
+
+
+def test_without_a_name_the_preset_fits_the_data() -> None:
+    assert resolve(TRACE, None) == PRESETS["trace"]
+    assert resolve(SignalSpec(2, 3), None).field.channels == 3
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"unknown setting 'field.widht'; did you mean 'width'"):
+        resolve(TRACE, None, {"field": {"widht": 3}})
+    with pytest.raises(ConfigError, match="did you mean 'trace'"):
+        resolve(TRACE, "trase")
+    with pytest.raises(ConfigError, match="follow from the data"):
+        resolve(TRACE, None, {"field": {"channels": 2}})
+    with pytest.raises(ConfigError, match="settings for 2D signals, but the data is 1D"):
+        resolve(TRACE, "paper-2d")
