@@ -1,0 +1,67 @@
+"""Our side of every comparison: the package as a user has it, at the setting of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.case import FIT_STEPS, Case, sample_values
+from medfuncta.config import FitConfig
+from medfuncta.field.latent_field import LatentField
+from medfuncta.field.run import Run
+from medfuncta.latents.fit import Fit, fit_latents
+from medfuncta.learning.context import ContextIndex, draw_context
+from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
+from medfuncta.learning.optimiser import apply_gradients, make_optimiser
+from medfuncta.learning.siren_objective import SirenObjective
+from medfuncta.signals.points import Points
+from medfuncta.signals.signal_set import SignalSet
+
+
+class Ours:
+    """A network with its optimiser.
+
+    Args:
+        case: Sizes and settings.
+        weights: Initial ones by parameter name; drawn from the case's seed when None.
+    """
+
+    def __init__(self, case: Case, weights: Mapping[str, Tensor] | None = None) -> None:
+        self.case = case
+        self._config = case.config
+        self._generator = torch.Generator().manual_seed(case.seed)
+        self.network = LatentField(case.field, self._generator)
+        if weights is not None:
+            self.network.load_state_dict(weights)
+        self._optimiser = make_optimiser(self.network, self._config.train)
+
+    def points(self, values: np.ndarray) -> Points:
+        """Values ``[signals, points, channels]`` as one batch."""
+        return self.case.signals(values).points(range(len(values)))
+
+    def meta_step(self, points: Points) -> None:
+        """Fresh contexts, the meta-gradient and a step of the optimiser."""
+        train = self._config.train
+        contexts = [draw_context(points, train, self._generator) for _ in range(train.inner_steps)]
+        apply_gradients(self.network, self._optimiser, self.meta_gradient(points, contexts).gradients, train.learning_rate, train.clip)
+
+    def meta_gradient(self, points: Points, contexts: Sequence[ContextIndex]) -> MetaGradient:
+        """The gradient of a meta-step, with these contexts."""
+        objective = SirenObjective(self.network, channel_mean=True)
+        latents, memory = self.network.zero_latents(points.batch), self.case.memory_mb * 2**20
+        return meta_gradient(objective, latents, points, contexts, self._config.inner, memory=memory)
+
+    def fit(self, signals: SignalSet, batch: int) -> Fit:
+        """H inner steps on all points."""
+        run = Run(self.network, self._config, signals.spec)
+        return fit_latents(run, signals, FitConfig(FIT_STEPS, batch), device="cpu")
+
+
+def meta_step(case: Case) -> Callable[[], None]:
+    """A meta-step, ready to run on signals that come with the package."""
+    ours = Ours(case)
+    points = ours.points(sample_values(case, case.batch))
+    return lambda: ours.meta_step(points)
