@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from latents.sets import AFFINE, SetMaker, random_latents
 from medfuncta.config import Config, FieldConfig
 from medfuncta.errors import LatentSetError
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.run import Run
+from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalSpec
@@ -119,3 +121,13 @@ def test_a_foreign_field_is_refused(make_set: SetMaker) -> None:
     Run(LatentField(other), Config(field=other), SignalSpec(2, 1)).save(latent_set.folder / "field")
     with pytest.raises(LatentSetError, match="use the run that they were fitted with"):
         _ = LatentSet.open(latent_set.folder).run
+
+
+def test_a_signal_is_decoded_by_its_id_on_any_grid(make_set: SetMaker) -> None:
+    latent_set = make_set(train=3)
+    row = latent_set.row("train-1")
+    own = latent_set.decode("train-1")
+    assert (own.id, own.unit, own.domain) == ("train-1", "HU", row.header.domain)
+    expected = reconstruct(latent_set.run, torch.from_numpy(row.latent), row.header)
+    np.testing.assert_array_equal(own.values, expected.values)
+    assert latent_set.decode("train-1", row.header.domain.with_shape((10, 8)), split="train").values.shape == (10, 8, 1)

@@ -11,14 +11,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.errors import LatentSetError, suggest
 from medfuncta.field.run import Run
+from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.rows import LatentRow, Rows
 from medfuncta.latents.shards import Shard, find_shards
+from medfuncta.signals.domain import Domain
+from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.types import ArrayLatents
 
@@ -202,6 +206,23 @@ class LatentSet:
             raise LatentSetError(f"'{id}' is in the splits {', '.join(p.name for p, _ in found)}; say which one")
         place, index = found[0]
         return place.row(index)
+
+    def decode(
+        self, id: str, domain: Domain | None = None, *, split: str | None = None, device: torch.device | str | None = None
+    ) -> Signal:
+        """The signal that the latent with this id stands for, in physical units.
+
+        Args:
+            id: Of the signal.
+            domain: Where to decode instead of the signal's own samples; see :func:`~medfuncta.latents.decode.reconstruct`.
+            split: Where to look; everywhere when None.
+
+        Raises:
+            DataError: If the domain is of another dimension, or wholly outside the signal's box.
+            LatentSetError: As :meth:`row`.
+        """
+        row = self.row(id, split)
+        return reconstruct(self.run, torch.from_numpy(row.latent), row.header, domain)
 
 
 def _nearest(id: str, splits: Sequence[Split]) -> str:
