@@ -212,7 +212,7 @@ def test_splits_that_differ_are_one_line(tmp_path: Path, name: str, array: np.nd
 
 def test_bad_options_are_one_line(tmp_path: Path) -> None:
     text = write(tmp_path / "x.npz")
-    with pytest.raises(ConfigError, match="the option 'range' has 1 numbers; expected low,high"):
+    with pytest.raises(ConfigError, match="the option 'range' is 3; expected low,high"):
         open_source(text + "?range=3")
     with pytest.raises(DataError, match=r"an array of shape \(5, 6, 7\) as rgb; expected"):
         _ = open_source(text + "?kind=rgb").spec

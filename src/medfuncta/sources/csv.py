@@ -19,7 +19,7 @@ from medfuncta.sources.csv_layouts import Layout, Record, RowLayout, SampleLayou
 from medfuncta.sources.csv_table import is_number
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.options import describe, details, option, parse
+from medfuncta.sources.options import check_bounds, describe, details, option, parse
 from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
 from medfuncta.sources.splitting import SplitOptions, split_groups, wanted_splits
 
@@ -75,8 +75,8 @@ class CsvSource(Source):
         self.location, self.options = location, options
         self._layout = _layout(options)
         self._dim = len(options.position) or 1
-        _check_bounds("range", options.range, 1)
-        _check_bounds("box", options.box, self._dim)
+        check_bounds("range", options.range)
+        check_bounds("box", options.box, self._dim)
         root = location.parent if location.is_file() else location
         paths = find_files(location, (".csv",), self.skip)
         self._names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
@@ -210,13 +210,6 @@ def _layout(options: CsvOptions) -> Layout:
     if bool(options.time) == bool(options.position) or len(options.position) not in (0, 2, 3):
         raise ConfigError("values are named without a position; expected either time=COLUMN or position=X,Y or position=X,Y,Z")
     return SampleLayout(options.value, options.position or (options.time,), bool(options.time), options.id, options.label)
-
-
-def _check_bounds(name: str, bounds: tuple[float, ...] | None, axes: int) -> None:
-    if bounds is not None and (len(bounds) != 2 * axes or any(low >= high for low, high in zip(bounds[::2], bounds[1::2], strict=True))):
-        raise ConfigError(
-            f"the option '{name}' is {','.join(f'{bound:g}' for bound in bounds)}; expected low,high{' of each axis' * (axes > 1)}"
-        )
 
 
 def _plain_label(text: str) -> str:

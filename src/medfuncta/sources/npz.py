@@ -11,11 +11,11 @@ from typing import Final, Literal
 
 import numpy as np
 
-from medfuncta.errors import ConfigError, DataError
+from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.npz_archive import ArrayHeader, NpzArchive
-from medfuncta.sources.options import describe, details, option, parse
+from medfuncta.sources.options import check_bounds, describe, details, option, parse
 from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
 
 _SPATIAL_AXES: Final = {"trace": 1, "grey": 2, "rgb": 2, "volume": 3}
@@ -68,8 +68,7 @@ class NpzSource(Source):
         super().__init__(skip_bad=skip_bad)
         self.options = options
         self._archive = NpzArchive(path)
-        if options.range is not None and len(options.range) != 2:
-            raise ConfigError(f"the option 'range' has {len(options.range)} numbers; expected low,high")
+        check_bounds("range", options.range)
         if not self.splits:
             found = ", ".join(sorted(self._archive.names)) or "nothing"
             raise DataError(f"{path.name} holds {found}; expected train_images, val_images or test_images")

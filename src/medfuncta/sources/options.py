@@ -53,6 +53,17 @@ def details(options: Any) -> dict[str, str | int | float | bool | None]:
     return {name: _to_text(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
+def check_bounds(name: str, bounds: tuple[float, ...] | None, axes: int = 1) -> None:
+    """Whether an option holds ``low,high`` of each axis, the lower one first; None is fine.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if bounds is not None and (len(bounds) != 2 * axes or any(low >= high for low, high in zip(bounds[::2], bounds[1::2], strict=True))):
+        given = ",".join(f"{bound:g}" for bound in bounds)
+        raise ConfigError(f"the option '{name}' is {given}; expected low,high{' of each axis' * (axes > 1)}")
+
+
 def _parse_one(field: Field[Any], hint: Any, text: str) -> Any:
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if NoneType in kinds and text.lower() == "none":

@@ -12,13 +12,13 @@ from typing import Final, Literal
 
 import numpy as np
 
-from medfuncta.errors import ConfigError, DataError, suggest
+from medfuncta.errors import DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.heartbeats import AAMI, CLASS_OF, beat_samples
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.options import describe, details, option, parse
+from medfuncta.sources.options import check_bounds, describe, details, option, parse
 from medfuncta.sources.source import Source, SourceInfo, SourceKind
 from medfuncta.sources.splitting import SplitOptions, split_groups
 from medfuncta.sources.wfdb_record import Header, Trace, read_annotations, read_header, read_trace
@@ -68,8 +68,7 @@ class WfdbSource(Source):
 
     def __init__(self, folder: Path, options: WfdbOptions, *, skip_bad: bool = False) -> None:
         super().__init__(skip_bad=skip_bad)
-        if options.range is not None and len(options.range) != 2:
-            raise ConfigError(f"the option 'range' has {len(options.range)} numbers; expected low,high")
+        check_bounds("range", options.range)
         self.folder, self.options = folder, options
         self._paths = self._find_records()
         self._records = self._split_records()
