@@ -84,7 +84,7 @@ def read_volume(path: Path, inside: Path) -> tuple[np.ndarray, Grid, str]:
             data = _data(path, header, file, inside)
         spatial = _spatial_axes(path.name, header)
         grid = _grid(path.name, header, spatial)
-    except (nrrd.NRRDError, OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+    except (nrrd.NRRDError, StopIteration, OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, OverflowError) as error:
         raise DataError(f"{path.name} is not a readable NRRD file, or holds less than its header claims; get the file again") from error
     channels = [axis for axis in range(data.ndim) if axis not in spatial]
     values = data.transpose(*spatial, *channels).reshape(*grid.shape, -1)
