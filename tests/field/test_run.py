@@ -29,6 +29,14 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
         assert torch.equal(ours, theirs)
 
 
+def test_a_float64_run_stays_one(tmp_path: Path) -> None:
+    run = make_run()
+    run.network.double()
+    run.save(tmp_path)
+    loaded = Run.load(tmp_path)
+    assert loaded.fingerprint == run.fingerprint and loaded.network.last.weight.dtype == torch.float64
+
+
 def test_fingerprints_tell_weights_apart() -> None:
     assert make_run(0).fingerprint == make_run(0).fingerprint != make_run(1).fingerprint
 

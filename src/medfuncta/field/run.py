@@ -89,8 +89,9 @@ class Run:
         try:
             config = Config.from_dict(metadata["config"])
             spec = SignalSpec.from_dict(metadata["signal"])
-            network = LatentField(config.field)
-            network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+            tensors = load_file(folder / WEIGHTS_FILE)
+            network = LatentField(config.field).to(tensors["last.weight"].dtype)
+            network.load_state_dict(tensors)
         except FileNotFoundError as error:
             raise RunError(f"no {WEIGHTS_FILE} beside {METADATA_FILE} in '{folder.name}'; copy the whole run folder") from error
         except (KeyError, TypeError, RuntimeError, SafetensorError, MedFunctaError) as error:
