@@ -33,6 +33,12 @@ def test_stratified_contexts_take_one_point_of_each_stretch() -> None:
     assert (index[0] // 4).tolist() == list(range(10))
 
 
+def test_stretches_of_a_large_volume_share_no_point() -> None:
+    index = draw_context(make_points([2**19]), TrainConfig(context_ratio=0.5, context="stratified"), torch.Generator().manual_seed(0))
+    assert index is not None
+    assert torch.equal(index[0] // 2, torch.arange(2**18))
+
+
 def test_fresh_draws_differ_between_steps_and_signals() -> None:
     points = make_points([40, 40])
     generator = torch.Generator().manual_seed(0)

@@ -47,7 +47,7 @@ def _random(observed: Tensor, available: Tensor, counts: Tensor, width: int, gen
 def _stratified(observed: Tensor, available: Tensor, counts: Tensor, width: int, generator: torch.Generator) -> Tensor:
     """One point of each of ``counts`` equal stretches of the observed points of every row."""
     observed_first = observed.int().argsort(dim=1, descending=True, stable=True)
-    offset = torch.rand(len(observed), width, generator=generator)
+    offset = torch.rand(len(observed), width, generator=generator, dtype=torch.float64)  # float32 cannot tell neighbours among millions
     position = ((torch.arange(width) + offset) * available / counts).long()
     return observed_first.gather(1, position.clamp(max=observed.shape[1] - 1))
 
