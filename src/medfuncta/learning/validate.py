@@ -12,12 +12,14 @@ from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.types import Latents, Losses
 
+_ROWS = 16384  # points at a time, all signals of a batch together: memory depends on neither
+
 
 @torch.no_grad()
-def clamped_errors(network: LatentField, latents: Latents, points: Points, chunk: int = 16384) -> Losses:
-    """Mean squared error of each signal, over its observed points and channels, of values clamped to [0, 1]."""
+def clamped_errors(network: LatentField, latents: Latents, points: Points) -> Losses:
+    """Mean squared error of each signal, over its observed points and channels, of values clamped to [0, 1]; NaN when its latent is."""
     totals = points.weights.new_zeros(points.batch)
-    for part in points.chunks(chunk):
+    for part in points.chunks(max(1, _ROWS // points.batch)):
         values = network(part.coordinates, latents).clamp(0, 1)
         totals += ((values - part.values).square().mean(-1) * part.weights).sum(-1)
     return totals
@@ -29,7 +31,10 @@ def psnr_of(errors: Losses) -> Losses:
 
 
 def validation_psnr(network: LatentField, signals: SignalSet, config: Config) -> float:
-    """Mean PSNR in dB after H inner steps on full context, over the first ``validate_signals`` signals."""
+    """Mean PSNR in dB after H inner steps on full context, over the first ``validate_signals`` signals.
+
+    A signal whose inner loop ran away counts with the largest error that clamped values can have, 0 dB.
+    """
     objective = SirenObjective(network, channel_mean=config.inner.channel_mean)
     weight = network.last.weight
     count = min(len(signals), config.train.validate_signals)
@@ -37,5 +42,5 @@ def validation_psnr(network: LatentField, signals: SignalSet, config: Config) ->
     for start in range(0, count, config.fit.batch):
         points = signals.points(range(start, min(start + config.fit.batch, count))).to(weight.device, weight.dtype)
         adapted = adapt(objective, network.zero_latents(points.batch), lambda _, p=points: p, config.fit.steps, config.inner)
-        psnrs.append(psnr_of(clamped_errors(network, adapted.latents, points)))
+        psnrs.append(psnr_of(clamped_errors(network, adapted.latents, points).nan_to_num(nan=1.0)))
     return float(torch.cat(psnrs).mean())
