@@ -122,7 +122,7 @@ class Scatter:
         unit: Unit of the positions.
 
     Raises:
-        DataError: If a position lies outside the box or is not finite.
+        DataError: If a position lies outside the box or is not finite, there is none, or the box has no extent.
     """
 
     positions: np.ndarray
@@ -131,8 +131,13 @@ class Scatter:
     unit: str = ""
 
     def __post_init__(self) -> None:
+        dim = len(self.low)
+        if not 1 <= dim <= 3 or len(self.high) != dim or not 0 < max(np.subtract(self.high, self.low)) < np.inf:
+            raise DataError(f"a box from {self.low} to {self.high}; expected two corners of 1 to 3 finite numbers, the lower one first")
+        if self.positions.ndim != 2 or self.positions.shape[1] != dim or not len(self.positions):
+            raise DataError(f"positions of shape {self.positions.shape}; expected at least one, [points, {dim}]")
         inside = np.isfinite(self.positions) & (self.positions >= self.low) & (self.positions <= self.high)
-        if self.positions.ndim != 2 or self.positions.shape[1] != len(self.low) or not inside.all():
+        if not inside.all():
             raise DataError(
                 f"{int((~inside).sum())} positions outside the box {self.low} to {self.high}; "
                 "expected finite positions [points, dim] inside it"
