@@ -108,3 +108,6 @@ def test_files_that_are_missing_or_not_toml(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"[train\n\xff")
     with pytest.raises(ConfigError, match=r"bad\.toml is not a TOML file"):
         read_config_file(tmp_path / "bad.toml")
+    (tmp_path / "flat.toml").write_text("steps = 3\n")
+    with pytest.raises(ConfigError, match=r"'steps' in flat\.toml stands outside of a section"):
+        read_config_file(tmp_path / "flat.toml")

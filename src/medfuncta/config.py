@@ -217,14 +217,18 @@ def read_config_file(path: Path) -> dict[str, Any]:
     """The settings of a TOML file with the sections [field], [inner], [train] and [fit].
 
     Raises:
-        ConfigError: If the file is missing or is not TOML.
+        ConfigError: If the file is missing, is not TOML, or has a setting outside of a section.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration file {path.name}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not a TOML file: {error}") from error
+    for name, section in settings.items():
+        if not isinstance(section, dict):
+            raise ConfigError(f"'{name}' in {path.name} stands outside of a section; put it below [field], [inner], [train] or [fit]")
+    return settings
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
