@@ -27,10 +27,11 @@ def training_progress(steps: int) -> Iterator[Callable[[StepReport], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with _shown_when_used(Progress(*columns, console=Console(stderr=True))) as bar:
         task = bar.add_task("training", total=steps, speed=0.0, train=0.0, val="-")
 
         def listen(report: StepReport) -> None:
+            bar.start()
             progress = report.progress
             val = "-" if progress.best_psnr is None else f"{progress.best_psnr:.2f} dB"
             bar.update(task, completed=progress.step, speed=progress.step / progress.seconds, train=report.train_psnr, val=val)
@@ -42,9 +43,24 @@ def training_progress(steps: int) -> Iterator[Callable[[StepReport], None]]:
 def counting(what: str) -> Iterator[Callable[[int], None]]:
     """A counter of things done whose number is not known beforehand; call it with how many are done so far."""
     columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _shown_when_used(Progress(*columns, console=Console(stderr=True), transient=True)) as progress:
         task = progress.add_task(what, total=None)
-        yield lambda done: progress.update(task, completed=done)
+
+        def show(done: int) -> None:
+            progress.start()
+            progress.update(task, completed=done)
+
+        yield show
+
+
+@contextmanager
+def _shown_when_used(progress: Progress) -> Iterator[Progress]:
+    """A display that leaves no trace when it was never started, so that a mistake found before gets its one line."""
+    try:
+        yield progress
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def report_skipped(source: Source) -> None:
