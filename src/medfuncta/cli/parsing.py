@@ -6,13 +6,13 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
+from itertools import groupby, takewhile
 
 from medfuncta.cli.command import Command
 from medfuncta.errors import ConfigError, suggest
 
 _MISTAKE = 2  # exit code of tyro
 _FLAG = re.compile(r"--[\w-]+")
-_RULE = "───"
 
 
 def parse(words: Sequence[str], commands: Mapping[str, type[Command]], description: str) -> Command:
@@ -40,14 +40,18 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command]], descripti
 
 
 def _unboxed(text: str) -> str:
-    """What tyro says in a box, as one line: its first paragraph and the first flag of its proposals.
+    """What tyro says in a box under a title, as one line: the first paragraph, and the first flag that it proposes.
 
-    >>> _unboxed("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --stpes │\\n╰───╯")
-    'Unrecognized options: --stpes'
+    >>> _unboxed("╭─ Oh ──────╮\\n│ Unknown: --uot. │\\n│ ──────── │\\n│ Perhaps you meant: │\\n│     --out   │")
+    'Unknown: --uot; did you mean --out?'
     """
-    lines = [line.strip("│ ") for line in text.splitlines() if not line.startswith(("╭", "╰"))]
-    rules = [number for number, line in enumerate(lines) if line.startswith(_RULE)]
-    first, rest = lines[: rules[0]] if rules else lines, " ".join(lines[rules[0] :]) if rules else ""
-    paragraph = " ".join(first[: first.index("")] if "" in first else first).rstrip(".")
-    proposed = _FLAG.search(rest) if "Perhaps you meant" in rest else None
-    return f"{paragraph}; did you mean {proposed[0]}?" if proposed else paragraph
+    body = [line.strip("│ ") for line in text.splitlines()[1:]]
+    sections = [list(lines) for ruled, lines in groupby(body, _is_rule) if not ruled]
+    said = " ".join(takewhile(bool, sections[0])).rstrip(".")
+    proposals = next((" ".join(lines) for lines in sections if lines[0].startswith("Perhaps you meant")), "")
+    nearest = _FLAG.search(proposals)
+    return f"{said}; did you mean {nearest[0]}?" if nearest else said
+
+
+def _is_rule(line: str) -> bool:
+    return bool(line) and set(line) <= set("-─╰╯")

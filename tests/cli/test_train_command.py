@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import train_words
+from medfuncta.cli.main import main
+from medfuncta.field.run import Run
+
+
+def test_json_says_what_was_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*train_words(tmp_path / "run"), "--json"]) == 0
+    output = capsys.readouterr()
+    result = json.loads(output.out)
+    run = Run.load(tmp_path / "run")
+    assert result["run"] == str(tmp_path / "run")
+    assert (result["steps"], result["best_step"], result["skipped_steps"], result["skipped_files"]) == (2, 2, 0, 0)
+    assert result["psnr"] == run.training["val_psnr"]
+    assert result["parameters"] == sum(parameter.numel() for parameter in run.network.parameters())
+    assert run.training["source"] == "sample:ecg"
+    assert run.config.field.latent_size == 8
+
+
+def test_a_file_overrides_the_preset_and_flags_override_the_file(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[train]\nsteps = 9\nlearning_rate = 0.5\nbatch = 7\n[field]\nomega_first = 11\n")
+    assert main([*train_words(tmp_path / "run", "train.learning_rate=0.25"), "--config", str(settings)]) == 0
+    config = Run.load(tmp_path / "run").config
+    assert (config.train.steps, config.train.batch, config.train.learning_rate, config.field.omega_first) == (2, 4, 0.25, 11)
+
+
+def test_a_run_is_continued_and_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = train_words(tmp_path / "run", "train.schedule=constant")
+    assert main(words) == 0
+    before = (tmp_path / "run" / "field.safetensors").read_bytes()
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "'run' already holds a run; give --resume" in capsys.readouterr().err
+    assert (tmp_path / "run" / "field.safetensors").read_bytes() == before
+    assert main([*words, "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 2
+
+
+def test_a_person_is_told_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(train_words(tmp_path / "run")) == 0
+    output = capsys.readouterr().out
+    assert "2 meta-steps" in output
+    assert f"next: medfuncta evaluate {tmp_path / 'run'} --data 'sample:ecg'" in output
