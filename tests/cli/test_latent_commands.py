@@ -136,6 +136,8 @@ def test_export_to_the_authors_layout_and_back_keeps_every_value(latents: Path, 
 
     assert result["splits"] == {"test": len(original)}
     assert back.info.source.licence == "CC BY 4.0"
+    assert main(["info", str(tmp_path / "back")]) == 0
+    assert "not known: imported without the signals" in capsys.readouterr().out
     np.testing.assert_array_equal(back.split("test").latents, original.split("test").latents)
     assert back.split("test").labels.tolist() == original.split("test").labels.tolist()
     shape = original.split("test").row(0).header.domain.shape

@@ -78,11 +78,17 @@ def _latent_set(result: dict[str, Any]) -> str:
         "signals": _form(result["signal"]),
         "latent": f"{result['latent_size']:,} numbers, {result['dtype']}",
         "on disk": f"{result['bytes'] / 1e6:,.1f} MB",
-        "PSNR": f"mean {result['psnr_mean']:.2f} dB, median {result['psnr_median']:.2f} dB, worst {result['psnr_worst']:.2f} dB",
+        "PSNR": _psnr(result),
         "field": result["fingerprint"],
     }
     rows = [(name, f"{s['signals']:,}", f"{s['left_out']:,}", _most(s["labels"])) for name, s in result["splits"].items()]
     return "\n".join([facts(entries), table(("split", "signals", "left out", "classes"), rows)])
+
+
+def _psnr(result: dict[str, Any]) -> str:
+    if result["psnr_mean"] is None:
+        return "not known: imported without the signals"
+    return f"mean {result['psnr_mean']:.2f} dB, median {result['psnr_median']:.2f} dB, worst {result['psnr_worst']:.2f} dB"
 
 
 def _form(signal: dict[str, Any]) -> str:

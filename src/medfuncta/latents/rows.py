@@ -29,7 +29,7 @@ class LatentRow:
         split: Where it lies.
         latent: ``[latent]`` float32.
         label: Class number, several for multi-label data, or None.
-        psnr: Of its reconstruction, in decibels.
+        psnr: Of its reconstruction, in decibels; NaN where it is not known.
         header: The signal without its values, to decode into.
     """
 
@@ -83,7 +83,7 @@ class Rows:
 
     @property
     def psnr(self) -> Float[ndarray, " rows"]:
-        """Decibels."""
+        """Decibels; NaN where it is not known."""
         return self.table["psnr"].to_numpy()
 
     def header(self, index: int) -> SignalHeader:

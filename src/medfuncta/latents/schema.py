@@ -77,12 +77,12 @@ def table_of(info: SetInfo, headers: Sequence[SignalHeader], latents: ArrayLaten
         info: What holds for all rows.
         headers: The signals.
         latents: ``[signals, latent]`` finite numbers.
-        psnr: ``[signals]`` decibels.
+        psnr: ``[signals]`` decibels; NaN where it is not known.
     """
     stored, scales = quantise(latents, info.dtype)
     columns: dict[str, Any] = {
         "latent": pa.FixedSizeListArray.from_arrays(pa.array(stored.reshape(-1)), type=_latent_type(info)),
-        "psnr": pa.array(psnr, pa.float32()),
+        "psnr": pa.array(psnr, pa.float32(), from_pandas=True),  # NaN, not known, becomes null
     }
     if scales is not None:
         columns["latent_scale"] = pa.array(scales)
