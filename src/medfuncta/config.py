@@ -94,7 +94,6 @@ class TrainConfig:
         context_ratio: gamma, the part of a signal's points that an inner step sees.
         context: ``"random"`` draws points independently, ``"stratified"`` one from each stretch of neighbouring points.
         first_order: Drop the second-order terms (for comparison; quality suffers).
-        optimizer: ``"adamw"`` or ``"muon"``.
         learning_rate: beta, the peak of the schedule.
         omega_scaled: Scale the rate of layer k by w_1 / w_k.
         weight_decay: AdamW's.
@@ -103,7 +102,7 @@ class TrainConfig:
         clip: Largest norm of the meta-gradient; 0 switches clipping off.
         average: Decay of an exponential moving average of the weights, used for validation and saving; 0 switches it off.
         validate_every: Meta-steps between validations.
-        validate_signals: Validation signals at the most.
+        validate_signals: Validation signals at the most, spread evenly over the split.
         seed: Of every random draw.
         dtype: Floating type of weights and latents, ``"float32"`` or ``"float64"``.
         autocast: ``"bfloat16"`` runs the matrix products in bfloat16 with latents and sums in ``dtype``; ``""`` does not.
@@ -117,7 +116,6 @@ class TrainConfig:
     context_ratio: float = 1.0
     context: str = "random"
     first_order: bool = False
-    optimizer: str = "adamw"
     learning_rate: float = 1e-4
     omega_scaled: bool = False
     weight_decay: float = 1e-2
@@ -141,7 +139,6 @@ class TrainConfig:
         _expect("train.seed", self.seed, 0 <= self.seed < 2**63, "at least 0 and below 2^63")
         _expect("train.context_ratio", self.context_ratio, 0 < self.context_ratio <= 1, "more than 0 and at most 1")
         _choose("train.context", self.context, ("random", "stratified"))
-        _choose("train.optimizer", self.optimizer, ("adamw", "muon"))
         _choose("train.schedule", self.schedule, ("cosine", "constant"))
         _choose("train.dtype", self.dtype, ("float32", "float64"))
         _choose("train.autocast", self.autocast, ("", "bfloat16"))

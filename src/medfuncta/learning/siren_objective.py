@@ -14,7 +14,6 @@ and d/de of dL/dW = sum e h^T is sum (e. h^T + e h.^T): six products a layer and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -23,42 +22,11 @@ from medfuncta.field.latent_field import LatentField
 from medfuncta.field.omega import omegas
 from medfuncta.learning.objective import InnerGradient, Objective
 from medfuncta.learning.passes import EAGER, Bfloat16Products, Products, compiled
+from medfuncta.learning.sweep import SirenSums, Sweep, Tape
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
 _ROWS = 4096  # points processed at a time, all signals of a group together: activations of that many stay in cache
-
-
-@dataclass(eq=False)
-class Sweep:
-    """Activations of one forward and backward pass over one chunk of points; lists run over layers 1..K-1."""
-
-    inputs: list[Tensor] = field(default_factory=list)  # h, what each layer reads; [batch | 1, points, width]
-    cosines: list[Tensor] = field(default_factory=list)  # c
-    sines: list[Tensor] = field(default_factory=list)  # sin a, dropped once q is known
-    slopes: list[Tensor | None] = field(default_factory=list)  # e; None where no derivative is needed
-    bends: list[Tensor | None] = field(default_factory=list)  # q
-    features: Tensor = field(default_factory=lambda: torch.empty(0))  # h of the last layer
-    error: Tensor = field(default_factory=lambda: torch.empty(0))  # dL/doutput; [batch, points, channels]
-
-
-@dataclass(eq=False)
-class Tape:
-    """All chunks of one inner step, and the shift gradient there."""
-
-    sweeps: list[Sweep]
-    shift_gradient: Tensor
-
-
-@dataclass(eq=False)
-class SirenSums:
-    """Gradients with respect to the folded weights; those of the shift maps are kept as factors until the end."""
-
-    weights: list[Tensor]
-    biases: list[Tensor]
-    last_weight: Tensor
-    last_bias: Tensor
-    shift_factors: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # dL/dt [batch, all shifts], phi [batch, latent]
 
 
 class SirenObjective(Objective[SirenSums]):
@@ -126,7 +94,7 @@ class SirenObjective(Objective[SirenSums]):
             self._backward(sweep, shift_gradient, down_to_first=True)
             self._add_outer(sums, sweep)
             losses += loss
-        sums.shift_factors.append((shift_gradient, latents))
+        sums.add_shifts(shift_gradient, latents)
         return losses, shift_gradient @ self._shift_map
 
     @torch.no_grad()
@@ -137,25 +105,26 @@ class SirenObjective(Objective[SirenSums]):
         sweeps = self._sweeps_again(latents, points, shift_gradient) if tape is None else tape.sweeps
         for sweep, chunk in zip(sweeps, self._chunks(points), strict=True):
             self._tangent(sweep, chunk, shift_tangent, shift_adjoint, sums)
-        sums.shift_factors += [(shift_adjoint, latents), (shift_gradient, tangent)]
+        sums.add_shifts(shift_adjoint, latents)
+        sums.add_shifts(shift_gradient, tangent)
         return shift_adjoint @ self._shift_map
 
     def new_sums(self) -> SirenSums:
         zeros = torch.zeros_like
         weights, biases = [zeros(w) for w in self._weights], [zeros(b) for b in self._biases]
-        return SirenSums(weights, biases, zeros(self._last_weight), zeros(self._last_bias))
+        return SirenSums(weights, biases, zeros(self._last_weight), zeros(self._last_bias), zeros(self._shift_map))
 
     @torch.no_grad()
     def finish(self, sums: SirenSums) -> dict[str, Tensor]:
-        gradients_of_shifts = torch.cat([shift for shift, _ in sums.shift_factors])
-        latents = torch.cat([latent for _, latent in sums.shift_factors])
-        shift_maps = (gradients_of_shifts.T @ latents).split(self._config.width)
+        if sums.shift_factors:
+            sums.multiply_factors()
+        shift_maps = sums.shift_map.split(self._config.width)
         found = {"last.weight": sums.last_weight, "last.bias": sums.last_bias}
         for k, omega in enumerate(self._omegas):
             found[f"layers.{k}.linear.weight"] = omega * sums.weights[k]
             found[f"layers.{k}.linear.bias"] = omega * sums.biases[k]
             if k >= self._first_shifted:
-                found[f"layers.{k}.shift.weight"] = omega * shift_maps[k - self._first_shifted]
+                found[f"layers.{k}.shift.weight"] = shift_maps[k - self._first_shifted].mul_(omega)
                 found[f"layers.{k}.shift.bias"] = omega * sums.biases[k]
         return {name: found[name] for name in self._names}
 

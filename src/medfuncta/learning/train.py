@@ -133,7 +133,7 @@ def _loop(
                 f"the meta-gradient was not finite {MAX_SKIPPED_IN_A_ROW} times in a row at step {progress.step}; "
                 f"lower the learning rate (now {settings.learning_rate:g}) or check the data with 'medfuncta info'"
             )
-        psnr = float(psnr_of(losses).nanmean())
+        psnr = float(psnr_of(losses / (1 if config.inner.channel_mean else config.field.channels)).nanmean())
         progress.seconds = before + time.perf_counter() - clock
         last = progress.step == settings.steps
         val_psnr = None

@@ -31,16 +31,15 @@ def psnr_of(errors: Losses) -> Losses:
 
 
 def validation_psnr(network: LatentField, signals: SignalSet, config: Config) -> float:
-    """Mean PSNR in dB after H inner steps on full context, over the first ``validate_signals`` signals.
+    """Mean PSNR in dB after H inner steps on full context, over all signals.
 
     A signal whose inner loop ran away counts with the largest error that clamped values can have, 0 dB.
     """
     objective = SirenObjective(network, channel_mean=config.inner.channel_mean)
     weight = network.last.weight
-    count = min(len(signals), config.train.validate_signals)
     psnrs = []
-    for start in range(0, count, config.fit.batch):
-        points = signals.points(range(start, min(start + config.fit.batch, count))).to(weight.device, weight.dtype)
+    for _, batch in signals.batches(config.fit.batch):
+        points = batch.to(weight.device, weight.dtype)
         adapted = adapt(objective, network.zero_latents(points.batch), lambda _, p=points: p, config.fit.steps, config.inner)
         psnrs.append(psnr_of(clamped_errors(network, adapted.latents, points).nan_to_num(nan=1.0)))
     return float(torch.cat(psnrs).mean())
