@@ -139,7 +139,7 @@ def test_latents_follow_the_order_of_the_signals(signals: SignalSet, run: Run) -
 def test_a_nan_signal_stays_alone(signals: SignalSet, run: Run) -> None:
     clean = fit_latents(run, signals, device="cpu")
     values = signals.values.copy()
-    start = signals.offsets[1]
+    start = signals.starts[1]
     first = start if signals.observed is None else start + int(signals.observed[start:].argmax())
     values[first, 0] = np.nan
     spoiled = fit_latents(run, replace(signals, values=values), device="cpu")

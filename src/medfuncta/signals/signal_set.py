@@ -47,21 +47,21 @@ class SignalHeader:
 
 @dataclass(frozen=True, eq=False)
 class SignalSet:
-    """Signals in memory as one flat array of normalised values.
+    """Signals as one flat array of normalised values, in memory or on the disk.
 
     Args:
         spec: What they have in common.
         headers: The signals without their values, in order.
         values: ``[all points, channels]`` float32 in [0, 1], signal after signal; may be memory-mapped.
-        observed: ``[all points]`` bool, or None when every point was observed.
-        offsets: ``[signals + 1]`` where each signal starts in ``values``.
+        observed: ``[all points]`` bool, or None when every point was observed; may be memory-mapped.
+        starts: ``[signals]`` where the points of each signal begin in ``values``.
     """
 
     spec: SignalSpec
     headers: Sequence[SignalHeader]
     values: np.ndarray
     observed: np.ndarray | None
-    offsets: np.ndarray
+    starts: np.ndarray
 
     @classmethod
     def collect(cls, spec: SignalSpec, signals: Iterable[Signal]) -> SignalSet:
@@ -78,20 +78,15 @@ class SignalSet:
             observed.append(np.ones(len(values[-1]), bool) if signal.mask is None else signal.mask.ravel())
         if not headers:
             raise DataError("no signals; expected at least one in this split")
-        offsets = np.cumsum([0, *(len(v) for v in values)])
         mask = np.concatenate(observed)
-        return cls(spec, headers, np.concatenate(values), None if mask.all() else mask, offsets)
+        return cls(spec, headers, np.concatenate(values), None if mask.all() else mask, starts_of(headers))
 
     def __len__(self) -> int:
         return len(self.headers)
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> SignalSet:
-        """A set of these signals only, in this order."""
-        parts = [slice(self.offsets[i], self.offsets[i + 1]) for i in indices]
-        values = np.concatenate([self.values[part] for part in parts])
-        observed = None if self.observed is None else np.concatenate([self.observed[part] for part in parts])
-        offsets = np.cumsum([0, *(part.stop - part.start for part in parts)])
-        return SignalSet(self.spec, [self.headers[i] for i in indices], values, observed, offsets)
+        """A set of these signals only, in this order; it shares the values, so that none are read or copied."""
+        return replace(self, headers=[self.headers[i] for i in indices], starts=self.starts[np.asarray(indices, int)])
 
     @cached_property
     def shared_grid(self) -> bool:
@@ -105,20 +100,25 @@ class SignalSet:
 
     def signal(self, index: int) -> Signal:
         """One signal, in physical values."""
-        start, stop = self.offsets[index], self.offsets[index + 1]
-        return self.headers[index].with_normalised(self.values[start:stop], None if self.observed is None else self.observed[start:stop])
+        part = self._part(index)
+        return self.headers[index].with_normalised(self.values[part], None if self.observed is None else self.observed[part])
 
     def points(self, indices: Sequence[int]) -> Points:
         """All points of these signals; those of shorter ones are padded with weight 0."""
-        spans = [(int(self.offsets[i]), int(self.offsets[i + 1])) for i in indices]
-        longest = max(stop - start for start, stop in spans)
-        values = np.zeros((len(spans), longest, self.spec.channels), np.float32)
-        weights = np.zeros((len(spans), longest), np.float32)
-        for row, (start, stop) in enumerate(spans):
-            values[row, : stop - start] = self.values[start:stop]
-            seen = np.ones(stop - start, bool) if self.observed is None else self.observed[start:stop]
-            weights[row, : stop - start] = seen / np.float32(seen.sum())
+        counts = [self.headers[i].domain.points for i in indices]
+        longest = max(counts)
+        values = np.zeros((len(counts), longest, self.spec.channels), np.float32)
+        weights = np.zeros((len(counts), longest), np.float32)
+        for row, (index, count) in enumerate(zip(indices, counts, strict=True)):
+            part = self._part(index)
+            values[row, :count] = self.values[part]
+            seen = np.ones(count, bool) if self.observed is None else self.observed[part]
+            weights[row, :count] = seen / np.float32(seen.sum())
         return Points(self._coordinates(indices, longest), torch.from_numpy(values), torch.from_numpy(weights))
+
+    def _part(self, index: int) -> slice:
+        start = int(self.starts[index])
+        return slice(start, start + self.headers[index].domain.points)
 
     def _coordinates(self, indices: Sequence[int], longest: int) -> torch.Tensor:
         if self.shared_grid:
@@ -134,6 +134,11 @@ class SignalSet:
         for start in range(0, len(self), size):
             which = range(start, min(start + size, len(self)))
             yield which, self.points(which)
+
+
+def starts_of(headers: Sequence[SignalHeader]) -> np.ndarray:
+    """Where the points of each signal begin, ``[signals]``, when all lie one after the other."""
+    return np.cumsum([0, *(header.domain.points for header in headers[:-1])])
 
 
 def _same_coordinates(one: Domain, other: Domain) -> bool:

@@ -51,7 +51,7 @@ class DicomSource(ItemSource):
         self, folder: Path, options: DicomFileOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
     ) -> None:
         super().__init__({}, preprocessing, skip_bad=skip_bad)
-        self.options = options
+        self.options, self.location = options, folder
         self.name = name or f"dicom:{public_name(folder.name, 'names' if options.files else 'hash')}"
         paths = find_files(folder, ("",), self._refuse_link)
         numbers = {path: f"file {number} of {len(paths)} in the order of names" for number, path in enumerate(paths, start=1)}

@@ -30,7 +30,8 @@ class FileSource(ItemSource):
         self, folder: Path, options: FileOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
     ) -> None:
         super().__init__({}, preprocessing, skip_bad=skip_bad)
-        self.folder, self.name = folder, name or f"{self.kind}:{folder.name}"
+        self.location = self.folder = folder
+        self.name = name or f"{self.kind}:{folder.name}"
         self._options = options
         self.items = split_items(self._find_items(), options)
 

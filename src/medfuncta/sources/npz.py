@@ -66,7 +66,7 @@ class NpzSource(Source):
 
     def __init__(self, path: Path, options: NpzOptions, *, skip_bad: bool = False) -> None:
         super().__init__(skip_bad=skip_bad)
-        self.options = options
+        self.options, self.location = options, path
         self._archive = NpzArchive(path)
         check_bounds("range", options.range)
         if not self.splits:

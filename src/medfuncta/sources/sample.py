@@ -35,7 +35,7 @@ class SampleSource(Source):
         super().__init__(skip_bad=skip_bad)
         if name not in SAMPLES:
             raise ConfigError(f"no sample '{name}'; {suggest(name, SAMPLES)}")
-        self._path = _FOLDER / f"{name}.npz"
+        self.location = self._path = _FOLDER / f"{name}.npz"
         with np.load(self._path, allow_pickle=False) as file:
             self._card: dict[str, Any] = json.loads(str(file["card"]))
             self._splits = tuple(split for split in SPLITS if f"{split}/values" in file.files)

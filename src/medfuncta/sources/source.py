@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from medfuncta.errors import DataError, suggest
@@ -46,6 +47,9 @@ class Source(ABC):
     Nothing of a split is opened before :meth:`signals` of that split is iterated, so that model selection can be shown never to read
     the test split. A reader that meets a bad file passes the error to :meth:`skip`.
     """
+
+    location: Path | None = None
+    """The file or folder that its signals lie in; None when it has none."""
 
     def __init__(self, *, skip_bad: bool = False) -> None:
         self.skip_bad = skip_bad

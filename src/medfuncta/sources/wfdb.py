@@ -69,7 +69,8 @@ class WfdbSource(Source):
     def __init__(self, folder: Path, options: WfdbOptions, *, skip_bad: bool = False) -> None:
         super().__init__(skip_bad=skip_bad)
         check_bounds("range", options.range)
-        self.folder, self.options = folder, options
+        self.location = self.folder = folder
+        self.options = options
         self._paths = self._find_records()
         self._records = self._split_records()
 
