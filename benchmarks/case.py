@@ -104,6 +104,7 @@ def _authors_field(dim: int, layers: int, width: int, latent_size: int, incremen
         width=width,
         latent_size=latent_size,
         omega_first=10.0,
+        omega_last=10.0 + (layers - 1) * increment,
         omega_increment=increment,
         residual=True,
         shift_first=True,

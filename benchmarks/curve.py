@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS: Final = ("step", "seconds", "psnr")
+_TICKS: Final = [number * unit for unit in (1, 60, 3600) for number in (1, 2, 5, 10, 20, 30)]  # seconds
 _DASHES: Final = ("-", "--", "-.", ":")
 
 
@@ -81,11 +82,14 @@ def picture(ours: Curve, references: Mapping[str, Curve], targets: Sequence[floa
             axes.axhline(target, color=MUTED, linewidth=0.6, linestyle=":")
             axes.annotate(f"{target:.2f} dB", (0, target), (4, 3), ("axes fraction", "data"), "offset points", color=MUTED, fontsize=7.5)
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda seconds, _: _duration(seconds))
+        axes.set_xticks([], minor=True)
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in _TICKS if low <= tick <= high]
+        axes.set_xticks(ticks, [_duration(tick) for tick in ticks])
         axes.set_xlabel("wall time of training")
         axes.set_ylabel("validation PSNR (dB)")
         axes.set_title(title, loc="left", color=INK)
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -104,5 +108,5 @@ def _duration(seconds: float) -> str:
     """
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

@@ -40,7 +40,13 @@ class _Products:
     def weight_gradient(self) -> None:
         """e^T h."""
         for inputs, slopes in self._chunks:
-            self._gradient.addmm_(slopes.T, inputs, beta=0)
+            torch.mm(slopes.T, inputs, out=self._gradient)
+
+    def all(self) -> None:
+        """Each of the three once."""
+        self.forward()
+        self.back()
+        self.weight_gradient()
 
 
 def meta_step_floor(case: Case) -> Callable[[], None]:
@@ -50,9 +56,9 @@ def meta_step_floor(case: Case) -> Callable[[], None]:
 
     def run() -> None:
         for _ in range(2 * case.inner_steps * hidden):
-            inner.forward(), inner.back(), inner.weight_gradient()
+            inner.all()
         for _ in range(hidden):
-            outer.forward(), outer.back(), outer.weight_gradient()
+            outer.all()
 
     return run
 
@@ -63,7 +69,8 @@ def fit_floor(case: Case, signals: int) -> Callable[[], None]:
 
     def run() -> None:
         for _ in range(FIT_STEPS * (case.field.layers - 2)):
-            products.forward(), products.back()
+            products.forward()
+            products.back()
 
     return run
 

@@ -97,8 +97,8 @@ def in_turn(steps: Steps, repeats: int) -> Timings:
         step()
     seconds: dict[str, list[float]] = {side: [] for side in steps}
     for _ in range(repeats):
+        gc.collect()  # so that it is not due on one side's time
         for side, step in steps.items():
-            gc.collect()  # what another side left is not freed on this one's time
             start = time.perf_counter()
             step()
             seconds[side].append(time.perf_counter() - start)

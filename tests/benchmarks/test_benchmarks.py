@@ -1,0 +1,82 @@
+"""Every benchmark in process, ours alone, at a size that takes milliseconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_case import TINY
+
+from benchmarks import case, memory, meta_step
+from benchmarks.command import Benchmark, main
+from benchmarks.decode import Decode
+from benchmarks.fit import Fit
+from benchmarks.memory import Memory
+from benchmarks.meta_step import MetaStep
+from benchmarks.time_to_quality import TimeToQuality
+
+COLUMNS = {"name", "unit", "ours", "reference", "floor", "ratio"}
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny case in place of the ECG one; memory, which has a test of its own, without a process for each figure."""
+    monkeypatch.setitem(case.CASES, "ecg", TINY)  # type: ignore[arg-type]
+    for module in (meta_step, memory):
+        monkeypatch.setattr(module, "extra_memory", lambda build, some: build(some)() or 2.0 * some.batch)
+
+
+def run(benchmark: type[Benchmark], arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, float | None]]:
+    """The rows by name."""
+    assert main(benchmark, [*arguments.split(), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert all(set(row) >= COLUMNS for row in result["rows"])
+    assert result["replaced"] == []
+    return {row["name"]: row for row in result["rows"]}
+
+
+def test_meta_step(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = run(MetaStep, "--repeats 2", capsys)
+    time, share = rows["time of a meta-step, median"], rows["time of a meta-step, share of the floor"]
+    assert time["ours"] is not None and time["floor"] is not None and time["reference"] is None
+    assert share["ours"] is not None and 0 < share["ours"] < 1
+    assert rows["peak memory of a meta-step, above idle"]["ours"] == 6.0
+
+
+def test_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = run(Memory, "--inner-steps 1 3 --points 1 2 --batches 1 4", capsys)
+    assert {"inner steps 1", "inner steps 3", "points 20", "points 40", "batch 1", "batch 4"} <= set(rows)
+    assert rows["inner steps 1 to 3, growth"]["ours"] == 1.0
+    assert rows["batch 1 to 4, growth"]["ours"] == 4.0
+
+
+def test_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = run(Fit, "--train-seconds 0.01 --signals 5 --batch 2 --batches 1 4 --repeats 1", capsys)
+    assert set(rows) == {"ours alone, batch 1", "ours alone, batch 4", "PSNR"}
+    assert all(row["ours"] for row in rows.values())
+
+
+def test_decode(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = run(Decode, "--finer 1 3 --repeats 1", capsys)
+    assert set(rows) == {"decode 20", "decode 60"}
+
+
+def test_time_to_quality(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    settings = "field.layers=3 field.width=8 field.latent_size=4 train.batch=2 train.inner_steps=2 train.validate_signals=4 train.steps=9"
+    rows = run(TimeToQuality, f"--data sample:ecg --out {tmp_path} --every 2 --target 0 --set {settings}", capsys)
+    seconds = rows["time to 0.00 dB"]["ours"]
+    assert seconds is not None and seconds > 0
+    assert (tmp_path / "ours.csv").read_text().count("\n") == 2  # the header, and the first validation, which was enough
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    assert (tmp_path / "run-1" / "field.json").exists()
+
+
+def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(Decode, ["--finer", "1", "--repeats", "1"]) == 0
+    assert "points/s" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_checkout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(Decode, ["--reference", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
