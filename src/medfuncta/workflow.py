@@ -16,6 +16,7 @@ from medfuncta.learning.train import StepReport, Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.cached_split import cached_split
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
 
@@ -29,6 +30,7 @@ def train(
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     resume: bool = False,
+    cache: Path | None = None,
     device: torch.device | str | None = None,
     listener: Callable[[StepReport], None] | None = None,
 ) -> Training:
@@ -40,6 +42,8 @@ def train(
         preset: Name of a preset; the one that fits the data when None.
         settings: Sections of settings that override the preset, e.g. ``{"train": {"steps": 500}}``.
         resume: Continue the run in ``out``.
+        cache: Folder where signals are kept ready to be memory-mapped, so that sets larger than memory can be trained on and files are
+            read once; None reads the signals into memory.
         device: Where to compute; an accelerator when there is one.
         listener: Called after each meta-step.
 
@@ -49,7 +53,7 @@ def train(
     if isinstance(source, str):
         source = open_source(source)
     config = resolve(source.spec, preset, settings or {})
-    train_set, val_set = read_for_training(source, config)
+    train_set, val_set = read_for_training(source, config, cache)
     if len(train_set) < config.train.batch and "batch" not in (settings or {}).get("train", {}):
         config = override(config, {"train": {"batch": len(train_set)}})
     provenance = {
@@ -76,11 +80,11 @@ def resolve(spec: SignalSpec, preset_name: str | None, *layers: Mapping[str, Any
     return config
 
 
-def read_for_training(source: Source, config: Config) -> tuple[SignalSet, SignalSet]:
+def read_for_training(source: Source, config: Config, cache: Path | None = None) -> tuple[SignalSet, SignalSet]:
     """Training and validation signals. Without a validation split, one training signal in ten is held out."""
-    train_set = SignalSet.collect(source.spec, source.signals("train"))
+    train_set = _read(source, "train", cache)
     if "val" in source.splits:
-        val_set = SignalSet.collect(source.spec, source.signals("val"))
+        val_set = _read(source, "val", cache)
         spread = np.linspace(0, len(val_set) - 1, min(len(val_set), config.train.validate_signals)).astype(int)
         return train_set, val_set.subset(spread)  # evenly spread: neighbours in a file are often of one patient
     if len(train_set) < 2:
@@ -88,3 +92,7 @@ def read_for_training(source: Source, config: Config) -> tuple[SignalSet, Signal
     order = np.random.default_rng(config.train.seed).permutation(len(train_set))
     held_out = max(1, len(order) // _HELD_OUT)
     return train_set.subset(np.sort(order[held_out:])), train_set.subset(np.sort(order[:held_out]))
+
+
+def _read(source: Source, split: str, cache: Path | None) -> SignalSet:
+    return SignalSet.collect(source.spec, source.signals(split)) if cache is None else cached_split(source, split, cache)

@@ -33,6 +33,8 @@ class Train(Command):
     """Continue the run in --out from its last checkpoint."""
     skip_bad: bool = False
     """Leave out files that cannot be read, name and count them."""
+    cache: Path | None = None
+    """Folder where signals that were read once are kept, outside memory: for sets that are larger than it or slow to read."""
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
@@ -45,7 +47,16 @@ class Train(Command):
         settings = self.settings()
         steps = resolve(source.spec, self.preset, settings).train.steps
         with training_progress(steps) as listener:
-            training = train(source, self.out, self.preset, settings=settings, resume=self.resume, device=self.device, listener=listener)
+            training = train(
+                source,
+                self.out,
+                self.preset,
+                settings=settings,
+                resume=self.resume,
+                cache=self.cache,
+                device=self.device,
+                listener=listener,
+            )
         report_skipped(source)
         progress = training.progress
         return {

@@ -1,0 +1,195 @@
+"""Signal sets on the disk: normalised values are written once and memory-mapped ever after, so that no set is too large to train on.
+
+An entry is a folder of plain files: ``values.npy`` and ``observed.npy`` (memory-mapped), ``positions.npz`` (of scattered samples) and
+``headers.json`` (all else). It is written signal by signal beside its place and gets its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Final
+from zipfile import BadZipFile
+
+import numpy as np
+
+from medfuncta.atomic import write_json
+from medfuncta.errors import DataError, MedFunctaError
+from medfuncta.signals.domain import Domain, Grid, Scatter
+from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta.signals.signal_set import SignalHeader, SignalSet, starts_of
+
+_VALUES: Final = "values.npy"
+_OBSERVED: Final = "observed.npy"
+_POSITIONS: Final = "positions.npz"
+_HEADERS: Final = "headers.json"
+_UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, DataError)
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """What an entry is of.
+
+    Args:
+        name: The entry's own name: a set has one entry, whatever becomes of its files.
+        state: A digest of all that its values depend on; an entry of another state is written anew.
+    """
+
+    name: str
+    state: str
+
+
+def cached(
+    spec: SignalSpec, signals: Iterable[Signal], folder: Path, key: CacheKey, notes: Callable[[], Any] = lambda: None
+) -> tuple[SignalSet, Any]:
+    """The signals as a memory-mapped set: from the cache when it holds them as they are now, else read once and written to it.
+
+    Args:
+        spec: What the signals have in common.
+        signals: Iterated only when the cache has no entry for them; one at a time is in memory.
+        folder: The cache; made when missing.
+        key: Which entry.
+        notes: Called after the last signal; what it gives (plain data) is kept with the entry.
+
+    Returns:
+        The set, and the notes of when its signals were read.
+
+    Raises:
+        DataError: If there is no signal, or one does not have the dimension and channels of ``spec``.
+        MedFunctaError: If the disk is full or the folder cannot be written.
+    """
+    entry = folder / key.name
+    found = _open(entry, spec, key.state)
+    if found is not None:
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".writing-", dir=folder) as name:
+            fresh = Path(name) / "entry"
+            _write(fresh, spec, signals, key.state, notes)
+            if entry.exists():
+                shutil.rmtree(entry)  # whoever has mapped its files keeps them
+            fresh.rename(entry)
+    except OSError as error:
+        raise MedFunctaError(f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, or do without") from error
+    found = _open(entry, spec, key.state)
+    if found is None:
+        raise MedFunctaError(f"the cache '{folder.name}' changed while it was read; give every process a cache of its own")
+    return found
+
+
+def _open(entry: Path, spec: SignalSpec, state: str) -> tuple[SignalSet, Any] | None:
+    """The entry, or None when there is none, it is of another state, or it is damaged."""
+    try:
+        facts = json.loads((entry / _HEADERS).read_text(encoding="utf-8"))
+        if facts["state"] != state:
+            return None
+        values = np.load(entry / _VALUES, mmap_mode="r", allow_pickle=False)
+        observed = np.load(entry / _OBSERVED, mmap_mode="r", allow_pickle=False) if facts["masked"] else None
+        with (entry / _POSITIONS).open("rb") as file, np.load(file, allow_pickle=False) as positions:
+            domains = [_domain_from(number, data, positions) for number, data in enumerate(facts["domains"])]
+        headers = [_header_from(data, domains, spec.channels) for data in facts["headers"]]
+    except _UNREADABLE:
+        return None
+    points = sum(header.domain.points for header in headers)
+    if values.shape != (points, spec.channels) or (observed is not None and observed.shape != (points,)):
+        return None
+    return SignalSet(spec, headers, values, observed, starts_of(headers)), facts["notes"]
+
+
+def _write(entry: Path, spec: SignalSpec, signals: Iterable[Signal], state: str, notes: Callable[[], Any]) -> None:
+    entry.mkdir()
+    headers: list[dict[str, Any]] = []
+    domains: list[Domain] = []
+    masked = False
+    with ExitStack() as stack:
+        values = stack.enter_context(_GrowingArray(entry / _VALUES, (spec.channels,), np.dtype(np.float32)))
+        observed = stack.enter_context(_GrowingArray(entry / _OBSERVED, (), np.dtype(np.bool_)))
+        for signal in signals:
+            spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
+            if not domains or signal.domain != domains[-1]:  # a grid that many signals share is kept once
+                domains.append(signal.domain)
+            headers.append(_header_to(signal, len(domains) - 1))
+            values.append(signal.normalised())
+            observed.append(np.ones(signal.domain.points, bool) if signal.mask is None else signal.mask.ravel())
+            masked |= signal.mask is not None and not signal.mask.all()
+    if not headers:
+        raise DataError("no signals; expected at least one in this split")
+    if not masked:
+        (entry / _OBSERVED).unlink()
+    positions = {str(number): domain.positions for number, domain in enumerate(domains) if isinstance(domain, Scatter)}
+    np.savez(entry / _POSITIONS, **positions)
+    facts = {"state": state, "masked": masked, "notes": notes(), "domains": [_domain_to(d) for d in domains], "headers": headers}
+    write_json(entry / _HEADERS, facts)
+
+
+class _GrowingArray:
+    """An ``.npy`` file that rows are appended to; NumPy leaves room in its header for a first axis of any length."""
+
+    def __init__(self, path: Path, row: tuple[int, ...], dtype: np.dtype) -> None:
+        self._path, self._row, self._dtype, self._count = path, row, dtype, 0
+
+    def __enter__(self) -> _GrowingArray:
+        self._file: BinaryIO = self._path.open("wb")
+        self._write_header()
+        return self
+
+    def append(self, rows: np.ndarray) -> None:
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+        self._count += len(rows)
+
+    def __exit__(self, *_: object) -> None:
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._count, *self._row)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+def _header_to(signal: Signal, domain: int) -> dict[str, Any]:
+    return {
+        "id": signal.id,
+        "domain": domain,
+        "range": [signal.range.low, signal.range.high],
+        "unit": signal.unit,
+        "label": signal.label,
+        "dtype": signal.dtype,
+        "metadata": dict(signal.metadata),
+    }
+
+
+def _header_from(data: dict[str, Any], domains: list[Domain], channels: int) -> SignalHeader:
+    domain, label = domains[data["domain"]], data["label"]
+    shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
+    return SignalHeader(
+        Signal(
+            id=data["id"],
+            values=np.broadcast_to(np.float32(0), (*shape, channels)),
+            domain=domain,
+            range=ValueRange(*data["range"]),
+            unit=data["unit"],
+            label=tuple(label) if isinstance(label, list) else label,
+            dtype=data["dtype"],
+            metadata=data["metadata"],
+        )
+    )
+
+
+def _domain_to(domain: Domain) -> dict[str, Any]:
+    if isinstance(domain, Scatter):
+        return {"low": domain.low, "high": domain.high, "unit": domain.unit}
+    return {**asdict(domain), "affine": None if domain.affine is None else domain.affine.tolist()}
+
+
+def _domain_from(number: int, data: dict[str, Any], positions: Any) -> Domain:
+    if "low" in data:
+        return Scatter(positions[str(number)], tuple(data["low"]), tuple(data["high"]), data["unit"])
+    spacing, affine = data["spacing"], data["affine"]
+    return Grid(tuple(data["shape"]), spacing and tuple(spacing), None if affine is None else np.array(affine, float), data["unit"])

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from guarded_source import GuardedSource
+from medfuncta.errors import ConfigError
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.cached_split import cache_key, cached_split, watched_files
+from medfuncta.sources.source import Source
+from medfuncta.sources.table import open_source
+from medfuncta.workflow import train
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        values = rng.integers(0, 99, (3 + number, 4, 5)).astype(np.int16)
+        (tmp_path / "data").mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "data" / f"v{number}.nii")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def opened(folder: Path, options: str = "") -> Source:
+    return open_source(f"nifti:{folder}{options}", skip_bad=True)
+
+
+def test_a_split_is_read_once(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = SignalSet.collect(opened(folder).spec, opened(folder).signals("train"))
+    first = cached_split(opened(folder), "train", cache)
+    again = opened(folder)
+    _ = again.spec
+    monkeypatch.setattr(again, "_load", lambda item: pytest.fail("a file was read"))
+    second = cached_split(again, "train", cache)
+    for found in (first, second):
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert [header.id for header in found.headers] == [header.id for header in expected.headers]
+
+
+def test_changed_files_and_other_options_are_noticed(folder: Path, cache: Path) -> None:
+    key = cache_key(opened(folder), "train")
+    assert key == cache_key(opened(folder), "train")
+    assert key.name != cache_key(opened(folder), "val").name
+    assert key.name != cache_key(opened(folder, "?shape=2,2,2"), "train").name
+    path = folder / "v0.nii"
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    changed = cache_key(opened(folder), "train")
+    assert (changed.name, changed.state != key.state) == (key.name, True)
+
+
+def test_what_was_left_out_is_told_again(folder: Path, cache: Path) -> None:
+    train_file = next(item.paths[0] for item in opened(folder).items["train"][1:])  # type: ignore[attr-defined]
+    train_file.write_bytes(train_file.read_bytes()[:400])
+    told = []
+    for _ in range(2):
+        source = opened(folder)
+        count = len(cached_split(source, "train", cache))
+        told.append((count, [(entry.name, entry.reason) for entry in source.skipped]))
+    assert told[0] == told[1]
+    assert told[0][1][0][0] == train_file.name
+
+
+def test_files_that_belong_to_a_file_are_watched(tmp_path: Path) -> None:
+    for name in ("100.hea", "100.dat", "100.atr", "101.hea"):
+        (tmp_path / name).touch()
+    assert [path.name for path in watched_files(tmp_path / "100.hea")] == ["100.atr", "100.dat", "100.hea"]
+
+
+def test_a_source_without_files_cannot_be_cached(cache: Path) -> None:
+    with pytest.raises(ConfigError, match="guarded:waves lies in no files"):
+        cached_split(GuardedSource(), "train", cache)
+
+
+def test_training_through_the_cache_gives_the_same_network(folder: Path, cache: Path, tmp_path: Path) -> None:
+    settings = {
+        "field": {"layers": 3, "width": 8, "latent_size": 4},
+        "train": {"steps": 2, "batch": 2, "inner_steps": 2},
+        "fit": {"steps": 2},
+    }
+    prints = [
+        train(opened(folder), tmp_path / name, settings=settings, device="cpu", cache=place).run.fingerprint
+        for name, place in (("plain", None), ("filling", cache), ("cached", cache))
+    ]
+    assert len(set(prints)) == 1
