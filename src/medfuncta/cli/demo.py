@@ -29,7 +29,7 @@ class Demo(Command):
         from medfuncta.demo.steps import SETTINGS, demonstrate
 
         with replacing(self.out) as fresh, training_progress(SETTINGS["train"]["steps"]) as listener:
-            demo = demonstrate(fresh, listener=listener, tell=_tell)
+            demo = demonstrate(fresh, SETTINGS, listener=listener, tell=_tell)
             write_demo_report(demo, fresh)
         return {"page": str(self.out / PAGE_FILE), **demo.to_dict()}
 
