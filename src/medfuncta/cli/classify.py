@@ -82,6 +82,11 @@ class Classify(Command):
             for r in result["classifiers"]
         ]
         lines = [table(header, rows), f"test split with 95 % bootstrap intervals; {sizes}"]
+        if any(report["metrics"]["accuracy"]["low"] == 1 for report in result["classifiers"]):
+            most = 3 / result["signals"]["test"]
+            lines.append(
+                f"an interval 1.000-1.000 means no error was seen, not that there is none: up to {most:.1%} wrong would be no surprise"
+            )
         lines += [f"left out: {count:,} signals {reason}" for reason, count in result["left_out"].items()]
         return "\n".join(lines)
 
@@ -133,7 +138,8 @@ class Classify(Command):
 def _estimate(metric: dict[str, Any]) -> str:
     if metric["value"] is None:
         return "undefined"
-    return f"{metric['value']:.3f} [{metric['low']:.2f}, {metric['high']:.2f}]"
+    low, high = (f"{metric[end]:.3f}".removeprefix("0") for end in ("low", "high"))
+    return f"{metric['value']:.3f} {low}-{high}"
 
 
 def _seconds(report: dict[str, Any]) -> str:

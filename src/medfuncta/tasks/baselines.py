@@ -29,10 +29,15 @@ _STRIDE: Final = 32
 
 
 class ConvolutionalClassifier(NetworkClassifier):
-    """A CNN on the normalised values ``[signals, *shape, channels]`` of signals on one grid, trained from random weights."""
+    """A CNN on the normalised values ``[signals, *shape, channels]`` of signals on one grid, trained from random weights.
+
+    Raises:
+        MedFunctaError: If MONAI is not installed.
+    """
 
     def __init__(self, labelling: Labelling, recipe: Recipe = RECIPE, seed: int = 0) -> None:
         super().__init__(labelling, recipe, seed)
+        self._nets = _monai()  # here and not in training, whose time is reported: the import takes seconds
 
     def build(self, train: Examples) -> nn.Module:
         _, *shape, channels = train.inputs.shape
@@ -53,7 +58,7 @@ class ResNet50(ConvolutionalClassifier):
 
     def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
         shrink = next((by for by in (4, 2) if min(shape) >= by * _SMALLEST_MAP), 1)
-        return _monai().resnet50(
+        return self._nets.resnet50(
             spatial_dims=len(shape),
             n_input_channels=channels,
             num_classes=self.labelling.columns,
@@ -67,7 +72,7 @@ class EfficientNetB0(ConvolutionalClassifier):
     """MONAI's EfficientNet-B0 on signals padded with zeros to multiples of 32, the sizes that its fixed paddings are right for."""
 
     def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
-        network = _monai().EfficientNetBN(
+        network = self._nets.EfficientNetBN(
             "efficientnet-b0",
             pretrained=False,
             spatial_dims=len(shape),

@@ -29,7 +29,8 @@ class Estimate:
 
     Args:
         value: Mean over seeds; None where the metric is undefined.
-        low, high: 95 % bootstrap interval of a single training, None where undefined.
+        low, high: 95 % bootstrap interval of a single training, None where undefined. It has no width where no test signal is wrong,
+            since no resample can hold an error that the test split does not.
         seeds: The value of each seed.
     """
 
