@@ -66,3 +66,13 @@ def test_mistakes_get_one_line(latent_set: str, capsys: pytest.CaptureFixture[st
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1
     assert message in error[0]
+
+
+@pytest.mark.parametrize("view", ["map", "outliers"])
+def test_a_set_without_psnr_gives_strict_json_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str], view: str) -> None:
+    write_blob_set(tmp_path / "set", {"train": 30}, psnr=float("nan"))
+    assert main(["explore", str(tmp_path / "set"), view, "--out", str(tmp_path), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result.get("points") or result["outliers"])[0]["psnr"] is None
+    assert main(["explore", str(tmp_path / "set"), "map", "--colour", "psnr", "--out", str(tmp_path)]) == 2
+    assert "no PSNR is known for this set" in capsys.readouterr().err

@@ -129,3 +129,26 @@ def test_a_handful_of_signals_has_no_outliers_and_no_map() -> None:
         find_outliers(cloud(12))
     with pytest.raises(DataError, match="2 latents; a map needs at least 3"):
         make_map(cloud().latents[:2])
+
+
+def test_a_set_without_psnr_is_explored_all_the_same() -> None:
+    sample = cloud()
+    unknown = Sample(sample.ids, sample.splits, sample.latents, sample.classes, np.full_like(sample.psnr, np.nan), 0)
+    found = find_outliers(unknown)
+    assert found.order[0] == 7
+    assert not found.error_scores.any()
+
+
+def test_an_exact_signal_is_no_outlier_by_error_and_hides_no_other() -> None:
+    sample = cloud()
+    sample.psnr[3] = np.inf
+    found = find_outliers(sample)
+    assert found.error_scores[3] == 0
+    assert found.error_scores[11] > UNUSUAL
+
+
+def test_only_latents_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
+    latent_set = write_blob_set(tmp_path, {"train": 6}, psnr=np.nan)
+    sample = take_sample(latent_set, 10)
+    assert len(sample.ids) == 6
+    assert sample.left_out == 0

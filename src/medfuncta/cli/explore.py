@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from medfuncta.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy import ndarray
 
     from medfuncta.latents.latent_set import LatentSet
     from medfuncta.tasks.explore import Sample
@@ -72,7 +74,7 @@ class Explore(Command):
         rows = result.get("classes") or result.get("outliers") or []
         lines = [facts(known)]
         if rows:
-            cells = [[f"{v:.2f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+            cells = [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
             lines.append(table([name.replace("_", " ") for name in rows[0]], cells))
         return "\n".join(lines)
 
@@ -87,7 +89,7 @@ class Explore(Command):
 
         sample = self._sample(latents)
         map = make_map(sample.latents, self.method)
-        columns = zip(sample.ids, sample.splits, map.places.tolist(), sample.psnr.tolist(), strict=True)
+        columns = zip(sample.ids, sample.splits, map.places.tolist(), _known(sample.psnr), strict=True)
         points = [{"id": id, "split": split, "x": x, "y": y, "psnr": psnr} for id, split, (x, y), psnr in columns]
         numbers = {
             "signals": len(points),
@@ -127,11 +129,12 @@ class Explore(Command):
 
         sample = self._sample(latents)
         found = find_outliers(sample, self.distance)
+        psnr = _known(sample.psnr)
         listed = [
             {
                 "id": sample.ids[row],
                 "split": sample.splits[row],
-                "psnr": float(sample.psnr[row]),
+                "psnr": psnr[row],
                 "distance": float(found.distances[row]),
                 "distance_z": float(found.distance_scores[row]),
                 "error_z": float(found.error_scores[row]),
@@ -141,3 +144,8 @@ class Explore(Command):
         unusual = int((found.scores > UNUSUAL).sum())
         numbers = {"signals": len(sample.ids), "left_out": sample.left_out, "unusual": unusual, "threshold_z": UNUSUAL, "outliers": listed}
         return numbers, lambda: outliers_picture(latents, sample, found, self.k)
+
+
+def _known(values: ndarray) -> list[float | None]:
+    """Numbers for strict JSON."""
+    return [value if math.isfinite(value) else None for value in values.tolist()]

@@ -43,8 +43,8 @@ class Sample:
         splits: Where each lies.
         latents: ``[rows, latent]``.
         classes: The class numbers of each, none without a label.
-        psnr: Decibels.
-        left_out: Signals with a latent or PSNR that is not finite.
+        psnr: Decibels; not finite where it is not known (an imported set) or the reconstruction is exact.
+        left_out: Signals with a latent that is not finite.
     """
 
     ids: Sequence[str]
@@ -76,7 +76,7 @@ def take_sample(latents: LatentSet, limit: int, split: str | None = None) -> Sam
             kept.append(block.latents[chosen])
             psnr.append(block.psnr[chosen])
     matrix, decibels = np.concatenate(kept), np.concatenate(psnr)
-    sound = np.flatnonzero(np.isfinite(matrix.sum(axis=1)) & np.isfinite(decibels))
+    sound = np.flatnonzero(np.isfinite(matrix.sum(axis=1)))
     if not sound.size:
         raise DataError("no latent of this set is finite; fit it again")
     pick = [[column[row] for row in sound] for column in (ids, splits, classes)]
@@ -197,7 +197,7 @@ class Outliers:
     Args:
         distances: From the other latents.
         distance_scores: z of these; large for a signal far from the others.
-        error_scores: z of the negative PSNR; large for a signal that is reconstructed badly.
+        error_scores: z of the negative PSNR; large for a signal that is reconstructed badly, 0 where PSNR is not finite.
         order: Rows of the sample, those with the largest of the two scores first.
     """
 
@@ -221,7 +221,10 @@ def find_outliers(sample: Sample, method: DistanceMethod = "neighbours") -> Outl
     if len(sample.latents) < _FEWEST:
         raise DataError(f"{len(sample.latents)} signals; at least {_FEWEST} are needed to say which are unusual")
     distances = _neighbour_distances(sample.latents) if method == "neighbours" else _mahalanobis(sample.latents)
-    by_distance, by_error = _robust_scores(distances), _robust_scores(-sample.psnr.astype(np.float64))
+    by_distance, by_error = _robust_scores(distances), np.zeros(len(distances))
+    known = np.isfinite(sample.psnr)
+    if known.any():
+        by_error[known] = _robust_scores(-sample.psnr[known].astype(np.float64))
     return Outliers(distances, by_distance, by_error, np.argsort(-np.maximum(by_distance, by_error), kind="stable"))
 
 

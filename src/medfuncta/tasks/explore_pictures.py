@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import torch
 
+from medfuncta.errors import DataError
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.signals.signal import Signal
@@ -27,7 +28,13 @@ _ROW = 8
 
 
 def map_picture(latents: LatentSet, sample: Sample, map: Map, colour: Colour) -> Figure:
-    """Every signal a dot, coloured by its classes or its PSNR."""
+    """Every signal a dot, coloured by its classes or its PSNR.
+
+    Raises:
+        DataError: If colour is PSNR and the set knows none.
+    """
+    if colour == "psnr" and not np.isfinite(sample.psnr).any():
+        raise DataError("no PSNR is known for this set, as for one that was imported; colour the map by label")
     with new_figure(7.5, 6) as figure:
         axes = figure.subplots()
         size = float(np.clip(6000 / len(map.places), 3, 28))
@@ -82,7 +89,7 @@ def means_picture(latents: LatentSet, means: Sequence[ClassMean]) -> Figure:
 
 def outliers_picture(latents: LatentSet, sample: Sample, outliers: Outliers, shown: int) -> Figure:
     """Every signal by its distance and its PSNR; the most unusual ones are numbered there and shown below."""
-    worst = outliers.order[:shown].tolist()
+    worst: list[int] = outliers.order[:shown].tolist()
     rows = -(-len(worst) // _ROW)
     with new_figure(10, 4.2 + 1.5 * rows) as figure:
         top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.2, 1.5 * rows))[:, 0]
@@ -99,12 +106,14 @@ def outliers_picture(latents: LatentSet, sample: Sample, outliers: Outliers, sho
 
 def _draw_scatter(axes: Axes, sample: Sample, outliers: Outliers, worst: Sequence[int]) -> None:
     unusual = outliers.scores > UNUSUAL
+    known = np.isfinite(sample.psnr)
+    heights = np.where(known, sample.psnr, sample.psnr[known].max(initial=0))  # what has no PSNR, or an infinite one, lies on top
     size = float(np.clip(6000 / len(unusual), 3, 24))
     for which, colour, name in ((~unusual, SECOND, "usual"), (unusual, ACCENT, f"z > {UNUSUAL}")):
         label = f"{name} ({int(which.sum()):,})"
-        axes.scatter(outliers.distances[which], sample.psnr[which], s=size, color=colour, alpha=0.7, linewidths=0, label=label)
+        axes.scatter(outliers.distances[which], heights[which], s=size, color=colour, alpha=0.7, linewidths=0, label=label)
     for number, row in enumerate(worst, start=1):
-        place = (outliers.distances[row], sample.psnr[row])
+        place = (outliers.distances[row], heights[row])
         axes.annotate(str(number), place, (3, 3), textcoords="offset points", fontsize=7.5, color=INK)
     axes.set_xlabel("distance from the other latents")
     axes.set_ylabel("PSNR of the reconstruction (dB)")
