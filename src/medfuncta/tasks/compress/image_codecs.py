@@ -1,0 +1,78 @@
+"""The codecs of image files, through Pillow: 8 bits a channel."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from medfuncta.tasks.compress.codec import Codec
+from medfuncta.types import ArrayValues
+
+_QUALITIES: Final = (5, 10, 20, 35, 50, 70, 85, 95)
+_DECIBELS: Final = (22, 26, 30, 34, 38, 42, 46)
+
+
+class ImageCodec(Codec):
+    """A file format of Pillow.
+
+    Args:
+        setting: The quality in words.
+        options: What Pillow's ``save`` is told.
+    """
+
+    def __init__(self, setting: str, options: dict[str, Any]) -> None:
+        super().__init__(setting)
+        self._options = options
+        self._containers: dict[tuple[int, ...], int] = {}
+
+    def encode(self, values: ArrayValues) -> bytes:
+        from PIL import Image
+
+        pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, **self._options)
+        return buffer.getvalue()
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
+        from PIL import Image
+
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.asarray(image.convert("L" if shape[-1] == 1 else "RGB"))
+        return pixels.reshape(shape).astype(np.float32) / 255
+
+    def container_bytes(self, shape: tuple[int, ...]) -> int:
+        """The size of a flat grey image; a codec that shared its tables between all images could not save more."""
+        if shape not in self._containers:
+            self._containers[shape] = len(self.encode(np.full(shape, 0.5, np.float32)))
+        return self._containers[shape]
+
+
+class Jpeg(ImageCodec):
+    """JPEG with Huffman tables made for each image and colour at full resolution."""
+
+    name: ClassVar[str] = "JPEG"
+
+
+class Jpeg2000(ImageCodec):
+    """A bare JPEG 2000 codestream of 9/7 wavelets, its rate chosen for a PSNR."""
+
+    name: ClassVar[str] = "JPEG 2000"
+
+
+class WebP(ImageCodec):
+    """Lossy WebP at its slowest and best."""
+
+    name: ClassVar[str] = "WebP"
+
+
+def image_codecs(shape: tuple[int, ...]) -> list[Codec]:
+    """All codecs at all settings for images of values ``[height, width, channels]``."""
+    levels = min(6, int(np.log2(min(shape[:-1]))) + 1)
+    wavelets = {"format": "JPEG2000", "no_jp2": True, "irreversible": True, "num_resolutions": levels, "mct": int(shape[-1] == 3)}
+    return [
+        *(Jpeg(f"quality {q}", {"format": "JPEG", "quality": q, "optimize": True, "subsampling": 0}) for q in _QUALITIES),
+        *(Jpeg2000(f"{dB} dB", {**wavelets, "quality_mode": "dB", "quality_layers": [dB]}) for dB in _DECIBELS),
+        *(WebP(f"quality {q}", {"format": "WEBP", "quality": q, "method": 6}) for q in _QUALITIES),
+    ]

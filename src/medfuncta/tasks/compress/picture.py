@@ -1,0 +1,36 @@
+"""Rate against distortion in one picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from medfuncta.tasks.compress.report import LATENTS, CompressionReport
+from medfuncta.tasks.figure import ACCENT, MUTED, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLOURS: Final = ("#2a7f9e", "#e8b04a", "#5b8c5a", "#7d5ba6", "#3b3f8c")
+
+
+def curves_picture(report: CompressionReport) -> Figure:
+    """PSNR against bits a sample; a dotted line leaves out what is file format."""
+    with new_figure(7, 4.4) as figure:
+        axes = figure.subplots()
+        colours = iter(_COLOURS)
+        for name, curve in report.curves.items():
+            colour = ACCENT if name == LATENTS else next(colours)
+            points = [point for point in curve if point.psnr is not None]
+            psnr = [point.psnr for point in points]
+            axes.plot([p.bits for p in points], psnr, "o-", color=colour, linewidth=1.6, markersize=3.5, label=name)
+            if any(point.format_bits for point in points):
+                axes.plot([p.payload_bits for p in points], psnr, ":", color=colour, linewidth=1.2, label=f"{name} without file format")
+        if report.unquantised_psnr is not None:
+            axes.axhline(report.unquantised_psnr, color=MUTED, linewidth=0.8, linestyle="--", label="latents, not quantised")
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda bits, _: f"{bits:g}")
+        axes.set_xlabel("bits a sample; what all signals share is not counted")
+        axes.set_ylabel("PSNR (dB)")
+        axes.set_title(f"{report.signals:,} signals of the {report.split} split of {report.source}", loc="left")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

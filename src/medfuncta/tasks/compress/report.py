@@ -1,0 +1,244 @@
+"""Rate and distortion of latents and of other codecs on the same unseen signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from medfuncta.errors import DataError
+from medfuncta.field.run import Run
+from medfuncta.latents.decode import reconstruct
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal
+from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.sources.source import Source
+from medfuncta.tasks.compress.codec import Codec
+from medfuncta.tasks.compress.image_codecs import image_codecs
+from medfuncta.tasks.compress.latents import BIT_DEPTHS, LatentCodec
+from medfuncta.tasks.compress.learned_codecs import trace_codecs, wavelet_codecs
+from medfuncta.tasks.explore import take_sample
+from medfuncta.tasks.metrics import Statistics, measure
+from medfuncta.types import ArrayLatents
+
+Pair = tuple[Signal, SignalHeader]
+"""A signal, and the header that its latent is decoded with."""
+LATENTS: Final = "latents"
+_TRAINING: Final = 200
+"""Training signals that entropy coders learn from."""
+
+
+@dataclass(frozen=True)
+class RatePoint:
+    """What a codec reached at one setting.
+
+    Args:
+        setting: In words.
+        bits: Of the streams, a sample (pixel, voxel); one stream a signal.
+        format_bits: How many of these are file format that all signals could share.
+        shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents the shared network.
+        psnr: Mean over signals that are not exact, in decibels; None when all are.
+        exact: How many signals came back without any error.
+    """
+
+    setting: str
+    bits: float
+    format_bits: float
+    shared_bytes: int
+    psnr: float | None
+    exact: int
+
+    @property
+    def payload_bits(self) -> float:
+        return self.bits - self.format_bits
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Who needs the fewest bits for the quality of one setting of the latents.
+
+    Args:
+        setting: Of the latents.
+        psnr: Theirs.
+        bits: By codec, a sample, file formats not counted; None where a codec never reaches this PSNR.
+    """
+
+    setting: str
+    psnr: float
+    bits: Mapping[str, float | None]
+
+    @property
+    def shortest(self) -> str:
+        return min((name for name, bits in self.bits.items() if bits is not None), key=lambda name: self.bits[name] or 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class CompressionReport:
+    """Curves of rate against distortion.
+
+    Args:
+        source: The data set.
+        split: Which part of it was compressed.
+        signals, points: How many signals, and samples in all of them.
+        curves: By codec; ``"latents"`` is the first.
+        unquantised_psnr: Of the stored latents as they are; None when all are exact.
+        network_bytes: Of the shared network's weights.
+        set_points: Samples of all signals of the latent set, over which what is shared can be spread.
+    """
+
+    source: str
+    split: str
+    signals: int
+    points: int
+    curves: Mapping[str, Sequence[RatePoint]]
+    unquantised_psnr: float | None
+    network_bytes: int
+    set_points: int
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """One for each setting of the latents."""
+        return [
+            Verdict(point.setting, point.psnr, {name: bits_at(curve, point.psnr) for name, curve in self.curves.items()})
+            for point in self.curves[LATENTS]
+            if point.psnr is not None
+        ]
+
+    def spread_bits(self, point: RatePoint) -> float:
+        """Bits a sample when what is shared is spread over every signal of the latent set."""
+        return point.bits + 8 * point.shared_bytes / self.set_points
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for strict JSON."""
+        return {
+            "source": self.source,
+            "split": self.split,
+            "signals": self.signals,
+            "points": self.points,
+            "network_bytes": self.network_bytes,
+            "unquantised_psnr": self.unquantised_psnr,
+            "codecs": {
+                name: [{**asdict(point), "bits_with_shared": self.spread_bits(point)} for point in curve]
+                for name, curve in self.curves.items()
+            },
+            "verdicts": [{**asdict(verdict), "shortest": verdict.shortest} for verdict in self.verdicts],
+        }
+
+
+def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
+    """The fewest bits a sample, without file format, at which a codec reaches a PSNR; None where it never does.
+
+    Between two settings bits grow linearly with decibels; below the lowest setting they are those of that setting.
+    """
+    reached = sorted((np.inf if point.psnr is None else point.psnr, point.payload_bits) for point in curve)
+    if psnr > reached[-1][0]:
+        return None
+    finite = np.array([entry for entry in reached if np.isfinite(entry[0])]).reshape(-1, 2)
+    if not len(finite) or psnr > finite[-1, 0]:
+        return reached[-1][1]
+    return float(np.interp(psnr, *finite.T))
+
+
+def compare_codecs(
+    latents: LatentSet, source: Source, *, split: str = "test", limit: int = 100, progress: Callable[[str], None] = lambda line: None
+) -> CompressionReport:
+    """Compress unseen signals in every way, learning whatever is learned from the training split, and decode the streams.
+
+    Args:
+        latents: With a training split.
+        source: What the latents were fitted from.
+        split: The part to compress.
+        limit: Signals at the most, evenly spread.
+        progress: Told a line before each codec.
+
+    Raises:
+        DataError: If the source lacks a signal of the latent set, or signals are scattered or have missing points.
+        LatentSetError: If the set lacks a split.
+        MedFunctaError: If a package is missing.
+    """
+    chosen, training = take_sample(latents, limit, split), take_sample(latents, _TRAINING, "train")
+    signals = _signals_of(source, split, chosen.ids)
+    examples = [signal.range.normalise(signal.values) for signal in _signals_of(source, "train", training.ids)]
+    headers = [latents.row(id, split).header for id in chosen.ids]
+    progress(LATENTS)
+    pairs = list(zip(signals, headers, strict=True))
+    curves = {LATENTS: [_latent_point(latents.run, bits, training.latents, list(chosen.latents), pairs) for bits in BIT_DEPTHS]}
+    for codec in _codecs(signals, examples):
+        if codec.name not in curves:
+            progress(codec.name)
+        curves.setdefault(codec.name, []).append(_signal_point(codec, signals))
+    points = sum(signal.domain.points for signal in signals)
+    return CompressionReport(
+        source.info.name,
+        split,
+        len(signals),
+        points,
+        curves,
+        Statistics.of(_psnrs(latents.run, chosen.latents, pairs)).mean,
+        _network_bytes(latents.run),
+        round(points / len(signals) * len(latents)),
+    )
+
+
+def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
+    """The signals with these ids, in this order."""
+    wanted = set(ids)
+    found = {signal.id: signal for signal in source.signals(split) if signal.id in wanted}
+    missing = [id for id in ids if id not in found]
+    if missing:
+        raise DataError(f"no signal '{missing[0]}' in split '{split}' of {source.info.name}; give the source that the set was fitted from")
+    for signal in found.values():
+        if not isinstance(signal.domain, Grid) or signal.mask is not None:
+            raise DataError(f"signal '{signal.id}' is scattered or has missing points; codecs compare on whole grids only")
+    return [found[id] for id in ids]
+
+
+def _codecs(signals: Sequence[Signal], examples: Sequence[np.ndarray]) -> list[Codec]:
+    """What there is for signals of this form."""
+    dim, channels = signals[0].domain.dim, signals[0].channels
+    if dim == 1:
+        return [*wavelet_codecs(examples), *trace_codecs(examples)]
+    smallest = tuple(np.min([signal.values.shape for signal in signals], axis=0).tolist())
+    return [*(image_codecs(smallest) if dim == 2 and channels in (1, 3) else []), *wavelet_codecs(examples)]
+
+
+def _latent_point(run: Run, bits: int, training: ArrayLatents, latents: Sequence[np.ndarray], pairs: Sequence[Pair]) -> RatePoint:
+    codec = LatentCodec.learn(training, bits)
+    streams = [codec.encode(latent) for latent in latents]
+    psnrs = _psnrs(run, [codec.decode(stream) for stream in streams], pairs)
+    signals = [signal for signal, _ in pairs]
+    return _point(f"{bits} bits", map(len, streams), (), codec.shared_bytes + _network_bytes(run), psnrs, signals)
+
+
+def _signal_point(codec: Codec, signals: Sequence[Signal]) -> RatePoint:
+    sizes, formats, psnrs = [], [], []
+    for signal in signals:
+        stream = codec.encode(signal.range.normalise(signal.values))
+        decoded = codec.decode(stream, signal.values.shape)
+        sizes.append(len(stream))
+        formats.append(codec.container_bytes(signal.values.shape))
+        psnrs.append(measure(signal, signal.with_values(signal.range.restore(decoded))).psnr)
+    return _point(codec.setting, sizes, formats, codec.shared_bytes, psnrs, signals)
+
+
+def _point(
+    setting: str, sizes: Iterable[int], formats: Iterable[int], shared: int, psnrs: Sequence[float], signals: Sequence[Signal]
+) -> RatePoint:
+    bits = 8 / sum(signal.domain.points for signal in signals)
+    statistics = Statistics.of(psnrs)
+    exact = len(psnrs) - statistics.count
+    return RatePoint(setting, bits * sum(sizes), bits * sum(formats), shared, statistics.mean, exact)
+
+
+def _psnrs(run: Run, latents: Iterable[np.ndarray], pairs: Sequence[Pair]) -> list[float]:
+    """Of the field's reconstructions, each on its signal's own grid."""
+    decoded = (reconstruct(run, torch.from_numpy(latent), header) for latent, (_, header) in zip(latents, pairs, strict=True))
+    return [measure(signal, values).psnr for (signal, _), values in zip(pairs, decoded, strict=True)]
+
+
+def _network_bytes(run: Run) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in run.network.parameters())

@@ -1,0 +1,40 @@
+"""A latent set of smooth signals with latents of a small untrained field, beside its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from medfuncta.latents.decode import reconstruct
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.schema import table_of
+from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import SignalSpec
+from medfuncta.signals.signal_set import SignalHeader
+from tasks.list_source import ListSource, make_signal, small_run
+
+
+def write_fitted_set(folder: Path, shape: tuple[int, ...], channels: int = 1, **sizes: int) -> tuple[LatentSet, ListSource]:
+    """Signals that the field reconstructs exactly, so that all that is lost is lost by quantisation."""
+    spec = SignalSpec(len(shape), channels, shape)
+    run = small_run(spec)
+    with torch.no_grad():  # values inside [0, 1], where quality is measured
+        run.network.last.weight.mul_(0.5)
+        run.network.last.bias.fill_(0.5)
+    info = SetInfo(run.fingerprint, 8, spec, ListSource(spec, {}).info)
+    writer = LatentSetWriter(folder, run, info)
+    generator = np.random.default_rng(0)
+    signals = {}
+    for split, count in sizes.items():
+        latents = generator.normal(0, 0.3, (count, 8)).astype(np.float32)
+        headers = [SignalHeader.of(make_signal(f"{split}-{n}", Grid(shape), channels)) for n in range(count)]
+        signals[split] = [reconstruct(run, torch.from_numpy(row), header) for row, header in zip(latents, headers, strict=True)]
+        target = writer.split(split)
+        assert target is not None
+        target.append(table_of(info, headers, latents, np.full(count, 60, np.float32)), last_id=headers[-1].id)
+        writer.finish_split(target)
+    return writer.finish(), ListSource(spec, signals)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medfuncta.errors import DataError
+from medfuncta.tasks.compress import compare_codecs, curves_picture
+from medfuncta.tasks.compress.report import LATENTS, RatePoint, bits_at
+from tasks.compress.fitted_set import write_fitted_set
+from tasks.list_source import ListSource
+
+
+def point(bits: float, psnr: float | None, format_bits: float = 0.0) -> RatePoint:
+    return RatePoint("", bits, format_bits, 0, psnr, 0)
+
+
+def test_bits_at_a_quality() -> None:
+    curve = [point(3, 40), point(1, 20), point(2, 30)]
+    assert bits_at(curve, 35) == pytest.approx(2.5)
+    assert bits_at(curve, 10) == 1  # the coarsest setting is better already
+    assert bits_at(curve, 41) is None
+    assert bits_at([*curve, point(5, None)], 41) == 5  # an exact setting reaches everything
+    assert bits_at([point(5, None)], 41) == 5
+    assert bits_at([point(3, 40, format_bits=1)], 40) == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "names"), [((60,), {"wavelet", "linear prediction"}), ((20, 24), {"JPEG", "JPEG 2000", "WebP", "wavelet"})]
+)
+def test_latents_beside_codecs(tmp_path: Path, shape: tuple[int, ...], names: set[str]) -> None:
+    latents, source = write_fitted_set(tmp_path, shape, train=20, test=3)
+    report = compare_codecs(latents, source, limit=2)
+    assert set(report.curves) == {LATENTS, *names}
+    assert report.signals == 2
+    ours = report.curves[LATENTS]
+    assert [p.bits for p in ours] == sorted(p.bits for p in ours)
+    assert ours[0].psnr < ours[-1].psnr
+    assert report.unquantised_psnr is None or report.unquantised_psnr > ours[-1].psnr  # None where all come back exactly
+    assert report.network_bytes == 4 * sum(p.numel() for p in latents.run.network.parameters())
+    assert ours[0].shared_bytes == report.network_bytes + 3 * 8 * 4
+    spread = 8 * ours[0].shared_bytes / (23 * latents.row("test-0").header.domain.points)
+    assert report.spread_bits(ours[0]) == pytest.approx(ours[0].bits + spread)
+    for verdict in report.verdicts:
+        assert verdict.bits[verdict.shortest] == min(bits for bits in verdict.bits.values() if bits is not None)
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert len(curves_picture(report).axes) == 1
+
+
+def test_the_test_split_teaches_nothing(tmp_path: Path) -> None:
+    latents, source = write_fitted_set(tmp_path, (60,), train=6, test=2)
+    whole = compare_codecs(latents, source).curves["wavelet"]
+    assert source.opened.count("train") == source.opened.count("test") == 1
+    alone = compare_codecs(latents, source, limit=1).curves["wavelet"]
+    assert [p.shared_bytes for p in whole] == [p.shared_bytes for p in alone]
+
+
+def test_another_source_is_refused(tmp_path: Path) -> None:
+    latents, source = write_fitted_set(tmp_path, (60,), train=6, test=2)
+    other = ListSource(source.spec, {"train": [], "test": []})
+    with pytest.raises(DataError, match="no signal 'test-0' in split 'test' of list:test; give the source"):
+        compare_codecs(latents, other)
