@@ -89,7 +89,7 @@ def evaluate(
     split: str = "test",
     config: FitConfig | None = None,
     device: Device = None,
-    out: Path | None = None,
+    out: Path | str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Fit the signals of a split, decode each on its own points and compare; one batch of signals is in memory at a time.
@@ -124,7 +124,7 @@ def evaluate(
     if out is not None:
         from medfuncta.tasks.report import write_report  # draws pictures
 
-        write_report(evaluation, out)
+        write_report(evaluation, Path(out))
     return evaluation
 
 

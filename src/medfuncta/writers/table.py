@@ -47,7 +47,7 @@ FORMATS: Final[Mapping[str, Format]] = {
 """Longer suffixes stand before the shorter ones that they end in."""
 
 
-def write_signal(signal: Signal, path: Path) -> None:
+def write_signal(signal: Signal, path: Path | str) -> None:
     """Write a signal in physical units, whole or not at all, in the format that the suffix names.
 
     Values return to the data type of their file: integers are rounded and clipped to it. Masked samples become NaN, an empty cell, or in
@@ -58,6 +58,7 @@ def write_signal(signal: Signal, path: Path) -> None:
         DataError: If the format cannot hold such a signal.
         MedFunctaError: If the disk is full or the folder cannot be written.
     """
+    path = Path(path)
     suffix = known_suffix(path)
     if not FORMATS[suffix].holds(signal):
         kind = f"a {signal.domain.dim}D signal" if isinstance(signal.domain, Grid) else "scattered samples"
