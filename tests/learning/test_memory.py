@@ -28,7 +28,9 @@ def peak(kind: str, *, steps: int = 5, points: int = CHUNK, batch: int = 1, rati
     contexts = draw(targets, steps, ratio)
     if kind == "unrolled":
         return peak_bytes(lambda: reference(FIELD, targets, contexts, INNER))
-    return peak_bytes(lambda: meta_gradient(OBJECTIVES[kind](), FIELD.zero_latents(batch), targets, contexts, INNER, memory=memory))
+    start = FIELD.zero_latents(batch)
+    # One worker: the count sees its own thread only.
+    return peak_bytes(lambda: meta_gradient(OBJECTIVES[kind](), start, targets, contexts, INNER, memory=memory, workers=1))
 
 
 def growth_with_inner_steps(kind: str, few: int = 5, many: int = 40, ratio: float = 1.0) -> float:

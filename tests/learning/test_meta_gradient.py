@@ -112,9 +112,12 @@ def test_batch_group_chunk_and_budget_change_rounding_only() -> None:
     points = make_points(SMALL, batch=5).to(dtype=torch.float32)
     contexts = draw(points, 3)
     results = [
-        meta_gradient(SirenObjective(field, chunk=chunk), field.zero_latents(5), points, contexts, InnerConfig(0.1), memory=memory)
+        meta_gradient(
+            SirenObjective(field, chunk=chunk), field.zero_latents(5), points, contexts, InnerConfig(0.1), memory=memory, workers=workers
+        )
         for chunk in (3, 1000)
-        for memory in (0, 20_000, 2**28)
+        for memory in (0, 4_000, 2**28)
+        for workers in (1, 2)
     ]
     for other in results[1:]:
         assert relative_error(other.gradients, list(results[0].gradients.values())) < 1e-5
@@ -129,3 +132,15 @@ def test_a_nan_signal_keeps_to_itself() -> None:
     assert torch.isnan(spoiled.latents[1]).all()
     assert torch.equal(spoiled.latents[[0, 2]], clean.latents[[0, 2]])
     assert torch.equal(spoiled.losses[[0, 2]], clean.losses[[0, 2]])
+
+
+def test_bfloat16_products_stay_near_the_exact_gradient_with_latents_in_float32() -> None:
+    config = FieldConfig(dim=2, layers=5, width=64, latent_size=16, omega_first=3, omega_last=6)
+    field = make_field(config).float()
+    points = make_points(config).to(dtype=torch.float32)
+    start, contexts = field.zero_latents(3), draw(points, 3)
+    exact = meta_gradient(SirenObjective(field), start, points, contexts, InnerConfig(0.1))
+    rough = meta_gradient(SirenObjective(field, autocast="bfloat16"), start, points, contexts, InnerConfig(0.1))
+    assert rough.latents.dtype == torch.float32
+    assert {gradient.dtype for gradient in rough.gradients.values()} == {torch.float32}
+    assert 1e-5 < relative_error(rough.gradients, list(exact.gradients.values())) < 2e-2

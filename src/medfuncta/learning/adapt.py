@@ -36,7 +36,7 @@ def adapt(
     steps: int,
     inner: InnerConfig,
     *,
-    keep: bool = False,
+    keep: int = 0,
 ) -> Adaptation:
     """``steps`` inner steps (paper, Eq. 4): m <- momentum * m + g, phi <- phi - alpha * m, with g = dL/dphi.
 
@@ -45,12 +45,12 @@ def adapt(
     Args:
         latents: phi_0, not changed.
         context: The points that step t sees.
-        keep: Ask the objective for tapes, for the meta-gradient.
+        keep: Of how many of the last steps to keep the tape, for the meta-gradient.
     """
     path = []
     velocity = None
     for step in range(steps):
-        result: InnerGradient = objective.inner_gradient(latents, context(step), keep=keep)
+        result: InnerGradient = objective.inner_gradient(latents, context(step), keep=step >= steps - keep)
         path.append(InnerStep(latents, result.losses, result.tape))
         velocity = result.gradient if velocity is None else inner.momentum * velocity + result.gradient
         latents = latents - inner.step_size * velocity

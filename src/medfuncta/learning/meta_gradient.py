@@ -15,8 +15,10 @@ sum over points, on the resolution.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ from medfuncta.config import InnerConfig
 from medfuncta.learning.adapt import adapt
 from medfuncta.learning.context import ContextIndex, context_points
 from medfuncta.learning.objective import Objective
+from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
@@ -53,7 +56,8 @@ def meta_gradient(
     inner: InnerConfig,
     *,
     first_order: bool = False,
-    memory: int = 2**28,
+    memory: int = 2**27,
+    workers: int | None = None,
 ) -> MetaGradient:
     """Differentiate the mean outer loss on ``targets`` after ``len(contexts)`` inner steps.
 
@@ -64,40 +68,53 @@ def meta_gradient(
         contexts: The context set of each inner step; their number is G.
         inner: alpha, momentum.
         first_order: Take the adapted latents for constants (no second-order terms).
-        memory: Bytes that kept activations may take. Past it, inner steps are evaluated again on the way back.
+        memory: Bytes that kept activations may take. Inner steps beyond it are evaluated again on the way back.
+        workers: Groups of signals under way at once; as many as PyTorch has threads on the CPU when None.
     """
-    sums = objective.new_sums()
-    group, keep = _plan(objective, targets, contexts, memory)
-    losses, latents = [], []
-    for start in range(0, targets.batch, group):
-        stop = min(start + group, targets.batch)
-        part = [index if index is None else index[start:stop] for index in contexts]
-        result = _backward(
-            objective, initial[start:stop], targets.signals(start, stop), part, inner, sums, keep, first_order, targets.batch
-        )
-        losses.append(result[0])
-        latents.append(result[1])
-    return MetaGradient(objective.finish(sums), torch.cat(losses), torch.cat(latents))
+    workers = workers or workers_for(targets.values.device)
+    group, keep = _plan(objective, targets, contexts, memory // workers, workers)
+    spans = [(start, min(start + group, targets.batch)) for start in range(0, targets.batch, group)]
+
+    def work(mine: Sequence[tuple[int, int]]) -> tuple[dict[str, Tensor], list[tuple[Losses, Latents]]]:
+        sums = objective.new_sums()
+        results = []
+        for start, stop in mine:
+            part = [index if index is None else index[start:stop] for index in contexts]
+            scale = 1 / targets.batch
+            results.append(
+                _there_and_back(objective, initial[start:stop], targets.signals(start, stop), part, inner, sums, keep, first_order, scale)
+            )
+        return objective.finish(sums), results
+
+    shares = [spans[worker::workers] for worker in range(min(workers, len(spans)))]
+    done = side_by_side([partial(work, mine) for mine in shares])
+    by_span = dict(zip(itertools.chain(*shares), itertools.chain(*(results for _, results in done)), strict=True))
+    losses, latents = zip(*(by_span[span] for span in spans), strict=True)
+    gradients, *others = (part for part, _ in done)
+    for other in others:
+        for name, gradient in gradients.items():
+            gradient += other[name]
+    return MetaGradient(gradients, torch.cat(losses), torch.cat(latents))
 
 
-def _backward(
+def _there_and_back(
     objective: Objective[Any],
     initial: Latents,
     targets: Points,
     contexts: Sequence[ContextIndex],
     inner: InnerConfig,
     sums: Any,
-    keep: bool,
+    keep: int,
     first_order: bool,
-    batch: int,
+    scale: float,
 ) -> tuple[Losses, Latents]:
-    """There and back again for a group of signals; theta's part goes into ``sums``."""
+    """Inner loop and way back for a group of signals; theta's part goes into ``sums``."""
 
     def context(step: int) -> Points:
         return context_points(targets, contexts[step])
 
-    adapted = adapt(objective, initial, context, len(contexts), inner, keep=keep and not first_order)
-    losses, adjoint = objective.outer_gradient(adapted.latents, targets, 1 / batch, sums)
+    adapted = adapt(objective, initial, context, len(contexts), inner, keep=0 if first_order else keep)
+    losses, adjoint = objective.outer_gradient(adapted.latents, targets, scale, sums)
     if first_order:
         return losses, adapted.latents
     tangent = torch.zeros_like(adjoint)  # mu u of the step after: dL/dm
@@ -108,13 +125,14 @@ def _backward(
     return losses, adapted.latents
 
 
-def _plan(objective: Objective[Any], targets: Points, contexts: Sequence[ContextIndex], memory: int) -> tuple[int, bool]:
-    """How many signals at a time, and whether their activations are kept."""
-    counts = [targets.count if index is None else index.shape[1] for index in contexts]
-    sizes = [objective.tape_bytes(count) for count in counts]
-    if any(size is None for size in sizes):
-        return targets.batch, False
-    one_signal = sum(size or 0 for size in sizes)
-    if one_signal > memory:
-        return 1, False
-    return max(1, min(targets.batch, memory // max(one_signal, 1))), True
+def _plan(objective: Objective[Any], targets: Points, contexts: Sequence[ContextIndex], memory: int, workers: int) -> tuple[int, int]:
+    """How many signals at a time, and of how many inner steps the activations are kept (the last ones, which are needed first)."""
+    most = max(1, -(-targets.batch // workers))
+    sizes = [objective.tape_bytes(targets.count if index is None else index.shape[1]) for index in contexts]
+    if not sizes or any(size is None for size in sizes):
+        return most, 0
+    largest = max(size or 0 for size in sizes)
+    whole = memory // (largest * len(sizes))
+    if whole >= 1:
+        return min(most, whole), len(sizes)
+    return 1, memory // largest

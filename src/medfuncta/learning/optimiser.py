@@ -25,7 +25,7 @@ def make_optimiser(network: LatentField, config: TrainConfig) -> torch.optim.Opt
         {"params": list(module.parameters()), "scale": schedule[0] / omega if config.omega_scaled else 1.0}
         for module, omega in zip(modules, schedule, strict=True)
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
