@@ -1,0 +1,72 @@
+"""The shared network and the held-out signals of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from medfuncta.errors import DataError
+from medfuncta.field.run import Run
+from medfuncta.learning.train import StepReport
+from medfuncta.signals.signal import Signal
+from medfuncta.sources.source import Source
+from medfuncta.studies.table import StudyOptions
+from medfuncta.workflow import resolve, train
+
+
+def network_for(source: Source, options: StudyOptions) -> Run:
+    """The run that the options name, or one trained on the source's training split and kept in memory only.
+
+    Raises:
+        MedFunctaError: If the run or the data cannot be read or do not fit each other.
+    """
+    if options.run is not None:
+        run = Run.load(options.run)
+        run.spec.check_fits(source.spec)
+        return run
+    settings = training_settings(options)
+    steps = resolve(source.spec, None, settings).train.steps
+
+    def listen(report: StepReport) -> None:
+        if report.val_psnr is not None:
+            options.tell(f"step {report.progress.step} of {steps}: {report.val_psnr:.2f} dB on validation signals")
+
+    options.tell(f"training a shared network on {source.info.name} for {steps} meta-steps")
+    with TemporaryDirectory() as folder:
+        return train(source, Path(folder) / "run", settings=settings, device=options.device, listener=listen).run
+
+
+def training_settings(options: StudyOptions) -> dict[str, dict[str, Any]]:
+    """What the options change in the preset; validation is often enough to be heard of."""
+    steps: Mapping[str, int] = {} if options.steps is None else {"steps": options.steps, "validate_every": max(1, options.steps // 4)}
+    return {"train": {"seed": options.seed, "validate_signals": 24, **steps}}
+
+
+def held_out(source: Source, options: StudyOptions) -> list[Signal]:
+    """The first signals of the test split.
+
+    Raises:
+        DataError: If there is no such split, or no signal in it.
+    """
+    signals = list(islice(source.signals("test"), options.limit))
+    if not signals:
+        raise DataError(f"no signals in the test split of {source.info.name}; expected at least one")
+    return signals
+
+
+def facts_of(source: Source, run: Run, signals: int, options: StudyOptions) -> dict[str, str]:
+    """Where the numbers of a study come from."""
+    trained = run.training
+    psnr = f", {trained['val_psnr']:.2f} dB on validation signals" if "val_psnr" in trained else ""
+    return {
+        "data": source.info.name,
+        "licence": source.info.licence,
+        "signals": f"{signals} of the test split, kept apart by {source.info.split_by}",
+        "shared network": f"{run.fingerprint}, {trained.get('steps', 'unknown')} meta-steps{psnr}",
+        "latent": f"{run.config.field.latent_size:,} numbers a signal",
+        "fit": f"{run.config.fit.steps} inner steps",
+        "seed": str(options.seed),
+    }

@@ -1,0 +1,141 @@
+"""The pictures of the studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal
+from medfuncta.studies.findings import Trial
+from medfuncta.tasks.figure import ACCENT, BACKGROUND, HAIRLINE, INK, LETTERS, MUTED, SECOND, new_figure
+from medfuncta.tasks.panes import Slice, colours_of, window_of
+from medfuncta.tasks.traces import axis_of, draw_trace, lead_step, observed_values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from medfuncta.studies.missing import Depleted, Restoration
+
+_COLOURS: Final = (ACCENT, SECOND, LETTERS)
+"""Of methods, in the order of their trial."""
+
+
+def draw_quality(axes: Axes, trial: Trial) -> None:
+    """The PSNR of every signal by method: a box over the middle half, its median, and a dot a signal."""
+    for place, (metrics, colour) in enumerate(zip(trial.metrics.values(), _COLOURS, strict=False)):
+        psnr = np.array([m.psnr for m in metrics if np.isfinite(m.psnr)])
+        axes.boxplot(
+            psnr,
+            positions=[place],
+            widths=0.5,
+            showfliers=False,
+            whis=(5, 95),
+            boxprops={"color": MUTED, "linewidth": 0.8},
+            whiskerprops={"color": MUTED, "linewidth": 0.8},
+            capprops={"color": MUTED, "linewidth": 0.8},
+            medianprops={"color": INK, "linewidth": 1.6},
+        )
+        aside = np.linspace(-0.2, 0.2, len(psnr)) if len(psnr) > 1 else np.zeros(len(psnr))
+        axes.plot(place + aside, psnr, linestyle="none", marker="o", markersize=2.5, color=colour, alpha=0.8)
+    axes.set_xticks(range(len(trial.metrics)), [method.replace(" ", "\n", 1) for method in trial.metrics])
+    axes.set_ylabel("PSNR (dB)")
+
+
+def quality_picture(trials: Sequence[Trial]) -> Figure:
+    """The PSNR of every signal, a panel a trial."""
+    with new_figure(5.5 * len(trials), 3.4) as figure:
+        for axes, trial in zip(figure.subplots(1, len(trials), squeeze=False)[0], trials, strict=True):
+            draw_quality(axes, trial)
+            axes.set_title(trial.condition, loc="left")
+    return figure
+
+
+def missing_samples_picture(trials: Sequence[Trial], examples: Sequence[Restoration]) -> Figure:
+    """For each trial its first signal, with what was removed shaded, and the PSNR of all signals beside it."""
+    with new_figure(12.0, 3.3 * len(trials)) as figure:
+        panels = figure.subplots(len(trials), 2, width_ratios=(2.6, 1), squeeze=False)
+        for (left, right), trial, example in zip(panels, trials, examples, strict=True):
+            _draw_trace(left, example)
+            left.set_title(f"{trial.condition}: {_scores(example)}", loc="left")
+            draw_quality(right, trial)
+            right.set_title(f"all {len(next(iter(trial.metrics.values())))} signals", loc="left")
+        panels[0, 0].legend(loc="upper right", ncols=len(trials[0].metrics) + 1)
+    return figure
+
+
+def _draw_trace(axes: Axes, example: Restoration) -> None:
+    original, domain = example.depleted.original, example.depleted.original.domain
+    where, name = axis_of(domain)
+    half = (where[1] - where[0]) / 2
+    for start, stop in _stretches(example.depleted.removed):
+        axes.axvspan(where[start] - half, where[stop - 1] + half, color=BACKGROUND, linewidth=0, zorder=0)
+    step = lead_step(original)
+    draw_trace(axes, domain, observed_values(original), step, "original", color=INK, linewidth=2.2, alpha=0.35)
+    for (method, signal), colour in zip(_in_order(example), _COLOURS, strict=False):
+        draw_trace(axes, domain, signal.values, step, method, color=colour, linewidth=1.0)
+    axes.set_xlabel(name)
+    axes.set_ylabel(original.unit or "value")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.18 * (high - low))  # for the legend
+
+
+def _stretches(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Where stretches of True begin and end."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def missing_slices_picture(trial: Trial, example: Restoration) -> Figure:
+    """Across and along the removed slices of the first volume: the original, what was left, and what each method made of it."""
+    depleted = example.depleted
+    shown: dict[str, Signal] = {"original": depleted.original, "left to fit": depleted.remainder, **dict(_in_order(example))}
+    rows = _cuts(depleted)
+    with new_figure(2.1 * len(shown) + 3.6, 2.3 * len(rows) + 0.5) as figure:
+        pictures, chart = figure.subfigures(1, 2, width_ratios=(2.1 * len(shown), 3.6))
+        grid = pictures.subplots(len(rows), len(shown), squeeze=False)
+        style = window_of(colours_of(depleted.original)) if depleted.original.channels != 3 else {}
+        for panels, (name, cut) in zip(grid, rows.items(), strict=True):
+            for axes, signal in zip(panels, shown.values(), strict=True):
+                cut.draw(axes, colours_of(signal), **style)
+                axes.set_facecolor(HAIRLINE)
+                axes.patch.set_visible(True)
+            panels[0].set_ylabel(name)
+        for axes, name in zip(grid[0], shown, strict=True):
+            axes.set_title(f"{name}\n{_decibels(example, name)}")
+        axes = chart.subplots()
+        draw_quality(axes, trial)
+        axes.set_title(f"all {len(next(iter(trial.metrics.values())))} volumes", loc="left")
+    return figure
+
+
+def _cuts(depleted: Depleted) -> Mapping[str, Slice]:
+    """A view across the removed slices, and the removed slice in the middle."""
+    domain, axis = depleted.original.domain, depleted.axis
+    assert isinstance(domain, Grid)
+    sides = np.multiply(domain.shape, domain.spacing or (1.0,) * domain.dim)
+    across = min(a for a in range(domain.dim) if a != axis)
+    removed = np.flatnonzero(depleted.removed)
+    middle = int(removed[len(removed) // 2])
+    return {"across the slices": _cut(sides, across, domain.shape[across] // 2), f"removed slice {middle}": _cut(sides, axis, middle)}
+
+
+def _cut(sides: np.ndarray, axis: int, index: int) -> Slice:
+    height, width = (float(side) for other, side in enumerate(sides) if other != axis)
+    return Slice("", width, height, axis, index)
+
+
+def _in_order(example: Restoration) -> list[tuple[str, Signal]]:
+    return [(method, example.restored[method]) for method in example.metrics if method in example.restored]
+
+
+def _decibels(example: Restoration, name: str) -> str:
+    metrics = example.metrics.get(name)
+    return "" if metrics is None else f"{metrics.psnr:.1f} dB"
+
+
+def _scores(example: Restoration) -> str:
+    return ", ".join(f"{method} {_decibels(example, method)}" for method in example.metrics)
