@@ -71,7 +71,7 @@ def meta_gradient(
         memory: Bytes that kept activations may take. Inner steps beyond it are evaluated again on the way back.
         workers: Groups of signals under way at once; as many as PyTorch has threads on the CPU when None.
     """
-    workers = workers or workers_for(targets.values.device)
+    workers = (workers or workers_for(targets.values.device)) if objective.concurrent else 1
     group, keep = _plan(objective, targets, contexts, memory // workers, workers)
     spans = [(start, min(start + group, targets.batch)) for start in range(0, targets.batch, group)]
 

@@ -40,6 +40,9 @@ class Objective(ABC, Generic[Sums]):
     depends on that signal only. No method leaves an autograd graph.
     """
 
+    concurrent = False
+    """Whether several threads may use it at once, each with sums of its own."""
+
     @abstractmethod
     def losses(self, latents: Latents, points: Points) -> Losses:
         """L of each signal."""

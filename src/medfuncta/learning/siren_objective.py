@@ -40,6 +40,8 @@ class SirenObjective(Objective[SirenSums]):
         compile: Fuse elementwise passes by ``torch.compile``.
     """
 
+    concurrent = True
+
     @torch.no_grad()
     def __init__(
         self, field: LatentField, *, channel_mean: bool = False, chunk: int | None = None, autocast: str = "", compile: bool = False
