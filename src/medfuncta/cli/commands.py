@@ -6,6 +6,7 @@ from typing import Final
 
 from medfuncta.cli.classify import Classify
 from medfuncta.cli.command import Command
+from medfuncta.cli.compress import Compress
 from medfuncta.cli.decode import Decode
 from medfuncta.cli.demo import Demo
 from medfuncta.cli.evaluate import Evaluate
@@ -15,6 +16,7 @@ from medfuncta.cli.fit import Fit
 from medfuncta.cli.import_ import Import
 from medfuncta.cli.info import Info
 from medfuncta.cli.search import Search
+from medfuncta.cli.study import Study
 from medfuncta.cli.train import Train
 
 COMMANDS: Final[dict[str, type[Command]]] = {
@@ -29,5 +31,7 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "classify": Classify,
     "search": Search,
     "explore": Explore,
+    "study": Study,
+    "compress": Compress,
 }
 """Name on the command line and the dataclass behind it; a command's module imports nothing heavy before it runs."""

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medfuncta.errors import DataError
+from medfuncta.sources.table import open_source
+from medfuncta.studies.network import facts_of, held_out, network_for
+from medfuncta.studies.table import StudyOptions
+from tasks.list_source import small_run
+
+ECG = "sample:ecg"
+
+
+def test_a_network_is_trained_when_none_is_given() -> None:
+    told: list[str] = []
+    options = StudyOptions(ECG, steps=1, seed=5, device="cpu", tell=told.append)
+    run = network_for(open_source(ECG), options)
+    assert (run.training["steps"], run.config.train.seed) == (1, 5)
+    assert told[0] == "training a shared network on sample:ecg for 1 meta-steps"
+    assert told[1].startswith("step 1 of 1: ")
+    assert "1 meta-steps, " in facts_of(open_source(ECG), run, 3, options)["shared network"]
+
+
+def test_a_run_of_other_data_is_refused(tmp_path: Path) -> None:
+    small_run(open_source(ECG).spec).save(tmp_path)
+    with pytest.raises(DataError, match="trained on 1 dimensions"):
+        network_for(open_source("sample:slices"), StudyOptions("sample:slices", tmp_path))
+
+
+def test_the_first_test_signals_are_held_out() -> None:
+    signals = held_out(open_source(ECG), StudyOptions(ECG, limit=3))
+    assert [signal.id for signal in signals] == ["test-0000", "test-0001", "test-0002"]
