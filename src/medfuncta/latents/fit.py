@@ -9,7 +9,7 @@ import torch
 
 from medfuncta.config import FitConfig
 from medfuncta.field.run import Run, default_device
-from medfuncta.learning.adapt import adapt
+from medfuncta.learning.adapt import adapt_to
 from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.learning.validate import clamped_errors
 from medfuncta.signals.signal_set import SignalSet
@@ -59,9 +59,9 @@ def fit_latents(
     latents, errors = [], []
     for which, batch in signals.batches(config.batch):
         points = batch.to(device, network.last.weight.dtype)
-        adapted = adapt(objective, network.zero_latents(points.batch), lambda _, p=points: p, config.steps, run.config.inner)
-        latents.append(adapted.latents.float().cpu())
-        errors.append(clamped_errors(network, adapted.latents, points).float().cpu())
+        fitted = adapt_to(objective, network.zero_latents(points.batch), points, config.steps, run.config.inner)
+        latents.append(fitted.float().cpu())
+        errors.append(clamped_errors(network, fitted, points).float().cpu())
         if progress is not None:
             progress(len(which))
     return Fit(torch.cat(latents), torch.cat(errors))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import torch
 
 from medfuncta.config import InnerConfig
 from medfuncta.learning.objective import InnerGradient, Objective
+from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
@@ -55,3 +59,16 @@ def adapt(
         velocity = result.gradient if velocity is None else inner.momentum * velocity + result.gradient
         latents = latents - inner.step_size * velocity
     return Adaptation(latents, path)
+
+
+def adapt_to(objective: Objective[Any], latents: Latents, points: Points, steps: int, inner: InnerConfig) -> Latents:
+    """The latents after ``steps`` inner steps on all points; on the CPU, signals are shared out among the cores."""
+    workers = workers_for(points.values.device) if objective.concurrent else 1
+    share = -(-points.batch // workers)
+    spans = [(start, min(start + share, points.batch)) for start in range(0, points.batch, share)]
+
+    def work(start: int, stop: int) -> Latents:
+        mine = points.signals(start, stop)
+        return adapt(objective, latents[start:stop], lambda _: mine, steps, inner).latents
+
+    return torch.cat(side_by_side([partial(work, *span) for span in spans]))

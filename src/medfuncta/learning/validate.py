@@ -6,7 +6,7 @@ import torch
 
 from medfuncta.config import Config
 from medfuncta.field.latent_field import LatentField
-from medfuncta.learning.adapt import adapt
+from medfuncta.learning.adapt import adapt_to
 from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
@@ -40,6 +40,6 @@ def validation_psnr(network: LatentField, signals: SignalSet, config: Config) ->
     psnrs = []
     for _, batch in signals.batches(config.fit.batch):
         points = batch.to(weight.device, weight.dtype)
-        adapted = adapt(objective, network.zero_latents(points.batch), lambda _, p=points: p, config.fit.steps, config.inner)
-        psnrs.append(psnr_of(clamped_errors(network, adapted.latents, points).nan_to_num(nan=1.0)))
+        latents = adapt_to(objective, network.zero_latents(points.batch), points, config.fit.steps, config.inner)
+        psnrs.append(psnr_of(clamped_errors(network, latents, points).nan_to_num(nan=1.0)))
     return float(torch.cat(psnrs).mean())
