@@ -1,0 +1,84 @@
+"""Fitted signals together with their label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Int
+from numpy import ndarray
+
+from medfuncta.errors import DataError
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.rows import LatentRow
+from medfuncta.signals.domain import Grid
+from medfuncta.sources.source import Source
+
+
+@runtime_checkable
+class MaskedSource(Protocol):
+    """A source whose signals have label maps."""
+
+    @property
+    def mask_names(self) -> Mapping[int, str]:
+        """Names of the classes by number, where they are known."""
+        ...
+
+    def mask_of(self, signal_id: str) -> ndarray | None:
+        """Class numbers on the signal's own grid, ``[*shape]``; None when it has no label map."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedRow:
+    """One fitted signal and its label map.
+
+    Args:
+        row: Of the latent set.
+        mask: Class numbers on the signal's grid, 0 for background.
+    """
+
+    row: LatentRow
+    mask: Int[ndarray, "*shape"]
+
+    @property
+    def grid(self) -> Grid:
+        """Where the mask lies."""
+        domain = self.row.header.domain
+        assert isinstance(domain, Grid)
+        return domain
+
+
+def with_masks(source: Source) -> MaskedSource:
+    """The source itself, when its signals have label maps.
+
+    Raises:
+        DataError: If its format knows none.
+    """
+    if not isinstance(source, MaskedSource):
+        raise DataError(f"{source.info.name} has no label maps; give a source that has them, such as nifti with labelsTr beside imagesTr")
+    return source
+
+
+def masked_rows(latents: LatentSet, split: str, source: MaskedSource) -> Iterator[MaskedRow]:
+    """The signals of a split that have a label map.
+
+    Raises:
+        DataError: If the source lacks a signal, or a label map has another shape than the signal or a negative number in it.
+        LatentSetError: If there is no such split.
+    """
+    for block in latents.split(split).batches():
+        for index in range(len(block)):
+            row = block.row(index, split)
+            mask = source.mask_of(row.id)
+            if mask is None:
+                continue
+            domain = row.header.domain
+            if not isinstance(domain, Grid) or mask.shape != domain.shape:
+                raise DataError(
+                    f"the label map of '{row.id}' has a shape of {mask.shape}; give the source with the options it was fitted with"
+                )
+            if mask.min() < 0:
+                raise DataError(f"the label map of '{row.id}' holds {mask.min()}; expected class numbers from 0, the background")
+            yield MaskedRow(row, mask)
