@@ -15,7 +15,9 @@ from medfuncta.cli.export import Export
 from medfuncta.cli.fit import Fit
 from medfuncta.cli.import_ import Import
 from medfuncta.cli.info import Info
+from medfuncta.cli.regress import Regress
 from medfuncta.cli.search import Search
+from medfuncta.cli.segment import Segment
 from medfuncta.cli.study import Study
 from medfuncta.cli.train import Train
 
@@ -32,6 +34,8 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "search": Search,
     "explore": Explore,
     "study": Study,
+    "segment": Segment,
+    "regress": Regress,
     "compress": Compress,
 }
 """Name on the command line and the dataclass behind it; a command's module imports nothing heavy before it runs."""

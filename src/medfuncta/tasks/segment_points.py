@@ -1,0 +1,100 @@
+"""What a segmentation head reads at a point, and the sampled points that it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from medfuncta.field.latent_field import LatentField
+from medfuncta.tasks.masks import MaskedRow
+from medfuncta.types import ArrayCoordinates
+
+Reader = Callable[[Tensor, ArrayCoordinates], Tensor]
+"""A latent ``[latent]`` and coordinates ``[points, dim]`` to what the head reads there, ``[points, features]``."""
+
+
+def field_features(network: LatentField) -> Reader:
+    """What the last layer of the field reads: the field has learned what is needed to tell points apart."""
+
+    def read(latent: Tensor, coordinates: ArrayCoordinates) -> Tensor:
+        like = network.last.weight
+        with torch.no_grad():
+            return network.features(torch.from_numpy(coordinates).to(like)[None], latent.to(like)[None])[0].float()
+
+    return read
+
+
+def place_alone(latent: Tensor, coordinates: ArrayCoordinates) -> Tensor:
+    """The coordinates themselves: a head that knows nothing of the signal, to compare with."""
+    return torch.from_numpy(coordinates).to(latent.device)
+
+
+@dataclass(frozen=True, eq=False)
+class SampledPoints:
+    """Points of several signals with the class of each.
+
+    Every class of a signal has the same number of points, however small it is; the weight of a point is the share of the signal's samples
+    that it stands for, so that weighted sums estimate those over whole signals.
+
+    Args:
+        features: ``[signals, points, features]``.
+        latents: ``[signals, latent]``.
+        classes: ``[signals, points]``.
+        weights: ``[signals, points]``, of sum 1 a signal.
+    """
+
+    features: Float[Tensor, "signals points features"]
+    latents: Float[Tensor, "signals latent"]
+    classes: Int[Tensor, "signals points"]
+    weights: Float[Tensor, "signals points"]
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def take(self, rows: ndarray) -> SampledPoints:
+        """Those of these signals."""
+        which = torch.from_numpy(rows)
+        return SampledPoints(self.features[which], self.latents[which], self.classes[which], self.weights[which])
+
+
+def sample_points(
+    rows: Sequence[MaskedRow],
+    latents: Float[Tensor, "signals latent"],
+    reader: Reader,
+    points: int,
+    generator: np.random.Generator,
+) -> SampledPoints:
+    """Draw points of every signal.
+
+    Args:
+        rows: The signals.
+        latents: What the head sees of their latents, beside them.
+        reader: What it sees of a point.
+        points: Drawn a signal; memory is ``signals x points x features`` numbers.
+        generator: Where they are drawn from.
+    """
+    features, classes, weights = [], [], []
+    for entry in rows:
+        index, weight = _draw(entry.mask.ravel(), points, generator)
+        features.append(reader(torch.from_numpy(entry.row.latent).to(latents.device), entry.grid.coordinates_of(index)))
+        classes.append(entry.mask.ravel()[index].astype(np.int64))
+        weights.append(weight)
+    device = latents.device
+    return SampledPoints(
+        torch.stack(features), latents, torch.from_numpy(np.stack(classes)).to(device), torch.from_numpy(np.stack(weights)).to(device)
+    )
+
+
+def _draw(mask: Int[ndarray, " samples"], points: int, generator: np.random.Generator) -> tuple[ndarray, Float[ndarray, " points"]]:
+    """Flat indices of points, as many in each class, and their weights."""
+    places = [np.flatnonzero(mask == number) for number in np.unique(mask)]
+    counts = [len(part) for part in np.array_split(np.arange(points), len(places))]
+    index = [generator.choice(place, count) for place, count in zip(places, counts, strict=True)]
+    weight = [np.full(count, len(place) / (count * mask.size), np.float32) for place, count in zip(places, counts, strict=True)]
+    return np.concatenate(index), np.concatenate(weight)
