@@ -123,7 +123,7 @@ def _write(entry: Path, spec: SignalSpec, signals: Iterable[Signal], state: str,
     if not masked:
         (entry / _OBSERVED).unlink()
     positions = {str(number): domain.positions for number, domain in enumerate(domains) if isinstance(domain, Scatter)}
-    np.savez(entry / _POSITIONS, **positions)
+    np.savez(entry / _POSITIONS, allow_pickle=False, **positions)
     facts = {"state": state, "masked": masked, "notes": notes(), "domains": [_domain_to(d) for d in domains], "headers": headers}
     write_json(entry / _HEADERS, facts)
 

@@ -72,7 +72,8 @@ class CsvSource(Source):
 
     def __init__(self, location: Path, options: CsvOptions, *, skip_bad: bool = False) -> None:
         super().__init__(skip_bad=skip_bad)
-        self.location, self.options = location, options
+        self._place = self.location = location
+        self.options = options
         self._layout = _layout(options)
         self._dim = len(options.position) or 1
         check_bounds("range", options.range)
@@ -91,7 +92,7 @@ class CsvSource(Source):
             "layout": "a row a sample" if self.options.value else "a row a signal",
             "range": f"{self._facts.range.low},{self._facts.range.high}",
         }
-        return SourceInfo(f"csv:{self.location.resolve().stem}", split_by=by, details=details(self.options) | steps)
+        return SourceInfo(f"csv:{self._place.resolve().stem}", split_by=by, details=details(self.options) | steps)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -133,9 +134,9 @@ class CsvSource(Source):
             samples = samples or len(record.values)
             labels.add(record.label)
         if low > high:
-            raise DataError(f"no number in the {self.splits[0]} split of '{self.location.name}'; expected some to take the range from")
+            raise DataError(f"no number in the {self.splits[0]} split of '{self._place.name}'; expected some to take the range from")
         span = ValueRange(*self.options.range) if self.options.range else ValueRange.of(np.array([low, high]))
-        return Facts(span, samples, self.options.classes or _class_names(labels - {""}, self.location.name))
+        return Facts(span, samples, self.options.classes or _class_names(labels - {""}, self._place.name))
 
     def _records(self, split: str) -> Iterator[tuple[Path, Record]]:
         """The records of a split and the files they lie in."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from medfuncta.tasks.compress.report import LATENTS, CompressionReport
 from medfuncta.tasks.figure import ACCENT, MUTED, new_figure
 
@@ -21,7 +23,7 @@ def curves_picture(report: CompressionReport) -> Figure:
         for name, curve in report.curves.items():
             colour = ACCENT if name == LATENTS else next(colours)
             points = [point for point in curve if point.psnr is not None]
-            psnr = [point.psnr for point in points]
+            psnr = np.array([point.psnr for point in points], float)
             axes.plot([p.bits for p in points], psnr, "o-", color=colour, linewidth=1.6, markersize=3.5, label=name)
             if any(point.format_bits for point in points):
                 axes.plot([p.payload_bits for p in points], psnr, ":", color=colour, linewidth=1.2, label=f"{name} without file format")

@@ -140,7 +140,8 @@ def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
     finite = np.array([entry for entry in reached if np.isfinite(entry[0])]).reshape(-1, 2)
     if not len(finite) or psnr > finite[-1, 0]:
         return reached[-1][1]
-    return float(np.interp(psnr, *finite.T))
+    decibels, bits = finite.T
+    return float(np.interp(psnr, decibels, bits))
 
 
 def compare_codecs(
