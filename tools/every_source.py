@@ -63,11 +63,11 @@ class Entry:
 
 ENTRIES = (
     Entry("mitbih", "wfdb", "limit=64&per_record=16", ".csv"),
-    Entry("hippocampus", "nifti", "limit=4", ".nii.gz", settings=VOLUME),
+    Entry("hippocampus", "nifti", "limit=4&spacing=2,2,2", ".nii.gz", settings=VOLUME),
     Entry(
         "brain_mr_dicom",
         "dicom",
-        "val=0&test=0&shape=48,48,22",
+        "val=0&test=0&shape=24,24,22",
         ".nii.gz",
         split="train",  # of one patient, who is never cut in two
         settings=VOLUME,
