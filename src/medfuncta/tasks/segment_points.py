@@ -20,12 +20,14 @@ Reader = Callable[[Tensor, ArrayCoordinates], Tensor]
 
 
 def field_features(network: LatentField) -> Reader:
-    """What the last layer of the field reads: the field has learned what is needed to tell points apart."""
+    """What the last layer of the field reads, for it has learned to tell points apart; and the coordinates themselves."""
 
     def read(latent: Tensor, coordinates: ArrayCoordinates) -> Tensor:
         like = network.last.weight
+        where = torch.from_numpy(coordinates).to(like)
         with torch.no_grad():
-            return network.features(torch.from_numpy(coordinates).to(like)[None], latent.to(like)[None])[0].float()
+            features = network.features(where[None], latent.to(like)[None])[0]
+        return torch.cat([features, where], dim=-1).float()
 
     return read
 
