@@ -21,8 +21,8 @@ def _paper(field: FieldConfig, batch: int, gamma: float) -> Config:
     return Config(field, InnerConfig(1e-2), replace(_PAPER_TRAIN, batch=batch, context_ratio=gamma), FitConfig(20, batch))
 
 
-def _quick(field: FieldConfig, train: TrainConfig, inner: InnerConfig | None = None) -> Config:
-    return Config(field, inner or InnerConfig(5e-3, momentum=0.5), train, FitConfig(20, 64))
+def _quick(field: FieldConfig, train: TrainConfig, inner: InnerConfig, fit_batch: int = 64) -> Config:
+    return Config(field, inner, train, FitConfig(20, fit_batch))
 
 
 PRESETS: Final[Mapping[str, Config]] = {
@@ -33,15 +33,19 @@ PRESETS: Final[Mapping[str, Config]] = {
     "paper-3d": _paper(FieldConfig(3, 1, 15, 256, 8192, 20.0, 300.0), 4, 0.25),
     "trace": _quick(
         FieldConfig(1, 1, 8, 64, 64, 30.0, 120.0, residual=True),
-        TrainConfig(steps=600, batch=16, learning_rate=1e-4),
+        TrainConfig(steps=900, batch=16, learning_rate=1e-4),
+        InnerConfig(5e-3, momentum=0.5),
     ),
     "image": _quick(
-        FieldConfig(2, 1, 6, 128, 256, 20.0, 80.0, residual=True),
-        TrainConfig(steps=600, batch=8, learning_rate=1e-4, context_ratio=0.5, context="stratified"),
+        FieldConfig(2, 1, 6, 64, 512, 20.0, 80.0, residual=True),
+        TrainConfig(steps=1000, batch=8, learning_rate=4e-4, context_ratio=0.5, context="stratified"),
+        InnerConfig(8e-2, momentum=0.5),
     ),
     "volume": _quick(
-        FieldConfig(3, 1, 6, 128, 512, 20.0, 60.0, residual=True),
-        TrainConfig(steps=400, batch=4, learning_rate=1e-4, context_ratio=0.1, context="stratified"),
+        FieldConfig(3, 1, 6, 64, 1024, 10.0, 40.0, residual=True),
+        TrainConfig(steps=600, batch=2, learning_rate=4e-4, context_ratio=0.05, context="stratified", validate_signals=16),
+        InnerConfig(8e-2, momentum=0.5),
+        fit_batch=4,
     ),
 }
 """Every preset; its ``field.channels`` (and, where it is general, ``field.dim``) are replaced by those of the data."""
