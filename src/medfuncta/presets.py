@@ -32,9 +32,9 @@ PRESETS: Final[Mapping[str, Config]] = {
     "paper-2d-224": _paper(FieldConfig(2, 1, 15, 256, 16384, 30.0, 300.0), 4, 0.10),
     "paper-3d": _paper(FieldConfig(3, 1, 15, 256, 8192, 20.0, 300.0), 4, 0.25),
     "trace": _quick(
-        FieldConfig(1, 1, 8, 64, 64, 30.0, 120.0, residual=True),
-        TrainConfig(steps=900, batch=16, learning_rate=1e-4),
-        InnerConfig(5e-3, momentum=0.5),
+        FieldConfig(1, 1, 6, 64, 64, 20.0, 80.0, residual=True),
+        TrainConfig(steps=1200, batch=16, learning_rate=3e-4),
+        InnerConfig(1.5e-2, momentum=0.5),
     ),
     "image": _quick(
         FieldConfig(2, 1, 6, 64, 512, 20.0, 80.0, residual=True),
