@@ -42,9 +42,11 @@ PRESETS: Final[Mapping[str, Config]] = {
         InnerConfig(8e-2, momentum=0.5),
     ),
     "volume": _quick(
-        FieldConfig(3, 1, 6, 64, 1024, 10.0, 40.0, residual=True),
-        TrainConfig(steps=600, batch=2, learning_rate=4e-4, context_ratio=0.05, context="stratified", validate_signals=16),
-        InnerConfig(8e-2, momentum=0.5),
+        FieldConfig(3, 1, 6, 64, 2048, 20.0, 80.0, residual=True),
+        TrainConfig(
+            steps=400, batch=2, learning_rate=4e-4, context_ratio=0.1, context="stratified", validate_every=100, validate_signals=16
+        ),
+        InnerConfig(0.2, momentum=0.5),
         fit_batch=4,
     ),
 }
