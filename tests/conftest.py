@@ -10,7 +10,7 @@ from jaxtyping import install_import_hook
 
 install_import_hook("medfuncta", "runtime_types.check")
 
-collect_ignore_glob = ["*/conftest.py"]  # they have no doctests, and as modules all of them would have one name
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]  # they have no doctests, and as modules all of them would have one name
 
 
 @pytest.fixture(scope="session")
