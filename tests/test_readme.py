@@ -90,6 +90,7 @@ def test_the_first_block_installs_and_runs_the_demo_then_the_tests() -> None:
 def test_the_tables_are_complete() -> None:
     assert set(re.findall(r"^\| `(\w+):", README, re.MULTILINE)) == set(KINDS)
     assert all(f"`{name}`" in README for name in PRESETS)
+    assert all(f"medfuncta {name}" in README or f"`{name}`" in README for name in COMMANDS)
 
 
 def test_options_in_the_table_of_sources_exist() -> None:
