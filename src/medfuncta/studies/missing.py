@@ -203,7 +203,7 @@ def restore(run: Run, cases: Sequence[Depleted], options: StudyOptions) -> list[
 
 def _measured(target: Signal, restored: Signal | None) -> SignalMetrics:
     if restored is None:
-        return SignalMetrics.failure(target.id, target.label, int(np.sum(target.mask)))
+        return SignalMetrics.failure(target.id, target.label, target.domain.points if target.mask is None else int(target.mask.sum()))
     return measure(target, restored)
 
 

@@ -95,7 +95,7 @@ def missing_slices_picture(trial: Trial, example: Restoration) -> Figure:
     shown: dict[str, Signal] = {"original": depleted.original, "left to fit": depleted.remainder, **dict(_in_order(example))}
     rows = _cuts(depleted)
     with new_figure(2.1 * len(shown) + 3.6, 2.3 * len(rows) + 0.5) as figure:
-        pictures, chart = figure.subfigures(1, 2, width_ratios=(2.1 * len(shown), 3.6))
+        pictures, chart = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.1 * len(shown), 3.6))[0]
         grid = pictures.subplots(len(rows), len(shown), squeeze=False)
         style = window_of(colours_of(depleted.original)) if depleted.original.channels != 3 else {}
         for panels, (name, cut) in zip(grid, rows.items(), strict=True):

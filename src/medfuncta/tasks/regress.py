@@ -199,6 +199,6 @@ def regress(
         parameters = regressor.fit(train, val)
         seconds = perf_counter() - started
         predicted = regressor.predict(test.latents)
-        scores = [Interval.of(score, test.targets, predicted) for score in (r_squared, mean_absolute_error)]
-        reports.append(RegressorReport(regressor.name, predicted, *scores, parameters, seconds))
+        r2, mae = (Interval.of(score, test.targets, predicted) for score in (r_squared, mean_absolute_error))
+        reports.append(RegressorReport(regressor.name, predicted, r2, mae, parameters, seconds))
     return Regression(target, split_by, {split: len(data[split].ids) for split in SPLITS}, test, tuple(reports))

@@ -108,4 +108,4 @@ def _number(value: object) -> float:
 
 def _sound(ids: Sequence[str], latents: ndarray, targets: ndarray) -> Measured:
     rows = np.flatnonzero(np.isfinite(targets) & np.isfinite(latents).all(axis=1))
-    return Measured([ids[row] for row in rows], latents[rows], targets[rows])
+    return Measured([ids[int(row)] for row in rows], latents[rows], targets[rows])

@@ -57,6 +57,9 @@ class SegmentationHead(nn.Module):
         options: Sizes.
     """
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self, sampled: SampledPoints, classes: int, options: SegmentOptions) -> None:
         super().__init__()
         features, latent, hidden = sampled.features.shape[-1], sampled.latents.shape[-1], options.hidden

@@ -52,7 +52,7 @@ def segmentation_picture(segmentation: Segmentation, originals: Sequence[Signal]
             for axes, view in zip(row.subplots(1, columns, squeeze=False)[0], panes(original.domain), strict=True):
                 _draw(axes, _through(view, volume.entry.mask), original, volume)
         keys = [Line2D([], [], color=_colour(i), label=name) for i, name in enumerate(segmentation.names)]
-        keys += [Line2D([], [], color=INK, linestyle=style, label=word) for style, word in (("-", "true"), (":", "predicted"))]
+        keys += [Line2D([], [], color=INK, linestyle="-", label="true"), Line2D([], [], color=INK, linestyle=":", label="predicted")]
         figure.legend(handles=keys, loc="outside lower left", ncols=6)
     return figure
 
