@@ -1,7 +1,7 @@
 """Using every core: several signals side by side, one thread each.
 
-The matrices of a field are small. Two threads that share one product finish it 1.5 times as fast as one; two threads that each work on
-signals of their own finish nearly twice as many.
+The matrices of a field are small: a product shared by two threads spends much of its time on sharing. Groups of signals need not wait
+for each other.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def keep_freed_memory() -> None:
     """Ask the C library (glibc) to keep freed blocks instead of handing them back to the system.
 
     A meta-step frees and allocates the same activations again and again. Handing them back costs a page fault for every 4 KiB of
-    them, a third of the whole time; keeping them changes no peak.
+    them; keeping them changes no peak.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
