@@ -110,7 +110,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_signal_whose_latent_diverges_stays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from medfuncta.tasks import evaluate as module
+    from medfuncta.latents import round_trip as module
 
     def spoiled(*arguments: object, **options: object) -> object:
         fit = fit_latents(*arguments, **options)  # type: ignore[arg-type]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -15,71 +13,15 @@ import torch
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError
 from medfuncta.field.run import Run
-from medfuncta.latents.decode import reconstruct
-from medfuncta.latents.fit import fit_latents
-from medfuncta.signals.signal import Signal, SignalSpec
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.source import Skipped, Source, SourceInfo
-from medfuncta.tasks.labels import class_names
-from medfuncta.tasks.metrics import SignalMetrics, Summary, measure, summarise
+from medfuncta.latents.round_trip import round_trip
+from medfuncta.signals.signal import Signal
+from medfuncta.sources.source import Source
+from medfuncta.tasks.evaluation import Evaluation
+from medfuncta.tasks.metrics import SignalMetrics, measure
 from medfuncta.tasks.pictures import Example, choose_examples
+from medfuncta.tasks.report import write_report
 
 Device = torch.device | str | None
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What an evaluation found.
-
-    Args:
-        source: The data set.
-        spec: What its signals have in common.
-        split: Which part of it.
-        skipped: Files that were left out.
-        run: Fingerprint, parameters and latent size of the shared network, and its training provenance.
-        fit: How latents were fitted.
-        seconds: Wall time of reading, fitting, decoding and comparing.
-        signals: One entry a signal, in the source's order.
-        examples: The best, the median and the worst signal to look at; empty unless a report was asked for.
-    """
-
-    source: SourceInfo
-    spec: SignalSpec
-    split: str
-    skipped: Sequence[Skipped]
-    run: Mapping[str, Any]
-    fit: FitConfig
-    seconds: float
-    signals: Sequence[SignalMetrics]
-    examples: Sequence[Example] = ()
-
-    @property
-    def summary(self) -> Summary:
-        """Statistics over all signals."""
-        return summarise(self.signals)
-
-    @property
-    def by_class(self) -> dict[str, Summary]:
-        """Statistics by class name; a multi-label signal counts in each of its classes, one without a label in none."""
-        members: defaultdict[str, list[SignalMetrics]] = defaultdict(list)
-        for metrics in self.signals:
-            for name in class_names(metrics.label, self.spec.label_names):
-                members[name].append(metrics)
-        return {name: summarise(members[name]) for name in sorted(members)}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the single signals, ready for JSON: ``psnr.mean``, ``psnr.median``, ``ssim.mean``, ... nested."""
-        return {
-            **self.summary.to_dict(),
-            "by_class": {name: summary.to_dict() for name, summary in self.by_class.items()},
-            "split": self.split,
-            "unit": self.spec.unit,
-            "source": asdict(self.source),
-            "skipped": [asdict(entry) for entry in self.skipped],
-            "run": dict(self.run),
-            "fit": asdict(self.fit),
-            "seconds": self.seconds,
-        }
 
 
 def evaluate(
@@ -111,8 +53,8 @@ def evaluate(
     run.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
-    for original, reconstruction in _reconstructions(run, source.spec, source.signals(split), config, device):
-        metrics.append(_measure(original, reconstruction))
+    for original, reconstruction in _reconstructions(run, source.signals(split), config, device):
+        metrics.append(measure(original, reconstruction))
         if progress is not None:
             progress(len(metrics))
     if not metrics:
@@ -122,35 +64,22 @@ def evaluate(
     skipped = tuple(source.skipped)
     evaluation = Evaluation(source.info, source.spec, split, skipped, _describe(run), config, seconds, metrics, examples)
     if out is not None:
-        from medfuncta.tasks.report import write_report  # draws pictures
-
         write_report(evaluation, Path(out))
     return evaluation
 
 
-def _reconstructions(
-    run: Run, spec: SignalSpec, signals: Iterable[Signal], config: FitConfig, device: Device
-) -> Iterator[tuple[Signal, Signal | None]]:
-    """Each signal and what its latent decodes to, or None where that is not finite."""
+def _reconstructions(run: Run, signals: Iterable[Signal], config: FitConfig, device: Device) -> Iterator[tuple[Signal, Signal | None]]:
+    """Each signal and what its latent decodes to, or None where that is not finite; one batch is in memory at a time."""
     stream = iter(signals)
     while batch := list(islice(stream, config.batch)):
-        collected = SignalSet.collect(spec, batch)
-        fit = fit_latents(run, collected, config, device=device)
-        for original, header, latent, error in zip(batch, collected.headers, fit.latents, fit.errors, strict=True):
-            yield original, reconstruct(run, latent, header) if error.isfinite() else None
-
-
-def _measure(original: Signal, reconstruction: Signal | None) -> SignalMetrics:
-    if reconstruction is None:
-        return SignalMetrics.failure(original.id, original.label, original.domain.points)
-    return measure(original, reconstruction)
+        yield from zip(batch, round_trip(run, batch, config=config, device=device), strict=True)
 
 
 def _examples(run: Run, source: Source, split: str, metrics: Sequence[SignalMetrics], config: FitConfig, device: Device) -> list[Example]:
     chosen = choose_examples(metrics)
     ids = {m.id for m in chosen.values()}
     wanted = (signal for signal in source.signals(split) if signal.id in ids)
-    again = _reconstructions(run, source.spec, wanted, config, device)
+    again = _reconstructions(run, wanted, config, device)
     pairs = {original.id: (original, reconstruction) for original, reconstruction in again if reconstruction is not None}
     return [Example(rank, m, *pairs[m.id]) for rank, m in chosen.items()]
 

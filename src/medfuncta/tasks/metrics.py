@@ -106,9 +106,11 @@ class Summary:
         return asdict(self)
 
 
-def measure(original: Signal, reconstruction: Signal) -> SignalMetrics:
-    """Compare a reconstruction on the original's own points with the original."""
+def measure(original: Signal, reconstruction: Signal | None) -> SignalMetrics:
+    """Compare a reconstruction on the original's own points with the original; None is one that failed."""
     observed = np.ones(original.values.shape[:-1], bool) if original.mask is None else original.mask
+    if reconstruction is None:
+        return SignalMetrics.failure(original.id, original.label, int(observed.sum()))
     expected, got = (np.clip(original.range.normalise(s.values), 0, 1) for s in (original, reconstruction))
     mse = float(np.square(expected[observed].astype(np.float64) - got[observed]).mean())
     error = np.abs(original.values[observed].astype(np.float64) - reconstruction.values[observed])

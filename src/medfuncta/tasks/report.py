@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medfuncta.atomic import write_atomically, write_json, write_text
-from medfuncta.tasks.evaluate import Evaluation
+from medfuncta.tasks.evaluation import Evaluation
 from medfuncta.tasks.figure import png, with_unit
 from medfuncta.tasks.labels import class_names
 from medfuncta.tasks.metrics import SignalMetrics, Summary, ranked

@@ -1,0 +1,47 @@
+"""Signals to latents and back: what a shared network makes of signals that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from medfuncta.config import FitConfig
+from medfuncta.field.run import Run
+from medfuncta.latents.decode import reconstruct
+from medfuncta.latents.fit import fit_latents
+from medfuncta.signals.domain import Domain
+from medfuncta.signals.signal import Signal
+from medfuncta.signals.signal_set import SignalSet
+
+
+def round_trip(
+    run: Run,
+    signals: Sequence[Signal],
+    domains: Sequence[Domain] | None = None,
+    *,
+    config: FitConfig | None = None,
+    device: torch.device | str | None = None,
+) -> list[Signal | None]:
+    """Fit signals and decode their latents.
+
+    Args:
+        run: The shared network.
+        signals: What is fitted; masked points play no part.
+        domains: Where each is decoded; on its own points when not given.
+        config: H and the batch; the run's own when not given.
+        device: Where to compute; an accelerator when there is one.
+
+    Returns:
+        One reconstruction a signal, in physical units; None where the fit did not stay finite.
+
+    Raises:
+        DataError: If there is no signal, or one does not fit the run.
+    """
+    collected = SignalSet.collect(run.spec, signals)
+    fit = fit_latents(run, collected, config, device=device)
+    where = domains or [header.domain for header in collected.headers]
+    return [
+        reconstruct(run, latent, header, domain) if error.isfinite() else None
+        for header, latent, error, domain in zip(collected.headers, fit.latents, fit.errors, where, strict=True)
+    ]
