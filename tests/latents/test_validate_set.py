@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from latents.sets import SetMaker, random_latents
+from latents.sets import LATENT, SetMaker, header, make_info, make_run, random_latents
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.rows import Rows
+from medfuncta.latents.schema import table_of
 from medfuncta.latents.validate import problems, validate
 
 
@@ -21,7 +24,7 @@ def test_a_nan_latent_is_found(make_set: SetMaker) -> None:
         validate(make_set(train=7, latents=latents))
 
 
-def _rewrite(latent_set: LatentSet, column: str, values: list[object]) -> LatentSet:
+def _rewrite(latent_set: LatentSet, column: str, values: list[object] | pa.Array) -> LatentSet:
     path = latent_set.folder / "data/train-00000-of-00001.parquet"
     table = pq.read_table(path)
     index = table.column_names.index(column)
@@ -57,3 +60,21 @@ def test_damage_inside_a_shard_and_in_the_field_is_found_and_counted(make_set: S
     (latent_set.folder / "field/field.safetensors").write_bytes(b"cut")
     with pytest.raises(LatentSetError, match=r"the run 'field' is damaged .* \(and 1 more problems\)"):
         validate(LatentSet.open(latent_set.folder))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_only_latents_with_nan_or_inf_are_not_finite(dtype: str) -> None:
+    latents = random_latents(4)
+    latents[1] = np.finfo(dtype).max  # finite, though their sum is not
+    latents[2, 0], latents[3, 5] = np.nan, -np.inf
+    info = make_info(make_run(), dtype=dtype)
+    table = table_of(info, [header(str(row)) for row in range(4)], random_latents(4), np.zeros(4))
+    column = pa.FixedSizeListArray.from_arrays(pa.array(latents.astype(dtype).ravel()), LATENT)
+    damaged = table.set_column(table.column_names.index("latent"), "latent", column)
+    assert Rows(damaged, info).finite.tolist() == [True, True, False, False]
+
+
+def test_eight_bit_latents_are_as_finite_as_their_scale(make_set: SetMaker) -> None:
+    damaged = _rewrite(make_set(train=3, dtype="int8"), "latent_scale", pa.array([1.0, np.nan, np.inf], pa.float32()))
+    (rows,) = damaged.split("train").batches()
+    assert rows.finite.tolist() == [True, False, False]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
 from medfuncta.latents.info import SetInfo
@@ -63,10 +63,29 @@ class Rows:
     @property
     def latents(self) -> ArrayLatents:
         """``[rows, latent]`` float32, 8-bit ones times their scale."""
+        return restore(self._stored, self._scales)
+
+    @property
+    def finite(self) -> Bool[ndarray, " rows"]:
+        """Which latents hold neither NaN nor Inf, without a copy of them."""
+        if self._scales is not None:
+            return np.isfinite(self._scales)
+        stored = self._stored
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(stored.sum(axis=1, dtype=np.float32))  # NaN and Inf survive in a sum
+        doubtful = np.flatnonzero(~finite)  # as large numbers without either may not
+        finite[doubtful] = np.isfinite(stored[doubtful]).all(axis=1)
+        return finite
+
+    @property
+    def _stored(self) -> Shaped[ndarray, "rows latent"]:
+        """The numbers as they are stored; what Arrow holds, not to be written to."""
         flat = self.table["latent"].combine_chunks().flatten()
-        stored = flat.to_numpy(zero_copy_only=False).reshape(len(self), self.info.latent_size)
-        scales = self.table["latent_scale"].to_numpy() if self.info.dtype == "int8" else None
-        return restore(stored, scales)
+        return flat.to_numpy(zero_copy_only=False).reshape(len(self), self.info.latent_size)
+
+    @property
+    def _scales(self) -> Float[ndarray, " rows"] | None:
+        return self.table["latent_scale"].to_numpy() if self.info.dtype == "int8" else None
 
     @property
     def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:

@@ -55,7 +55,7 @@ def _doubled(split: Split) -> Iterator[str]:
 
 
 def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
-    broken = np.flatnonzero(~np.isfinite(rows.latents).all(axis=1))
+    broken = np.flatnonzero(~rows.finite)
     if len(broken):
         example = rows.ids[broken[0]]
         yield f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as '{example}'; fit it anew or filter them out"
