@@ -92,7 +92,7 @@ def test_missing_slices_are_reported_or_masked(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ImagePositionPatient": [10, 20, 3]}, "1 doubled slices"),
+        ({"ImagePositionPatient": [10, 20, 3]}, r"5 slices in 4 places .*keep the files of one of them"),
         ({"ImageOrientationPatient": [0, 1, 0, 0, 0, 1]}, "mixes orientations"),
         ({"PixelSpacing": [1, 1]}, "mixes orientations or spacings"),
         ({"ImagePositionPatient": [10, 20, 13.6]}, "uneven distances"),
@@ -106,6 +106,38 @@ def test_series_that_are_no_volume_are_refused(tmp_path, changes, said):
         read(tmp_path)
     write_series(tmp_path, stack(), "b")
     assert len(read(tmp_path, skip_bad=True)) == 1
+
+
+def test_echoes_in_one_series_are_refused_with_what_to_do(tmp_path):
+    for echo in ("1", "2", "3"):
+        for height, image in enumerate(stack()):
+            save(ct_slice(image, height * 3, EchoNumbers=echo), tmp_path / f"{echo}_{height}.dcm")
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert "15 slices in 5 places (several echoes, time points or copies?); expected one volume a series: keep" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("signed", "ends"), [(0, 4095), (1, -1)])
+def test_dark_is_low_whatever_the_file_says(tmp_path, signed, ends):
+    pixels = stack()
+    facts = {"PhotometricInterpretation": "MONOCHROME1", "BitsStored": 12, "HighBit": 11, "PixelRepresentation": signed}
+    write_series(tmp_path, pixels, Modality="MR", **facts)
+    (signal,) = read(tmp_path)
+    np.testing.assert_array_equal(signal.values[..., 0], (ends - pixels.transpose(2, 1, 0)) * 2.0 - 1000)
+
+
+def test_hounsfield_units_are_never_turned_over(tmp_path):
+    write_series(tmp_path, stack(), PhotometricInterpretation="MONOCHROME1")
+    (signal,) = read(tmp_path)
+    np.testing.assert_array_equal(signal.values[..., 0], stack().transpose(2, 1, 0) * 2.0 - 1000)
+
+
+@pytest.mark.parametrize(("slope", "dtype"), [(1, "int16"), (0.5, "float32")])
+def test_values_below_zero_outgrow_an_unsigned_file(tmp_path, slope, dtype):
+    write_series(tmp_path, stack(), PixelRepresentation=0, RescaleSlope=slope, RescaleIntercept=-1024)
+    (signal,) = read(tmp_path)
+    assert (signal.values.min() < 0, signal.dtype) == (True, dtype)
 
 
 def test_slices_of_other_shapes_are_refused(tmp_path):

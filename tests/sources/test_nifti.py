@@ -13,9 +13,10 @@ import pytest
 
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing, input_grid
-from medfuncta.signals.signal import ValueRange
+from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.nifti import read_volume
 from medfuncta.sources.table import open_source
+from medfuncta.writers.table import write_signal
 from sources.conformance import check_source
 
 AFFINE = np.array([[0, -2.0, 0, 10], [-1.5, 0, 0, 20], [0, 0, 3.0, -30], [0, 0, 0, 1]])
@@ -45,15 +46,33 @@ def test_ragged_volumes_keep_what_their_files_say(tmp_path, suffix):
         assert signal.range == ValueRange(image.get_fdata().min(), image.get_fdata().max())
 
 
-def test_slope_and_intercept_are_applied(tmp_path):
-    image = volume()
-    image.header.set_slope_inter(0.5, -1000)
-    scaled = nib.Nifti1Image(image.get_fdata() * 0.5 - 1000, AFFINE, image.header)
-    scaled.set_data_dtype(np.int16)
-    nib.save(scaled, tmp_path / "a.nii.gz")
-    values, _, dtype = read_volume(tmp_path / "a.nii.gz")
-    assert dtype == "int16"
-    np.testing.assert_allclose(values[..., 0], image.get_fdata() * 0.5 - 1000, atol=0.05)
+@pytest.mark.parametrize(
+    ("stored", "slope", "intercept", "returned"),
+    [
+        ("int16", 1, 0, "int16"),
+        ("int16", 0.5, -1000, "float32"),  # as ITK and FSL have it: halves are no whole numbers
+        ("uint16", 1, -1024, "int16"),  # CT stored from 0 on
+        ("uint8", 300, 0, "uint16"),
+        ("float64", 2, 1, "float64"),
+    ],
+)
+def test_slope_and_intercept_are_applied_and_their_values_come_back(tmp_path, stored, slope, intercept, returned):
+    raw = np.arange(120).reshape(4, 5, 6).astype(stored)
+    header = nib.Nifti1Header()
+    header.set_data_shape(raw.shape)
+    header.set_data_dtype(raw.dtype)
+    header.set_sform(AFFINE, 1)
+    header.set_slope_inter(slope, intercept)
+    header["vox_offset"] = 352
+    (tmp_path / "a.nii").write_bytes(header.binaryblock + bytes(4) + raw.tobytes(order="F"))
+    values, grid, dtype = read_volume(tmp_path / "a.nii")
+    assert dtype == returned
+    np.testing.assert_allclose(values[..., 0], raw * float(slope) + intercept)
+    signal = Signal("a", values, grid, ValueRange.of(values), dtype=dtype)
+    write_signal(signal, tmp_path / "b.nii")
+    again = nib.load(tmp_path / "b.nii")
+    assert again.get_data_dtype() == returned
+    np.testing.assert_allclose(again.get_fdata(), nib.load(tmp_path / "a.nii").get_fdata())
 
 
 def test_metres_and_microns_become_millimetres(tmp_path):
@@ -86,8 +105,8 @@ def test_colour_voxels_are_channels(tmp_path):
     data = np.zeros((4, 5, 6), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
     data["G"] = 7
     nib.save(nib.Nifti1Image(data, AFFINE), tmp_path / "a.nii")
-    values, _, _ = read_volume(tmp_path / "a.nii")
-    assert values.shape == (4, 5, 6, 3)
+    values, _, dtype = read_volume(tmp_path / "a.nii")
+    assert (values.shape, dtype) == ((4, 5, 6, 3), "uint8")
     np.testing.assert_array_equal(values[0, 0, 0], [0, 7, 0])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.dicom_files import read_dataset, reading
-from medfuncta.sources.volumes import check_claim, physical_grid
+from medfuncta.sources.volumes import check_claim, file_type, physical_grid
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -48,7 +48,7 @@ class Image:
         values: ``[columns, rows, slices, channels]`` float32, or ``[rows, columns, channels]`` for a single slice.
         grid: Where its voxels lie.
         mask: False in slices that are missing, or None.
-        dtype: The type of its stored numbers.
+        dtype: The type of its stored numbers, or a wider one that holds the values.
         unit: ``"HU"`` or ``""``.
         modality: The standard's code in lower case, such as ``"mr"``.
     """
@@ -69,16 +69,15 @@ def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Imag
             and not to be masked.
     """
     frames: list[_Frame] = []
-    facts: tuple[str, str, str] = ("", "", "")
+    stored, unit, modality = np.dtype(np.float32), "", ""
     with reading(name):
         for path in paths:
             data = read_dataset(path)
             _check_claims(name, data, path.stat().st_size, len(paths))
             frames += _frames(data)
-            facts = (_stored_type(data), _unit(data), str(data.get("Modality", "")).lower())
-        if len(frames) == 1:
-            return Image(*_slice(name, frames[0]), None, *facts)
-        return Image(*_volume(name, frames, mask_missing), *facts)
+            stored, unit, modality = _stored_type(data), _unit(data), str(data.get("Modality", "")).lower()
+        values, grid, mask = _volume(name, frames, mask_missing) if len(frames) > 1 else (*_slice(name, frames[0]), None)
+        return Image(values, grid, mask, file_type(stored, values), unit, modality)
 
 
 def _check_claims(name: str, data: Dataset, held: int, files: int) -> None:
@@ -96,11 +95,12 @@ def _frames(data: Dataset) -> list[_Frame]:
     count = int(data.get("NumberOfFrames") or 1)
     pixels = _pixels(data).reshape(count, int(data.Rows), int(data.Columns), -1)
     enhanced = "PerFrameFunctionalGroupsSequence" in data
+    rescaled = pixels.shape[-1] == 1 and "ModalityLUTSequence" not in data  # colour has neither slope nor intercept, a table needs none
     frames = []
     for index in range(count):
-        slope = _look_up(data, index, "PixelValueTransformationSequence", "RescaleSlope") if enhanced else None
-        intercept = _look_up(data, index, "PixelValueTransformationSequence", "RescaleIntercept") if enhanced else None
-        values = pixels[index].astype(np.float32) * np.float32(1 if slope is None else slope) + np.float32(intercept or 0)
+        slope = _look_up(data, index, "PixelValueTransformationSequence", "RescaleSlope") if rescaled else None
+        intercept = _look_up(data, index, "PixelValueTransformationSequence", "RescaleIntercept") if rescaled else None
+        values = (pixels[index] * float(1 if slope is None else slope) + float(intercept or 0)).astype(np.float32)
         spacing = _look_up(data, index, "PixelMeasuresSequence", "PixelSpacing") or data.get("ImagerPixelSpacing")
         spacing = None if not spacing else np.array(spacing, float)
         place = None if spacing is None or not (enhanced or count == 1) else _place(data, index, spacing)
@@ -109,13 +109,18 @@ def _frames(data: Dataset) -> list[_Frame]:
 
 
 def _pixels(data: Dataset) -> np.ndarray:
-    """Stored numbers as the header says they are meant: look-up tables applied, colour as RGB."""
+    """Stored numbers as the header says they are meant: look-up tables applied, more is brighter, colour as RGB."""
     from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
     pixels = data.pixel_array
     if data.PhotometricInterpretation == "PALETTE COLOR":
         return apply_color_lut(pixels, data)
-    return apply_modality_lut(pixels, data) if int(data.get("SamplesPerPixel", 1)) == 1 else pixels
+    if "ModalityLUTSequence" in data:
+        pixels = apply_modality_lut(pixels, data)
+    if data.PhotometricInterpretation == "MONOCHROME1" and not _unit(data):  # Hounsfield units stay what they are
+        lowest_and_highest = -1 if data.PixelRepresentation else 2 ** int(data.BitsStored) - 1  # numbers of so many bits, added up
+        pixels = lowest_and_highest - pixels.astype(np.int64)
+    return pixels
 
 
 def _look_up(data: Dataset, index: int, sequence: str, keyword: str) -> Any:
@@ -202,17 +207,20 @@ def _slots(name: str, places: Sequence[_Place]) -> tuple[np.ndarray, np.ndarray]
     step = float(np.median(gaps))
     doubled = int((gaps < max(step, 1e-3) * 0.05).sum())
     if doubled:
-        raise DataError(f"{name} has {doubled} doubled slices (several volumes in one series?); expected each position once")
+        raise DataError(
+            f"{name} has {len(places)} slices in {len(places) - doubled} places (several echoes, time points or copies?); "
+            "expected one volume a series: keep the files of one of them, or export each as a series of its own"
+        )
     steps = np.rint(gaps / step)
     if np.abs(gaps / step - steps).max() > 0.1 or steps.sum() > 10 * len(places):
         raise DataError(f"{name} has slices at uneven distances; expected multiples of {step:.3g} mm")
     return np.concatenate([[0], np.cumsum(steps)]).astype(int), order
 
 
-def _stored_type(data: Dataset) -> str:
+def _stored_type(data: Dataset) -> np.dtype:
     if "FloatPixelData" in data or "DoubleFloatPixelData" in data:
-        return "float32"
-    return f"{'int' if data.get('PixelRepresentation') else 'uint'}{max(8, int(data.BitsAllocated))}"
+        return np.dtype(np.float32)
+    return np.dtype(f"{'int' if data.get('PixelRepresentation') else 'uint'}{max(8, int(data.BitsAllocated))}")
 
 
 def _unit(data: Dataset) -> str:

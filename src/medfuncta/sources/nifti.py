@@ -29,6 +29,7 @@ from medfuncta.sources.volumes import (
     ValueOptions,
     VolumeOptions,
     check_claim,
+    file_type,
     physical_grid,
     read_at_most,
     volume_signal,
@@ -125,7 +126,7 @@ def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
 
     Returns:
         Physical values ``[*grid.shape, channels]`` float32 (slope and intercept applied); the grid in mm, of 2 axes when there is one
-        slice; the name of the data type on the disk.
+        slice; the name of the data type on the disk, or of one that holds values which slope and intercept have moved out of it.
 
     Raises:
         DataError: If the file is broken, holds less than its header claims, or is not a volume.
@@ -135,9 +136,10 @@ def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
         values = _values(path.name, image)
         affine = np.array(image.affine, float)
         affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
+        stored = np.dtype(image.get_data_dtype())
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
-    return values, physical_grid(path.name, values.shape[:-1], affine), str(image.get_data_dtype())
+    return values, physical_grid(path.name, values.shape[:-1], affine), file_type(stored[0] if stored.names else stored, values)
 
 
 def _image(path: Path) -> nib.Nifti1Image:

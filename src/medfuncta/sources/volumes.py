@@ -16,6 +16,7 @@ from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.options import option
 
 _BLOCK: Final = 2**22  # bytes unpacked at a time
+_WHOLE_TYPES: Final = tuple(np.dtype(name) for name in ("int16", "uint16", "int32"))
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,28 @@ def physical_grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid
         raise DataError(f"the header of {name} places voxels by a matrix that is singular or not finite; repair its affine")
     sizes = np.linalg.norm(affine[:3, : len(shape)], axis=0)
     return Grid(shape, tuple(float(size) for size in sizes), affine, "mm")
+
+
+def file_type(stored: np.dtype, values: np.ndarray) -> str:
+    """The data type that values should be written back in: the one they had in their file, if it can hold them.
+
+    A slope and an intercept in the header may have moved them: beyond that type (CT stored from 0 on, down to -1024 HU) into a wider one
+    of whole numbers, or between whole numbers into float32, which is what ITK and FSL make of such files too.
+
+    Args:
+        stored: On the disk.
+        values: Physical ones.
+
+    >>> file_type(np.dtype("uint16"), np.array([-1024.0, 3071.0]))
+    'int16'
+    """
+    if stored.kind == "f":
+        return "float64" if stored.itemsize >= 8 else "float32"
+    finite = values[np.isfinite(values)]
+    low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
+    wide_enough = (t for t in (stored, *_WHOLE_TYPES) if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    whole = np.array_equal(finite, np.rint(finite))
+    return next(wide_enough, np.dtype(np.float32)).name if whole else "float32"
 
 
 def _one_channel(name: str, values: np.ndarray, channel: int | None) -> np.ndarray:
