@@ -11,7 +11,8 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.table import open_source
 from medfuncta.studies.findings import write_findings
-from medfuncta.studies.missing import FIELD, SPLINES, Depleted, Removal, at_random, every_second, in_gaps, slice_axis
+from medfuncta.studies.missing import at_random, every_second, in_gaps, slice_axis
+from medfuncta.studies.restoration import FIELD, SPLINES, Depleted, Removal
 from medfuncta.studies.table import StudyOptions, run_study
 from tasks.list_source import small_run
 

@@ -6,7 +6,7 @@ import pytest
 
 from medfuncta.errors import DataError
 from medfuncta.sources.table import open_source
-from medfuncta.studies.network import facts_of, held_out, network_for
+from medfuncta.studies.network import facts_of, held_out, network_for, network_like
 from medfuncta.studies.table import StudyOptions
 from tasks.list_source import small_run
 
@@ -21,6 +21,14 @@ def test_a_network_is_trained_when_none_is_given() -> None:
     assert told[0] == "training a shared network on sample:ecg for 1 meta-steps"
     assert told[1].startswith("step 1 of 1: ")
     assert "1 meta-steps, " in facts_of(open_source(ECG), run, 3, options)["shared network"]
+
+
+def test_a_second_network_has_every_setting_of_the_first() -> None:
+    source, options = open_source(ECG), StudyOptions(ECG, steps=1, seed=5, device="cpu")
+    first = network_for(source, options)
+    second = network_like(first, source, StudyOptions(ECG, device="cpu"))
+    assert second.config == first.config
+    assert second.fingerprint == first.fingerprint
 
 
 def test_a_run_of_other_data_is_refused(tmp_path: Path) -> None:

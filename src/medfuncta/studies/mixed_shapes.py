@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.field.run import Run
-from medfuncta.latents.decode import reconstruct
-from medfuncta.latents.fit import fit_latents
+from medfuncta.errors import DataError
+from medfuncta.latents.round_trip import round_trip
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing, Resample
 from medfuncta.signals.signal import Signal
-from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.preprocessed import PreprocessedSource
 from medfuncta.sources.table import open_source
 from medfuncta.studies.findings import Findings, Trial
-from medfuncta.studies.network import facts_of, held_out, network_for
+from medfuncta.studies.network import facts_of, held_out, network_for, network_like
 from medfuncta.studies.pictures import quality_picture
 from medfuncta.studies.table import StudyOptions
 from medfuncta.tasks.metrics import SignalMetrics, measure
@@ -38,12 +36,11 @@ _EXPLANATION: Final = (
 def mixed_shapes(options: StudyOptions) -> Findings:
     """Train and fit both ways, and compare them on the held-out volumes' own grids.
 
+    A run that the options name has learned the volumes as they are; the other network is trained with its settings.
+
     Raises:
-        ConfigError: If a run is given: two are trained here.
-        MedFunctaError: If the data are no volumes on grids of different shapes.
+        MedFunctaError: If the data are no volumes on grids of different shapes, or the run does not fit them.
     """
-    if options.run is not None:
-        raise ConfigError("got a run for a study that trains two of its own; leave it out")
     native = open_source(options.data, skip_bad=options.skip_bad)
     if native.spec.dim != 3:
         raise DataError(f"{native.info.name} holds {native.spec.dim}D signals; expected volumes, 3D")
@@ -55,28 +52,21 @@ def mixed_shapes(options: StudyOptions) -> Findings:
     if len(shapes) < 2:
         raise DataError(f"all volumes of {native.info.name} have the shape {shapes.pop()}; expected several shapes")
     common = [to_common.apply(signal) for signal in signals]
-    runs = [network_for(native, options), network_for(resampled, options)]
+    run = network_for(native, options)
+    second = network_like(run, resampled, options)
+    own = [signal.domain for signal in signals]
     metrics = {
-        AS_THEY_ARE: _fitted(runs[0], signals, signals, options),
-        RESAMPLED: _fitted(runs[1], common, signals, options),
-        RESAMPLING_ALONE: [measure(signal, _back(to_common, there, signal)) for signal, there in zip(signals, common, strict=True)],
+        AS_THEY_ARE: _measured(signals, round_trip(run, signals, device=options.device)),
+        RESAMPLED: _measured(signals, round_trip(second, common, own, device=options.device)),
+        RESAMPLING_ALONE: _measured(signals, map(partial(_back, to_common), common, signals)),
     }
     trial = Trial(f"volumes of {len(shapes)} shapes, on their own grids", metrics)
-    facts = facts_of(native, runs[0], len(signals), options) | {"second network": f"{runs[1].fingerprint}, on the common grid"}
+    facts = facts_of(native, run, len(signals), options) | {"second network": f"{second.fingerprint}, on the common grid"}
     return Findings("Volumes of different shapes", _EXPLANATION, facts, [trial], quality_picture([trial]))
 
 
-def _fitted(run: Run, fitted: Iterable[Signal], originals: Sequence[Signal], options: StudyOptions) -> list[SignalMetrics]:
-    """Fit signals, decode them where their originals lie, and compare."""
-    collected = SignalSet.collect(run.spec, fitted)
-    fit = fit_latents(run, collected, device=options.device)
-    metrics = []
-    for original, header, latent, error in zip(originals, collected.headers, fit.latents, fit.errors, strict=True):
-        if error.isfinite():
-            metrics.append(measure(original, reconstruct(run, latent, header, original.domain)))
-        else:
-            metrics.append(SignalMetrics.failure(original.id, original.label, original.domain.points))
-    return metrics
+def _measured(originals: Iterable[Signal], restored: Iterable[Signal | None]) -> list[SignalMetrics]:
+    return list(map(measure, originals, restored))
 
 
 def _back(preprocessing: Preprocessing, signal: Signal, original: Signal) -> Signal:

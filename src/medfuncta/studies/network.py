@@ -27,7 +27,20 @@ def network_for(source: Source, options: StudyOptions) -> Run:
         run = Run.load(options.run)
         run.spec.check_fits(source.spec)
         return run
-    settings = training_settings(options)
+    return _trained(source, training_settings(options), options)
+
+
+def network_like(run: Run, source: Source, options: StudyOptions) -> Run:
+    """A network trained on another source with every setting of a run.
+
+    Raises:
+        MedFunctaError: If the data cannot be read or do not fit the run.
+    """
+    run.spec.check_fits(source.spec)
+    return _trained(source, run.config.to_dict(), options)
+
+
+def _trained(source: Source, settings: Mapping[str, Mapping[str, Any]], options: StudyOptions) -> Run:
     steps = resolve(source.spec, None, settings).train.steps
 
     def listen(report: StepReport) -> None:

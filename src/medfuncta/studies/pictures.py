@@ -10,6 +10,7 @@ import numpy as np
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.studies.findings import Trial
+from medfuncta.studies.restoration import Depleted, Restoration
 from medfuncta.tasks.figure import ACCENT, BACKGROUND, HAIRLINE, INK, LETTERS, MUTED, SECOND, new_figure
 from medfuncta.tasks.panes import Slice, colours_of, window_of
 from medfuncta.tasks.traces import axis_of, draw_trace, lead_step, observed_values
@@ -17,8 +18,6 @@ from medfuncta.tasks.traces import axis_of, draw_trace, lead_step, observed_valu
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from medfuncta.studies.missing import Depleted, Restoration
 
 _COLOURS: Final = (ACCENT, SECOND, LETTERS)
 """Of methods, in the order of their trial."""
@@ -89,8 +88,9 @@ def _stretches(flags: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def missing_slices_picture(trial: Trial, example: Restoration) -> Figure:
-    """Across and along the removed slices of the first volume: the original, what was left, and what each method made of it."""
+def missing_slices_picture(trials: Sequence[Trial], examples: Sequence[Restoration]) -> Figure:
+    """Across and along the removed slices of the first trial's first volume: original, what was left, and what each method made of it."""
+    trial, example = trials[0], examples[0]
     depleted = example.depleted
     shown: dict[str, Signal] = {"original": depleted.original, "left to fit": depleted.remainder, **dict(_in_order(example))}
     rows = _cuts(depleted)
