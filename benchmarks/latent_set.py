@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.command import main
-from benchmarks.measure import Row, rows_table
+from benchmarks.measure import Row, forget, rows_table
 from medfuncta.cli.command import Command
 from medfuncta.config import Config, FieldConfig
 from medfuncta.field.latent_field import LatentField
@@ -69,9 +69,9 @@ class LatentSetBenchmark(Command):
             "validate": lambda: validate(latent_set),
         }
         for name, step in steps.items():
-            _forget(folder)
+            forget(folder)
             rows += _rows(name, amount, disk["read"], *_seconds(step))
-        _forget(folder)
+        forget(folder)
         taken, _ = _seconds(lambda: LatentSet.open(folder / "set").row(f"signal-{self.rows - 1}"))
         return [*rows, Row("find one row by id", "s", taken)]
 
@@ -134,18 +134,10 @@ def _plain_speeds(path: Path) -> dict[str, float]:
                 pass
 
     speeds = {"write": _PLAIN_BYTES / GIGABYTE / _seconds(write)[0]}
-    _forget(path.parent)
+    forget(path.parent)
     speeds["read"] = _PLAIN_BYTES / GIGABYTE / _seconds(read)[0]
     path.unlink()
     return speeds
-
-
-def _forget(folder: Path) -> None:
-    """Ask the system to drop what it keeps of these files in memory, so that reading them reads the disk."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 if __name__ == "__main__":

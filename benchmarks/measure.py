@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import re
 import statistics
 import time
@@ -152,6 +153,15 @@ def _peak(step: Callable[[], object]) -> float:
 def _resident(field: str) -> float:
     """A memory field of this process's status, in mebibytes."""
     return _kibibytes(Path("/proc/self/status"), field) / 1024
+
+
+def forget(folder: Path) -> None:
+    """Ask the system to drop what it keeps of these files in memory, so that reading them reads the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())  # what is not yet written cannot be dropped
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def free_memory() -> float:

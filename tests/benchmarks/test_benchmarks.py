@@ -9,12 +9,14 @@ import pytest
 from tiny_case import TINY
 
 from benchmarks import case, memory, meta_step
-from benchmarks.command import Benchmark, main
+from benchmarks.command import main
 from benchmarks.decode import Decode
 from benchmarks.fit import Fit
 from benchmarks.memory import Memory
 from benchmarks.meta_step import MetaStep
+from benchmarks.reading import Reading
 from benchmarks.time_to_quality import TimeToQuality
+from medfuncta.cli.command import Command
 
 COLUMNS = {"name", "unit", "ours", "reference", "floor", "ratio"}
 
@@ -27,12 +29,12 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "extra_memory", lambda build, some: build(some)() or 2.0 * some.batch)
 
 
-def run(benchmark: type[Benchmark], arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, float | None]]:
+def run(benchmark: type[Command], arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, float | None]]:
     """The rows by name."""
     assert main(benchmark, [*arguments.split(), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert all(set(row) >= COLUMNS for row in result["rows"])
-    assert result["replaced"] == []
+    assert result.get("replaced", []) == []
     return {row["name"]: row for row in result["rows"]}
 
 
@@ -70,6 +72,16 @@ def test_time_to_quality(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert (tmp_path / "ours.csv").read_text().count("\n") == 2  # the header, and the first validation, which was enough
     assert (tmp_path / "curves.png").stat().st_size > 1000
     assert (tmp_path / "run-1" / "field.json").exists()
+
+
+def test_reading(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = run(Reading, f"--data sample:ecg sample:histology --steps 2 --batch 2 --folder {tmp_path}", capsys)
+    assert len(rows) == 10
+    for name in ("sample:ecg", "sample:histology"):
+        assert rows[f"{name}: read them into the cache"]["ours"] > rows[f"{name}: open the cache"]["ours"] > 0  # type: ignore[operator]
+        for where in ("memory", "the cache on the disk"):
+            assert 0 < rows[f"{name}: share of reading, {where}"]["ours"] < 100  # type: ignore[operator]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
