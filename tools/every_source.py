@@ -1,19 +1,19 @@
-"""Take every data set of a folder the whole way: ``python tools/every_source.py DATA_FOLDER --out DIR [--steps 50] [--only NAME ...]``.
+"""Take every kind of source the whole way: ``python tools/every_source.py DATA_FOLDER --out DIR [--steps 50] [--only NAME ...]``.
 
 DATA_FOLDER is laid out as the development data are: ``mitbih/`` (WFDB), ``hippocampus/`` (NIfTI), ``brain_mr_dicom/`` (DICOM),
-``bloodcells_64.npz``, ``pneumoniamnist_28.npz``, ``bloodsmears/`` and ``fundus/`` (photographs); what is not there is left out. Each is
-trained for a few steps, fitted, evaluated and decoded by the command line in this process, and the decoded file is opened by the
-format's own library and compared with the signal that was read. Writes ``every_source.md`` and ``every_source.json`` into DIR.
+``bloodcells_64.npz``, ``pneumoniamnist_28.npz``, ``bloodsmears/`` and ``fundus/`` (photographs). Other formats and layouts are made from
+them first (``layouts.py``). Each source is trained on for a few steps, fitted, evaluated and decoded by the command line in this process,
+on the grid on which its signals were recorded; the decoded file is opened by the format's own library and compared with what was read
+(``decoded_files.py``). Writes ``every_source.md``, ``every_source.json`` and a folder of reports with pictures into DIR.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,82 +21,99 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-from PIL import Image
+from decoded_files import CHECKS
+from layouts import LAYOUTS
 
 from medfuncta.atomic import write_json, write_text
 from medfuncta.cli.main import main as medfuncta
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
+from medfuncta.sources.file_source import FileSource
+from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
+from medfuncta.writers.table import write_signal
 
-FAST = ("train.inner_steps=5", "train.validate_signals=4", "train.batch=4")
+FAST = ("train.inner_steps=5", "train.validate_signals=4", "train.batch=4", "fit.steps=5")
 """Settings that keep a data set below a minute; they say nothing about how well a field can do."""
-VOLUME = ("train.context_ratio=0.05", "train.batch=2", "field.width=64", "fit.steps=5")
+VOLUME = ("train.context_ratio=0.05", "train.batch=2")
 """What volumes need besides."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A data set of the folder.
+    """A source.
 
     Args:
-        name: Of its folder or file.
-        kind: Of its source.
-        options: Of its source, small enough for a quick look.
+        text: It names the source; ``{data}`` stands for the development data, ``{made}`` for what was made of them.
         suffix: Of the file that a signal is decoded to.
+        sizing: Options that make signals small enough for a quick look.
+        recorded: Names the source that reads the same signals on the grids on which they were recorded; ``text`` when not given.
         split: The one that is evaluated.
         settings: Besides :data:`FAST`.
     """
 
-    name: str
-    kind: str
-    options: str
+    text: str
     suffix: str
+    sizing: str = ""
+    recorded: str = ""
     split: str = "test"
     settings: tuple[str, ...] = ()
 
-    def source(self, folder: Path) -> str:
-        return f"{self.kind}:{folder / self.name}?{self.options}"
+    @property
+    def name(self) -> str:
+        """For people, and for ``--only``."""
+        kind, _, rest = self.text.partition(":")
+        location, _, options = rest.partition("?")
+        size = "_64" if "size=64" in options else ""
+        return f"{kind}:{location.rpartition('/')[2]}{size}"
 
 
 ENTRIES = (
-    Entry("mitbih", "wfdb", "limit=64&per_record=16", ".csv"),
-    Entry("hippocampus", "nifti", "limit=4&spacing=2,2,2", ".nii.gz", settings=VOLUME),
-    Entry(
-        "brain_mr_dicom",
-        "dicom",
-        "val=0&test=0&shape=24,24,22",
-        ".nii.gz",
-        split="train",  # of one patient, who is never cut in two
-        settings=VOLUME,
-    ),
-    Entry("bloodcells_64.npz", "npz", "limit=32", ".png"),
-    Entry("pneumoniamnist_28.npz", "npz", "limit=64", ".png"),
-    Entry("bloodsmears", "images", "limit=24&size=60,80", ".png"),
-    Entry("fundus", "images", "size=72,70", ".png"),
+    Entry("wfdb:{data}/mitbih?limit=64&per_record=16", ".hea"),
+    Entry("nifti:{data}/hippocampus?limit=4", ".nii.gz", "&spacing=2,2,2", settings=VOLUME),
+    Entry("dicom:{data}/brain_mr_dicom?val=0&test=0", ".nii.gz", "&shape=24,24,22", split="train", settings=VOLUME),  # of one patient
+    Entry("npz:{data}/bloodcells_64.npz?limit=16", ".png"),
+    Entry("npz:{data}/pneumoniamnist_28.npz?limit=64", ".tif"),
+    Entry("images:{data}/bloodsmears?limit=6", ".png", "&size=60,80"),
+    Entry("images:{data}/fundus?limit=6", ".tif", "&size=72,70"),
+    Entry("sample:ecg", ".csv"),
+    Entry("sample:slices", ".png", settings=("field.width=32",)),
+    Entry("sample:histology", ".tif"),
+    Entry("sample:volumes", ".nii.gz", settings=VOLUME),
+    Entry("csv:{made}/kaggle?rate=125&limit=64", ".csv"),
+    Entry("nrrd:{made}/nrrd?limit=4", ".nrrd", "&spacing=2,2,2", settings=VOLUME),
+    Entry("medmnist:bloodmnist?root={made}/medmnist&verify=false&limit=32", ".png"),
+    Entry("medmnist:bloodmnist?root={made}/medmnist&verify=false&size=64&limit=16", ".png"),
+    Entry("medmnist:pneumoniamnist?root={made}/medmnist&verify=false&limit=32", ".png"),
+    Entry("medmnist:pneumoniamnist?root={made}/medmnist&verify=false&size=64&limit=16", ".png"),
+    Entry("medmnist:organmnist3d?root={made}/medmnist&verify=false", ".npy", settings=VOLUME),
+    Entry("medmnist:organmnist3d?root={made}/medmnist&verify=false&size=64&limit=2", ".npy", settings=VOLUME),
+    Entry("brats:{made}/brats", ".nii.gz", "?size=32", "nifti:{made}/brats", settings=VOLUME),
+    Entry("lidc:{made}/lidc", ".nii.gz", "?size=32", "dicom:{made}/lidc", settings=VOLUME),
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one data set.
+    """What came of one source.
 
     Args:
-        name, kind, options: Of its entry.
+        name: Of its entry.
+        options: That it was read with.
         signals: Fitted ones, all splits together.
-        shape: Of the signal that was decoded.
+        trained, recorded: Shapes of the signal that was decoded, as it was learned and as it was recorded and decoded.
+        file: Suffix of the decoded file.
         train_seconds, seconds: Of training, and of everything.
         psnr: Mean over the evaluated split, in dB.
         checks: What was compared after decoding, and whether it agreed.
     """
 
     name: str
-    kind: str
     options: str
     signals: int
-    shape: tuple[int, ...]
+    trained: tuple[int, ...]
+    recorded: tuple[int, ...]
+    file: str
     train_seconds: float
     seconds: float
     psnr: float
@@ -117,83 +134,63 @@ def command(*words: str) -> dict[str, Any]:
     return json.loads(text.getvalue())
 
 
-def whole_way(entry: Entry, data: Path, steps: int, folder: Path) -> Row:
-    """Train, fit, evaluate and decode one data set."""
+def whole_way(entry: Entry, places: Mapping[str, Path], steps: int, folder: Path, report: Path) -> Row:
+    """Train, fit, evaluate and decode one source."""
     began = perf_counter()
-    source = entry.source(data)
+    source, recorded = ((text + end).format(**places) for text, end in ((entry.text, entry.sizing), (entry.recorded or entry.text, "")))
     run, latents, decoded = (str(folder / name) for name in ("run", "latents", f"decoded{entry.suffix}"))
     trained = command("train", "--data", source, "--out", run, "--steps", str(steps), "--set", *FAST, *entry.settings)
     fitted = command("fit", run, "--data", source, "--out", latents)
-    evaluated = command("evaluate", run, "--data", source, "--split", entry.split)
-    original = next(open_source(source).signals(entry.split))
-    command("decode", latents, "--id", original.id, "--split", entry.split, "--out", decoded)
+    evaluated = command("evaluate", run, "--data", source, "--split", entry.split, "--out", str(report))
+    small = next(open_source(source).signals(entry.split))
+    original, file = find(open_source(recorded), small.id)
+    command("decode", latents, "--id", small.id, "--split", entry.split, *where(small, original, folder), "--out", decoded)
     return Row(
         entry.name,
-        entry.kind,
-        entry.options,
+        (entry.text + entry.sizing).partition("?")[2].replace("root={made}/medmnist&verify=false", "").strip("&"),
         fitted["signals"],
-        original.values.shape,
+        small.values.shape[:-1],
+        original.values.shape[:-1],
+        entry.suffix,
         trained["seconds"],
         round(perf_counter() - began, 1),
         evaluated["psnr"]["mean"],
-        CHECKS[entry.suffix](original, Path(decoded)),
+        {name: bool(ok) for name, ok in CHECKS[entry.suffix](original, Path(decoded), file).items()},
     )
 
 
-def check_nifti(original: Signal, path: Path) -> dict[str, bool]:
-    """A decoded volume against the signal that was read, by nibabel."""
-    image = nib.load(path)
-    assert isinstance(image, nib.Nifti1Image) and isinstance(original.domain, Grid)
-    return {
-        "shape": image.shape == original.values.shape[:-1],
-        "affine": original.domain.affine is not None and bool(np.allclose(image.affine, original.domain.affine, atol=1e-4)),
-        "unit": image.header.get_xyzt_units()[0] == original.domain.unit,
-        "dtype": image.get_data_dtype() == np.dtype(original.dtype),
-        "finite": bool(np.isfinite(image.get_fdata()).all()),
-    }
+def find(source: Source, id: str) -> tuple[Signal, Path | None]:
+    """A signal by its id, and the file that holds it alone, if there is one."""
+    signal = next(signal for split in source.splits for signal in source.signals(split) if signal.id == id)
+    items = [item for split in source.items.values() for item in split if item.id == id] if isinstance(source, FileSource) else []
+    return signal, items[0].paths[0] if items else None
 
 
-def check_picture(original: Signal, path: Path) -> dict[str, bool]:
-    """A decoded image against the signal that was read, by Pillow; pictures know neither an affine nor a unit."""
-    with Image.open(path) as image:
-        pixels = np.asarray(image)
-    return {
-        "shape": pixels.reshape(*pixels.shape[:2], -1).shape == original.values.shape,
-        "dtype": pixels.dtype == np.dtype(original.dtype),
-        "not blank": int(pixels.min()) < int(pixels.max()),
-    }
-
-
-def check_csv(original: Signal, path: Path) -> dict[str, bool]:
-    """A decoded trace against the signal that was read; the header names the units."""
-    assert isinstance(original.domain, Grid) and original.domain.spacing is not None
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    numbers = np.array(rows, float)
-    return {
-        "shape": numbers[:, 1:].shape == original.values.shape,
-        "spacing": bool(np.allclose(np.diff(numbers[:, 0]), original.domain.spacing[0])),
-        "unit": header == [f"time [{original.domain.unit}]", f"value [{original.unit}]"],
-        "finite": bool(np.isfinite(numbers).all()),
-    }
-
-
-CHECKS: Mapping[str, Callable[[Signal, Path], dict[str, bool]]] = {".nii.gz": check_nifti, ".png": check_picture, ".csv": check_csv}
+def where(small: Signal, original: Signal, folder: Path) -> list[str]:
+    """The options of decode that ask for the grid of the original."""
+    assert isinstance(original.domain, Grid)
+    if small.domain == original.domain:
+        return []
+    if original.domain.affine is None:
+        return ["--shape", ",".join(map(str, original.domain.shape))]
+    write_signal(original, folder / "original.nii.gz")
+    return ["--like", str(folder / "original.nii.gz")]
 
 
 def markdown(rows: Iterable[Row], steps: int) -> str:
     """The table for people."""
     lines = [
-        f"Every data set, {steps} meta-steps with fast settings ({', '.join(FAST)}); these PSNRs show that the way is whole, not its end.",
+        f"Every kind of source, {steps} meta-steps with fast settings ({', '.join(FAST)}).",
+        "These PSNRs show that the way is whole, not its end.",
         "",
-        "| data set | source | signals | shape | seconds | of these training | PSNR (dB) | decoded file agrees in | differs in |",
-        "|---|---|---:|---|---:|---:|---:|---|---|",
+        "| source | options | signals | learned at | decoded at | seconds | training | PSNR (dB) | file | agrees in | differs in |",
+        "|---|---|---:|---|---|---:|---:|---:|---|---|---|",
     ]
     for row in rows:
         agrees, differs = (", ".join(name for name, ok in row.checks.items() if ok is wanted) or "–" for wanted in (True, False))
-        shape = " x ".join(map(str, row.shape))
+        shapes = " | ".join(" x ".join(map(str, shape)) for shape in (row.trained, row.recorded))
         times = f"{row.seconds:.0f} | {row.train_seconds:.0f} | {row.psnr:.1f}"
-        lines.append(f"| {row.name} | `{row.kind}:?{row.options}` | {row.signals} | {shape} | {times} | {agrees} | {differs} |")
+        lines.append(f"| {row.name} | {row.options} | {row.signals} | {shapes} | {times} | {row.file} | {agrees} | {differs} |")
     return "\n".join(lines) + "\n"
 
 
@@ -205,12 +202,17 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--only", nargs="+", choices=[entry.name for entry in ENTRIES], metavar="NAME")
     options = parser.parse_args()
+    chosen = [entry for entry in ENTRIES if entry.name in (options.only or [entry.name])]
     rows: list[Row] = []
-    for entry in ENTRIES:
-        if (options.data / entry.name).exists() and entry.name in (options.only or [entry.name]):
-            print(f"{entry.name} as {entry.kind}", file=sys.stderr, flush=True)
+    with TemporaryDirectory() as made:
+        for name in (name for name in LAYOUTS if any(f"{{made}}/{name}" in entry.text for entry in chosen)):
+            (Path(made) / name).mkdir()
+            LAYOUTS[name](options.data, Path(made) / name)
+        for entry in chosen:
+            print(entry.name, file=sys.stderr, flush=True)
             with TemporaryDirectory() as folder:
-                rows.append(whole_way(entry, options.data, options.steps, Path(folder)))
+                places = {"data": options.data, "made": Path(made)}
+                rows.append(whole_way(entry, places, options.steps, Path(folder), options.out / entry.name.replace(":", "-")))
             write_json(options.out / "every_source.json", {"steps": options.steps, "settings": FAST, "rows": [asdict(row) for row in rows]})
             write_text(options.out / "every_source.md", markdown(rows, options.steps))
     return 0 if rows and all(all(row.checks.values()) for row in rows) else 1
