@@ -85,6 +85,7 @@ def test_unknown_or_mistyped_settings_get_one_line(changes: dict[str, Any], hint
         "inner.momentum=1",
         "inner.momentum=nan",
         "fit.steps=0",
+        "fit.quality=finest",
         "field.omega_first=nan",
         "field.omega_last=inf",
         "field.omega_increment=-10",

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args, get_type_hints
 
 from medfuncta.errors import ConfigError, suggest
 
 T = TypeVar("T")
+
+Quality: TypeAlias = Literal["fast", "paper", "best"]
+QUALITIES: Final = get_args(Quality)
 
 
 @dataclass(frozen=True)
@@ -150,16 +153,29 @@ class FitConfig:
     """Test-time adaptation.
 
     Args:
-        steps: H, inner steps on all points of a signal.
+        steps: H, inner steps on all points of a signal; ``"fast"`` takes none.
         batch: Signals fitted side by side; changes speed and memory, never a latent.
+        quality: ``"paper"`` takes H inner steps, ``"fast"`` a few Gauss-Newton steps in place of them, ``"best"`` Gauss-Newton steps
+            after them until a signal gets no better.
     """
 
     steps: int = 20
     batch: int = 64
+    quality: str = "paper"
 
     def __post_init__(self) -> None:
+        _choose("fit.quality", self.quality, QUALITIES)
         _expect("fit.steps", self.steps, self.steps >= 1, "at least 1")
         _expect("fit.batch", self.batch, self.batch >= 1, "at least 1")
+
+    @property
+    def description(self) -> str:
+        """What a fit does, in words."""
+        return {
+            "fast": "Gauss-Newton steps",
+            "paper": f"{self.steps} inner steps",
+            "best": f"{self.steps} inner steps, then Gauss-Newton steps",
+        }[self.quality]
 
 
 @dataclass(frozen=True)

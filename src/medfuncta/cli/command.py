@@ -28,3 +28,8 @@ class Command(ABC):
         """Print what :meth:`run` gave, as a person or a program wants it."""
         text = json.dumps(result, allow_nan=False) if self.json else self.summary(result)
         sys.stdout.write(text + "\n")
+
+
+def given(**options: object) -> dict[str, object]:
+    """The options that were given: those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, given
+from medfuncta.config import Quality
 
 
 @dataclass(kw_only=True)
@@ -25,6 +26,8 @@ class Evaluate(Command):
     """Folder for report.json, signals.csv, reconstructions.png and report.html."""
     steps: int | None = None
     """H, inner steps of a fit; the run's own when not given."""
+    quality: Quality | None = None
+    """fast: Gauss-Newton steps, quicker than the inner ones; paper: H inner steps; best: on from there until it gets no better."""
     skip_bad: bool = False
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None
@@ -39,7 +42,7 @@ class Evaluate(Command):
 
         run = Run.load(self.run_folder)
         source = open_source(self.data, skip_bad=self.skip_bad)
-        config = run.config.fit if self.steps is None else override(run.config.fit, {"steps": self.steps}, "fit.")
+        config = override(run.config.fit, given(steps=self.steps, quality=self.quality), "fit.")
         with counting("signals") as progress:
             evaluation = evaluate(run, source, split=self.split, config=config, device=self.device, out=self.out, progress=progress)
         report_skipped(source)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, given
+from medfuncta.config import Quality
 
 
 @dataclass(kw_only=True)
@@ -28,6 +29,8 @@ class Fit(Command):
     """Inner steps; the run's own when not given."""
     batch: int | None = None
     """Signals fitted side by side; the run's own when not given."""
+    quality: Quality | None = None
+    """fast: Gauss-Newton steps, quicker than the inner ones; paper: H inner steps; best: on from there until it gets no better."""
     splits: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...")] = None
     """Which splits, such as train val test; all of them when not given."""
     dtype: Literal["float32", "float16", "int8"] = "float32"
@@ -49,8 +52,7 @@ class Fit(Command):
 
         run = Run.load(self.run_folder)
         source = open_source(self.data, skip_bad=self.skip_bad)
-        settings = {name: value for name, value in {"steps": self.steps, "batch": self.batch}.items() if value is not None}
-        config = override(run.config.fit, settings, "fit.")
+        config = override(run.config.fit, given(steps=self.steps, batch=self.batch, quality=self.quality), "fit.")
         with counting("signals") as progress:
             latent_set = create_latent_set(
                 run,

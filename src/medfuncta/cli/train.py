@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, given
 
 
 @dataclass(kw_only=True)
@@ -75,8 +75,7 @@ class Train(Command):
         from medfuncta.config import parse_assignments, read_config_file
 
         merged: dict[str, dict[str, Any]] = {} if self.config is None else read_config_file(self.config)
-        flags = {"steps": self.steps, "batch": self.batch, "seed": self.seed}
-        layers = [parse_assignments(self.set), {"train": {name: value for name, value in flags.items() if value is not None}}]
+        layers = [parse_assignments(self.set), {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)}]
         for layer in layers:
             for section, values in layer.items():
                 merged[section] = {**merged.get(section, {}), **values}

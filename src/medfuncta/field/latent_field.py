@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from collections.abc import Sequence
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from medfuncta.config import FieldConfig
 from medfuncta.field.omega import omegas
 from medfuncta.types import Coordinates, Latents, Values
+
+Shift: TypeAlias = Float[Tensor, "batch #points outputs"]
+"""What a layer adds: the same at every point, or one at each."""
 
 
 class SirenLayer(nn.Module):
@@ -37,10 +41,14 @@ class SirenLayer(nn.Module):
             for parameter in self.shift.parameters():
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
-    def forward(self, inputs: Float[Tensor, "#batch points inputs"], latents: Latents) -> Float[Tensor, "#batch points outputs"]:
+    def shift_of(self, latents: Latents) -> Shift | None:
+        """M phi + m, one shift for all points: ``[batch, 1, outputs]``; None without a shift map."""
+        return None if self.shift is None else self.shift(latents).unsqueeze(1)
+
+    def forward(self, inputs: Float[Tensor, "#batch points inputs"], shift: Shift | None) -> Float[Tensor, "#batch points outputs"]:
         preactivation = self.linear(inputs)
-        if self.shift is not None:
-            preactivation = preactivation + self.shift(latents).unsqueeze(1)  # [batch, 1, outputs]: one shift for all points
+        if shift is not None:
+            preactivation = preactivation + shift
         return torch.sin(self.omega * preactivation)
 
 
@@ -77,12 +85,19 @@ class LatentField(nn.Module):
         for parameter in self.last.parameters():
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
+    def shifts(self, latents: Latents) -> list[Shift | None]:
+        """All that the field sees of a latent: what it adds in each layer 1..K-1, None where that is nothing."""
+        return [layer.shift_of(latents) for layer in self.siren_layers]
+
     def features(self, coordinates: Coordinates, latents: Latents) -> Float[Tensor, "batch points width"]:
         """What the last layer reads: the output of layer K-1."""
-        first, *hidden = self.siren_layers
-        outputs = first(coordinates, latents)
-        for layer in hidden:
-            shifted = layer(outputs, latents)
+        return self._features(coordinates, self.shifts(latents))
+
+    def _features(self, coordinates: Coordinates, shifts: Sequence[Shift | None]) -> Tensor:
+        first, *hidden = zip(self.siren_layers, shifts, strict=True)
+        outputs = first[0](coordinates, first[1])
+        for layer, shift in hidden:
+            shifted = layer(outputs, shift)
             outputs = outputs + shifted if self.config.residual else shifted
         return outputs
 
@@ -96,7 +111,11 @@ class LatentField(nn.Module):
         Returns:
             ``[batch, points, channels]``, near [0, 1] for a trained field.
         """
-        return self.last(self.features(coordinates, latents)) + self.config.output_offset
+        return self.from_shifts(coordinates, self.shifts(latents))
+
+    def from_shifts(self, coordinates: Coordinates, shifts: Sequence[Shift | None]) -> Values:
+        """Values at coordinates for shifts in place of latents; a shift may differ from point to point."""
+        return self.last(self._features(coordinates, shifts)) + self.config.output_offset
 
     def zero_latents(self, batch: int) -> Latents:
         """phi_0 = 0 for ``batch`` signals, with the field's device and floating type."""

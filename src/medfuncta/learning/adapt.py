@@ -63,12 +63,15 @@ def adapt(
 
 def adapt_to(objective: Objective[Any], latents: Latents, points: Points, steps: int, inner: InnerConfig) -> Latents:
     """The latents after ``steps`` inner steps on all points; on the CPU, signals are shared out among the cores."""
-    workers = workers_for(points.values.device) if objective.concurrent else 1
-    share = -(-points.batch // workers)
+
+    def work(mine: Latents, points: Points) -> Latents:
+        return adapt(objective, mine, lambda _: points, steps, inner).latents
+
+    return on_all_cores(work, latents, points) if objective.concurrent else work(latents, points)
+
+
+def on_all_cores(work: Callable[[Latents, Points], Latents], latents: Latents, points: Points) -> Latents:
+    """What ``work`` makes of the latents of some signals; on the CPU, the signals are shared out among the cores."""
+    share = -(-points.batch // workers_for(points.values.device))
     spans = [(start, min(start + share, points.batch)) for start in range(0, points.batch, share)]
-
-    def work(start: int, stop: int) -> Latents:
-        mine = points.signals(start, stop)
-        return adapt(objective, latents[start:stop], lambda _: mine, steps, inner).latents
-
-    return torch.cat(side_by_side([partial(work, *span) for span in spans]))
+    return torch.cat(side_by_side([partial(work, latents[slice(*span)], points.signals(*span)) for span in spans]))

@@ -44,12 +44,20 @@ class Points:
         coordinates = self.coordinates if shared else self.coordinates[start:stop]
         return Points(coordinates, self.values[start:stop], self.weights[start:stop])
 
+    def select(self, which: Int[Tensor, " some"]) -> Points:
+        """The signals of these rows."""
+        coordinates = self.coordinates if len(self.coordinates) == 1 else self.coordinates[which]
+        return Points(coordinates, self.values[which], self.weights[which])
+
     def chunk(self, start: int, stop: int) -> Points:
         """The points from ``start`` to ``stop`` of every signal; weights are kept, so chunks add up to the whole."""
         return Points(self.coordinates[:, start:stop], self.values[:, start:stop], self.weights[:, start:stop])
 
     def chunks(self, size: int) -> Iterator[Points]:
         """The points in pieces of at most ``size``."""
+        if size >= self.count:
+            yield self
+            return
         for start in range(0, self.count, size):
             yield self.chunk(start, start + size)
 

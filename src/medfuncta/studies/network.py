@@ -80,6 +80,6 @@ def facts_of(source: Source, run: Run, signals: int, options: StudyOptions) -> d
         "signals": f"{signals} of the test split, kept apart by {source.info.split_by}",
         "shared network": f"{run.fingerprint}, {trained.get('steps', 'unknown')} meta-steps{psnr}",
         "latent": f"{run.config.field.latent_size:,} numbers a signal",
-        "fit": f"{run.config.fit.steps} inner steps",
+        "fit": run.config.fit.description,
         "seed": str(options.seed),
     }

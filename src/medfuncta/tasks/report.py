@@ -126,6 +126,6 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         "splits kept apart by": source.split_by,
         "shared network": f"{run['fingerprint']}, {run['parameters']:,} parameters",
         "latent": f"{run['latent_size']:,} numbers a signal",
-        "fit": f"{evaluation.fit.steps} inner steps",
+        "fit": evaluation.fit.description,
         "time": f"{evaluation.seconds:.1f} s",
     }
