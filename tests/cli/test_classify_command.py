@@ -29,7 +29,7 @@ def test_all_classifiers_on_latents_in_one_json(tmp_path: Path, capsys: pytest.C
     assert main(arguments) == 0
     output = capsys.readouterr()
     result = json.loads(output.out)
-    assert [report["name"] for report in result["classifiers"]] == ["knn", "logistic", "mlp"]
+    assert [report["name"] for report in result["classifiers"]] == ["knn-1", "knn-3", "logistic", "mlp"]
     assert all(report["metrics"]["balanced_accuracy"]["value"] == 1 for report in result["classifiers"])
     assert result["classes"] == ["well", "ill"]
     assert "mlp, seed 1" in output.err
@@ -50,10 +50,10 @@ def test_the_summary_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_latents_and_signals_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("monai")
     write_blob_set(tmp_path / "set", SIZES)
-    arguments = ["--classifier", "knn,resnet50", "--epochs", "1", "--json"]
+    arguments = ["--classifier", "knn,resnet50", "-k", "5", "--epochs", "1", "--json"]
     assert main(["classify", str(tmp_path / "set"), "--data", archive(tmp_path), *arguments]) == 0
     reports = json.loads(capsys.readouterr().out)["classifiers"]
-    assert [(report["name"], report["inputs"]) for report in reports] == [("knn", "latents"), ("resnet50", "signals")]
+    assert [(report["name"], report["inputs"]) for report in reports] == [("knn-5", "latents"), ("resnet50", "signals")]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_it_leaves_a_page_a_run_a_latent_set_and_a_report_and_may_be_repeated(tm
     assert latents.splits == ("train", "val", "test")
     assert result["latents"] == {"signals": len(latents), "latent_size": 4}
     assert result["reconstruction"]["signals"] == len(latents.split("test"))
-    assert [report["name"] for report in result["classification"]["classifiers"]] == ["knn", "logistic"]
+    assert [report["name"] for report in result["classification"]["classifiers"]] == ["knn-1", "logistic"]
     assert json.loads((out / "report/report.json").read_text())["psnr"] == result["reconstruction"]["psnr"]
     assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == [
         "index.html",

@@ -30,8 +30,8 @@ class Classify(Command):
     classifier: str = "all"
     """knn, logistic, mlp (on latents), resnet50, efficientnet-b0 (on signals), several of them separated by commas, or all that fit what
     was given."""
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 1
-    """Neighbours that vote."""
+    k: Annotated[tuple[int, ...], tyro.conf.arg(aliases=["-k"], metavar="K ...")] = (1, 3)
+    """Neighbours that vote, one k-NN for each number."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """What near means to them."""
     seeds: int = 1

@@ -85,6 +85,6 @@ def demonstrate(
     tell("reconstructing the heartbeats of the test split")
     evaluation = evaluate(training.run, source, out=folder / REPORT_FOLDER)
     tell("classifying them by their latents")
-    classifiers = choose(LATENT_CLASSIFIERS, ["knn", "logistic"], ClassifierOptions())
+    classifiers = choose(LATENT_CLASSIFIERS, ["knn", "logistic"], ClassifierOptions(k=(1,)))
     comparison = compare(examples_of_latents(latents), classifiers)
     return Demonstration(source.info, training, latents, evaluation, comparison, perf_counter() - began)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medfuncta.errors import missing_extra
-from medfuncta.tasks.classify.classifier import Classifier
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.network import NetworkClassifier, Recipe
+from medfuncta.tasks.classify.report import Maker
 from medfuncta.tasks.classify.table import ClassifierOptions, Kind
 
 RECIPE: Final = Recipe(learning_rate=1e-3, epochs=50, batch=32, patience=10)
@@ -107,12 +107,12 @@ def _monai() -> Any:
     return nets
 
 
-def _resnet50(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
-    return ResNet50(labelling, options.recipe(RECIPE), seed)
+def _resnet50(options: ClassifierOptions) -> Mapping[str, Maker]:
+    return {"resnet50": lambda labelling, seed: ResNet50(labelling, options.recipe(RECIPE), seed)}
 
 
-def _efficientnet_b0(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
-    return EfficientNetB0(labelling, options.recipe(RECIPE), seed)
+def _efficientnet_b0(options: ClassifierOptions) -> Mapping[str, Maker]:
+    return {"efficientnet-b0": lambda labelling, seed: EfficientNetB0(labelling, options.recipe(RECIPE), seed)}
 
 
 SIGNAL_CLASSIFIERS: Final[Mapping[str, Kind]] = {"resnet50": _resnet50, "efficientnet-b0": _efficientnet_b0}

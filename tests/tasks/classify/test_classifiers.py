@@ -22,11 +22,12 @@ from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions
 from tasks.classify.blobs import blobs
 
 TASKS = ("multi-class", "multi-label", "ordinal-regression")
-OPTIONS = ClassifierOptions(k=3, metric="euclidean", epochs=12)
+OPTIONS = ClassifierOptions(k=(3,), metric="euclidean", epochs=12)
 
 
 def trained(name: str, data: LabelledData, options: ClassifierOptions = OPTIONS, seed: int = 0) -> Classifier:
-    classifier = choose(LATENT_CLASSIFIERS, [name], options)[name](data.labelling, seed)
+    (maker,) = choose(LATENT_CLASSIFIERS, [name], options).values()
+    classifier = maker(data.labelling, seed)
     classifier.fit(data.train, data.val)
     return classifier
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 from medfuncta.errors import ConfigError, suggest
-from medfuncta.tasks.classify.classifier import Classifier
-from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.logistic import LogisticRegression
 from medfuncta.tasks.classify.mlp import MLP
 from medfuncta.tasks.classify.neighbours import NearestNeighbours
@@ -23,7 +20,7 @@ class ClassifierOptions:
     """What a user may choose; a classifier takes what concerns it.
 
     Args:
-        k: Neighbours that vote.
+        k: Neighbours that vote, one k-NN for each number.
         metric: What near means to them.
         balanced: Weigh every class alike, however rare it is.
         whiten: Principal components of the latents to whiten first, 0 for none.
@@ -31,7 +28,7 @@ class ClassifierOptions:
         epochs: Passes over the training split; None for the network's own number.
     """
 
-    k: int = 1
+    k: tuple[int, ...] = (1, 3)
     metric: Metric = "cosine"
     balanced: bool = False
     whiten: int = 0
@@ -43,20 +40,24 @@ class ClassifierOptions:
         return replace(base, balanced=self.balanced, seconds=self.seconds, epochs=self.epochs or base.epochs)
 
 
-def _neighbours(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
-    return NearestNeighbours(labelling, options.k, options.metric, options.whiten)
+Kind = Callable[[ClassifierOptions], Mapping[str, Maker]]
+"""Makes the classifiers of one kind that the options ask for, by the names that the report gives them."""
 
 
-def _logistic(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
-    return LogisticRegression(labelling, balanced=options.balanced, whiten=options.whiten)
+def _neighbours(options: ClassifierOptions) -> Mapping[str, Maker]:
+    def maker(k: int) -> Maker:
+        return lambda labelling, seed: NearestNeighbours(labelling, k, options.metric, options.whiten)
+
+    return {f"knn-{k}": maker(k) for k in options.k}
 
 
-def _mlp(options: ClassifierOptions, labelling: Labelling, seed: int) -> Classifier:
-    return MLP(labelling, options.recipe(Recipe()), seed, whiten=options.whiten)
+def _logistic(options: ClassifierOptions) -> Mapping[str, Maker]:
+    return {"logistic": lambda labelling, seed: LogisticRegression(labelling, balanced=options.balanced, whiten=options.whiten)}
 
 
-Kind = Callable[[ClassifierOptions, Labelling, int], Classifier]
-"""Makes a classifier of one kind for options, a labelling and a seed."""
+def _mlp(options: ClassifierOptions) -> Mapping[str, Maker]:
+    return {"mlp": lambda labelling, seed: MLP(labelling, options.recipe(Recipe()), seed, whiten=options.whiten)}
+
 
 LATENT_CLASSIFIERS: Final[Mapping[str, Kind]] = {
     "knn": _neighbours,
@@ -67,12 +68,14 @@ LATENT_CLASSIFIERS: Final[Mapping[str, Kind]] = {
 
 
 def choose(known: Mapping[str, Kind], names: Sequence[str], options: ClassifierOptions) -> dict[str, Maker]:
-    """Makers of the classifiers with these names.
+    """Makers of the classifiers of these kinds.
 
     Raises:
         ConfigError: If a name is not known.
     """
+    makers: dict[str, Maker] = {}
     for name in names:
         if name not in known:
             raise ConfigError(f"unknown classifier '{name}'; {suggest(name, known)}")
-    return {name: partial(known[name], options) for name in names}
+        makers |= known[name](options)
+    return makers
