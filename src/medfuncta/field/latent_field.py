@@ -118,5 +118,5 @@ class LatentField(nn.Module):
         return self.last(self._features(coordinates, shifts)) + self.config.output_offset
 
     def zero_latents(self, batch: int) -> Latents:
-        """phi_0 = 0 for ``batch`` signals, with the field's device and floating type."""
-        return self.last.weight.new_zeros(batch, self.config.latent_size)
+        """phi_0 = 0 for ``batch`` signals, with the field's device and floating type: one row in memory, seen ``batch`` times."""
+        return self.last.weight.new_zeros(1, self.config.latent_size).expand(batch, -1)

@@ -71,11 +71,11 @@ def meta_gradient(
         memory: Bytes that kept activations may take. Inner steps beyond it are evaluated again on the way back.
         workers: Groups of signals under way at once; as many as PyTorch has threads on the CPU when None.
     """
-    workers = (workers or workers_for(targets.values.device)) if objective.concurrent else 1
-    group, keep = _plan(objective, targets, contexts, memory // workers, workers)
-    spans = [(start, min(start + group, targets.batch)) for start in range(0, targets.batch, group)]
+    workers = min(workers or workers_for(targets.values.device), targets.batch) if objective.concurrent else 1
+    groups, keep = _plan(objective, targets, contexts, memory // workers, workers)
+    spans = _spans(targets.batch, groups)
 
-    def work(mine: Sequence[tuple[int, int]]) -> tuple[dict[str, Tensor], list[tuple[Losses, Latents]]]:
+    def work(mine: Sequence[tuple[int, int]]) -> tuple[Any, list[tuple[Losses, Latents]]]:
         sums = objective.new_sums()
         results = []
         for start, stop in mine:
@@ -84,17 +84,12 @@ def meta_gradient(
             results.append(
                 _there_and_back(objective, initial[start:stop], targets.signals(start, stop), part, inner, sums, keep, first_order, scale)
             )
-        return objective.finish(sums), results
+        return sums, results
 
-    shares = [spans[worker::workers] for worker in range(min(workers, len(spans)))]
-    done = side_by_side([partial(work, mine) for mine in shares])
-    by_span = dict(zip(itertools.chain(*shares), itertools.chain(*(results for _, results in done)), strict=True))
-    losses, latents = zip(*(by_span[span] for span in spans), strict=True)
-    gradients, *others = (part for part, _ in done)
-    for other in others:
-        for name, gradient in gradients.items():
-            gradient += other[name]
-    return MetaGradient(gradients, torch.cat(losses), torch.cat(latents))
+    share = -(-len(spans) // workers)
+    done = side_by_side([partial(work, spans[first : first + share]) for first in range(0, len(spans), share)])
+    losses, latents = zip(*itertools.chain(*(results for _, results in done)), strict=True)
+    return MetaGradient(objective.finish([sums for sums, _ in done]), torch.cat(losses), torch.cat(latents))
 
 
 def _there_and_back(
@@ -126,13 +121,22 @@ def _there_and_back(
 
 
 def _plan(objective: Objective[Any], targets: Points, contexts: Sequence[ContextIndex], memory: int, workers: int) -> tuple[int, int]:
-    """How many signals at a time, and of how many inner steps the activations are kept (the last ones, which are needed first)."""
-    most = max(1, -(-targets.batch // workers))
+    """Into how many groups the signals go, the same number for each worker, and of how many inner steps activations are kept.
+
+    These are the last steps, which are needed first.
+    """
+    batch = targets.batch
     sizes = [objective.tape_bytes(targets.count if index is None else index.shape[1]) for index in contexts]
     if not sizes or any(size is None for size in sizes):
-        return most, 0
+        return workers, 0
     largest = max(size or 0 for size in sizes)
     whole = memory // (largest * len(sizes))
     if whole >= 1:
-        return min(most, whole), len(sizes)
-    return 1, memory // largest
+        return workers * -(-batch // (workers * min(batch, whole))), len(sizes)
+    return workers * -(-batch // workers), memory // largest
+
+
+def _spans(batch: int, groups: int) -> list[tuple[int, int]]:
+    """The batch cut into groups of about equal size; none is empty."""
+    edges = [index * batch // groups for index in range(groups + 1)]
+    return [span for span in itertools.pairwise(edges) if span[0] < span[1]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -64,8 +64,8 @@ class Objective(ABC, Generic[Sums]):
         """Zero sums for gradients with respect to theta."""
 
     @abstractmethod
-    def finish(self, sums: Sums) -> dict[str, Tensor]:
-        """Gradients by parameter name."""
+    def finish(self, sums: Sequence[Sums]) -> dict[str, Tensor]:
+        """Gradients by parameter name, of the sums of all threads together, which are used up."""
 
     def tape_bytes(self, points: int) -> int | None:
         """Memory of one signal's tape of one inner step with that many points, or None when tapes are not made."""
@@ -129,7 +129,7 @@ class FunctionalObjective(Objective[dict[str, Tensor]]):
         derivative = grad(self._loss_sum, argnums=(0, 1), has_aux=True)
         latent_parts = []
         for chunk in points.chunks(self._chunk):
-            _, derivatives = jvp(lambda phi, chunk=chunk: derivative(parameters, phi, chunk)[0], (latents,), (tangent,))[:2]
+            _, derivatives = jvp(lambda phi, chunk=chunk: derivative(parameters, phi, chunk)[0], (latents.contiguous(),), (tangent,))[:2]
             theta_part, phi_part = derivatives
             _add(sums, theta_part, 1.0)
             latent_parts.append(phi_part)
@@ -138,8 +138,9 @@ class FunctionalObjective(Objective[dict[str, Tensor]]):
     def new_sums(self) -> dict[str, Tensor]:
         return {name: torch.zeros_like(parameter) for name, parameter in self._parameters.items()}
 
-    def finish(self, sums: dict[str, Tensor]) -> dict[str, Tensor]:
-        return sums
+    def finish(self, sums: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        (only,) = sums  # it is not concurrent
+        return only
 
 
 def _total(parts: Any) -> Tensor:

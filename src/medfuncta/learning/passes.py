@@ -13,47 +13,62 @@ import torch
 from torch import Tensor
 
 
-def wave(product: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-    """sin a and c = cos a of a = W h + t."""
+def wave(product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+    """h' = sin a (+ h) and c = cos a of a = W h + t; ``below`` is h when the layer is residual."""
     phase = product + offset
-    return torch.sin(phase), torch.cos(phase)
-
-
-def wave_in_place(product: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-    """:func:`wave`, writing over ``product`` when the shapes allow it: one array less to allocate."""
-    same_shape = offset.ndim < product.ndim or len(product) == len(offset)
-    phase = product.add_(offset) if same_shape else product + offset
     sine = torch.sin(phase)
+    return sine if below is None else sine + below, torch.cos(phase)
+
+
+def wave_in_place(product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+    """:func:`wave`, writing over its own arrays: two of them less to allocate."""
+    phase = product.add_(offset) if len(product) >= len(offset) else product + offset
+    sine = torch.sin(phase)
+    if below is not None:
+        sine += below
     return sine, torch.cos_(phase)
 
 
-def slope_and_bend(descent: Tensor, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:
-    """e = c d and q = d sin a."""
-    return descent * cosine, descent * sine
-
-
-def swing(product: Tensor, offset: Tensor, cosine: Tensor) -> tuple[Tensor, Tensor]:
-    """The tangent a. = W h. + t. and c a. that follows from it."""
+def swing(product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The tangent a. = W h. + t. and h'. = c a. (+ h.); ``below`` is h. when the layer is residual."""
     phase = product + offset
-    return phase, phase * cosine
+    move = phase * cosine
+    return phase, move if below is None else move + below
 
 
-def adjoint(descent: Tensor, cosine: Tensor, bend: Tensor, phase: Tensor) -> Tensor:
-    """e. = c d. - q a."""
-    return torch.addcmul(descent * cosine, bend, phase, value=-1)
+def swing_in_place(product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+    """:func:`swing`, writing over its own arrays."""
+    phase = product.add_(offset)
+    return phase, phase * cosine if below is None else torch.addcmul(below, phase, cosine)
+
+
+def adjoint(
+    descent_tangent: Tensor, cosine: Tensor, descent: Tensor, phase: Tensor, above: Tensor, below: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """e. = c d. - d s a. and e = c d, where s is h' (``above``) less h (``below``) when the layer is residual."""
+    sine = above if below is None else above - below
+    return torch.addcmul(descent_tangent * cosine, descent * phase, sine, value=-1), descent * cosine
+
+
+def adjoint_in_place(
+    descent_tangent: Tensor, cosine: Tensor, descent: Tensor, phase: Tensor, above: Tensor, below: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """:func:`adjoint`, writing over the phase, and over what it has made itself."""
+    bend = phase.mul_(descent) if phase.shape == descent.shape else phase * descent
+    sine = above if below is None else above - below
+    return (descent_tangent * cosine).addcmul_(bend, sine, value=-1), descent * cosine
 
 
 @dataclass(frozen=True)
 class Passes:
     """The elementwise passes in one form."""
 
-    wave: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-    slope_and_bend: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-    swing: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-    adjoint: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    wave: Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+    swing: Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+    adjoint: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
-EAGER = Passes(wave_in_place, slope_and_bend, swing, adjoint)
+EAGER = Passes(wave_in_place, swing_in_place, adjoint_in_place)
 
 
 @cache
@@ -62,12 +77,7 @@ def compiled() -> Passes:
 
     Worth its compilation (about half a minute on two cores, kept in PyTorch's cache on disk) for long runs only.
     """
-    return Passes(
-        wave=torch.compile(wave, dynamic=True),
-        slope_and_bend=torch.compile(slope_and_bend, dynamic=True),
-        swing=torch.compile(swing, dynamic=True),
-        adjoint=torch.compile(adjoint, dynamic=True),
-    )
+    return Passes(torch.compile(wave, dynamic=True), torch.compile(swing, dynamic=True), torch.compile(adjoint, dynamic=True))
 
 
 class Products:

@@ -2,18 +2,20 @@
 
 Notation, for layer k with w folded into its weights (W = w_k W_k, and t = w_k (b_k + M_k phi + m_k) for each signal):
 
-    forward      a = W h + t                h' = sin a  (+ h if residual)      c = cos a
-    backward     e = c d                    d  = W^T e  (+ d)                  d: dL/dh', e: dL/da, q = d sin a
+    forward      a = W h + t                s = sin a, c = cos a        h' = s  (+ h if residual)
+    backward     e = c d                    d <- W^T e  (+ d)           d: dL/dh', e: dL/da = dL/dt of a point
     tangent      a. = W h. + t.             h'. = c a.  (+ h.)
-    its adjoint  e. = c d. - q a.           d. = W^T e. (+ d.)
+    its adjoint  e. = c d. - d s a.         d. <- W^T e. (+ d.)
 
-and d/de of dL/dW = sum e h^T is sum (e. h^T + e h.^T): six products a layer and inner step when the activations h, c, e, q are kept
-(the tape), eight when they are evaluated again. Nothing else of an inner step is stored.
+and d/de of dL/dW = sum e h^T is sum (e. h^T + e h.^T). Of an inner step at most h, c and d are kept (the tape): e, and s = h' - h, cost
+less than reading them back would. That makes six products a layer and inner step, eight when the tape is evaluated again.
+
+Where signals share what a layer reads - one grid, and one latent before the first inner step - it is computed once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -26,7 +28,7 @@ from medfuncta.learning.sweep import SirenSums, Sweep, Tape
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
-_ROWS = 4096  # points processed at a time, all signals of a group together: activations of that many stay in cache
+_CHUNK = 2**17  # numbers of an activation processed at a time, all signals of a group together: they stay in cache
 
 
 class SirenObjective(Objective[SirenSums]):
@@ -35,7 +37,7 @@ class SirenObjective(Objective[SirenSums]):
     Args:
         field: The shared network.
         channel_mean: Average the squared error over channels instead of summing it.
-        chunk: Points a signal that are processed at a time; chosen from the batch when None. Changes results by rounding only.
+        chunk: Points a signal that are processed at a time; chosen from batch and width when None. Changes results by rounding only.
         autocast: ``"bfloat16"`` for matrix products in that type; ``""`` for the field's own.
         compile: Fuse elementwise passes by ``torch.compile``.
     """
@@ -57,10 +59,9 @@ class SirenObjective(Objective[SirenSums]):
         self._first_shifted = 0 if config.shift_first else 1
         layers = list(zip(self._omegas, field.siren_layers, strict=True))
         self._weights = [w * layer.linear.weight for w, layer in layers]
-        self._biases = [w * layer.linear.bias for w, layer in layers]
-        shifts = [(w, layer.shift) for w, layer in layers if layer.shift is not None]
-        self._shift_map = torch.cat([w * shift.weight for w, shift in shifts])  # [all shifts, latent]
-        self._shift_bias = torch.cat([w * shift.bias for w, shift in shifts])
+        self._transposed = [weight.T for weight in self._weights]
+        self._biases = torch.stack([w * (layer.linear.bias + (0 if layer.shift is None else layer.shift.bias)) for w, layer in layers])
+        self._shift_map = torch.cat([w * layer.shift.weight for w, layer in layers if layer.shift is not None])  # [all shifts, latent]
         self._last_weight = field.last.weight.detach()
         self._last_bias = field.last.bias.detach() + config.output_offset
         self._names = [name for name, _ in field.named_parameters()]
@@ -69,196 +70,183 @@ class SirenObjective(Objective[SirenSums]):
 
     @torch.no_grad()
     def losses(self, latents: Latents, points: Points) -> Losses:
-        shifts = self._shifts(latents)
-        return torch.stack([self._forward(chunk, shifts)[1] for chunk in self._chunks(points)]).sum(0)
+        offsets = self._offsets(latents)
+        return torch.stack([self._forward(chunk, offsets)[1] for chunk in self._chunks(points)]).sum(0)
 
     @torch.no_grad()
     def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
-        shifts = self._shifts(latents)
-        losses, shift_gradient = points.weights.new_zeros(points.batch), torch.zeros_like(shifts)
+        offsets = self._offsets(latents)
+        losses, gradient = points.weights.new_zeros(points.batch), self._new_gradient(points)
         sweeps = []
         for chunk in self._chunks(points):
-            sweep, loss = self._forward(chunk, shifts)
-            self._backward(sweep, shift_gradient, bends=keep)
+            sweep, loss = self._forward(chunk, offsets, remember=keep)
+            self._backward(sweep, gradient, remember=keep)
             losses += loss
             if keep:
                 sweeps.append(sweep)
-        tape = Tape(sweeps, shift_gradient) if keep else None
-        return InnerGradient(losses, shift_gradient @ self._shift_map, tape)
+        tape = Tape(sweeps, gradient) if keep else None
+        return InnerGradient(losses, self._of_shifts(gradient) @ self._shift_map, tape)
 
     @torch.no_grad()
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: SirenSums) -> tuple[Losses, Latents]:
-        shifts = self._shifts(latents)
-        losses, shift_gradient = points.weights.new_zeros(points.batch), torch.zeros_like(shifts)
+        offsets = self._offsets(latents)
+        losses, gradient = points.weights.new_zeros(points.batch), self._new_gradient(points)
         for chunk in self._chunks(points):
-            sweep, loss = self._forward(chunk, shifts)
+            sweep, loss = self._forward(chunk, offsets, remember=True)
             sweep.error *= scale
-            self._backward(sweep, shift_gradient, down_to_first=True)
-            self._add_outer(sums, sweep)
+            self._backward(sweep, gradient, sums=sums)
             losses += loss
-        sums.add_shifts(shift_gradient, latents)
-        return losses, shift_gradient @ self._shift_map
+        return losses, self._to_latents(gradient, latents, sums)
 
     @torch.no_grad()
     def directional(self, latents: Latents, tangent: Latents, points: Points, sums: SirenSums, tape: Tape | None = None) -> Latents:
-        shift_tangent = tangent @ self._shift_map.T
-        shift_adjoint = torch.zeros_like(shift_tangent)
-        shift_gradient = torch.zeros_like(shift_tangent) if tape is None else tape.shift_gradient
-        sweeps = self._sweeps_again(latents, points, shift_gradient) if tape is None else tape.sweeps
+        moves = (tangent @ self._shift_map.T).unflatten(1, (-1, 1, self._config.width)).unbind(1)  # t. of each shifted layer
+        adjoint = self._new_gradient(points)
+        gradient = self._new_gradient(points) if tape is None else tape.gradient
+        sweeps = self._sweeps_again(latents, points, gradient) if tape is None else tape.sweeps
         for sweep, chunk in zip(sweeps, self._chunks(points), strict=True):
-            self._tangent(sweep, chunk, shift_tangent, shift_adjoint, sums)
-        sums.add_shifts(shift_adjoint, latents)
-        sums.add_shifts(shift_gradient, tangent)
-        return shift_adjoint @ self._shift_map
+            self._tangent(sweep, chunk, moves, adjoint, sums)
+        sums.add_factors(self._of_shifts(gradient), tangent)
+        return self._to_latents(adjoint, latents, sums)
 
     def new_sums(self) -> SirenSums:
         zeros = torch.zeros_like
-        weights, biases = [zeros(w) for w in self._weights], [zeros(b) for b in self._biases]
-        return SirenSums(weights, biases, zeros(self._last_weight), zeros(self._last_bias), zeros(self._shift_map))
+        return SirenSums([zeros(w) for w in self._weights], zeros(self._biases), zeros(self._last_weight), zeros(self._last_bias))
 
     @torch.no_grad()
-    def finish(self, sums: SirenSums) -> dict[str, Tensor]:
-        if sums.shift_factors:
-            sums.multiply_factors()
-        shift_maps = sums.shift_map.split(self._config.width)
-        found = {"last.weight": sums.last_weight, "last.bias": sums.last_bias}
+    def finish(self, sums: Sequence[SirenSums]) -> dict[str, Tensor]:
+        total, *others = sums
+        for other in others:
+            total.add(other)
+        shift_maps = total.multiply_factors().split(self._config.width)
+        found = {"last.weight": total.last_weight, "last.bias": total.last_bias}
         for k, omega in enumerate(self._omegas):
-            found[f"layers.{k}.linear.weight"] = omega * sums.weights[k]
-            found[f"layers.{k}.linear.bias"] = omega * sums.biases[k]
+            bias = total.biases[k].mul_(omega)
+            found[f"layers.{k}.linear.weight"] = total.weights[k].mul_(omega)
+            found[f"layers.{k}.linear.bias"] = bias
             if k >= self._first_shifted:
                 found[f"layers.{k}.shift.weight"] = shift_maps[k - self._first_shifted].mul_(omega)
-                found[f"layers.{k}.shift.bias"] = omega * sums.biases[k]
+                found[f"layers.{k}.shift.bias"] = bias.clone()
         return {name: found[name] for name in self._names}
 
     def tape_bytes(self, points: int) -> int:
-        arrays = 4 * len(self._weights)  # h, c, e, q of each layer
+        arrays = 3 * len(self._weights)  # h, c, d of each layer
         return arrays * points * self._config.width * self._last_weight.element_size()
+
+    # -- between latents and offsets ----------------------------------------------------------------------------------------------
+
+    def _offsets(self, latents: Tensor) -> list[Tensor]:
+        """t of each layer, ``[batch, 1, width]``; ``[1, 1, width]`` where it is the same for all signals."""
+        rows = latents[:1] if latents.stride(0) == 0 else latents
+        unshifted = [self._biases[:1].unsqueeze(1)] * self._first_shifted
+        shifts = torch.addmm(self._biases[self._first_shifted :].flatten(), rows, self._shift_map.T)
+        return [*unshifted, *shifts.unflatten(1, (-1, 1, self._config.width)).unbind(1)]
+
+    def _new_gradient(self, points: Points) -> Tensor:
+        """Zeros for dL/dt, ``[batch, layers, width]``."""
+        return points.weights.new_zeros(points.batch, len(self._weights), self._config.width)
+
+    def _of_shifts(self, gradient: Tensor) -> Tensor:
+        """Of dL/dt the part that depends on latents, ``[batch, all shifts]``."""
+        return gradient[:, self._first_shifted :].flatten(1)
+
+    def _to_latents(self, gradient: Tensor, latents: Tensor, sums: SirenSums) -> Tensor:
+        """dL/dphi from a dL/dt that is complete, whose parts for biases and shift maps are added to ``sums``."""
+        of_shifts = self._of_shifts(gradient)
+        sums.biases += gradient.sum(0)
+        sums.add_factors(of_shifts, latents)
+        return of_shifts @ self._shift_map
 
     # -- passes over one chunk ----------------------------------------------------------------------------------------------------
 
     def _chunks(self, points: Points) -> Iterator[Points]:
-        return points.chunks(self._chunk or max(1, _ROWS // points.batch))
-
-    def _shifts(self, latents: Tensor) -> Tensor:
-        """w (M phi + m) of all shifted layers, side by side: ``[batch, all shifts]``."""
-        return torch.addmm(self._shift_bias, latents, self._shift_map.T)
-
-    def _of_layer(self, shifts: Tensor, k: int) -> Tensor | None:
-        """The columns of layer ``k``, or None for an unshifted first layer."""
-        column = (k - self._first_shifted) * self._config.width
-        return None if column < 0 else shifts[:, column : column + self._config.width]
+        return points.chunks(self._chunk or max(1, _CHUNK // (points.batch * self._config.width)))
 
     def _residual(self, k: int) -> bool:
         return self._config.residual and k > 0
 
-    def _sweeps_again(self, latents: Tensor, points: Points, shift_gradient: Tensor) -> Iterator[Sweep]:
+    def _sweeps_again(self, latents: Tensor, points: Points, gradient: Tensor) -> Iterator[Sweep]:
         """What a tape would hold, one chunk at a time."""
-        shifts = self._shifts(latents)
+        offsets = self._offsets(latents)
         for chunk in self._chunks(points):
-            sweep, _ = self._forward(chunk, shifts)
-            self._backward(sweep, shift_gradient, bends=True)
+            sweep, _ = self._forward(chunk, offsets, remember=True)
+            self._backward(sweep, gradient, remember=True)
             yield sweep
 
-    def _forward(self, points: Points, shifts: Tensor) -> tuple[Sweep, Losses]:
-        sweep = Sweep()
-        outputs = points.coordinates
-        for k, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
-            inputs, shift = outputs, self._of_layer(shifts, k)
-            product = self._products.times(inputs, weight.T)  # one product serves all signals while they share inputs
-            sine, cosine = self._passes.wave(product, bias if shift is None else (shift + bias).unsqueeze(1))
-            outputs = inputs + sine if self._residual(k) else sine
-            sweep.inputs.append(inputs)
-            sweep.sines.append(sine)
-            sweep.cosines.append(cosine)
-        sweep.features = outputs
-        difference = (outputs @ self._last_weight.T).add_(self._last_bias) - points.values
-        weights = points.weights.unsqueeze(-1)
-        sweep.error = difference * weights
-        losses = (sweep.error * difference).sum((1, 2)) * self._loss_scale
-        sweep.error *= self._error_scale
-        return sweep, losses
+    def _forward(self, points: Points, offsets: Sequence[Tensor], *, remember: bool = False) -> tuple[Sweep, Losses]:
+        state, states, cosines = points.coordinates, [], []
+        for k, (transposed, offset) in enumerate(zip(self._transposed, offsets, strict=True)):
+            if remember:
+                states.append(state)
+            product = self._products.times(state, transposed)
+            state, cosine = self._passes.wave(product, offset, state if self._residual(k) else None)
+            cosines.append(cosine)
+        difference = (state @ self._last_weight.T).add_(self._last_bias) - points.values
+        error = difference * points.weights.unsqueeze(-1)
+        losses = (error * difference).sum((1, 2)) * self._loss_scale
+        error *= self._error_scale
+        return Sweep([*states, state], cosines, error, [None] * len(cosines)), losses
 
-    def _backward(self, sweep: Sweep, shift_gradient: Tensor, *, bends: bool = False, down_to_first: bool = False) -> None:
-        """From the error down to the first layer that matters; adds to ``shift_gradient``, fills slopes and bends."""
-        lowest = 0 if down_to_first else self._first_shifted
-        descent = sweep.error @ self._last_weight
-        sweep.slopes, sweep.bends = [None] * len(self._weights), [None] * len(self._weights)
+    def _backward(self, sweep: Sweep, gradient: Tensor, *, remember: bool = False, sums: SirenSums | None = None) -> None:
+        """From the error down to the first layer that matters. dL/dt is added to ``gradient``, dL/dW to ``sums`` if there are any."""
+        lowest = self._first_shifted if sums is None else 0
+        if sums is not None:
+            self._add_last(sums, sweep.error, sweep.states[-1])
+        descent, of_layers = sweep.error @ self._last_weight, gradient.unbind(1)
         for k in reversed(range(lowest, len(self._weights))):
-            if bends and k >= self._first_shifted:
-                slope, sweep.bends[k] = self._passes.slope_and_bend(descent, sweep.cosines[k], sweep.sines[k])
-            else:
-                slope = descent * sweep.cosines[k]
-            sweep.slopes[k] = slope
-            gradient = self._of_layer(shift_gradient, k)
-            if gradient is not None:
-                gradient += slope.sum(1)
+            if remember:
+                sweep.descents[k] = descent
+            slope = descent * sweep.cosines[k]
+            of_layers[k].add_(slope.sum(1))
+            if sums is not None:
+                self._add_product(sums.weights[k], slope, sweep.states[k])
             if k > lowest:
-                descent = self._descend(slope, descent, k)
-        sweep.sines = []
+                descent = self._descend(slope, descent, k, in_place=not remember)
 
-    def _add_outer(self, sums: SirenSums, sweep: Sweep) -> None:
-        """dL/dW = sum e h^T for every layer."""
-        for k, slope in enumerate(sweep.slopes):
-            assert slope is not None
-            self._add_product(sums.weights[k], slope, sweep.inputs[k])
-            sums.biases[k] += slope.sum((0, 1))
-        self._add_product(sums.last_weight, sweep.error, sweep.features)
-        sums.last_bias += sweep.error.sum((0, 1))
-
-    def _tangent(self, sweep: Sweep, points: Points, shift_tangent: Tensor, shift_adjoint: Tensor, sums: SirenSums) -> None:
+    def _tangent(self, sweep: Sweep, points: Points, shift_moves: Sequence[Tensor], adjoint_sum: Tensor, sums: SirenSums) -> None:
         """The derivative of forward, backward and dL/dtheta along a tangent of the shifts."""
-        phases, moves = self._tangent_forward(sweep, shift_tangent)
-        move = moves[-1]
-        assert move is not None
-        error = (move @ self._last_weight.T).mul_(self._error_scale * points.weights.unsqueeze(-1))
-        self._add_product(sums.last_weight, error, sweep.features)
-        self._add_product(sums.last_weight, sweep.error, move)
-        sums.last_bias += error.sum((0, 1))
-        descent = error @ self._last_weight
+        phases, moves = self._tangent_forward(sweep, shift_moves)
+        error = (moves[-1] @ self._last_weight.T).mul_(self._error_scale * points.weights.unsqueeze(-1))
+        self._add_last(sums, error, sweep.states[-1])
+        self._products.add_times(sums.last_weight, sweep.error.flatten(0, 1).T, moves[-1].flatten(0, 1))
+        descent, of_layers = error @ self._last_weight, adjoint_sum.unbind(1)
         for k in reversed(range(len(self._weights))):
-            phase, bend, slope, move = phases[k], sweep.bends[k], sweep.slopes[k], moves[k]
-            if phase is not None and bend is not None:
-                adjoint = self._passes.adjoint(descent, sweep.cosines[k], bend, phase)
-            else:
+            below = sweep.states[k] if self._residual(k) else None
+            primal, shifted = sweep.descents[k], k - self._first_shifted
+            if shifted < 0 or primal is None:
                 adjoint = descent * sweep.cosines[k]
-            self._add_product(sums.weights[k], adjoint, sweep.inputs[k])
-            if move is not None and slope is not None:
-                self._add_product(sums.weights[k], slope, move)
-            per_signal = adjoint.sum(1)
-            sums.biases[k] += per_signal.sum(0)
-            gradient = self._of_layer(shift_adjoint, k)
-            if gradient is not None:
-                gradient += per_signal
-            if k > 0:
-                descent = self._descend(adjoint, descent, k)
-
-    def _tangent_forward(self, sweep: Sweep, shift_tangent: Tensor) -> tuple[list[Tensor | None], list[Tensor | None]]:
-        """a. of each layer, and h. that each layer (and the last one) reads; None where nothing moves."""
-        phases: list[Tensor | None] = []
-        moves: list[Tensor | None] = [None]
-        for k, weight in enumerate(self._weights):
-            inputs, shift = moves[-1], self._of_layer(shift_tangent, k)
-            if shift is None:
-                phases.append(None)
-                moves.append(None)
-                continue
-            offset, cosine = shift.unsqueeze(1), sweep.cosines[k]
-            if inputs is None:
-                phase, move = offset, offset * cosine
             else:
-                phase, move = self._passes.swing(self._products.times(inputs, weight.T), offset, cosine)
-            if inputs is not None and self._residual(k):
-                move += inputs
+                adjoint, slope = self._passes.adjoint(descent, sweep.cosines[k], primal, phases[shifted], sweep.states[k + 1], below)
+                if shifted > 0:
+                    self._add_product(sums.weights[k], slope, moves[shifted - 1])
+            self._add_product(sums.weights[k], adjoint, sweep.states[k])
+            of_layers[k].add_(adjoint.sum(1))
+            if k > 0:
+                descent = self._descend(adjoint, descent, k, in_place=True)
+
+    def _tangent_forward(self, sweep: Sweep, shift_moves: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """a. and h'. of each shifted layer."""
+        first, *others = shift_moves
+        phases, moves = [first], [first * sweep.cosines[self._first_shifted]]
+        for k, offset in enumerate(others, self._first_shifted + 1):
+            product = self._products.times(moves[-1], self._transposed[k])
+            phase, move = self._passes.swing(product, offset, sweep.cosines[k], moves[-1] if self._residual(k) else None)
             phases.append(phase)
             moves.append(move)
         return phases, moves
 
-    def _descend(self, slope: Tensor, descent: Tensor, k: int) -> Tensor:
-        """W^T e for every point; added to what comes down the residual path, in place."""
+    def _descend(self, slope: Tensor, descent: Tensor, k: int, *, in_place: bool) -> Tensor:
+        """W^T e for every point, added to what comes down the residual path."""
         if not self._residual(k):
             return self._products.times(slope, self._weights[k])
-        self._products.add_times(descent.flatten(0, 1), slope.flatten(0, 1), self._weights[k])
-        return descent
+        total = descent if in_place else descent.clone()
+        self._products.add_times(total.flatten(0, 1), slope.flatten(0, 1), self._weights[k])
+        return total
+
+    def _add_last(self, sums: SirenSums, error: Tensor, state: Tensor) -> None:
+        """The last layer's part of a gradient."""
+        self._add_product(sums.last_weight, error, state)
+        sums.last_bias += error.sum((0, 1))
 
     def _add_product(self, total: Tensor, left: Tensor, right: Tensor) -> None:
         """``total += sum over signals and points of left right^T``; what signals share on the right is not repeated."""

@@ -7,49 +7,65 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-_FACTOR_ROWS = 256  # factors of the shift maps' gradients that gather before they are multiplied
-
 
 @dataclass(eq=False)
 class Sweep:
-    """Activations of one forward and backward pass over one chunk of points; lists run over layers 1..K-1."""
+    """One forward and backward pass over one chunk of points. Arrays are ``[batch | 1, points, width]``: 1 where signals share them."""
 
-    inputs: list[Tensor] = field(default_factory=list)  # h, what each layer reads; [batch | 1, points, width]
-    cosines: list[Tensor] = field(default_factory=list)  # c
-    sines: list[Tensor] = field(default_factory=list)  # sin a, dropped once q is known
-    slopes: list[Tensor | None] = field(default_factory=list)  # e; None where no derivative is needed
-    bends: list[Tensor | None] = field(default_factory=list)  # q
-    features: Tensor = field(default_factory=lambda: torch.empty(0))  # h of the last layer
-    error: Tensor = field(default_factory=lambda: torch.empty(0))  # dL/doutput; [batch, points, channels]
+    states: list[Tensor]  # h that layers 1..K read; without memory only the last
+    cosines: list[Tensor]  # c of layers 1..K-1
+    error: Tensor  # dL/doutput; [batch, points, channels]
+    descents: list[Tensor | None]  # d of layers 1..K-1; None where no derivative is needed or nothing is remembered
 
 
 @dataclass(eq=False)
 class Tape:
-    """All chunks of one inner step, and the shift gradient there."""
+    """All chunks of one inner step, and dL/dt there."""
 
     sweeps: list[Sweep]
-    shift_gradient: Tensor
+    gradient: Tensor
 
 
 @dataclass(eq=False)
 class SirenSums:
-    """Gradients with respect to the folded weights. Those of the shift maps gather as factors, multiplied many at a time."""
+    """Gradients with respect to the folded weights.
+
+    Those of the shift maps, the largest ones, are sums of dL/dt^T phi over signals and steps. The factors gather and are multiplied
+    when they take more memory than their product.
+    """
 
     weights: list[Tensor]
-    biases: list[Tensor]
+    biases: Tensor  # [layers 1..K-1, width]
     last_weight: Tensor
     last_bias: Tensor
-    shift_map: Tensor
-    shift_factors: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # dL/dt [batch, all shifts], phi [batch, latent]
+    shift_map: Tensor | None = None  # [all shifts, latent]
+    factors: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # dL/dt [batch, all shifts], phi [batch, latent]
 
-    def add_shifts(self, gradient: Tensor, latents: Tensor) -> None:
-        """Add ``gradient^T latents`` to the shift maps, now or with the next ones."""
-        self.shift_factors.append((gradient, latents))
-        if sum(len(rows) for rows, _ in self.shift_factors) >= _FACTOR_ROWS:
+    def add_factors(self, gradient: Tensor, latents: Tensor) -> None:
+        """Add ``gradient^T latents`` to the shift maps, now or with later ones."""
+        self.factors.append((gradient, latents))
+        (_, shifts), (_, latent) = gradient.shape, latents.shape
+        if sum(len(rows) for rows, _ in self.factors) * (shifts + latent) > shifts * latent:
             self.multiply_factors()
 
-    def multiply_factors(self) -> None:
-        """Turn the factors that have gathered into their product."""
-        gradients, latents = (torch.cat(rows) for rows in zip(*self.shift_factors, strict=True))
-        self.shift_map.addmm_(gradients.T, latents)
-        self.shift_factors.clear()
+    def multiply_factors(self) -> Tensor:
+        """The gradient of the shift maps, with all factors multiplied that have gathered."""
+        if self.factors:
+            gradients, latents = (torch.cat(rows) for rows in zip(*self.factors, strict=True))
+            self.factors.clear()
+            self.shift_map = gradients.T @ latents if self.shift_map is None else self.shift_map.addmm_(gradients.T, latents)
+        assert self.shift_map is not None  # every worker has at least one signal
+        return self.shift_map
+
+    def add(self, other: SirenSums) -> None:
+        """Add another worker's sums."""
+        for mine, theirs in zip(self.weights, other.weights, strict=True):
+            mine += theirs
+        self.biases += other.biases
+        self.last_weight += other.last_weight
+        self.last_bias += other.last_bias
+        self.factors += other.factors
+        if self.shift_map is None:
+            self.shift_map = other.shift_map
+        elif other.shift_map is not None:
+            self.shift_map += other.shift_map

@@ -11,14 +11,17 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 
 Result = TypeVar("Result")
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
-_LARGEST_KEPT_BLOCK = 2**25  # glibc's upper limit
+_MALLOC_SETTINGS: Final = {  # numbers of <malloc.h>
+    -1: 2**31 - 1,  # M_TRIM_THRESHOLD: free memory to keep
+    -3: 2**25,  # M_MMAP_THRESHOLD: blocks to keep, at glibc's upper limit
+    -8: 1,  # M_ARENA_MAX: what one thread has freed, another can use
+}
 
 
 def workers_for(device: torch.device) -> int:
@@ -53,5 +56,5 @@ def keep_freed_memory() -> None:
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
-            mallopt(_M_TRIM_THRESHOLD, 2**30)
-            mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK)
+            for parameter, value in _MALLOC_SETTINGS.items():
+                mallopt(parameter, value)
