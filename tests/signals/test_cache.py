@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from medfuncta.errors import DataError, MedFunctaError
+from medfuncta.learning.sampler import batch_indices
 from medfuncta.signals.cache import CacheKey, cached
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
@@ -129,16 +131,18 @@ def test_no_signal_and_no_room_are_said_in_a_line(reader: Reader, tmp_path: Path
         read(reader, tmp_path / "file")
 
 
-def test_one_signal_at_a_time_is_in_memory(tmp_path: Path) -> None:
-    import tracemalloc
-
+def test_a_set_larger_than_memory_is_written_and_read_batch_by_batch(tmp_path: Path) -> None:
     def long() -> Iterator[Signal]:
-        for number in range(64):
-            yield Signal(f"s{number}", np.full((512, 512, 1), 0.5, np.float32), Grid((512, 512)), ValueRange(0, 1))
+        for number in range(256):
+            yield Signal(f"s{number}", np.full((256, 256, 1), 0.5, np.float32), Grid((256, 256)), ValueRange(0, 1))
 
     tracemalloc.start()
     signals, _ = cached(SignalSpec(2, 1), long(), tmp_path, KEY)
+    seen = 0
+    for step in range(64):  # an epoch, in the order of training
+        points = signals.points(batch_indices(len(signals), 4, step, seed=0))
+        seen += points.batch * points.count
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert signals.values.nbytes == 64 * 2**20
+    assert signals.values.nbytes == 4 * seen == 64 * 2**20
     assert peak < 16 * 2**20
