@@ -36,7 +36,7 @@ def test_every_signal_is_there_once_with_the_latent_that_fitting_gives(small_run
     assert train.labels.tolist() == [i % 2 for i in range(SIGNALS)]
     np.testing.assert_allclose(train.latents, fit.latents.numpy(), rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(train.psnr, psnr_of(fit.errors).numpy(), rtol=1e-4)
-    assert latent_set.info.fit == {"steps": 2, "batch": 2, "step_size": 0.01, "momentum": 0.0, "channel_mean": False}
+    assert latent_set.info.fit == {"steps": 2, "batch": 2, "quality": "paper", "step_size": 0.01, "momentum": 0.0, "channel_mean": False}
 
 
 def rows_of(latent_set: LatentSet) -> list[Any]:
@@ -56,6 +56,14 @@ def test_a_stopped_fit_goes_on_where_it_was(small_run: Run, tmp_path: Path) -> N
 def test_a_finished_set_is_not_fitted_again(small_run: Run, tmp_path: Path) -> None:
     create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT)
     assert len(create_latent_set(small_run, Smooth(die_at=0), tmp_path / "set", config=FIT)) == 2 * SIGNALS
+
+
+def test_a_set_tells_how_to_fit_a_signal_like_its_own(small_run: Run, tmp_path: Path) -> None:
+    config = FitConfig(steps=3, batch=2, quality="fast")
+    latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=config)
+    assert latent_set.fit_config == config != small_run.config.fit
+    again = fit_latents(latent_set.run, SignalSet.collect(Smooth().spec, [next(Smooth().signals("train"))]), latent_set.fit_config)
+    np.testing.assert_allclose(again.latents[0], latent_set.row("train-0").latent, rtol=1e-3, atol=1e-4)
 
 
 def test_other_settings_or_other_data_are_not_mixed_in(small_run: Run, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Search(Command):
 
         if self.file is not None:
             signal = _one_signal(self.file, self.split, self.id)
-            fitted = fit_latents(latents.run, SignalSet.collect(latents.run.spec, [signal]))
+            fitted = fit_latents(latents.run, SignalSet.collect(latents.run.spec, [signal]), latents.fit_config)
             return signal, fitted.latents[0].numpy(), None
         if self.id is None:
             raise ConfigError("nothing to search for; give --id with a signal of the set, or --file with a source")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from medfuncta.config import FitConfig
 from medfuncta.errors import LatentSetError, suggest
 from medfuncta.field.run import Run
 from medfuncta.latents.decode import reconstruct
@@ -157,6 +158,12 @@ class LatentSet:
         run = Run.load(self.folder / FIELD_FOLDER)
         self.check_field(run)
         return run
+
+    @property
+    def fit_config(self) -> FitConfig:
+        """How to fit a further signal as these were: the settings that the set was made with, the field's own where it does not say."""
+        known = asdict(self.run.config.fit)
+        return FitConfig(**{name: self.info.fit.get(name, value) for name, value in known.items()})  # type: ignore[arg-type]
 
     def check_field(self, run: Run) -> None:
         """Raise unless ``run`` is the field that these latents were fitted with.
