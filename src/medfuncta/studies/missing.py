@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from medfuncta.errors import DataError
+from medfuncta.latents.round_trip import round_trip
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.table import open_source
@@ -17,6 +18,8 @@ from medfuncta.studies.network import facts_of, held_out, network_for
 from medfuncta.studies.pictures import missing_samples_picture, missing_slices_picture
 from medfuncta.studies.restoration import FIELD, SPLINES, Depleted, Flags, Removal, Restoration, restore
 from medfuncta.studies.table import StudyOptions
+from medfuncta.tasks.metrics import measure, summarise
+from medfuncta.tasks.report import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,6 +91,8 @@ class Experiment:
             raise DataError(f"{source.info.name} holds {source.spec.dim}D signals; expected {self.what}, {self.dim}D")
         run = network_for(source, options)
         signals = held_out(source, options)
+        whole = round_trip(run, signals, device=options.device)
+        facts = facts_of(source, run, len(signals), options)
         trials, examples = [], []
         for condition, remove in self.removals.items():
             options.tell(condition)
@@ -96,7 +101,9 @@ class Experiment:
             restorations = restore(run, cases, options.device)
             trials.append(Trial(condition, {method: [r.metrics[method] for r in restorations] for method in (FIELD, *SPLINES)}))
             examples.append(restorations[0])
-        return Findings(self.title, _EXPLANATION, facts_of(source, run, len(signals), options), trials, self.draw(trials, examples))
+            unhurt = summarise([measure(case.target, signal) for case, signal in zip(cases, whole, strict=True)])
+            facts[f"the field on the same points, not removed ({condition})"] = number(unhurt.psnr.mean, 2, " dB")
+        return Findings(self.title, _EXPLANATION, facts, trials, self.draw(trials, examples))
 
 
 missing_samples: Final = Experiment(
