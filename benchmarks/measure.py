@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from medfuncta.cli.table import table
 from medfuncta.errors import MedFunctaError
+
+T = TypeVar("T")
 
 MEBIBYTE: Final = 2**20
 _PEAK_STEPS = 2  # the second one runs on a heap that the first has left behind
@@ -143,11 +145,20 @@ def _report_peak(sender: Any, build: Callable[..., Callable[[], object]], argume
 
 def _peak(step: Callable[[], object]) -> float:
     gc.collect()
-    Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
     before = _resident("VmRSS")
-    for _ in range(_PEAK_STEPS):
-        step()
-    return _resident("VmHWM") - before
+
+    def steps() -> None:
+        for _ in range(_PEAK_STEPS):
+            step()
+
+    return peak_memory(steps)[1] - before
+
+
+def peak_memory(work: Callable[[], T]) -> tuple[T, float]:
+    """What the work gives, and the most mebibytes that were resident in this process meanwhile, all that it held before included."""
+    Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
+    result = work()
+    return result, _resident("VmHWM")
 
 
 def _resident(field: str) -> float:

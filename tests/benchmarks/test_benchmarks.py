@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_case import TINY
 
@@ -12,6 +13,7 @@ from benchmarks import case, memory, meta_step
 from benchmarks.command import main
 from benchmarks.decode import Decode
 from benchmarks.fit import Fit
+from benchmarks.high_resolution import HighResolution
 from benchmarks.memory import Memory
 from benchmarks.meta_step import MetaStep
 from benchmarks.reading import Reading
@@ -82,6 +84,15 @@ def test_reading(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         for where in ("memory", "the cache on the disk"):
             assert 0 < rows[f"{name}: share of reading, {where}"]["ours"] < 100  # type: ignore[operator]
     assert not list(tmp_path.iterdir())
+
+
+def test_high_resolution(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (3, 6, 5), dtype=np.uint8)
+    np.savez(tmp_path / "tiny.npz", train_images=images, test_images=images)
+    rows = run(HighResolution, f"--data npz:{tmp_path / 'tiny.npz'} --steps 2 --signals 2", capsys)
+    (points,) = (row for name, row in rows.items() if name.endswith("6 x 5: points a signal"))
+    assert points["ours"] == 30
+    assert len(rows) == 5 and all(row["ours"] for row in rows.values())
 
 
 def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:

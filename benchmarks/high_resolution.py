@@ -1,0 +1,80 @@
+"""Large signals trained and fitted on all of their points: ``python -m benchmarks.high_resolution --data 'nifti:DIR?shape=64,64,64'``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks.command import main
+from benchmarks.measure import Row, peak_memory, rows_table
+from medfuncta.cli.command import Command
+from medfuncta.config import Config, Quality
+from medfuncta.latents.fit import Fit, fit_latents
+from medfuncta.learning.train import Training, train_network
+from medfuncta.learning.validate import psnr_of
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.source import Source
+from medfuncta.sources.table import open_source
+from medfuncta.workflow import resolve
+
+
+@dataclass(kw_only=True)
+class HighResolution(Command):
+    """Full context in every inner step, in the outer loss and in the fit. The source's own options bring its signals to a size."""
+
+    data: tuple[str, ...]
+    """Sources, such as 'nifti:hippocampus?shape=64,64,64' or 'images:fundus?size=1024,1024&grey=true'."""
+    steps: int = 8
+    """Meta-steps of training, one signal each."""
+    signals: int = 4
+    """Signals to train on; one of the test split is fitted."""
+    quality: Quality = "fast"
+    """How it is fitted."""
+
+    def run(self) -> dict[str, Any]:
+        rows = [row for data in self.data for row in self._rows(data)]
+        settings = {"steps": self.steps, "signals": self.signals, "quality": self.quality, "batch": 1, "context_ratio": 1.0}
+        return {"rows": [asdict(row) for row in rows], "settings": settings}
+
+    def summary(self, result: dict[str, Any]) -> str:
+        return rows_table(Row(**row) for row in result["rows"])
+
+    def _rows(self, data: str) -> Iterator[Row]:
+        source = open_source(data)
+        train, test = _first(source, "train", self.signals), _first(source, "test", 1)
+        config = self._config(source)
+        name = f"{source.info.name} {' x '.join(map(str, test.headers[0].template.values.shape[:-1]))}"
+        with tempfile.TemporaryDirectory() as folder:
+            (training, fitted, seconds), peak = peak_memory(lambda: _train_and_fit(train, test, Path(folder) / "run", config))
+        yield Row(f"{name}: points a signal", "", test.headers[0].domain.points)
+        yield Row(f"{name}: a meta-step", "s", training.progress.seconds / self.steps, note="with its share of one validation")
+        yield Row(f"{name}: fit", "s", seconds)
+        yield Row(f"{name}: PSNR of the fit", "dB", float(psnr_of(fitted.errors)), note=f"after {self.steps} meta-steps")
+        yield Row(f"{name}: peak memory of the process", "MiB", peak, note=f"{self.signals + 1} signals among it")
+
+    def _config(self, source: Source) -> Config:
+        """The settings that fit the data, with all points in every context."""
+        config = resolve(source.spec, None)
+        train = replace(config.train, steps=self.steps, batch=1, context_ratio=1.0, warmup=0, validate_every=self.steps, validate_signals=1)
+        return replace(config, train=train, fit=replace(config.fit, batch=1, quality=self.quality))
+
+
+def _first(source: Source, split: str, count: int) -> SignalSet:
+    return SignalSet.collect(source.spec, islice(source.signals(split), count))
+
+
+def _train_and_fit(train: SignalSet, test: SignalSet, folder: Path, config: Config) -> tuple[Training, Fit, float]:
+    training = train_network(train, train.subset([0]), folder, config, device="cpu")
+    start = time.perf_counter()
+    fitted = fit_latents(training.run, test, config.fit, device="cpu")
+    return training, fitted, time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main(HighResolution))
