@@ -33,9 +33,9 @@ from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
 from medfuncta.writers.table import write_signal
 
-FAST = ("train.inner_steps=5", "train.validate_signals=4", "train.batch=4", "fit.steps=5")
+FAST = ("train.inner_steps=5", "train.validate_signals=4", "train.batch=2", "fit.steps=5")
 """Settings that keep a data set below a minute; they say nothing about how well a field can do."""
-VOLUME = ("train.context_ratio=0.05", "train.batch=2")
+VOLUME = ("train.context_ratio=0.05",)
 """What volumes need besides."""
 
 
@@ -72,10 +72,10 @@ ENTRIES = (
     Entry("wfdb:{data}/mitbih?limit=64&per_record=16", ".hea"),
     Entry("nifti:{data}/hippocampus?limit=4", ".nii.gz", "&spacing=2,2,2", settings=VOLUME),
     Entry("dicom:{data}/brain_mr_dicom?val=0&test=0", ".nii.gz", "&shape=24,24,22", split="train", settings=VOLUME),  # of one patient
-    Entry("npz:{data}/bloodcells_64.npz?limit=16", ".png"),
+    Entry("npz:{data}/bloodcells_64.npz?limit=8", ".png"),
     Entry("npz:{data}/pneumoniamnist_28.npz?limit=64", ".tif"),
-    Entry("images:{data}/bloodsmears?limit=6", ".png", "&size=60,80"),
-    Entry("images:{data}/fundus?limit=6", ".tif", "&size=72,70"),
+    Entry("images:{data}/bloodsmears?limit=6", ".png", "&size=48,64"),
+    Entry("images:{data}/fundus?limit=6", ".tif", "&size=50,48"),
     Entry("sample:ecg", ".csv"),
     Entry("sample:slices", ".png", settings=("field.width=32",)),
     Entry("sample:histology", ".tif"),
@@ -83,9 +83,9 @@ ENTRIES = (
     Entry("csv:{made}/kaggle?rate=125&limit=64", ".csv"),
     Entry("nrrd:{made}/nrrd?limit=4", ".nrrd", "&spacing=2,2,2", settings=VOLUME),
     Entry("medmnist:bloodmnist?root={made}/medmnist&verify=false&limit=32", ".png"),
-    Entry("medmnist:bloodmnist?root={made}/medmnist&verify=false&size=64&limit=16", ".png"),
+    Entry("medmnist:bloodmnist?root={made}/medmnist&verify=false&size=64&limit=8", ".png"),
     Entry("medmnist:pneumoniamnist?root={made}/medmnist&verify=false&limit=32", ".png"),
-    Entry("medmnist:pneumoniamnist?root={made}/medmnist&verify=false&size=64&limit=16", ".png"),
+    Entry("medmnist:pneumoniamnist?root={made}/medmnist&verify=false&size=64&limit=8", ".png"),
     Entry("medmnist:organmnist3d?root={made}/medmnist&verify=false", ".npy", settings=VOLUME),
     Entry("medmnist:organmnist3d?root={made}/medmnist&verify=false&size=64&limit=2", ".npy", settings=VOLUME),
     Entry("brats:{made}/brats", ".nii.gz", "?size=32", "nifti:{made}/brats", settings=VOLUME),
