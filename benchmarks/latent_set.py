@@ -1,4 +1,4 @@
-"""Writing, checking and reading a large latent set, beside what the disk does with the same bytes: ``python -m benchmarks.latent_set``."""
+"""Writing, reading, checking and searching a large latent set, beside the bare disk: ``python -m benchmarks.latent_set``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -23,20 +24,26 @@ from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.validate import validate
-from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.latents.writer import LatentSetWriter, SplitWriter
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.sources.source import SourceInfo
+from medfuncta.tasks.search import all_blocks, nearest
+from medfuncta.tasks.search_index import FaissIndex
+from medfuncta.types import ArrayLatents
 
 GIGABYTE: Final = 1e9
+T = TypeVar("T")
 _PLAIN_BYTES: Final = 2**30
 _BLOCK: Final = 2**24
+_NEIGHBOURS: Final = 10
+_DIRECTIONS: Final = 64
 
 
 @dataclass(kw_only=True)
 class LatentSetBenchmark(Command):
-    """Write synthetic latents, check them, read them; everything is removed afterwards."""
+    """Write synthetic latents, read, check and search them; everything is removed afterwards."""
 
     rows: int = 100_000
     """Signals."""
@@ -44,6 +51,8 @@ class LatentSetBenchmark(Command):
     """P."""
     block: int = 32768
     """Signals handed to the writer at a time."""
+    queries: int = 1000
+    """Signals to find the neighbours of."""
     folder: Path | None = None
     """Where to write; a temporary folder when not given."""
 
@@ -62,7 +71,7 @@ class LatentSetBenchmark(Command):
     def _measure(self, folder: Path) -> list[Row]:
         disk = _plain_speeds(folder / "plain")
         amount = self.rows * self.latent_size * 4 / GIGABYTE
-        rows = _rows("write", amount, disk["write"], *_seconds(lambda: self._write(folder / "set")))
+        rows = _rows("write", amount, disk["write"], *self._write(folder / "set"))
         latent_set = LatentSet.open(folder / "set")
         steps: dict[str, Callable[[], object]] = {
             "read every latent": lambda: sum(len(rows.latents) for rows in latent_set.split("train").batches()),
@@ -70,12 +79,34 @@ class LatentSetBenchmark(Command):
         }
         for name, step in steps.items():
             forget(folder)
-            rows += _rows(name, amount, disk["read"], *_seconds(step))
+            rows += _rows(name, amount, disk["read"], *_timed(step)[1:])
         forget(folder)
-        taken, _ = _seconds(lambda: LatentSet.open(folder / "set").row(f"signal-{self.rows - 1}"))
-        return [*rows, Row("find one row by id", "s", taken)]
+        taken = _timed(lambda: LatentSet.open(folder / "set").row(f"signal-{self.rows - 1}"))[1]
+        return [*rows, Row("find one row by id", "s", taken), *self._search(latent_set, folder / "index")]
 
-    def _write(self, folder: Path) -> None:
+    def _search(self, latent_set: LatentSet, path: Path) -> list[Row]:
+        """Neighbours of new latents by comparing all, and by an index that is made, dropped and opened again."""
+        queries = _latents(np.random.default_rng(1), self.queries, self.latent_size)
+        one, many = "one query", f"{self.queries:,} queries"
+        exact, *taken = _timed(lambda: nearest(queries, all_blocks(latent_set), _NEIGHBOURS))
+        rows = [Row(f"search, {many}", "s", taken[0]), Row(f"search, {many}, processor time", "s", taken[1])]
+        rows.append(Row(f"search, {one}", "s", _timed(lambda: nearest(queries[:1], all_blocks(latent_set), _NEIGHBOURS))[1]))
+        rows.append(Row("make an index", "s", _timed(lambda: FaissIndex.open(path, latent_set, "cosine"))[1]))
+        rows.append(Row("size of the index", "MB", path.stat().st_size / 1e6))
+        index, taken, _ = _timed(lambda: FaissIndex.open(path, latent_set, "cosine"))
+        rows.append(Row("open the index", "s", taken))
+        rows.append(Row(f"search by index, {one}", "s", _timed(lambda: index.search(queries[:1], _NEIGHBOURS))[1]))
+        found, taken, _ = _timed(lambda: index.search(queries, _NEIGHBOURS))
+        shared = [len(np.intersect1d(*pair)) for pair in zip(exact.rows, found.rows, strict=True)]
+        note = f"of the {_NEIGHBOURS} nearest"
+        return [
+            *rows,
+            Row(f"search by index, {many}", "s", taken),
+            Row("found by index", "%", 100 * float(np.mean(shared)) / _NEIGHBOURS, note=note),
+        ]
+
+    def _write(self, folder: Path) -> tuple[float, float]:
+        """The seconds of :func:`_timed` that writing took, without those of making the latents up."""
         field = FieldConfig(layers=3, width=8, latent_size=self.latent_size)
         run = Run(LatentField(field), Config(field=field), SignalSpec(2, 1))
         spec = SignalSpec(2, 1, (8, 8), label_names=("a", "b", "c"), task="multi-class")
@@ -84,14 +115,25 @@ class LatentSetBenchmark(Command):
         target = writer.split("train")
         assert target is not None
         generator = np.random.default_rng(0)
-        latents = generator.standard_normal((self.block, self.latent_size), np.float32)
+        spent = np.zeros(2)
         for start in range(0, self.rows, self.block):
-            count = min(self.block, self.rows - start)
-            headers = [_header(start + i) for i in range(count)]
-            latents[:, 0] = start
-            target.append(table_of(info, headers, latents[:count], generator.normal(35, 3, count)), last_id=headers[-1].id)
-        writer.finish_split(target)
-        writer.finish()
+            headers = [_header(i) for i in range(start, min(start + self.block, self.rows))]
+            latents = _latents(generator, len(headers), self.latent_size)
+            psnr = generator.normal(35, 3, len(headers))
+            spent += _timed(partial(_append, target, info, headers, latents, psnr))[1:]
+        spent += _timed(lambda: (writer.finish_split(target), writer.finish()))[1:]
+        return float(spent[0]), float(spent[1])
+
+
+def _append(target: SplitWriter, info: SetInfo, headers: list[SignalHeader], latents: ArrayLatents, psnr: np.ndarray) -> None:
+    target.append(table_of(info, headers, latents, psnr), last_id=headers[-1].id)
+
+
+def _latents(generator: np.random.Generator, rows: int, size: int) -> ArrayLatents:
+    """Like those of real signals: a few directions hold most of what they differ in."""
+    directions = np.random.default_rng(0).standard_normal((_DIRECTIONS, size), np.float32)
+    spread = generator.standard_normal((rows, _DIRECTIONS), np.float32)
+    return spread @ directions + generator.standard_normal((rows, size), np.float32)
 
 
 _VALUES = np.zeros((8, 8, 1), np.float32)
@@ -110,11 +152,11 @@ def _rows(name: str, amount: float, speed: float, wall: float, processor: float)
     ]
 
 
-def _seconds(step: Callable[[], object]) -> tuple[float, float]:
-    """On the wall, and of the processor."""
+def _timed(step: Callable[[], T]) -> tuple[T, float, float]:
+    """What a step gives, its seconds on the wall, and those of the processor."""
     started, used = time.perf_counter(), time.process_time()
-    step()
-    return time.perf_counter() - started, time.process_time() - used
+    result = step()
+    return result, time.perf_counter() - started, time.process_time() - used
 
 
 def _plain_speeds(path: Path) -> dict[str, float]:
@@ -133,9 +175,9 @@ def _plain_speeds(path: Path) -> dict[str, float]:
             while file.read(_BLOCK):
                 pass
 
-    speeds = {"write": _PLAIN_BYTES / GIGABYTE / _seconds(write)[0]}
+    speeds = {"write": _PLAIN_BYTES / GIGABYTE / _timed(write)[1]}
     forget(path.parent)
-    speeds["read"] = _PLAIN_BYTES / GIGABYTE / _seconds(read)[0]
+    speeds["read"] = _PLAIN_BYTES / GIGABYTE / _timed(read)[1]
     path.unlink()
     return speeds
 

@@ -86,12 +86,13 @@ def _smallest(distances: Float[ndarray, "queries rows"], k: int) -> Int[ndarray,
 
 
 def _distances(queries: Float[ndarray, "queries latent"], block: ArrayLatents, metric: Metric) -> Float[ndarray, "queries rows"]:
-    """Cosine distances, or squared Euclidean ones; Inf for latents that are not finite."""
+    """Cosine distances of queries of length 1, or squared Euclidean ones; Inf for latents that are not finite."""
+    products = queries @ block.T
+    lengths = np.einsum("np,np->n", block, block)  # squared
     if metric == "cosine":
-        distances = 1 - queries @ unit(block).T
+        distances = 1 - products / np.sqrt(np.where(lengths > 0, lengths, 1))
     else:
-        lengths = [np.einsum("np,np->n", each, each) for each in (queries, block)]
-        distances = lengths[0][:, None] + lengths[1] - 2 * (queries @ block.T)
+        distances = np.einsum("np,np->n", queries, queries)[:, None] + lengths - 2 * products
     return np.nan_to_num(np.maximum(distances, 0), nan=np.inf, posinf=np.inf)
 
 

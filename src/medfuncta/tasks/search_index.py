@@ -1,9 +1,8 @@
-"""An approximate index of a large latent set, by FAISS: cells around centres, 8 bits a number."""
+"""An approximate index of a large latent set, by FAISS: cells around centres, 8 bits a number, or 4 where there are very many."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,11 @@ _SAMPLE = 40_000
 """Latents that the centres are learned from."""
 _PER_CELL = 40
 """Of these for each centre, about FAISS's own minimum."""
+_PROBED = 8
+"""A query looks into one of so many cells, and into :data:`_PROBES` at the least."""
 _PROBES = 32
-"""Cells that a query looks into."""
+_MOST_BYTES = 2**30
+"""Of an index with 8 bits a number: making it holds all of it in memory, so beyond this it has 4."""
 
 
 class FaissIndex(Index):
@@ -34,7 +36,7 @@ class FaissIndex(Index):
     def __init__(self, index: Any, metric: Metric) -> None:
         self._index = index
         self._metric: Metric = metric
-        index.nprobe = min(_PROBES, index.nlist)
+        index.nprobe = min(max(_PROBES, index.nlist // _PROBED), index.nlist)
 
     @classmethod
     def open(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
@@ -50,7 +52,7 @@ class FaissIndex(Index):
     def _read(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
         faiss = _faiss()
         try:
-            index = faiss.read_index(str(path))
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)  # the cells stay on the disk until a query looks into them
         except RuntimeError as error:
             raise LatentSetError(f"{path.name} is not a FAISS index; give another name to make one") from error
         expected = (len(latents), latents.info.latent_size, _measure(metric))
@@ -64,30 +66,28 @@ class FaissIndex(Index):
     @classmethod
     def _make(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
         faiss = _faiss()
-        sample = _sample(all_blocks(latents), math.ceil(len(latents) / _SAMPLE))
+        step = math.ceil(len(latents) / _SAMPLE)  # neighbouring rows may be alike
+        sample = np.concatenate([_prepared(block[::step], metric) for block in all_blocks(latents)])
         cells = max(1, min(round(4 * math.sqrt(len(latents))), len(sample) // _PER_CELL))
-        index = faiss.index_factory(latents.info.latent_size, f"IVF{cells},SQ8", _measure(metric))
-        index.train(_prepared(sample, metric))
+        bits = 8 if len(latents) * latents.info.latent_size <= _MOST_BYTES else 4
+        index = faiss.index_factory(latents.info.latent_size, f"IVF{cells},SQ{bits}", _measure(metric))
+        index.train(sample)
         for block in all_blocks(latents):
             index.add(_prepared(block, metric))
         write_atomically(path, lambda temporary: faiss.write_index(index, str(temporary)))
-        return cls(index, metric)
+        return cls._read(path, latents, metric)
 
     def search(self, queries: ArrayLatents, k: int) -> Neighbours:
-        """The nearest rows that the probed cells hold, at distances of the 8-bit latents."""
+        """The nearest rows that the probed cells hold, at distances of the latents as they are stored there."""
         numbers, rows = self._index.search(_prepared(queries, self._metric), k)
         found = int((rows >= 0).sum(axis=1).min())  # cells may hold fewer than k
         distances = 1 - numbers if self._metric == "cosine" else np.sqrt(np.maximum(numbers, 0))
         return Neighbours(rows[:, :found].astype(np.int64), distances[:, :found])
 
 
-def _sample(blocks: Iterable[ArrayLatents], step: int) -> ArrayLatents:
-    """Every so-manieth latent, since neighbouring rows may be alike."""
-    return np.concatenate([block[::step] for block in blocks])
-
-
 def _prepared(latents: ArrayLatents, metric: Metric) -> ArrayLatents:
-    """Of length 1 for cosine similarity, which then is the inner product; latents that are not finite become 0."""
+    """Of length 1 for cosine similarity, which then is the inner product; numbers that are not finite become 0. A copy, which keeps no
+    block alive."""
     finite = np.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
     return unit(finite) if metric == "cosine" else finite
 
