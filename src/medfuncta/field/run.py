@@ -108,7 +108,9 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RunError(f"'{folder}' is not a run: no {METADATA_FILE} in it; give the folder that 'medfuncta train --out' wrote") from error
+        raise RunError(
+            f"'{folder.name}' is not a run: no {METADATA_FILE} in it; give the folder that 'medfuncta train --out' wrote"
+        ) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise RunError(f"{METADATA_FILE} in '{folder.name}' is damaged ({error}); copy the run again") from error
     if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:

@@ -24,6 +24,7 @@ from medfuncta.latents.writer import LatentSetWriter, SplitWriter
 from medfuncta.learning.validate import clamped_errors, psnr_of
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.identity import public_name
 from medfuncta.sources.source import Skipped, Source
 from medfuncta.types import ArrayLatents
 
@@ -42,7 +43,8 @@ def create_latent_set(
 ) -> LatentSet:
     """Fit every signal of a source and write the latents; goes on where an earlier call with the same settings was stopped.
 
-    Signals whose fit does not stay finite have no row; they and files that the source skipped are in ``info.splits[...].left_out``.
+    Signals whose fit does not stay finite have no row; they and files that the source skipped (under a digest of their name) are in
+    ``info.splits[...].left_out``.
 
     Args:
         run: The shared network.
@@ -77,8 +79,13 @@ def create_latent_set(
             _append_fitted(target, run, info, SignalSet.collect(source.spec, block), config, device)
             if progress is not None:
                 progress(writer.info.signals + target.consumed)
-        writer.finish_split(target, source.skipped[skipped_before:])
+        writer.finish_split(target, [_published(entry) for entry in source.skipped[skipped_before:]])
     return writer.finish()
+
+
+def _published(entry: Skipped) -> Skipped:
+    """What a set may tell of a file that was left out: its name, and an error that quotes it, may name a patient."""
+    return Skipped(public_name(entry.name, "hash"), "left out when the source was read")
 
 
 def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal]:
