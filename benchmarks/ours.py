@@ -15,7 +15,7 @@ from medfuncta.field.run import Run
 from medfuncta.latents.fit import Fit, fit_latents
 from medfuncta.learning.context import ContextIndex, draw_context
 from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
-from medfuncta.learning.optimiser import apply_gradients, make_optimiser
+from medfuncta.learning.optimiser import apply_gradients, make_optimisers
 from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
@@ -36,7 +36,7 @@ class Ours:
         self.network = LatentField(case.field, self._generator)
         if weights is not None:
             self.network.load_state_dict(weights)
-        self._optimiser = make_optimiser(self.network, self._config.train)
+        self._optimisers = make_optimisers(self.network, self._config.train)
 
     def points(self, values: np.ndarray) -> Points:
         """Values ``[signals, points, channels]`` as one batch."""
@@ -46,7 +46,7 @@ class Ours:
         """Fresh contexts, the meta-gradient and a step of the optimiser."""
         train = self._config.train
         contexts = [draw_context(points, train, self._generator) for _ in range(train.inner_steps)]
-        apply_gradients(self.network, self._optimiser, self.meta_gradient(points, contexts).gradients, train.learning_rate, train.clip)
+        apply_gradients(self.network, self._optimisers, self.meta_gradient(points, contexts).gradients, train.learning_rate, train.clip)
 
     def meta_gradient(self, points: Points, contexts: Sequence[ContextIndex]) -> MetaGradient:
         """The gradient of a meta-step, with these contexts."""

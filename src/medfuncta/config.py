@@ -96,9 +96,11 @@ class TrainConfig:
         inner_steps: G.
         context_ratio: gamma, the part of a signal's points that an inner step sees.
         context: ``"random"`` draws points independently, ``"stratified"`` one from each stretch of neighbouring points.
+        outer_loss: ``"mean"`` of the signals' squared errors (Eq. 5), or ``"log"``: of their logarithms, so that the mean PSNR is learned.
         first_order: Drop the second-order terms (for comparison; quality suffers).
+        optimiser: ``"adamw"``, or ``"muon"`` for the matrices of layers 2..K-1 with AdamW for all else.
         learning_rate: beta, the peak of the schedule.
-        omega_scaled: Scale the rate of layer k by w_1 / w_k.
+        omega_scaled: Scale AdamW's rate of layer k by w_1 / w_k (Muon's always is).
         weight_decay: AdamW's.
         warmup: Meta-steps of linear warm-up.
         schedule: ``"cosine"`` to zero or ``"constant"``.
@@ -118,7 +120,9 @@ class TrainConfig:
     inner_steps: int = 10
     context_ratio: float = 1.0
     context: str = "random"
+    outer_loss: str = "mean"
     first_order: bool = False
+    optimiser: str = "adamw"
     learning_rate: float = 1e-4
     omega_scaled: bool = False
     weight_decay: float = 1e-2
@@ -142,6 +146,8 @@ class TrainConfig:
         _expect("train.seed", self.seed, 0 <= self.seed < 2**63, "at least 0 and below 2^63")
         _expect("train.context_ratio", self.context_ratio, 0 < self.context_ratio <= 1, "more than 0 and at most 1")
         _choose("train.context", self.context, ("random", "stratified"))
+        _choose("train.outer_loss", self.outer_loss, ("mean", "log"))
+        _choose("train.optimiser", self.optimiser, ("adamw", "muon"))
         _choose("train.schedule", self.schedule, ("cosine", "constant"))
         _choose("train.dtype", self.dtype, ("float32", "float64"))
         _choose("train.autocast", self.autocast, ("", "bfloat16"))

@@ -47,8 +47,9 @@ class Killed(Exception):
     pass
 
 
-def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path) -> None:
-    config = tiny(steps=9)
+@pytest.mark.parametrize("options", [{}, {"optimiser": "muon", "outer_loss": "log"}], ids=["adamw", "muon"])
+def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path, options: dict[str, str]) -> None:
+    config = tiny(steps=9, **options)
 
     def kill_at_five(report: StepReport) -> None:
         if report.progress.step == 5:

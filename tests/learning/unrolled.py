@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +34,15 @@ def draw(points: Points, steps: int, ratio: float = 0.5, seed: int = 2) -> list[
 
 
 def unrolled_loss(
-    field: nn.Module, parameters: dict[str, Tensor], points: Points, contexts: Sequence[ContextIndex], inner: InnerConfig, latent_size: int
+    field: nn.Module,
+    parameters: dict[str, Tensor],
+    points: Points,
+    contexts: Sequence[ContextIndex],
+    inner: InnerConfig,
+    latent_size: int,
+    of_losses: Callable[[Tensor], Tensor] = Tensor.mean,
 ) -> Tensor:
-    """The outer loss with an autograd graph through the whole inner loop, written out plainly."""
+    """The outer loss, a number from those of the signals, with an autograd graph through the whole inner loop, written out plainly."""
 
     def losses(latents: Tensor, some: Points) -> Tensor:
         error = (functional_call(field, parameters, (some.coordinates, latents)) - some.values).square()
@@ -49,7 +55,7 @@ def unrolled_loss(
         (gradient,) = torch.autograd.grad(losses(latents, context_points(points, index)).sum(), latents, create_graph=True)
         velocity = inner.momentum * velocity + gradient
         latents = latents - inner.step_size * velocity
-    return losses(latents, points).mean()
+    return of_losses(losses(latents, points))
 
 
 def relative_error(got: dict[str, Tensor], expected: Sequence[Tensor]) -> float:
@@ -57,7 +63,13 @@ def relative_error(got: dict[str, Tensor], expected: Sequence[Tensor]) -> float:
     return float((a - b).norm() / b.norm())
 
 
-def reference(field: LatentField, points: Points, contexts: Sequence[ContextIndex], inner: InnerConfig) -> list[Tensor]:
+def reference(
+    field: LatentField,
+    points: Points,
+    contexts: Sequence[ContextIndex],
+    inner: InnerConfig,
+    of_losses: Callable[[Tensor], Tensor] = Tensor.mean,
+) -> list[Tensor]:
     parameters = {name: p.detach().clone().requires_grad_() for name, p in field.named_parameters()}
-    loss = unrolled_loss(field, parameters, points, contexts, inner, field.config.latent_size)
+    loss = unrolled_loss(field, parameters, points, contexts, inner, field.config.latent_size, of_losses)
     return list(torch.autograd.grad(loss, list(parameters.values())))

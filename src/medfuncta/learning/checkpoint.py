@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,7 +18,7 @@ from medfuncta.errors import RunError
 from medfuncta.field.latent_field import LatentField
 from medfuncta.learning.optimiser import WeightAverage
 
-_FORMAT = "medfuncta-checkpoint-1"
+_FORMAT = "medfuncta-checkpoint-2"
 Settings: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -46,7 +46,7 @@ class TrainingState:
     """All that a meta-step changes."""
 
     network: LatentField
-    optimiser: torch.optim.Optimizer
+    optimisers: Sequence[torch.optim.Optimizer]
     average: WeightAverage
     generator: torch.Generator
     progress: Progress
@@ -86,8 +86,9 @@ class TrainingState:
         tensors = {f"network.{name}": p.detach() for name, p in self.network.named_parameters()}
         tensors |= {f"average.{name}": p for name, p in self.average.sums.items()}
         tensors["generator"] = self.generator.get_state()
-        for number, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{key}": value for key, value in state.items()}
+        for which, optimiser in enumerate(self.optimisers):
+            for number, state in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{which}.{number}.{key}": value for key, value in state.items()}
         return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
 
     def _load(self, tensors: dict[str, Tensor]) -> None:
@@ -97,13 +98,13 @@ class TrainingState:
             for name, total in self.average.sums.items():
                 total.copy_(tensors[f"average.{name}"])
         self.generator.set_state(tensors["generator"])
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition(".")
-            if kind == "optimiser":
-                number, _, key = rest.partition(".")
-                state.setdefault(int(number), {})[key] = tensor
-        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        for which, optimiser in enumerate(self.optimisers):
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in tensors.items():
+                if name.startswith(f"optimiser.{which}."):
+                    number, key = name.split(".")[2:]
+                    state.setdefault(int(number), {})[key] = tensor
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 def _check_settings(stored: Settings, config: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,20 +12,33 @@ from medfuncta.config import TrainConfig
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.omega import omegas
 
+_MUON = 5.0  # undoes Muon's own factor of 0.2, so that its steps have the root mean square of Adam's
 
-def make_optimiser(network: LatentField, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW with one group a layer, whose ``scale`` multiplies the rate of every meta-step.
 
-    With ``omega_scaled`` layer k has the scale w_1 / w_k: a sign-like step such as Adam's moves w W in proportion to w, so equal motion of
-    all layers asks for rates in inverse proportion (for SGD it would be w squared; paper, Eq. 3).
+def make_optimisers(network: LatentField, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """AdamW with one group a layer; with ``"muon"`` the matrices of layers 2..K-1 go to Muon instead (Jordan et al. 2024).
+
+    The ``scale`` of a group multiplies the rate of every meta-step. With ``omega_scaled``, and for Muon always, layer k has the scale
+    w_1 / w_k: a step of given size, such as Adam's or Muon's, moves w W in proportion to w, so equal motion of all layers asks for rates in
+    inverse proportion (for SGD it would be w squared; paper, Eq. 3).
     """
     schedule = omegas(network.config)
-    modules = [*network.layers, network.last]
+    scales = [schedule[0] / omega for omega in schedule]
+    hidden = network.siren_layers[1:] if config.optimiser == "muon" else []
+    matrices = [[parameter for parameter in layer.parameters() if parameter.ndim == 2] for layer in hidden]
+    taken = {id(parameter) for group in matrices for parameter in group}
     groups = [
-        {"params": list(module.parameters()), "scale": schedule[0] / omega if config.omega_scaled else 1.0}
-        for module, omega in zip(modules, schedule, strict=True)
+        {"params": [p for p in module.parameters() if id(p) not in taken], "scale": scale if config.omega_scaled else 1.0}
+        for module, scale in zip([*network.layers, network.last], scales, strict=True)
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    ]
+    if matrices:
+        groups = [{"params": group, "scale": _MUON * scale} for group, scale in zip(matrices, scales[1:-1], strict=True)]
+        decay = config.weight_decay
+        optimisers.append(torch.optim.Muon(groups, lr=config.learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+    return optimisers
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
@@ -39,9 +52,9 @@ def rate_at(step: int, config: TrainConfig) -> float:
 
 
 def apply_gradients(
-    network: LatentField, optimiser: torch.optim.Optimizer, gradients: Mapping[str, Tensor], rate: float, clip: float
+    network: LatentField, optimisers: Sequence[torch.optim.Optimizer], gradients: Mapping[str, Tensor], rate: float, clip: float
 ) -> float:
-    """One step of the optimiser, unless the gradient is not finite.
+    """One step of the optimisers, unless the gradient is not finite.
 
     Returns:
         The norm of the meta-gradient before clipping; when it is not finite nothing was changed.
@@ -53,10 +66,11 @@ def apply_gradients(
         if 0 < clip < norm:
             for gradient in gradients.values():
                 gradient *= clip / norm
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["scale"]
-        optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["scale"]
+            optimiser.step()
+    network.zero_grad(set_to_none=True)
     return norm
 
 

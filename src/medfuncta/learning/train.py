@@ -18,8 +18,9 @@ from medfuncta.field.latent_field import LatentField
 from medfuncta.field.run import METADATA_FILE, Run, default_device
 from medfuncta.learning.checkpoint import Progress, TrainingState
 from medfuncta.learning.context import draw_context
+from medfuncta.learning.log_loss import LogLoss
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimiser, rate_at
+from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
 from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.siren_objective import SirenObjective
@@ -108,8 +109,8 @@ def train_network(
 def _new_state(config: Config, device: torch.device) -> TrainingState:
     generator = torch.Generator().manual_seed(config.train.seed)
     network = LatentField(config.field, generator).to(device, getattr(torch, config.train.dtype))
-    optimiser = make_optimiser(network, config.train)
-    return TrainingState(network, optimiser, WeightAverage(network, config.train.average), generator, Progress())
+    optimisers = make_optimisers(network, config.train)
+    return TrainingState(network, optimisers, WeightAverage(network, config.train.average), generator, Progress())
 
 
 def _loop(
@@ -153,8 +154,9 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
     indices = batch_indices(len(train), settings.batch, progress.step, settings.seed)
     points = train.points(indices).to(weight.device, weight.dtype)
     contexts = [draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)]
+    objective = SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, compile=settings.compile)
     result = meta_gradient(
-        SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, compile=settings.compile),
+        LogLoss(objective) if settings.outer_loss == "log" else objective,
         network.zero_latents(points.batch),
         points,
         contexts,
@@ -162,7 +164,7 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         first_order=settings.first_order,
         memory=settings.memory_mb * 2**20,
     )
-    norm = apply_gradients(network, state.optimiser, result.gradients, rate_at(progress.step, settings), settings.clip)
+    norm = apply_gradients(network, state.optimisers, result.gradients, rate_at(progress.step, settings), settings.clip)
     progress.step += 1
     if math.isfinite(norm):
         state.average.update(network)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from training_data import TINY
+
+from medfuncta.field.latent_field import LatentField
+from medfuncta.field.omega import omegas
+from medfuncta.learning.optimiser import apply_gradients, make_optimisers
+
+RATE = 1e-3
+MATRICES = {f"layers.{k}.{kind}.weight" for k in (1, 2) for kind in ("linear", "shift")}
+
+
+def network(latent_size: int = 8) -> LatentField:
+    return LatentField(replace(TINY.field, latent_size=latent_size))
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_every_parameter_has_one_optimiser(optimiser: str) -> None:
+    field = network()
+    optimisers = make_optimisers(field, replace(TINY.train, optimiser=optimiser))
+    held = Counter(id(p) for each in optimisers for group in each.param_groups for p in group["params"])
+    assert held == Counter(id(p) for p in field.parameters())
+
+
+def test_muon_has_the_hidden_matrices_only() -> None:
+    field = network()
+    adam, muon = make_optimisers(field, replace(TINY.train, optimiser="muon"))
+    taken = {id(p) for group in muon.param_groups for p in group["params"]}
+    assert {name for name, p in field.named_parameters() if id(p) in taken} == MATRICES
+    assert isinstance(adam, torch.optim.AdamW) and isinstance(muon, torch.optim.Muon)
+
+
+@pytest.mark.parametrize("latent_size", [4, 64])
+def test_a_muon_step_is_as_large_as_one_of_adam_divided_by_omega(latent_size: int) -> None:
+    field = network(latent_size)
+    before = {name: p.detach().clone() for name, p in field.named_parameters()}
+    optimisers = make_optimisers(field, replace(TINY.train, optimiser="muon", weight_decay=0.0))
+    generator = torch.Generator().manual_seed(0)
+    gradients = {name: torch.randn(p.shape, generator=generator) for name, p in field.named_parameters()}
+    apply_gradients(field, optimisers, gradients, RATE, 0.0)
+    schedule = omegas(field.config)
+    for name, parameter in field.named_parameters():
+        scale = schedule[0] / schedule[int(name.split(".")[1])] if name in MATRICES else 1.0
+        moved = (parameter.detach() - before[name]).square().mean().sqrt()
+        assert float(moved) == pytest.approx(RATE * scale, rel=0.3), name  # Muon's singular values are 1 to within 0.3
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
+    field = network()
+    before = {name: p.detach().clone() for name, p in field.named_parameters()}
+    optimisers = make_optimisers(field, replace(TINY.train, optimiser="muon"))
+    gradients = {name: torch.full_like(p, torch.nan) for name, p in field.named_parameters()}
+    assert math.isnan(apply_gradients(field, optimisers, gradients, RATE, 1.0))
+    assert all(torch.equal(p, before[name]) for name, p in field.named_parameters())
