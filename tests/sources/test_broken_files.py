@@ -7,6 +7,7 @@ import gzip
 import io
 import struct
 import tracemalloc
+import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -215,6 +216,15 @@ def archive(**arrays: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def claiming(shape: tuple[int, ...]) -> bytes:
+    """An archive whose array has a header and no data."""
+    member, stream = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(stream, "w") as zipped:
+        zipped.writestr("train_images.npy", member.getvalue())
+    return stream.getvalue()
+
+
 def npz_files() -> dict[str, bytes]:
     images = np.random.default_rng(0).integers(0, 255, (6, 8, 9), np.uint8)
     good = archive(train_images=images, train_labels=np.zeros((6, 1), np.uint8))
@@ -229,6 +239,10 @@ def npz_files() -> dict[str, bytes]:
         "labels.npz": archive(train_images=images, train_labels=np.zeros((5, 1), np.uint8)),
         "claims.npz": good.replace(b"(6, 8, 9)", b"(6, 9, 9)"),
         "one number.npz": archive(train_images=np.array(3)),
+        "terabytes.npz": claiming((10**6, 2000, 2000)),
+        "no pixel.npz": claiming((6, 0, 9)),
+        "member elsewhere.npz": good.replace(b"train_images.npy", b"../../images.npy"),
+        "three labels.npz": archive(train_images=images, train_labels=np.full((6, 3), 2, np.uint8)),
         "not a number.npz": archive(train_images=np.full((6, 8, 9), np.nan)),
     }
 
@@ -260,10 +274,20 @@ def csv_files() -> dict[str, bytes]:
         "words.csv": b"1,2,3,0\n1,2,three,0\n",
         "ragged.csv": b"1,2,3,0\n1,2,0\n",
         "infinite.csv": b"1,inf,3,0\n1,2,3,0\n",
+        "label.csv": b"1,2,3,0.5\n1,2,3,0\n",
+        "falling times.csv": b"t,v\n0,1\n2,1\n1,1\n",
+        "doubled times.csv": b"t,v\n0,1\n1,1\n1,2\n",
+        "no time.csv": b"t,v\n0,1\n,1\n2,1\n",
+        "one place.csv": b"t,v\n0,1\n",
+        "other columns.csv": b"time,value\n0,1\n1,1\n",
     }
 
 
-QUERIES = {"wfdb": "window=1&val=0&test=0", "npz": ""}
+DRAWN = "val=0&test=0"
+QUERIES = {"wfdb": f"window=1&{DRAWN}", "npz": ""}
+TIMES = f"value=v&time=t&{DRAWN}"
+QUERIES |= {name: TIMES for name in csv_files() if "time" in name or "place" in name or "columns" in name}
+"""By kind, or by case."""
 CORPUS: Mapping[str, Mapping[str, bytes | Files]] = {
     "nifti": nifti_files(),
     "images": image_files(),
@@ -294,7 +318,7 @@ def test_refused_in_one_line(kind: str, case: str, tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(MedFunctaError) as caught:
-            read_all(f"{kind}:{location}?{QUERIES.get(kind, 'val=0&test=0')}")
+            read_all(f"{kind}:{location}?{QUERIES.get(case, QUERIES.get(kind, DRAWN))}")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
