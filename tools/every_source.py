@@ -35,7 +35,7 @@ from medfuncta.writers.table import write_signal
 
 FAST = ("train.inner_steps=5", "train.validate_signals=4", "train.batch=2", "fit.steps=5")
 """Settings that keep a data set below a minute; they say nothing about how well a field can do."""
-VOLUME = ("train.context_ratio=0.05",)
+VOLUME = ("train.context_ratio=0.05", "field.width=32", "field.latent_size=256")
 """What volumes need besides."""
 
 
@@ -86,10 +86,10 @@ ENTRIES = (
     Entry("medmnist:bloodmnist?root={made}/medmnist&verify=false&size=64&limit=8", ".png"),
     Entry("medmnist:pneumoniamnist?root={made}/medmnist&verify=false&limit=32", ".png"),
     Entry("medmnist:pneumoniamnist?root={made}/medmnist&verify=false&size=64&limit=8", ".png"),
-    Entry("medmnist:organmnist3d?root={made}/medmnist&verify=false", ".npy", settings=VOLUME),
+    Entry("medmnist:organmnist3d?root={made}/medmnist&verify=false&limit=2", ".npy", settings=VOLUME),
     Entry("medmnist:organmnist3d?root={made}/medmnist&verify=false&size=64&limit=2", ".npy", settings=VOLUME),
-    Entry("brats:{made}/brats", ".nii.gz", "?size=32", "nifti:{made}/brats", settings=VOLUME),
-    Entry("lidc:{made}/lidc", ".nii.gz", "?size=32", "dicom:{made}/lidc", settings=VOLUME),
+    Entry("brats:{made}/brats", ".nii.gz", "?size=16", "nifti:{made}/brats", settings=VOLUME),
+    Entry("lidc:{made}/lidc", ".nii.gz", "?size=16", "dicom:{made}/lidc", settings=VOLUME),
 )
 
 
