@@ -54,10 +54,10 @@ class Ours:
         latents, memory = self.network.zero_latents(points.batch), self.case.memory_mb * 2**20
         return meta_gradient(objective, latents, points, contexts, self._config.inner, memory=memory)
 
-    def fit(self, signals: SignalSet, batch: int) -> Fit:
-        """H inner steps on all points."""
+    def fit(self, signals: SignalSet, batch: int, quality: str = "paper") -> Fit:
+        """Latents from all points: by H inner steps, or by the steps of another quality."""
         run = Run(self.network, self._config, signals.spec)
-        return fit_latents(run, signals, FitConfig(FIT_STEPS, batch), device="cpu")
+        return fit_latents(run, signals, FitConfig(FIT_STEPS, batch, quality), device="cpu")
 
 
 def meta_step(case: Case) -> Callable[[], None]:
