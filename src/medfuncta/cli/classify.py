@@ -78,7 +78,7 @@ class Classify(Command):
         names = list(result["classifiers"][0]["metrics"])
         header = ("classifier", *(METRICS[name] for name in names), "training", "parameters")
         rows = [
-            (r["name"], *(_estimate(r["metrics"][name]) for name in names), _seconds(r), f"{r['parameters']:,}")
+            (_name(r), *(_estimate(r["metrics"][name]) for name in names), f"{r['fit_seconds']:,.1f} s", f"{r['parameters']:,}")
             for r in result["classifiers"]
         ]
         lines = [table(header, rows), f"test split with 95 % bootstrap intervals; {sizes}"]
@@ -142,8 +142,8 @@ def _estimate(metric: dict[str, Any]) -> str:
     return f"{metric['value']:.3f} {low}-{high}"
 
 
-def _seconds(report: dict[str, Any]) -> str:
-    return f"{report['fit_seconds']:,.1f} s{', cut short' if report['cut_short'] else ''}"
+def _name(report: dict[str, Any]) -> str:
+    return f"{report['name']} (cut short)" if report["cut_short"] else report["name"]
 
 
 def _tell(line: str) -> None:

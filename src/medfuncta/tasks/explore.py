@@ -63,13 +63,15 @@ def take_sample(latents: LatentSet, limit: int, split: str | None = None) -> Sam
         LatentSetError: If there is no such split.
     """
     names = latents.splits if split is None else (split,)
-    step = math.ceil(sum(len(latents.split(name)) for name in names) / limit)
+    total = sum(len(latents.split(name)) for name in names)
+    wanted = np.linspace(0, total, min(limit, total), endpoint=False).astype(np.int64)
     ids, splits, classes, kept, psnr = [], [], [], [], []
+    start = 0
     for name in names:
-        start = 0
         for block in latents.split(name).batches():
-            chosen = np.arange(-start % step, len(block), step)
-            start += len(block)
+            stop = start + len(block)
+            chosen = wanted[(wanted >= start) & (wanted < stop)] - start
+            start = stop
             ids += [block.ids[row] for row in chosen]
             splits += [name] * len(chosen)
             classes += [_classes(label) for label in block.labels[chosen]]

@@ -16,7 +16,7 @@ from medfuncta.signals.signal import Signal
 from medfuncta.tasks.explore import UNUSUAL, ClassMean, Map, Outliers, Sample
 from medfuncta.tasks.figure import ACCENT, HAIRLINE, INK, MUTED, SECOND, clear_frame, new_figure
 from medfuncta.tasks.labels import class_names
-from medfuncta.tasks.pictures import contact_sheet, draw_signal
+from medfuncta.tasks.pictures import contact_sheet, draw_signal, wrap_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,9 @@ def outliers_picture(latents: LatentSet, sample: Sample, outliers: Outliers, sho
         for number, (axes, row) in enumerate(zip(grid.tolist(), worst, strict=False), start=1):
             found = latents.row(sample.ids[row], sample.splits[row])
             draw_signal(axes, reconstruct(latents.run, torch.tensor(found.latent), found.header))
-            axes.set_title(f"{number}   {found.id}", fontsize=7, color=ACCENT if outliers.scores[row] > UNUSUAL else MUTED)
+            axes.set_title(
+                wrap_title(f"{number}   {found.id}", 10 / _ROW), fontsize=7, color=ACCENT if outliers.scores[row] > UNUSUAL else MUTED
+            )
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _WIDTH = 10.0
 _WIDE = 14.0  # nine slices need more room
 _BAR = 0.9  # of the width, for the colour bar
+_SMALL = 7.5  # points, of titles of small pictures
+_LETTER = 0.6  # of a font's size: how wide a letter is
 _SHOWN_ERRORS = 99.8  # per cent of an image's errors inside the colour scale: single points would else pale all others
 
 
@@ -164,15 +167,22 @@ def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int
     flat = [None if s.domain.dim == 1 else panes(s.domain)[0] for s in signals]
     ratio = 0.6 if flat[0] is None else max(pane.height / pane.width for pane in flat if pane is not None)
     cell = _WIDTH / max(columns, 4)
-    with new_figure(cell * columns, rows * (cell * min(ratio, 1.5) + 0.3)) as figure:
+    wrapped = [wrap_title(title, cell) for title in titles]
+    lines = 1 + max(title.count("\n") for title in wrapped)
+    with new_figure(cell * columns, rows * (cell * min(ratio, 1.5) + 0.17 + 0.13 * lines)) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid:
             clear_frame(axes)
-        for axes, signal, title in zip(grid, signals, titles, strict=False):
+        for axes, signal, title in zip(grid, signals, wrapped, strict=False):
             draw_signal(axes, signal)
             axes.set_anchor("N")
-            axes.set_title(title, fontsize=7.5)
+            axes.set_title(title, fontsize=_SMALL)
     return figure
+
+
+def wrap_title(title: str, inches: float) -> str:
+    """A title in lines that are no longer than the small picture below them is wide; names stay in one piece where they fit."""
+    return textwrap.fill(title, int(inches * 72 / (_LETTER * _SMALL)), break_on_hyphens=False)
 
 
 def draw_signal(axes: Axes, signal: Signal) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = ("#2a7f9e", "#d1495b", "#e8b04a", "#5b8c5a", "#7d5ba6", "#7b8794")
 _WIDTH: Final = 10.0
+_MOST_COLUMNS: Final = 6
 _MOST_COUNTS: Final = 10
 """Classes up to which a confusion matrix shows its numbers."""
 
@@ -26,8 +27,8 @@ def comparison_picture(comparison: Comparison) -> Figure:
     """Bars of every metric with their intervals; below them the confusion matrices, and learning curves where a network learned."""
     reports = comparison.reports
     curves = [report for report in reports if report.trainings[0].curve]
-    columns = min(max(len(reports), 3), 5)  # a single matrix would fill the page
-    rows = -(-len(reports) // columns)
+    rows = -(-len(reports) // _MOST_COLUMNS)
+    columns = max(-(-len(reports) // rows), 3)  # a single matrix would fill the page
     heights = [3.0, rows * (_WIDTH / columns * 0.82 + 0.35), *([2.3] if curves else [])]
     with new_figure(_WIDTH, sum(heights)) as figure:
         parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
