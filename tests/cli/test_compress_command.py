@@ -15,7 +15,7 @@ from tasks.compress.fitted_set import write_fitted_set
 def latent_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     _, source = write_fitted_set(tmp_path / "set", (60,), train=6, test=2)
     monkeypatch.setattr("medfuncta.sources.table.open_source", lambda text, **options: source)
-    monkeypatch.setattr(report, "BIT_DEPTHS", (4, 8))
+    monkeypatch.setattr(report, "STEPS", (1.0, 0.125))
     return str(tmp_path / "set")
 
 

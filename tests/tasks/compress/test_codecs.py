@@ -53,18 +53,32 @@ def test_unseen_symbols_far_beyond_the_training_ones_are_clipped() -> None:
     assert np.array_equal(coder.decode(coder.encode(np.array([-8, 1, 500]), groups), groups), [-8, 1, 9])
 
 
-def test_latents_come_back_within_half_a_step_and_each_bit_halves_it() -> None:
+def test_latents_come_back_within_half_a_step_of_each_component() -> None:
     latents = np.random.default_rng(0).normal(0, [1, 10, 0.1, 0] * 8, (50, 32)).astype(np.float32)
     sizes = []
-    for bits in (4, 8):
-        codec = LatentCodec.learn(latents, bits)
+    for fineness in (1.0, 0.125):
+        codec = LatentCodec.learn(latents, fineness)
+        assert codec.step == pytest.approx(fineness * (latents - latents.mean(axis=0)).std(), rel=1e-4)
         streams = [codec.encode(latent) for latent in latents]
-        error = np.abs(np.stack([codec.decode(stream) for stream in streams]) - latents)
-        assert (error <= codec.steps * 0.501).all()
-        assert np.allclose(codec.steps[:3], np.abs(latents).max(axis=0)[:3] / (2 ** (bits - 1) - 1))
-        assert codec.shared_bytes == 32 * 3 * 4
+        error = np.stack([codec.decode(stream) for stream in streams]) - latents
+        assert (np.abs(error @ codec.components) <= 0.501 * codec.step).all()
+        assert codec.shared_bytes == 4 * (32 * 2 + 32 + 32 * 32 + 1)
         sizes.append(sum(map(len, streams)))
     assert sizes[0] < sizes[1]
+
+
+def test_what_entries_have_in_common_is_not_coded_twice() -> None:
+    generator = np.random.default_rng(0)
+    train, test = (generator.standard_normal((n, 3)) @ np.ones((3, 64)) for n in (400, 20))
+    codec = LatentCodec.learn(train.astype(np.float32), 0.25)
+    assert max(len(codec.encode(latent)) for latent in test.astype(np.float32)) <= 8, (
+        "two words, where 64 entries of two bits take 16 bytes"
+    )
+
+
+def test_latents_of_a_training_split_without_variety_are_coded() -> None:
+    codec = LatentCodec.learn(np.ones((1, 5), np.float32), 1.0)
+    assert np.allclose(codec.decode(codec.encode(np.array([1, 2, 1, 0, 1], np.float32))), [1, 2, 1, 0, 1])
 
 
 @pytest.mark.parametrize("shape", [(32, 40, 1), (40, 33, 3)])

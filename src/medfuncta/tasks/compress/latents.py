@@ -12,40 +12,55 @@ from numpy import ndarray
 from medfuncta.tasks.compress.entropy import EntropyCoder
 from medfuncta.types import ArrayLatents
 
-BIT_DEPTHS: Final = (3, 4, 5, 6, 7, 8, 10)
-"""How finely latents are quantised."""
+STEPS: Final = (2.0, 1.0, 0.5, 0.25, 0.125, 0.0625)
+"""How finely latents are quantised, in units of the root mean square of their entries."""
 _NUMBER_BYTES: Final = 4
 
 
 @dataclass(frozen=True, eq=False)
 class LatentCodec:
-    """Uniform quantisation, one step an entry of the latent, and entropy coding.
+    """Principal components of latents, uniformly quantised with one step, and entropy coded.
+
+    The components keep distances, so that an error of the components is as large an error of the latent; but few of them hold most of
+    what latents differ in, and the others cost next to nothing.
 
     Args:
-        steps: The quantisation step of each entry.
-        coder: With one distribution an entry.
+        mean: Of the training latents.
+        components: One a column, orthonormal, those of large variance first.
+        step: Of the quantisation.
+        coder: With one distribution a component.
     """
 
-    steps: Float[ndarray, " latent"]
+    mean: Float[ndarray, " latent"]
+    components: Float[ndarray, "latent latent"]
+    step: float
     coder: EntropyCoder
 
     @classmethod
-    def learn(cls, latents: ArrayLatents, bits: int) -> LatentCodec:
-        """The codec whose ``2**bits - 1`` levels, symmetric about 0, span each entry of these training latents."""
-        reach = np.abs(latents).max(axis=0)
-        steps = np.where(reach > 0, reach, 1).astype(np.float32) / (2 ** (bits - 1) - 1)
-        rows = list(np.rint(latents / steps).astype(np.int64))
-        return cls(steps, EntropyCoder.learn(rows, [np.arange(latents.shape[1])] * len(rows)))
+    def learn(cls, latents: ArrayLatents, fineness: float) -> LatentCodec:
+        """The codec with a step of ``fineness`` times the root mean square of the entries of these training latents.
+
+        Components are learned from one half of the latents and their distributions from the other: on its own half, a component fits
+        better than it will on unseen latents.
+        """
+        mean = latents.mean(axis=0)
+        centred = latents - mean
+        step = fineness * float(np.sqrt(np.square(centred).mean())) or 1.0
+        half = (len(latents) + 1) // 2
+        components = np.linalg.eigh(centred[:half].T @ centred[:half])[1][:, ::-1]
+        rows = list(np.rint(centred[-half:] @ components / step).astype(np.int64))
+        return cls(mean, components, step, EntropyCoder.learn(rows, [np.arange(len(mean))] * len(rows)))
 
     @property
     def shared_bytes(self) -> int:
         """What a decoder must know besides the streams and the field."""
-        return self.coder.bytes + _NUMBER_BYTES * self.steps.size
+        return self.coder.bytes + _NUMBER_BYTES * (self.mean.size + self.components.size + 1)
 
     def encode(self, latent: Float[ndarray, " latent"]) -> bytes:
         """One latent as a stream of its own."""
-        return self.coder.encode(np.rint(latent / self.steps).astype(np.int64), np.arange(latent.size))
+        return self.coder.encode(np.rint((latent - self.mean) @ self.components / self.step).astype(np.int64), np.arange(latent.size))
 
     def decode(self, data: bytes) -> Float[ndarray, " latent"]:
         """The quantised latent, float32."""
-        return self.coder.decode(data, np.arange(self.steps.size)).astype(np.float32) * self.steps
+        symbols = self.coder.decode(data, np.arange(self.mean.size))
+        return self.mean + self.components @ (symbols * self.step).astype(np.float32)

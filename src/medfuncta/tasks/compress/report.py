@@ -19,7 +19,7 @@ from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.sources.source import Source
 from medfuncta.tasks.compress.codec import Codec
 from medfuncta.tasks.compress.image_codecs import image_codecs
-from medfuncta.tasks.compress.latents import BIT_DEPTHS, LatentCodec
+from medfuncta.tasks.compress.latents import STEPS, LatentCodec
 from medfuncta.tasks.compress.learned_codecs import trace_codecs, wavelet_codecs
 from medfuncta.tasks.explore import take_sample
 from medfuncta.tasks.metrics import Statistics, measure
@@ -30,6 +30,8 @@ Pair = tuple[Signal, SignalHeader]
 LATENTS: Final = "latents"
 _TRAINING: Final = 200
 """Training signals that entropy coders learn from."""
+_TRAINING_LATENTS: Final = 4096
+"""More of these: their codec has many more numbers to learn."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def compare_codecs(
     headers = [latents.row(id, split).header for id in chosen.ids]
     progress(LATENTS)
     pairs = list(zip(signals, headers, strict=True))
-    curves = {LATENTS: [_latent_point(latents.run, bits, training.latents, list(chosen.latents), pairs) for bits in BIT_DEPTHS]}
+    learned = take_sample(latents, _TRAINING_LATENTS, "train").latents
+    curves = {LATENTS: [_latent_point(latents.run, step, learned, list(chosen.latents), pairs) for step in STEPS]}
     for codec in _codecs(signals, examples):
         if codec.name not in curves:
             progress(codec.name)
@@ -207,12 +210,12 @@ def _codecs(signals: Sequence[Signal], examples: Sequence[np.ndarray]) -> list[C
     return [*(image_codecs(smallest) if dim == 2 and channels in (1, 3) else []), *wavelet_codecs(examples)]
 
 
-def _latent_point(run: Run, bits: int, training: ArrayLatents, latents: Sequence[np.ndarray], pairs: Sequence[Pair]) -> RatePoint:
-    codec = LatentCodec.learn(training, bits)
+def _latent_point(run: Run, step: float, training: ArrayLatents, latents: Sequence[np.ndarray], pairs: Sequence[Pair]) -> RatePoint:
+    codec = LatentCodec.learn(training, step)
     streams = [codec.encode(latent) for latent in latents]
     psnrs = _psnrs(run, [codec.decode(stream) for stream in streams], pairs)
     signals = [signal for signal, _ in pairs]
-    return _point(f"{bits} bits", map(len, streams), (), codec.shared_bytes + _network_bytes(run), psnrs, signals)
+    return _point(f"step {step:g} rms", map(len, streams), (), codec.shared_bytes + _network_bytes(run), psnrs, signals)
 
 
 def _signal_point(codec: Codec, signals: Sequence[Signal]) -> RatePoint:
