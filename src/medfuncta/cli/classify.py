@@ -36,8 +36,8 @@ class Classify(Command):
     """What near means to them."""
     seeds: int = 1
     """How often each network is trained anew."""
-    balanced: bool = False
-    """Weigh every class alike in training, however rare it is."""
+    balanced: bool = True
+    """Weigh every class alike in training, however rare it is; not for nearest neighbours."""
     whiten: int = 0
     """Principal components of the latents to whiten first; 0 leaves latents as they are."""
     epochs: int | None = None

@@ -30,7 +30,7 @@ class ClassifierOptions:
 
     k: tuple[int, ...] = (1, 3)
     metric: Metric = "cosine"
-    balanced: bool = False
+    balanced: bool = True
     whiten: int = 0
     seconds: float | None = None
     epochs: int | None = None
