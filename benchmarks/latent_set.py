@@ -49,7 +49,7 @@ class LatentSetBenchmark(Command):
     """Signals."""
     latent_size: int = 2048
     """P."""
-    block: int = 32768
+    block: int = 8192
     """Signals handed to the writer at a time."""
     queries: int = 1000
     """Signals to find the neighbours of."""

@@ -83,20 +83,20 @@ def test_rows_are_counted_through_all_splits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("most_bytes", [2**20, 0], ids=["8 bits", "4 bits"])
+@pytest.mark.parametrize("components", [256, 5])
 def test_an_index_finds_nearly_the_same_and_is_kept(
-    tmp_path: Path, metric: Metric, most_bytes: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, metric: Metric, components: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("faiss")
-    monkeypatch.setattr("medfuncta.tasks.search_index._MOST_BYTES", most_bytes)
+    monkeypatch.setattr("medfuncta.tasks.search_index._COMPONENTS", components)
     latent_set = write_blob_set(tmp_path / "set", {"train": 300})
     path = tmp_path / "set.faiss"
     made = FaissIndex.open(path, latent_set, metric)
     queries = latent_set.split("train").latents[:20]
     exact, found = nearest(queries, all_blocks(latent_set), 10, metric), made.search(queries, 10)
     shared = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact.rows, found.rows, strict=True)])
-    assert shared > (0.8 if most_bytes else 0.4)
-    assert np.allclose(found.distances, exact.distances, atol=0.05 if most_bytes else 0.5)
+    assert shared > (0.8 if components == 256 else 0.4)
+    assert np.allclose(found.distances, exact.distances, atol=0.05 if components == 256 else 0.5)
     assert np.array_equal(FaissIndex.open(path, latent_set, metric).search(queries, 10).rows, found.rows)
 
 

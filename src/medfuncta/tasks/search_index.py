@@ -1,4 +1,4 @@
-"""An approximate index of a large latent set, by FAISS: cells around centres, 8 bits a number, or 4 where there are very many."""
+"""An approximate index of a large latent set, by FAISS: cells around centres, and 8 bits for each principal component."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PER_CELL = 40
 _PROBED = 8
 """A query looks into one of so many cells, and into :data:`_PROBES` at the least."""
 _PROBES = 32
-_MOST_BYTES = 2**30
-"""Of an index with 8 bits a number: making it holds all of it in memory, so beyond this it has 4."""
+_COMPONENTS = 256
+"""Principal components that the index holds of each latent, at the most; they are nearly all that latents differ in."""
 
 
 class FaissIndex(Index):
@@ -36,7 +36,8 @@ class FaissIndex(Index):
     def __init__(self, index: Any, metric: Metric) -> None:
         self._index = index
         self._metric: Metric = metric
-        index.nprobe = min(max(_PROBES, index.nlist // _PROBED), index.nlist)
+        cells = _faiss().extract_index_ivf(index)
+        cells.nprobe = min(max(_PROBES, cells.nlist // _PROBED), cells.nlist)
 
     @classmethod
     def open(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
@@ -56,7 +57,7 @@ class FaissIndex(Index):
         except RuntimeError as error:
             raise LatentSetError(f"{path.name} is not a FAISS index; give another name to make one") from error
         expected = (len(latents), latents.info.latent_size, _measure(metric))
-        if not isinstance(index, faiss.IndexIVF) or (index.ntotal, index.d, index.metric_type) != expected:
+        if faiss.try_extract_index_ivf(index) is None or (index.ntotal, index.d, index.metric_type) != expected:
             raise LatentSetError(
                 f"the index {path.name} has {index.ntotal:,} latents of {index.d} numbers, or another metric than {metric}; "
                 f"this set has {expected[0]:,} of {expected[1]}; remove the file to make it anew"
@@ -69,8 +70,8 @@ class FaissIndex(Index):
         step = math.ceil(len(latents) / _SAMPLE)  # neighbouring rows may be alike
         sample = np.concatenate([_prepared(block[::step], metric) for block in all_blocks(latents)])
         cells = max(1, min(round(4 * math.sqrt(len(latents))), len(sample) // _PER_CELL))
-        bits = 8 if len(latents) * latents.info.latent_size <= _MOST_BYTES else 4
-        index = faiss.index_factory(latents.info.latent_size, f"IVF{cells},SQ{bits}", _measure(metric))
+        transform = _principal_components(sample)
+        index = faiss.IndexPreTransform(transform, faiss.index_factory(transform.d_out, f"IVF{cells},SQ8", _measure(metric)))
         index.train(sample)
         for block in all_blocks(latents):
             index.add(_prepared(block, metric))
@@ -90,6 +91,16 @@ def _prepared(latents: ArrayLatents, metric: Metric) -> ArrayLatents:
     block alive."""
     finite = np.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
     return unit(finite) if metric == "cosine" else finite
+
+
+def _principal_components(sample: ArrayLatents) -> Any:
+    """The rotation on those of largest second moment, which keeps inner products and distances; FAISS's own takes the mean away."""
+    faiss = _faiss()
+    directions = np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :_COMPONENTS].T
+    transform = faiss.LinearTransform(sample.shape[1], len(directions), False)
+    faiss.copy_array_to_vector(np.ascontiguousarray(directions).ravel(), transform.A)
+    transform.is_trained = True
+    return transform
 
 
 def _measure(metric: Metric) -> int:
