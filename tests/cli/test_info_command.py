@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from medfuncta.cli.main import main
@@ -46,6 +47,15 @@ def test_a_latent_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     output = capsys.readouterr().out
     for word in ("latents of", "well (3), ill (3)", "on disk"):
         assert word in output
+
+
+def test_a_damaged_latent_set_is_refused_when_it_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_blob_set(tmp_path / "set", {"train": 6})
+    assert main(["info", str(tmp_path / "set"), "--check"]) == 0
+    (shard,) = (tmp_path / "set" / "data").iterdir()
+    pq.write_table(pq.read_table(shard).slice(1), shard)
+    assert main(["info", str(tmp_path / "set"), "--check"]) == 2
+    assert "split 'train' has 5 rows; expected 6" in capsys.readouterr().err
 
 
 def test_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

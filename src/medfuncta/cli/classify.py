@@ -13,7 +13,7 @@ from medfuncta.cli.command import Command
 from medfuncta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from medfuncta.tasks.classify import ClassifierOptions, Comparison
+    from medfuncta.tasks.classify import LabelledData
 
 
 @dataclass(kw_only=True)
@@ -51,7 +51,8 @@ class Classify(Command):
 
     def run(self) -> dict[str, Any]:
         from medfuncta.atomic import write_json
-        from medfuncta.tasks.classify import ClassifierOptions, comparison_picture
+        from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS
+        from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose, compare, comparison_picture
         from medfuncta.tasks.figure import save_png
 
         if self.latents is None and self.data is None:
@@ -59,10 +60,13 @@ class Classify(Command):
         if self.seeds < 1:
             raise ConfigError(f"--seeds is {self.seeds}; expected at least 1")
         options = ClassifierOptions(self.k, self.metric, self.balanced, self.whiten, self.seconds, self.epochs)
-        names = self._names()
-        on_latents = self._compare_latents(names["latents"], options) if names["latents"] else None
-        on_signals = self._compare_signals(names["signals"], options) if names["signals"] else None
-        parts = [part for part in (on_latents, on_signals) if part is not None]
+        kinds = {"latents": LATENT_CLASSIFIERS, "signals": SIGNAL_CLASSIFIERS}
+        names = self._names({inputs: list(known) for inputs, known in kinds.items()})
+        data = self._data(names)
+        parts = [
+            compare(data[inputs], choose(kinds[inputs], names[inputs], options), range(self.seeds), inputs=inputs, progress=_tell)
+            for inputs in data
+        ]
         comparison = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
         result = comparison.to_dict()
         if self.out is not None:
@@ -90,13 +94,10 @@ class Classify(Command):
         lines += [f"left out: {count:,} signals {reason}" for reason, count in result["left_out"].items()]
         return "\n".join(lines)
 
-    def _names(self) -> dict[str, list[str]]:
-        """The classifiers asked for, by what they learn from."""
+    def _names(self, known: dict[str, list[str]]) -> dict[str, list[str]]:
+        """The classifiers asked for among the known ones, by what they learn from."""
         from medfuncta.errors import suggest
-        from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS
-        from medfuncta.tasks.classify import LATENT_CLASSIFIERS
 
-        known = {"latents": list(LATENT_CLASSIFIERS), "signals": list(SIGNAL_CLASSIFIERS)}
         given = {"latents": self.latents is not None, "signals": self.data is not None}
         if self.classifier == "all":
             return {inputs: names if given[inputs] else [] for inputs, names in known.items()}
@@ -110,20 +111,26 @@ class Classify(Command):
                 raise ConfigError(f"'{name}' learns from {inputs}; give {needed} for it")
         return {inputs: [name for name in asked if name in names] for inputs, names in known.items()}
 
-    def _compare_latents(self, names: list[str], options: ClassifierOptions) -> Comparison:
+    def _data(self, names: dict[str, list[str]]) -> dict[str, LabelledData]:
+        """What the classifiers asked for learn from; checked to be the same signals before any of them is trained."""
+        readers = {"latents": self._latents, "signals": self._signals}
+        data = {inputs: read() for inputs, read in readers.items() if names[inputs]}
+        if len(data) == 2:
+            data["latents"].check_same_signals(data["signals"])
+        return data
+
+    def _latents(self) -> LabelledData:
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.tasks.classify import LATENT_CLASSIFIERS, choose, compare, examples_of_latents
+        from medfuncta.tasks.classify import examples_of_latents
 
         assert self.latents is not None
-        data = examples_of_latents(LatentSet.open(self.latents), skip_bad=self.skip_bad)
-        return compare(data, choose(LATENT_CLASSIFIERS, names, options), range(self.seeds), inputs="latents", progress=_tell)
+        return examples_of_latents(LatentSet.open(self.latents), skip_bad=self.skip_bad)
 
-    def _compare_signals(self, names: list[str], options: ClassifierOptions) -> Comparison:
+    def _signals(self) -> LabelledData:
         from medfuncta.signals.signal_set import SignalSet
         from medfuncta.sources.source import SPLITS
         from medfuncta.sources.table import open_source
-        from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS
-        from medfuncta.tasks.classify import choose, compare, examples_of_signals
+        from medfuncta.tasks.classify import examples_of_signals
 
         assert self.data is not None
         source = open_source(self.data, skip_bad=self.skip_bad)
@@ -131,8 +138,7 @@ class Classify(Command):
         if missing:
             raise DataError(f"no split '{missing[0]}' in {source.info.name}; classifying needs {', '.join(SPLITS)}")
         signals = {name: SignalSet.collect(source.spec, source.signals(name)) for name in SPLITS}
-        data = examples_of_signals(signals, skip_bad=self.skip_bad)
-        return compare(data, choose(SIGNAL_CLASSIFIERS, names, options), range(self.seeds), inputs="signals", progress=_tell)
+        return examples_of_signals(signals, skip_bad=self.skip_bad)
 
 
 def _estimate(metric: dict[str, Any]) -> str:

@@ -19,10 +19,16 @@ class Info(Command):
     """A source (kind:path[?option=value]), or the folder of a run or of a latent set."""
     out: Path | None = None
     """Folder for info.json and a picture: a contact sheet of a source, the training curve of a run."""
+    check: bool = False
+    """Read a latent set to its end first, and refuse one with damaged, doubled or wrongly labelled rows or another field's latents."""
 
     def run(self) -> dict[str, Any]:
+        from medfuncta.latents.latent_set import LatentSet
+        from medfuncta.latents.validate import validate
         from medfuncta.tasks.info import inspect
 
+        if self.check:
+            validate(LatentSet.open(self.what))
         return inspect(self.what, self.out)
 
     def summary(self, result: dict[str, Any]) -> str:

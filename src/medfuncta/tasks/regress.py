@@ -64,7 +64,8 @@ class Ridge(Regressor):
 
         self._preparation = Preparation()
         inputs, held_out = self._preparation.fit(train.latents), self._preparation(val.latents)
-        models = [linear_model.Ridge(strength).fit(inputs, train.targets) for strength in reversed(STRENGTHS)]
+        # By singular values: entries of latents are correlated, and the normal equations of few signals ill-conditioned.
+        models = [linear_model.Ridge(strength, solver="svd").fit(inputs, train.targets) for strength in reversed(STRENGTHS)]
         self._model = min(models, key=lambda model: mean_absolute_error(val.targets, model.predict(held_out)))
         return self._model.coef_.size + 1
 

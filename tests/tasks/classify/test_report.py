@@ -45,14 +45,14 @@ def test_the_json_is_strict_even_where_a_metric_is_undefined() -> None:
     assert plain["classifiers"][-1]["curves"][0][0]["epoch"] == 1
 
 
-def test_comparisons_of_the_same_signals_join_and_of_others_do_not() -> None:
+def test_comparisons_of_the_same_signals_join_and_other_signals_are_refused() -> None:
     data = blobs()
     makers = {"knn-1": MAKERS["knn-1"]}
     one = compare(data, makers, resamples=5)
     assert [report.name for report in one.joined(one).reports] == ["knn-1", "knn-1"]
     fewer = LabelledData(data.labelling, data.train, data.val, data.test.take(np.arange(80)), {})
     with pytest.raises(DataError, match="test: 90 in the latent set, 80 in the source"):
-        one.joined(compare(fewer, makers, resamples=5))
+        data.check_same_signals(fewer)
 
 
 @pytest.mark.parametrize("task", ["multi-class", "multi-label"])

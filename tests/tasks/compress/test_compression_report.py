@@ -61,3 +61,6 @@ def test_another_source_is_refused(tmp_path: Path) -> None:
     other = ListSource(source.spec, {"train": [], "test": []})
     with pytest.raises(DataError, match="no signal 'test-0' in split 'test' of list:test; give the source"):
         compare_codecs(latents, other)
+    _, longer = write_fitted_set(tmp_path / "longer", (70,), train=6, test=2)
+    with pytest.raises(DataError, match=r"'test-0' of list:test has the shape \[70, 1\], but \[60, 1\] when it was fitted"):
+        compare_codecs(latents, longer)

@@ -80,6 +80,24 @@ class LabelledData:
         kept = {name: sieve.of_classes(name, examples, seen) for name, examples in sound.items()}
         return cls(labelling, **kept, left_out=sieve.left_out)
 
+    def check_same_signals(self, other: LabelledData) -> None:
+        """Raise unless ``other``, from a source, can hold the signals that these latents are of.
+
+        Raises:
+            DataError: If classes or numbers of signals differ.
+        """
+        ours, theirs = ({"classes": data.labelling.names, "task": data.labelling.task, **data.sizes} for data in (self, other))
+        for name in ours:
+            if ours[name] != theirs[name]:
+                raise DataError(
+                    f"{name}: {ours[name]} in the latent set, {theirs[name]} in the source; give the source that it was fitted from"
+                )
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many signals each split has."""
+        return {"train": len(self.train), "val": len(self.val), "test": len(self.test)}
+
 
 def labelling_of(spec: SignalSpec, labels: Iterable[ndarray]) -> Labelling:
     """What the labels of a data set mean, given all of them by split; classes without names are named by their number.

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from medfuncta.errors import DataError
 from medfuncta.tasks.classify.bootstrap import intervals
 from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import LabelledData
@@ -108,17 +107,7 @@ class Comparison:
     reports: tuple[ClassifierReport, ...]
 
     def joined(self, other: Comparison) -> Comparison:
-        """Both in one, when they are about the same signals.
-
-        Raises:
-            DataError: If classes or numbers of signals differ.
-        """
-        ours, theirs = ({"classes": c.labelling.names, "task": c.labelling.task, **c.signals} for c in (self, other))
-        for name in ours:
-            if ours[name] != theirs[name]:
-                raise DataError(
-                    f"{name}: {ours[name]} in the latent set, {theirs[name]} in the source; give the source that it was fitted from"
-                )
+        """Both in one; they must be about the same signals."""
         return replace(self, reports=self.reports + other.reports)
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,8 +141,7 @@ def compare(
         progress: Told a line before each training.
     """
     reports = [_report(data, name, maker, seeds, inputs, resamples, progress) for name, maker in makers.items()]
-    sizes = {"train": len(data.train), "val": len(data.val), "test": len(data.test)}
-    return Comparison(data.labelling, sizes, data.left_out, tuple(reports))
+    return Comparison(data.labelling, data.sizes, data.left_out, tuple(reports))
 
 
 def _report(

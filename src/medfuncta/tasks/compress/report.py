@@ -167,8 +167,9 @@ def compare_codecs(
     signals = _signals_of(source, split, chosen.ids)
     examples = [signal.range.normalise(signal.values) for signal in _signals_of(source, "train", training.ids)]
     headers = [latents.row(id, split).header for id in chosen.ids]
-    progress(LATENTS)
     pairs = list(zip(signals, headers, strict=True))
+    _check_same(source, pairs)
+    progress(LATENTS)
     learned = take_sample(latents, _TRAINING_LATENTS, "train").latents
     curves = {LATENTS: [_latent_point(latents.run, step, learned, list(chosen.latents), pairs) for step in STEPS]}
     for codec in _codecs(signals, examples):
@@ -199,6 +200,17 @@ def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
         if not isinstance(signal.domain, Grid) or signal.mask is not None:
             raise DataError(f"signal '{signal.id}' is scattered or has missing points; codecs compare on whole grids only")
     return [found[id] for id in ids]
+
+
+def _check_same(source: Source, pairs: Sequence[Pair]) -> None:
+    """Raise unless signals have the shapes that they had when they were fitted: ids alone may be those of other data."""
+    for signal, header in pairs:
+        expected = header.template.values.shape
+        if signal.values.shape != expected:
+            raise DataError(
+                f"signal '{signal.id}' of {source.info.name} has the shape {list(signal.values.shape)}, but {list(expected)} when it was "
+                "fitted; give the source that the set was fitted from"
+            )
 
 
 def _codecs(signals: Sequence[Signal], examples: Sequence[np.ndarray]) -> list[Codec]:
