@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -131,3 +132,12 @@ def test_a_signal_is_decoded_by_its_id_on_any_grid(make_set: SetMaker) -> None:
     expected = reconstruct(latent_set.run, torch.from_numpy(row.latent), row.header)
     np.testing.assert_array_equal(own.values, expected.values)
     assert latent_set.decode("train-1", row.header.domain.with_shape((10, 8)), split="train").values.shape == (10, 8, 1)
+
+
+def test_a_split_without_rows_has_empty_columns(make_set: SetMaker) -> None:
+    latent_set = make_set(train=3)
+    path = latent_set.folder / "data/train-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    split = LatentSet.open(latent_set.folder).split("train")
+    assert len(split.ids) == len(split.labels) == len(split.psnr) == len(split.latents) == 0
+    assert split.find("train-0") is None

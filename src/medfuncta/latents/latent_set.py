@@ -21,6 +21,7 @@ from medfuncta.field.run import Run
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.rows import LatentRow, Rows
+from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.signal import Signal
@@ -65,7 +66,8 @@ class Split:
                 yield Rows(pa.Table.from_batches([batch]), self.info)
 
     def _column(self, name: str) -> Rows:
-        return Rows(pa.concat_tables(rows.table for rows in self.batches(columns=[name])), self.info)
+        none = pa.schema([schema_of(self.info).field(name)]).empty_table()  # a split may be without rows
+        return Rows(pa.concat_tables([none, *(rows.table for rows in self.batches(columns=[name]))]), self.info)
 
     @cached_property
     def id_column(self) -> pa.ChunkedArray:
