@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_case import TINY
 
@@ -65,6 +66,11 @@ def test_a_curve_is_measured_once_for_its_settings(tmp_path: Path, monkeypatch: 
     assert [moment.psnr for moment in again.moments] == [12.0, 14.0, 15.0] and len(measured) == 5
     curves.curve(replace(TINY, learning_rate=1e-4), schedule)
     assert len(measured) == 10
+
+
+def test_part_of_a_set_is_stacked_alone() -> None:
+    whole = signals(4)
+    np.testing.assert_array_equal(stacked(whole.subset([2, 0])), stacked(whole)[[2, 0]])
 
 
 def test_masked_signals_are_refused() -> None:
