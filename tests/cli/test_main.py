@@ -39,6 +39,7 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("train --data sample:ecg", "Missing from medfuncta train: --out"),
         ("train --data sample:ecg --out x --steps many", "--steps"),
         ("train --data sample:ecg --out x --steps 0", "'train.steps' is 0; expected at least 1"),
+        ("info sample:ecg --skip-bad", "--skip-bad (applied to medfuncta info); see medfuncta info --help"),
         ("train --data sample:ecg --out x --preset trase", "unknown preset 'trase'; did you mean 'trace'?"),
         ("train --data sample:ecg --out x --preset volume", "settings for 3D signals, but the data is 1D; take one of: paper-1d, trace"),
         ("train --data sample:ecg --out x --set train.bacth=3", "unknown setting 'train.bacth'; did you mean 'batch'?"),

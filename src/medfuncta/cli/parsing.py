@@ -42,6 +42,8 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command]], descripti
 def _unboxed(text: str) -> str:
     """What tyro says in a box under a title, as one line: the first paragraph, and the first flag that it proposes.
 
+    A flag that another command has is proposed by its own name; that tells nothing.
+
     >>> _unboxed("╭─ Oh ──────╮\\n│ Unknown: --uot. │\\n│ ──────── │\\n│ Perhaps you meant: │\\n│     --out   │")
     'Unknown: --uot; did you mean --out?'
     """
@@ -50,7 +52,7 @@ def _unboxed(text: str) -> str:
     said = " ".join(takewhile(bool, sections[0])).rstrip(".")
     proposals = next((" ".join(lines) for lines in sections if lines[0].startswith("Perhaps you meant")), "")
     nearest = _FLAG.search(proposals)
-    return f"{said}; did you mean {nearest[0]}?" if nearest else said
+    return f"{said}; did you mean {nearest[0]}?" if nearest and nearest[0] not in said else said
 
 
 def _is_rule(line: str) -> bool:
