@@ -1,83 +1,155 @@
 """What the hand-written derivatives are made of: elementwise passes and matrix products, each in an exact and a faster form.
 
-Names are those of :mod:`medfuncta.learning.siren_objective`.
+Names are those of :mod:`medfuncta.learning.siren_objective`; arrays are ``[batch | 1, points | 1, width]``, totals ``[batch, width]``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from functools import cache
 
 import torch
 from torch import Tensor
 
 
-def wave(product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
-    """h' = sin a (+ h) and c = cos a of a = W h + t; ``below`` is h when the layer is residual."""
+class Passes(ABC):
+    """The elementwise passes of a layer. ``below`` is what a residual layer reads, None when the layer is not residual.
+
+    A pass may write over its first array, and :meth:`adjoint` over the phase: nobody reads them afterwards.
+    """
+
+    @abstractmethod
+    def wave(self, product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+        """h' = sin a (+ h) and c = cos a of a = W h + t; ``below`` is h."""
+
+    @abstractmethod
+    def slope(self, descent: Tensor, cosine: Tensor, total: Tensor) -> Tensor:
+        """e = c d, which is left in place; its sum over points is added to ``total``."""
+
+    @abstractmethod
+    def swing(self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The tangent a. = W h. + t. and h'. = c a. (+ h.); ``below`` is h."""
+
+    @abstractmethod
+    def adjoint(
+        self,
+        tangent: Tensor,
+        cosine: Tensor,
+        descent: Tensor,
+        phase: Tensor,
+        above: Tensor,
+        below: Tensor | None,
+        total: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """e. = c d. - d s a. and e = c d, of ``tangent`` d. and ``phase`` a.; s is h' (``above``) less h (``below``).
+
+        The sum of e. over points is added to ``total``.
+        """
+
+
+class EagerPasses(Passes):
+    """PyTorch's own operations, which run on every device and in every type."""
+
+    def wave(self, product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+        phase = product.add_(offset) if len(product) >= len(offset) else product + offset
+        sine = torch.sin(phase)
+        if below is not None:
+            sine += below
+        return sine, torch.cos_(phase)
+
+    def slope(self, descent: Tensor, cosine: Tensor, total: Tensor) -> Tensor:
+        slope = descent * cosine
+        total += slope.sum(1)
+        return slope
+
+    def swing(self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+        phase = product.add_(offset)
+        return phase, phase * cosine if below is None else torch.addcmul(below, phase, cosine)
+
+    def adjoint(
+        self,
+        tangent: Tensor,
+        cosine: Tensor,
+        descent: Tensor,
+        phase: Tensor,
+        above: Tensor,
+        below: Tensor | None,
+        total: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        bend = phase.mul_(descent) if phase.shape == descent.shape else phase * descent
+        sine = above if below is None else above - below
+        adjoint = (tangent * cosine).addcmul_(bend, sine, value=-1)
+        total += adjoint.sum(1)
+        return adjoint, descent * cosine
+
+
+class CompiledPasses(Passes):
+    """Each pass fused into one kernel by ``torch.compile``.
+
+    Worth its compilation (about half a minute on two cores, kept in PyTorch's cache on disk) for long runs only.
+    """
+
+    def __init__(self) -> None:
+        self._wave = torch.compile(_wave, dynamic=True)
+        self._slope = torch.compile(_slope, dynamic=True)
+        self._swing = torch.compile(_swing, dynamic=True)
+        self._adjoint = torch.compile(_adjoint, dynamic=True)
+
+    def wave(self, product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self._wave(product, offset, below)
+
+    def slope(self, descent: Tensor, cosine: Tensor, total: Tensor) -> Tensor:
+        slope, added = self._slope(descent, cosine)
+        total += added
+        return slope
+
+    def swing(self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self._swing(product, offset, cosine, below)
+
+    def adjoint(
+        self,
+        tangent: Tensor,
+        cosine: Tensor,
+        descent: Tensor,
+        phase: Tensor,
+        above: Tensor,
+        below: Tensor | None,
+        total: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        adjoint, slope, added = self._adjoint(tangent, cosine, descent, phase, above, below)
+        total += added
+        return adjoint, slope
+
+
+@cache
+def compiled() -> CompiledPasses:
+    """The one set of compiled passes of this process."""
+    return CompiledPasses()
+
+
+def _wave(product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
     phase = product + offset
     sine = torch.sin(phase)
     return sine if below is None else sine + below, torch.cos(phase)
 
 
-def wave_in_place(product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
-    """:func:`wave`, writing over its own arrays: two of them less to allocate."""
-    phase = product.add_(offset) if len(product) >= len(offset) else product + offset
-    sine = torch.sin(phase)
-    if below is not None:
-        sine += below
-    return sine, torch.cos_(phase)
+def _slope(descent: Tensor, cosine: Tensor) -> tuple[Tensor, Tensor]:
+    slope = descent * cosine
+    return slope, slope.sum(1)
 
 
-def swing(product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The tangent a. = W h. + t. and h'. = c a. (+ h.); ``below`` is h. when the layer is residual."""
+def _swing(product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
     phase = product + offset
     move = phase * cosine
     return phase, move if below is None else move + below
 
 
-def swing_in_place(product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
-    """:func:`swing`, writing over its own arrays."""
-    phase = product.add_(offset)
-    return phase, phase * cosine if below is None else torch.addcmul(below, phase, cosine)
-
-
-def adjoint(
-    descent_tangent: Tensor, cosine: Tensor, descent: Tensor, phase: Tensor, above: Tensor, below: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """e. = c d. - d s a. and e = c d, where s is h' (``above``) less h (``below``) when the layer is residual."""
+def _adjoint(
+    tangent: Tensor, cosine: Tensor, descent: Tensor, phase: Tensor, above: Tensor, below: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
     sine = above if below is None else above - below
-    return torch.addcmul(descent_tangent * cosine, descent * phase, sine, value=-1), descent * cosine
-
-
-def adjoint_in_place(
-    descent_tangent: Tensor, cosine: Tensor, descent: Tensor, phase: Tensor, above: Tensor, below: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """:func:`adjoint`, writing over the phase, and over what it has made itself."""
-    bend = phase.mul_(descent) if phase.shape == descent.shape else phase * descent
-    sine = above if below is None else above - below
-    return (descent_tangent * cosine).addcmul_(bend, sine, value=-1), descent * cosine
-
-
-@dataclass(frozen=True)
-class Passes:
-    """The elementwise passes in one form."""
-
-    wave: Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
-    swing: Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
-    adjoint: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
-
-
-EAGER = Passes(wave_in_place, swing_in_place, adjoint_in_place)
-
-
-@cache
-def compiled() -> Passes:
-    """Each pass fused into one kernel by ``torch.compile``.
-
-    Worth its compilation (about half a minute on two cores, kept in PyTorch's cache on disk) for long runs only.
-    """
-    return Passes(torch.compile(wave, dynamic=True), torch.compile(swing, dynamic=True), torch.compile(adjoint, dynamic=True))
+    adjoint = torch.addcmul(tangent * cosine, descent * phase, sine, value=-1)
+    return adjoint, descent * cosine, adjoint.sum(1)
 
 
 class Products:

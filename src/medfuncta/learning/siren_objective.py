@@ -22,8 +22,9 @@ from torch import Tensor
 
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.omega import omegas
+from medfuncta.learning.native import passes_for
 from medfuncta.learning.objective import InnerGradient, Objective
-from medfuncta.learning.passes import EAGER, Bfloat16Products, Products, compiled
+from medfuncta.learning.passes import Bfloat16Products, Passes, Products
 from medfuncta.learning.sweep import SirenSums, Sweep, Tape
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
@@ -39,19 +40,25 @@ class SirenObjective(Objective[SirenSums]):
         channel_mean: Average the squared error over channels instead of summing it.
         chunk: Points a signal that are processed at a time; chosen from batch and width when None. Changes results by rounding only.
         autocast: ``"bfloat16"`` for matrix products in that type; ``""`` for the field's own.
-        compile: Fuse elementwise passes by ``torch.compile``.
+        passes: How elementwise passes are done; the fastest way for the field's device and type when None.
     """
 
     concurrent = True
 
     @torch.no_grad()
     def __init__(
-        self, field: LatentField, *, channel_mean: bool = False, chunk: int | None = None, autocast: str = "", compile: bool = False
+        self,
+        field: LatentField,
+        *,
+        channel_mean: bool = False,
+        chunk: int | None = None,
+        autocast: str = "",
+        passes: Passes | None = None,
     ) -> None:
         config = field.config
         self._config = config
         self._products = Bfloat16Products() if autocast else Products()
-        self._passes = compiled() if compile else EAGER
+        self._passes = passes or passes_for(field.last.weight.device, field.last.weight.dtype)
         self._chunk = chunk
         self._error_scale = 2 / config.channels if channel_mean else 2.0
         self._loss_scale = 1 / config.channels if channel_mean else 1.0
@@ -196,8 +203,7 @@ class SirenObjective(Objective[SirenSums]):
         for k in reversed(range(lowest, len(self._weights))):
             if remember:
                 sweep.descents[k] = descent
-            slope = descent * sweep.cosines[k]
-            of_layers[k].add_(slope.sum(1))
+            slope = self._passes.slope(descent, sweep.cosines[k], of_layers[k])
             if sums is not None:
                 self._add_product(sums.weights[k], slope, sweep.states[k])
             if k > lowest:
@@ -214,13 +220,13 @@ class SirenObjective(Objective[SirenSums]):
             below = sweep.states[k] if self._residual(k) else None
             primal, shifted = sweep.descents[k], k - self._first_shifted
             if shifted < 0 or primal is None:
-                adjoint = descent * sweep.cosines[k]
+                adjoint = self._passes.slope(descent, sweep.cosines[k], of_layers[k])
             else:
-                adjoint, slope = self._passes.adjoint(descent, sweep.cosines[k], primal, phases[shifted], sweep.states[k + 1], below)
+                arrays = (sweep.cosines[k], primal, phases[shifted], sweep.states[k + 1], below)
+                adjoint, slope = self._passes.adjoint(descent, *arrays, of_layers[k])
                 if shifted > 0:
                     self._add_product(sums.weights[k], slope, moves[shifted - 1])
             self._add_product(sums.weights[k], adjoint, sweep.states[k])
-            of_layers[k].add_(adjoint.sum(1))
             if k > 0:
                 descent = self._descend(adjoint, descent, k, in_place=True)
 

@@ -21,6 +21,7 @@ from medfuncta.learning.context import draw_context
 from medfuncta.learning.log_loss import LogLoss
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
+from medfuncta.learning.passes import compiled
 from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.siren_objective import SirenObjective
@@ -154,7 +155,9 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
     indices = batch_indices(len(train), settings.batch, progress.step, settings.seed)
     points = train.points(indices).to(weight.device, weight.dtype)
     contexts = [draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)]
-    objective = SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, compile=settings.compile)
+    objective = SirenObjective(
+        network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=compiled() if settings.compile else None
+    )
     result = meta_gradient(
         LogLoss(objective) if settings.outer_loss == "log" else objective,
         network.zero_latents(points.batch),
