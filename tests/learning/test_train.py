@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +12,10 @@ from training_data import TINY, make_signals, tiny
 from medfuncta.config import Config
 from medfuncta.errors import ConfigError, RunError
 from medfuncta.field.run import Run
+from medfuncta.learning.checkpoint import TrainingState
 from medfuncta.learning.optimiser import rate_at
 from medfuncta.learning.sampler import batch_indices
-from medfuncta.learning.train import CHECKPOINT, StepReport, Training, train_network
+from medfuncta.learning.train import CHECKPOINT, LOST, StepReport, Training, train_network
 
 TRAIN, VAL = make_signals(8, 0), make_signals(4, 1)
 
@@ -114,6 +117,57 @@ def test_the_best_network_is_kept_not_the_last(tmp_path: Path, monkeypatch: pyte
     training = train(tmp_path, tiny(steps=9, validate_every=3))
     assert (training.progress.best_step, training.progress.best_psnr) == (6, 30.0)
     assert training.run.training["steps"] == 6
+
+
+def test_a_lost_network_is_replaced_by_the_best_at_half_the_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validations after steps 3, 6, 9, 12; the second one is far below the first."""
+    psnrs = iter([30.0, 30.0 - LOST - 0.1, 29.0, 31.0])
+    monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
+    weights: list[torch.Tensor] = []
+    config = tiny(steps=12, validate_every=3, average=0.0, warmup=0, schedule="constant")
+    go_back = TrainingState.go_back
+
+    def watched(state: TrainingState, *arguments: Any) -> None:
+        weights.append(state.network.last.weight.detach().clone())
+        go_back(state, *arguments)
+        weights.append(state.network.last.weight.detach().clone())
+
+    monkeypatch.setattr(TrainingState, "go_back", watched)
+    saved: list[Run] = []
+    training = train(tmp_path, config, listener=lambda report: saved.append(Run.load(tmp_path)) if report.progress.step == 3 else None)
+    lost, restored = weights
+    assert torch.equal(restored, saved[0].network.last.weight) and not torch.equal(restored, lost)
+    assert (training.progress.returns, training.progress.best_step) == (1, 12)
+    rates = {row["step"]: float(row["learning_rate"]) for row in read_log(tmp_path)}
+    assert rates["9"] == pytest.approx(rates["3"] / 2)
+
+
+def test_a_run_that_went_back_resumes_bitwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill_at_eight(report: StepReport) -> None:
+        if report.progress.step == 8:
+            raise Killed
+
+    def validations(*psnrs: float) -> None:
+        values = iter(psnrs)
+        monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(values))
+
+    config = tiny(steps=9)
+    validations(30.0, 20.0, 31.0)
+    whole = train(tmp_path / "whole", config)
+    validations(30.0, 20.0)
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", config, listener=kill_at_eight)
+    validations(31.0)
+    cut = train(tmp_path / "cut", config, resume=True)
+    assert cut.run.fingerprint == whole.run.fingerprint
+    assert cut.progress.returns == 1
+
+
+def test_a_run_that_is_lost_for_good_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    psnrs = itertools.chain([30.0], itertools.repeat(10.0))
+    monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
+    with pytest.raises(RunError, match=r"validation fell from 30.0 to 10.0 dB at step \d+; lower the learning rate"):
+        train(tmp_path, tiny(steps=100, validate_every=1))
 
 
 def test_every_signal_is_seen_once_an_epoch() -> None:

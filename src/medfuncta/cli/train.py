@@ -66,6 +66,7 @@ class Train(Command):
             "psnr": progress.best_psnr,
             "best_step": progress.best_step,
             "skipped_steps": progress.skipped,
+            "returns": progress.returns,
             "skipped_files": len(source.skipped),
             "parameters": sum(p.numel() for p in training.run.network.parameters()),
         }
@@ -83,8 +84,9 @@ class Train(Command):
 
     def summary(self, result: dict[str, Any]) -> str:
         skipped = f", {result['skipped_steps']} steps with a gradient that was not finite" if result["skipped_steps"] else ""
+        returns = f", gone back to {result['returns']} times at half the rate" if result["returns"] else ""
         return (
             f"{result['run']}: {result['steps']} meta-steps in {result['seconds']:.0f} s, "
-            f"best validation PSNR {result['psnr']:.2f} dB at step {result['best_step']}{skipped}\n"
+            f"best validation PSNR {result['psnr']:.2f} dB at step {result['best_step']}{returns}{skipped}\n"
             f"next: medfuncta evaluate {result['run']} --data '{self.data}' --out report"
         )

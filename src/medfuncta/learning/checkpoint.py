@@ -32,6 +32,7 @@ class Progress:
         best_psnr: Best validation PSNR in dB so far, or None before the first validation.
         best_step: After which meta-step that was.
         skipped: Meta-steps whose gradient was not finite.
+        returns: How often the best network was gone back to; each time halved the rate of all later meta-steps.
     """
 
     step: int = 0
@@ -39,6 +40,7 @@ class Progress:
     best_psnr: float | None = None
     best_step: int = 0
     skipped: int = 0
+    returns: int = 0
 
 
 @dataclass(eq=False)
@@ -67,20 +69,20 @@ class TrainingState:
         Raises:
             RunError: If the file is missing, damaged, or was written with other settings.
         """
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except FileNotFoundError as error:
-            raise RunError(f"no checkpoint {path.name} to resume from; start the run without --resume") from error
-        except (SafetensorError, OSError) as error:
-            raise RunError(f"the checkpoint {path.name} is damaged ({error}); start the run anew without --resume") from error
-        if header.get("format") != _FORMAT:
-            raise RunError(f"{path.name} is not a checkpoint of this program's version; start the run anew without --resume")
-        _check_settings(json.loads(header["config"]), config)
-        self._load(tensors)
-        self.average.updates = int(header["average_updates"])
+        header, tensors = _read(path, config)
+        self._load(tensors, header)
+        self.generator.set_state(tensors["generator"])
         self.progress = Progress(**json.loads(header["progress"]))
+
+    def go_back(self, path: Path, config: Settings) -> None:
+        """Take weights, their average and the optimisers from another checkpoint; which signals and points come next stays.
+
+        Raises:
+            RunError: As :meth:`restore`.
+        """
+        header, tensors = _read(path, config)
+        self._load(tensors, header)
+        self.progress.returns += 1
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": p.detach() for name, p in self.network.named_parameters()}
@@ -91,13 +93,13 @@ class TrainingState:
                 tensors |= {f"optimiser.{which}.{number}.{key}": value for key, value in state.items()}
         return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
 
-    def _load(self, tensors: dict[str, Tensor]) -> None:
+    def _load(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 parameter.copy_(tensors[f"network.{name}"])
             for name, total in self.average.sums.items():
                 total.copy_(tensors[f"average.{name}"])
-        self.generator.set_state(tensors["generator"])
+        self.average.updates = int(header["average_updates"])
         for which, optimiser in enumerate(self.optimisers):
             state: dict[int, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():
@@ -105,6 +107,22 @@ class TrainingState:
                     number, key = name.split(".")[2:]
                     state.setdefault(int(number), {})[key] = tensor
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _read(path: Path, config: Settings) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a checkpoint that was written with these settings."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise RunError(f"no checkpoint {path.name} to resume from; start the run without --resume") from error
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"the checkpoint {path.name} is damaged ({error}); start the run anew without --resume") from error
+    if header.get("format") != _FORMAT:
+        raise RunError(f"{path.name} is not a checkpoint of this program's version; start the run anew without --resume")
+    _check_settings(json.loads(header["config"]), config)
+    return header, tensors
 
 
 def _check_settings(stored: Settings, config: Settings) -> None:

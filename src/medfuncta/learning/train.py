@@ -29,8 +29,11 @@ from medfuncta.learning.validate import psnr_of, validation_psnr
 from medfuncta.signals.signal_set import SignalSet
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
+BEST_CHECKPOINT = Path("checkpoints") / "best.safetensors"
 CONFIG_FILE = "config.json"
 MAX_SKIPPED_IN_A_ROW = 20
+MAX_RETURNS = 8  # to the best network
+LOST = 3.0  # dB below the best validation: the network is leaving the region where its inner loop is stable
 _LOG_EVERY = 10
 
 
@@ -73,6 +76,9 @@ def train_network(
 
     The folder's top level holds the network that was best on ``val`` so far, ``checkpoints/`` the state to resume from; both are written
     at every validation, atomically, so that a run can be killed at any moment.
+
+    The inner loop sits at its edge of stability, and a rate that is a little too high loses the network sooner or later. When validation
+    falls far below the best, training goes on from the best network at half the rate.
 
     Args:
         train: Training signals.
@@ -131,19 +137,18 @@ def _loop(
         losses, norm = meta_step(state, train, config)
         skipped_in_a_row = 0 if math.isfinite(norm) else skipped_in_a_row + 1
         if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
-            raise RunError(
-                f"the meta-gradient was not finite {MAX_SKIPPED_IN_A_ROW} times in a row at step {progress.step}; "
-                f"lower the learning rate (now {settings.learning_rate:g}) or check the data with 'medfuncta info'"
-            )
+            _go_back(state, out, config, f"the meta-gradient was not finite {MAX_SKIPPED_IN_A_ROW} times in a row")
+            skipped_in_a_row = 0
         psnr = float(psnr_of(losses / (1 if config.inner.channel_mean else config.field.channels)).nanmean())
         progress.seconds = before + time.perf_counter() - clock
         last = progress.step == settings.steps
         val_psnr = None
         if last or progress.step % settings.validate_every == 0:
-            val_psnr = _validate_and_save(state, val, out, config, provenance)
+            val_psnr = _validate(state, val, out, config, provenance)
+            state.save(out / CHECKPOINT, config.to_dict())
             progress.seconds = before + time.perf_counter() - clock
         if last or val_psnr is not None or progress.step % _LOG_EVERY == 0:
-            log.add(progress.step, _row(progress, losses, psnr, norm, rate_at(progress.step - 1, settings), val_psnr))
+            log.add(progress.step, _row(progress, losses, psnr, norm, _rate(state, progress.step - 1, config), val_psnr))
         if listener is not None:
             listener(StepReport(replace(progress), psnr, val_psnr))
 
@@ -167,7 +172,7 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         first_order=settings.first_order,
         memory=settings.memory_mb * 2**20,
     )
-    norm = apply_gradients(network, state.optimisers, result.gradients, rate_at(progress.step, settings), settings.clip)
+    norm = apply_gradients(network, state.optimisers, result.gradients, _rate(state, progress.step, config), settings.clip)
     progress.step += 1
     if math.isfinite(norm):
         state.average.update(network)
@@ -176,8 +181,13 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
     return result.losses, norm
 
 
-def _validate_and_save(state: TrainingState, val: SignalSet, out: Path, config: Config, provenance: Mapping[str, Any]) -> float:
-    """Validation PSNR; the network is saved when it is the best so far, the checkpoint always."""
+def _rate(state: TrainingState, step: int, config: Config) -> float:
+    """beta of a meta-step, halved with each return to the best network."""
+    return rate_at(step, config.train) / 2**state.progress.returns
+
+
+def _validate(state: TrainingState, val: SignalSet, out: Path, config: Config, provenance: Mapping[str, Any]) -> float:
+    """Validation PSNR. The network is saved when it is the best so far, and replaced by the best one when it is lost."""
     progress = state.progress
     network = state.average.averaged(state.network)
     psnr = validation_psnr(network, val, config)
@@ -191,8 +201,25 @@ def _validate_and_save(state: TrainingState, val: SignalSet, out: Path, config: 
             "torch": torch.__version__,
         }
         Run(network, config, val.spec, training).save(out)
-    state.save(out / CHECKPOINT, config.to_dict())
+        state.save(out / BEST_CHECKPOINT, config.to_dict())
+    elif psnr < progress.best_psnr - LOST:
+        _go_back(state, out, config, f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB")
     return psnr
+
+
+def _go_back(state: TrainingState, out: Path, config: Config, reason: str) -> None:
+    """Return to the best network, with half the rate from here on.
+
+    Raises:
+        RunError: If there is none yet, or this has happened too often.
+    """
+    progress = state.progress
+    if progress.best_psnr is None or progress.returns == MAX_RETURNS:
+        raise RunError(
+            f"{reason} at step {progress.step}; lower the learning rate (now {_rate(state, progress.step - 1, config):.2g}) "
+            "or check the data with 'medfuncta info'"
+        )
+    state.go_back(out / BEST_CHECKPOINT, config.to_dict())
 
 
 def _row(progress: Progress, losses: torch.Tensor, psnr: float, norm: float, rate: float, val_psnr: float | None) -> dict[str, float]:
