@@ -1,4 +1,4 @@
-"""The passes in C do what PyTorch's operations do, and their absence is no error."""
+"""The passes in C do what PyTorch's operations do; without a compiler nothing fails."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_every_pass_is_that_of_pytorch(passes: NativePasses, shared: str, residu
     phase = array(batch, 1 if shared == "points" else points, width, seed=4)
     descent, tangent, above = (array(batch, points, width, seed=seed) for seed in (5, 6, 7))
     results = []
-    for kind in (passes, EAGER):
+    for these in (passes, EAGER):
         totals = torch.ones(batch, 2, width)  # as in use: a layer's row of a larger array
         results.append(
             [
-                *kind.wave(array(rows, points, width), offset, below),
-                *kind.swing(array(batch, points, width), offset, cosine, below),
-                kind.slope(descent, cosine, totals[:, 0]),
-                *kind.adjoint(tangent, cosine, descent, phase.clone(), above, below, totals[:, 1]),
+                *these.wave(array(rows, points, width), offset, below),
+                *these.swing(array(batch, points, width), offset, cosine, below),
+                these.slope(descent, cosine, totals[:, 0]),
+                *these.adjoint(tangent, cosine, descent, phase.clone(), above, below, totals[:, 1]),
                 totals,
             ]
         )
