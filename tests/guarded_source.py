@@ -31,7 +31,7 @@ class GuardedSource(Source):
         self.reads: list[str] = []
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         return SourceInfo("guarded:waves", licence="CC0", split_by="patient")
 
     @property

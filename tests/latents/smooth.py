@@ -26,7 +26,7 @@ class Smooth(Source):
         self.count, self.die_at, self.prefix = count, die_at, prefix
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         return SourceInfo("test:smooth", "CC0 1.0")
 
     @property

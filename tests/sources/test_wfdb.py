@@ -210,7 +210,7 @@ def test_a_header_that_is_broken_is_found_in_the_first_split_too(folder: Path) -
     [
         ("lead=MLI", DataError, "no lead 'MLI' in the train split of 'records'; did you mean 'MLII'? Known: MLII, V1"),
         ("range=1", ConfigError, "the option 'range' is 1; expected low,high"),
-        ("windw=1", ConfigError, "unknown option 'windw' of wfdb; did you mean 'window'? Known: annotator, exclude"),
+        ("windw=1", ConfigError, "unknown option 'windw' of wfdb; did you mean 'window'? Known: annotator, citation, exclude"),
         ("test=9", DataError, "no '9' for the test split; Known: 101, 102, 103, 104"),
         ("exclude=101,102,103,104", DataError, "0 groups"),
     ],

@@ -25,7 +25,7 @@ class ListSource(Source):
         self.opened: list[str] = []
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         return SourceInfo("list:test", "CC0", "nobody", "patient", {"window": None})
 
     @property

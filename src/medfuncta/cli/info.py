@@ -43,6 +43,7 @@ def _source(result: dict[str, Any]) -> str:
         "data": result["name"],
         "signals": _form(signal),
         "licence": result["licence"],
+        **_cited(result),
         "splits by": result["split_by"],
         **{name.replace("_", " "): value for name, value in result["details"].items() if value not in (None, "")},
     }
@@ -81,6 +82,7 @@ def _latent_set(result: dict[str, Any]) -> str:
     entries = {
         "latents of": result["source"]["name"],
         "licence": result["source"]["licence"],
+        **_cited(result["source"]),
         "signals": _form(result["signal"]),
         "latent": f"{result['latent_size']:,} numbers, {result['dtype']}",
         "on disk": f"{result['bytes'] / 1e6:,.1f} MB",
@@ -89,6 +91,10 @@ def _latent_set(result: dict[str, Any]) -> str:
     }
     rows = [(name, f"{s['signals']:,}", f"{s['left_out']:,}", _most(s["labels"])) for name, s in result["splits"].items()]
     return "\n".join([facts(entries), table(("split", "signals", "left out", "classes"), rows)])
+
+
+def _cited(source: dict[str, Any]) -> dict[str, str]:
+    return {"citation": source["citation"]} if source["citation"] else {}
 
 
 def _psnr(result: dict[str, Any]) -> str:

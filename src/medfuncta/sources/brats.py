@@ -56,8 +56,8 @@ class BratsSource(NiftiSource):
         return [replace(item, group=_patient_of(name["case"])) for item, name in chosen]
 
     @property
-    def info(self) -> SourceInfo:
-        return replace(super().info, citation="Baid et al. 2021, arXiv:2107.02314", split_by="patient")
+    def own_info(self) -> SourceInfo:
+        return replace(super().own_info, citation="Baid et al. 2021, arXiv:2107.02314", split_by="patient")
 
     def _label_map_beside(self, path: Path) -> Path | None:
         name = _NAME.match(path.name)

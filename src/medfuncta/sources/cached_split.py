@@ -41,13 +41,15 @@ def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
 def cache_key(source: Source, split: str) -> CacheKey:
     """The entry of a split, and a digest of its options and of the size and time of change of every file that it may be read from.
 
+    What the user states of the data changes no signal, and has no part in it.
+
     Raises:
         ConfigError: If the source lies in no files.
     """
     if source.location is None:
         raise ConfigError(f"{source.info.name} lies in no files that a cache could watch; do without the cache")
     location = source.location.resolve()
-    facts = {"info": asdict(source.info), "split": split, "skip_bad": source.skip_bad}
+    facts = {"info": asdict(source.own_info), "split": split, "skip_bad": source.skip_bad}
     files = [(path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in watched_files(location)]
     state = _digest([version("medfuncta"), asdict(source.spec), files])
     label = re.sub(r"[^A-Za-z0-9]+", "-", f"{source.info.name}-{split}")

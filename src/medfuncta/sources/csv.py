@@ -86,7 +86,7 @@ class CsvSource(Source):
         self._shares = self._plan()
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         by = "given" if self._given else "file" if len(self._names) > 1 else "id" if self.options.id else "row"
         steps = {
             "layout": "a row a sample" if self.options.value else "a row a signal",

@@ -69,7 +69,7 @@ class DicomSource(ItemSource):
         self.skip("a link", error if self.options.files else DataError("a symbolic link leaves the folder; copy the files into the folder"))
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         facts = {**details(self.options), "preprocessing": self.preprocessing.to_text()}
         return SourceInfo(self.name, split_by="patient", details=facts)
 

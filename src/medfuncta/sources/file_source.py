@@ -40,7 +40,7 @@ class FileSource(ItemSource):
         return file_items(self.folder, find_files(self.folder, self.suffixes, self.skip), self._options)
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         given = any(item.split in ("val", "test") for items in self.items.values() for item in items)
         split_by = "given" if given else "patient" if self._options.patient else "file"
         facts = {**details(self._options), "preprocessing": self.preprocessing.to_text()}

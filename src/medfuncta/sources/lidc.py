@@ -42,8 +42,8 @@ class LidcSource(DicomSource):
         return series.modality == "CT"
 
     @property
-    def info(self) -> SourceInfo:
-        return replace(super().info, licence="CC BY 3.0", citation="Armato et al. 2011, Medical Physics 38(2), doi:10.1118/1.3528204")
+    def own_info(self) -> SourceInfo:
+        return replace(super().own_info, licence="CC BY 3.0", citation="Armato et al. 2011, Medical Physics 38(2), doi:10.1118/1.3528204")
 
 
 def open_lidc(location: str, options: Mapping[str, str], skip_bad: bool) -> LidcSource:

@@ -55,7 +55,7 @@ class MedmnistSource(NpzSource):
             raise DataError(f"{path.name} holds signals of shape {shape}; expected {options.size} along each axis; get the file again")
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         steps = details(self._medmnist_options)
         del steps["root"]  # a folder of this machine is nobody else's business
         return SourceInfo(f"medmnist:{self._name}", self._facts["licence"], _CITATION, details=steps)

@@ -71,9 +71,9 @@ class NiftiSource(FileSource):
         return volumes
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         licence, citation = (str(self._description.get(key) or "") for key in ("licence", "reference"))
-        return replace(super().info, licence=licence or "unknown", citation=citation)
+        return replace(super().own_info, licence=licence or "unknown", citation=citation)
 
     @cached_property
     def _description(self) -> Mapping[str, Any]:

@@ -74,7 +74,7 @@ class NpzSource(Source):
             raise DataError(f"{path.name} holds {found}; expected train_images, val_images or test_images")
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         applied = {"range": f"{self._range.low},{self._range.high}"}
         return SourceInfo(f"npz:{self._archive.path.stem}", details=details(self.options) | applied)
 

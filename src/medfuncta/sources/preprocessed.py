@@ -22,11 +22,11 @@ class PreprocessedSource(Source):
     def __init__(self, source: Source, preprocessing: Preprocessing, shape: tuple[int, ...] | None = None) -> None:
         super().__init__(skip_bad=source.skip_bad)
         self.source, self.preprocessing, self._shape = source, preprocessing, shape
-        self.skipped, self.location = source.skipped, source.location
+        self.skipped, self.location, self.stated = source.skipped, source.location, source.stated
 
     @property
-    def info(self) -> SourceInfo:
-        info = self.source.info
+    def own_info(self) -> SourceInfo:
+        info = self.source.own_info
         return replace(info, details={**info.details, "further preprocessing": self.preprocessing.to_text()})
 
     @property

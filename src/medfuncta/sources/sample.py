@@ -41,7 +41,7 @@ class SampleSource(Source):
             self._splits = tuple(split for split in SPLITS if f"{split}/values" in file.files)
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         return SourceInfo(**self._card["info"])
 
     @property

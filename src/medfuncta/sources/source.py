@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -53,11 +53,18 @@ class Source(ABC):
 
     def __init__(self, *, skip_bad: bool = False) -> None:
         self.skip_bad = skip_bad
+        self.stated: Mapping[str, str] = {}
+        """What the user says of the data in place of the data itself: ``licence``, ``citation``, both or none."""
         self.skipped: list[Skipped] = []
 
     @property
-    @abstractmethod
     def info(self) -> SourceInfo:
+        """What is known of the data set: what it says of itself, but for what the user states."""
+        return replace(self.own_info, **self.stated)
+
+    @property
+    @abstractmethod
+    def own_info(self) -> SourceInfo:
         """What the data set says of itself."""
 
     @property

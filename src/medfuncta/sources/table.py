@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -26,9 +27,15 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """The word before the colon and where its :class:`SourceKind` stands; imported only when asked for, since readers are heavy."""
 
+STATEMENTS: Final[Mapping[str, str]] = {
+    "licence": "the data's licence, such as ODC-By 1.0 (default: what the data says)",
+    "citation": "who made the data and where it is published (default: what the data says)",
+}
+"""Options of every kind: what the user says of the data, for runs and for the cards of latent sets."""
+
 
 def source_kind(name: str) -> SourceKind:
-    """One row of the table.
+    """One row of the table, with the options of every kind beside its own.
 
     Raises:
         ConfigError: If no such kind is known; the nearest one is named.
@@ -36,7 +43,8 @@ def source_kind(name: str) -> SourceKind:
     if name not in KINDS:
         raise ConfigError(f"unknown kind of source '{name}'; {suggest(name, KINDS)}")
     module, attribute = KINDS[name].split(":")
-    return getattr(import_module(module), attribute)
+    kind: SourceKind = getattr(import_module(module), attribute)
+    return replace(kind, options={**kind.options, **STATEMENTS})
 
 
 def open_source(text: str, *, skip_bad: bool = False) -> Source:
@@ -59,7 +67,19 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     location, _, query = rest.partition("?")
     if not location:
         raise ConfigError(f"nothing after '{name}:'; expected {name}:path[?option=value]")
-    return kind.opener(location, _parse_options(kind, query), skip_bad)
+    options = _parse_options(kind, query)
+    stated = {option: _line(kind, option, options.pop(option)) for option in STATEMENTS if option in options}
+    source = kind.opener(location, options, skip_bad)
+    source.stated = stated
+    return source
+
+
+def _line(kind: SourceKind, option: str, text: str) -> str:
+    """A statement as one line, which is what cards have room for."""
+    line = " ".join(text.split())
+    if not line:
+        raise ConfigError(f"the option '{option}' of {kind.name} is blank; expected {kind.options[option]}")
+    return line
 
 
 def _parse_options(kind: SourceKind, query: str) -> dict[str, str]:

@@ -75,7 +75,7 @@ class WfdbSource(Source):
         self._records = self._split_records()
 
     @property
-    def info(self) -> SourceInfo:
+    def own_info(self) -> SourceInfo:
         form, resolved = self._form, self.folder.resolve()
         steps: dict[str, str | float] = {"lead": form.lead, "rate": form.rate, "resampling": "polyphase filter"}
         if self.options.window is None:
