@@ -42,6 +42,50 @@ def test_nifti_keeps_affine_unit_and_type(tmp_path: Path, suffix: str, dtype: st
     np.testing.assert_array_equal(image.get_fdata(), expected)
 
 
+def turned(degrees: tuple[float, float, float], spacing: tuple[float, float, float], *, mirrored: bool = False) -> np.ndarray:
+    """An affine without shear whose axes are turned about x, y and z."""
+    affine = np.eye(4)
+    for axis, angle in enumerate(np.radians(degrees)):
+        a, b = (axis + 1) % 3, (axis + 2) % 3
+        turn = np.eye(3)
+        turn[[a, b], [a, b]], turn[a, b], turn[b, a] = np.cos(angle), -np.sin(angle), np.sin(angle)
+        affine[:3, :3] = turn @ affine[:3, :3]
+    affine[:3, :3] *= np.array(spacing) * (-1 if mirrored else 1, 1, 1)
+    affine[:3, 3] = (-90.5, 12.25, 1000.0)
+    return affine
+
+
+@pytest.mark.parametrize(
+    "affine",
+    [
+        np.diag([0.9, 1.513, 3.0, 1.0]),
+        np.diag([-1.0, -1.0, 2.0, 1.0]),  # a half turn, as scans written from DICOM have
+        turned((10, -25, 40), (0.9, 1.513, 3.0)),
+        turned((100, 5, 170), (0.9, 1.513, 3.0), mirrored=True),
+        turned((10, -25, 40), (0.9, 1.513, 3.0)).astype(np.float32).astype(float),  # as a header holds it
+        turned((10, -25, 40), (1.0, 1.0, 1.0)).round(6),  # as many DICOM files do
+    ],
+)
+def test_both_places_of_a_nifti_header_hold_the_affine(tmp_path: Path, affine: np.ndarray) -> None:
+    spacing = tuple(np.linalg.norm(affine[:3, :3], axis=0).tolist())
+    write_signal(make(Grid((4, 5, 3), spacing, affine, "mm")), tmp_path / "a.nii.gz")
+    image = nib.load(tmp_path / "a.nii.gz")
+    assert isinstance(image, nib.Nifti1Image)
+    for form, code in (image.get_sform(coded=True), image.get_qform(coded=True)):
+        assert code == 1
+        np.testing.assert_allclose(form, affine, atol=1e-5)
+    np.testing.assert_allclose(image.header.get_zooms(), spacing, rtol=1e-6)
+
+
+def test_a_sheared_affine_has_no_qform(tmp_path: Path) -> None:
+    write_signal(make(VOLUME), tmp_path / "a.nii")
+    image = nib.load(tmp_path / "a.nii")
+    assert isinstance(image, nib.Nifti1Image)
+    form, code = image.get_sform(coded=True)
+    np.testing.assert_allclose(form, AFFINE, rtol=1e-6)
+    assert (code, image.get_qform(coded=True)) == (1, (None, 0))
+
+
 def test_nifti_holds_channels_and_single_slices(tmp_path: Path) -> None:
     colours, picture = make(VOLUME, 3), make(Grid((4, 5), (2.0, 3.0), unit="mm"))
     write_signal(colours, tmp_path / "colours.nii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import nibabel as nib
 import numpy as np
@@ -13,10 +14,15 @@ from medfuncta.signals.signal import Signal
 from medfuncta.writers.values import file_dtype, filled
 
 _TYPES = frozenset(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"))
+_SCANNER: Final = 1  # NIfTI's code of scanner coordinates; of an sform with it ITK makes use, and ITK and MRtrix write it for both
+_RIGHT_ANGLE: Final = 1e-4  # cosine between axes that counts as rounding: headers hold float32, DICOM's directions often six digits
 
 
 def write_nifti(signal: Signal, path: Path) -> None:
     """Write ``.nii`` or ``.nii.gz``: affine, millimetres, the original data type, a ``scl_slope`` of 1; channels are the fourth axis.
+
+    The affine is written as sform and as qform, since readers differ in which they look at; a sheared one, which a qform cannot hold, as
+    sform only. Both are said to be scanner coordinates: which space the source's file meant is not kept.
 
     A 2D signal becomes a single slice. nibabel rounds, clips and writes slab by slab, so that no second copy of a volume is made.
     """
@@ -25,7 +31,10 @@ def write_nifti(signal: Signal, path: Path) -> None:
     dtype = file_dtype(signal)
     values = filled(signal, dtype)
     values = np.expand_dims(values, 2) if grid.dim == 2 else values
-    image = nib.Nifti1Image(values[..., 0] if signal.channels == 1 else values, _affine(grid))
+    affine = _affine(grid)
+    image = nib.Nifti1Image(values[..., 0] if signal.channels == 1 else values, affine)
+    image.set_sform(affine, _SCANNER)
+    image.set_qform(affine, 0 if _is_sheared(affine) else _SCANNER)
     image.set_data_dtype(dtype if dtype in _TYPES else np.dtype(np.float32))
     image.header.set_slope_inter(1, 0)
     image.header.set_xyzt_units("mm" if grid.unit == "mm" else "unknown")
@@ -39,3 +48,9 @@ def _affine(grid: Grid) -> np.ndarray:
     affine = np.eye(4)
     affine[range(grid.dim), range(grid.dim)] = grid.spacing or 1.0
     return affine
+
+
+def _is_sheared(affine: np.ndarray) -> bool:
+    """Whether axes meet at other than right angles."""
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return not np.allclose(directions.T @ directions, np.eye(3), atol=_RIGHT_ANGLE)
