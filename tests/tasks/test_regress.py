@@ -9,9 +9,10 @@ from sklearn.metrics import mean_absolute_error as sklearn_error
 from sklearn.metrics import r2_score
 
 from medfuncta.errors import DataError
+from medfuncta.signals.domain import Grid
 from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, mean_absolute_error, r_squared, regress
 from medfuncta.tasks.regress_picture import regression_picture
-from medfuncta.tasks.regression_targets import Measured, metadata_targets, volume_targets
+from medfuncta.tasks.regression_targets import Measured, _size_of, metadata_targets, volume_targets
 from medfuncta.tasks.training import HeadTraining
 from tasks.blob_set import write_blob_set
 from tasks.blob_volumes import write_blobs
@@ -46,7 +47,8 @@ def test_ridge_finds_a_straight_line_and_the_mean_does_not() -> None:
     result = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert result["signals"] == {"train": 150, "val": 40, "test": 60}
     assert result["split_by"] == "patient"
-    assert len(regression_picture(found).axes) == 2
+    left, right = regression_picture(found).axes
+    assert (left.get_xlabel(), left.get_ylabel(), right.get_xlabel()) == ("true age", "predicted age", "true age")
 
 
 def test_an_mlp_finds_a_bent_line_and_is_reproducible() -> None:
@@ -74,6 +76,31 @@ def test_numbers_come_from_metadata_labels_and_label_maps(tmp_path: Path) -> Non
     assert np.array_equal(volume_targets(latents, source, "1")["val"].targets, volumes["val"].targets)
     classes = metadata_targets(write_blob_set(tmp_path / "set", {"train": 4, "val": 2, "test": 2}), "label")
     assert classes["train"].targets.tolist() == [0, 1, 0, 1]
+
+
+def test_axes_of_the_picture_say_what_was_measured_and_in_which_unit(tmp_path: Path) -> None:
+    latents, source = write_blobs(tmp_path / "balls", train=4, val=2, test=3)
+    for structure in ("ball", "1"):
+        found = regress(volume_targets(latents, source, structure), f"volume:{structure}", "patient", (TrainingMean(),))
+        (axes,) = regression_picture(found).axes
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("true volume of ball (mm³)", "predicted volume of ball (mm³)")
+        assert found.to_dict()["target"] == f"volume:{structure}"
+    assert volume_targets(latents, source, "7")["test"].quantity == "volume of structure 7 (mm³)"
+    assert metadata_targets(latents, "radius")["test"].quantity == "radius"
+
+
+@pytest.mark.parametrize(
+    ("grid", "quantity"),
+    [
+        (Grid((4, 5), (0.1, 0.1), unit="mm"), "area of disc (mm²)"),
+        (Grid((4, 5)), "area of disc (pixels)"),
+        (Grid((4, 5, 6)), "volume of disc (voxels)"),
+        (Grid((4, 5, 6), (1.0, 1.0, 1.0)), "volume of disc"),
+        (Grid((9,), (0.1,), unit="s"), "length of disc (s)"),
+    ],
+)
+def test_sizes_are_named_by_dimension(grid: Grid, quantity: str) -> None:
+    assert _size_of("disc", grid) == quantity
 
 
 def test_mistakes_get_one_line(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def regression_picture(regression: Regression) -> Figure:
     """One square a regressor; on the diagonal a prediction is exact."""
-    truth = regression.test.targets
+    truth, quantity = regression.test.targets, regression.test.quantity or regression.target
     every = np.concatenate([truth, *(report.predicted for report in regression.reports)])
     margin = 0.05 * float(np.ptp(every)) or 1.0
     limits = (float(every.min()) - margin, float(every.max()) + margin)
@@ -26,8 +26,8 @@ def regression_picture(regression: Regression) -> Figure:
         ):
             axes.plot(limits, limits, color=ACCENT, linewidth=1)
             axes.scatter(truth, report.predicted, s=size, color=SECOND, alpha=0.7, linewidths=0)
-            axes.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"true {regression.target}")
+            axes.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"true {quantity}")
             r2 = "undefined" if report.r2.value is None else f"{report.r2.value:.2f}"
             axes.set_title(f"{report.name}   R² {r2}", loc="left", color=MUTED)
-        figure.axes[0].set_ylabel(f"predicted {regression.target}")
+        figure.axes[0].set_ylabel(f"predicted {quantity}")
     return figure

@@ -15,11 +15,14 @@ from numpy import ndarray
 from medfuncta.errors import DataError, suggest
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import NO_LABEL
+from medfuncta.signals.domain import Grid
 from medfuncta.sources.source import SPLITS, Source
 from medfuncta.tasks.masks import masked_rows, with_masks
 
 LABEL: Final = "label"
 """The target that is the signals' own label, as a number."""
+_SIZES: Final = {1: ("length", "samples", ""), 2: ("area", "pixels", "²"), 3: ("volume", "voxels", "³")}
+"""By dimension: what a structure's size is called, what it is counted in without a spacing, and the power of the spacing's unit."""
 Column = Float[ndarray, " signals"]
 
 
@@ -31,11 +34,13 @@ class Measured:
         ids: Of the signals.
         latents: ``[signals, latent]``.
         targets: In the target's unit.
+        quantity: What they are, for a person, with the unit where it is known: ``"volume of ball (mm³)"``.
     """
 
     ids: Sequence[str]
     latents: Float[ndarray, "signals latent"]
     targets: Column
+    quantity: str = ""
 
 
 def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
@@ -60,7 +65,7 @@ def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
             ids += block.ids
             rows.append(block.latents)
             targets += _labels(block.labels) if name == LABEL else [_number(entry.get(name)) for entry in entries]
-        found[split] = _sound(ids, np.concatenate(rows), np.array(targets, np.float64))
+        found[split] = _sound(ids, np.concatenate(rows), np.array(targets, np.float64), name.replace("_", " "))
     for split, measured in found.items():
         if not measured.ids:
             raise DataError(f"no signal of split '{split}' has a number '{name}'; {suggest(name, [*known, LABEL])}")
@@ -83,15 +88,23 @@ def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[s
     names = {str(number): number for number in masked.mask_names} | {name: number for number, name in masked.mask_names.items()}
     if structure not in names and not structure.isdigit():
         raise DataError(f"no structure '{structure}' in {source.info.name}; {suggest(structure, names)}")
-    number = names.get(structure) if structure in names else int(structure)
+    number = names[structure] if structure in names else int(structure)
     found = {}
     for split in SPLITS:
         rows = list(masked_rows(latents, split, masked))
         if not rows:
             raise DataError(f"no signal of split '{split}' has a label map; regression needs some in {', '.join(SPLITS)}")
+        quantity = _size_of(masked.mask_names.get(number, f"structure {number}"), rows[0].grid)
         sizes = [np.count_nonzero(entry.mask == number) * math.prod(entry.grid.spacing or (1.0,)) for entry in rows]
-        found[split] = _sound([entry.row.id for entry in rows], np.stack([entry.row.latent for entry in rows]), np.array(sizes, np.float64))
+        latent = np.stack([entry.row.latent for entry in rows])
+        found[split] = _sound([entry.row.id for entry in rows], latent, np.array(sizes, np.float64), quantity)
     return found
+
+
+def _size_of(structure: str, grid: Grid) -> str:
+    size, samples, power = _SIZES[grid.dim]
+    unit = samples if grid.spacing is None else grid.unit and grid.unit + power
+    return f"{size} of {structure}" + (f" ({unit})" if unit else "")
 
 
 def _labels(labels: ndarray) -> list[float]:
@@ -106,6 +119,6 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def _sound(ids: Sequence[str], latents: ndarray, targets: ndarray) -> Measured:
+def _sound(ids: Sequence[str], latents: ndarray, targets: ndarray, quantity: str) -> Measured:
     rows = np.flatnonzero(np.isfinite(targets) & np.isfinite(latents).all(axis=1))
-    return Measured([ids[int(row)] for row in rows], latents[rows], targets[rows])
+    return Measured([ids[int(row)] for row in rows], latents[rows], targets[rows], quantity)
