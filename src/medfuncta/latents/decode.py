@@ -19,7 +19,8 @@ from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.types import ArrayCoordinates, ArrayValues
 
 CHUNK = 65536
-"""Points decoded at a time."""
+"""Points decoded at a time on an accelerator."""
+_CACHED = 2**19  # numbers of a layer's output at a time on the CPU: what the next layer reads is still in cache
 _EDGE = 1e-6  # coordinates are float32: how far beyond the box's edge rounding can put a sample that lies on it
 
 Locator = Callable[[np.ndarray], ArrayCoordinates]
@@ -31,7 +32,7 @@ def decode(
     latent: Float[Tensor, " latent"],
     domain: Domain,
     *,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     device: torch.device | str | None = None,
 ) -> ArrayValues:
     """f(x; theta, phi) at all samples of a domain.
@@ -40,7 +41,7 @@ def decode(
         network: The shared network; moved to ``device`` when one is given.
         latent: phi, ``[latent]``.
         domain: Where.
-        chunk: Points at a time; bounds memory, changes results by rounding only.
+        chunk: Points at a time; chosen from device and width when None. Bounds memory, changes results by rounding only.
         device: Where to compute; by default where the network is.
 
     Returns:
@@ -61,7 +62,7 @@ def reconstruct(
     header: SignalHeader,
     domain: Domain | None = None,
     *,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     device: torch.device | str | None = None,
 ) -> Signal:
     """The signal that a latent stands for, in physical units.
@@ -72,7 +73,7 @@ def reconstruct(
         header: The signal that was fitted: its place, value range and unit.
         domain: Where to decode instead of the signal's own samples. Between two grids that both know their place in the world (an affine),
             samples lie where they are in the world, and those outside the signal's box are masked; any other domain fills the same box.
-        chunk: Points at a time.
+        chunk: As for :func:`decode`.
         device: Where to compute; by default where the network is.
 
     Raises:
@@ -94,7 +95,7 @@ def reconstruct(
 
 
 def _pieces(
-    network: LatentField, latent: Tensor, locate: Locator, points: int, chunk: int, device: torch.device | str | None
+    network: LatentField, latent: Tensor, locate: Locator, points: int, chunk: int | None, device: torch.device | str | None
 ) -> Iterator[tuple[slice, ArrayCoordinates, ArrayValues]]:
     """Chunk by chunk: which samples, their coordinates, and their normalised values as float32."""
     size = network.config.latent_size
@@ -106,6 +107,7 @@ def _pieces(
         network = network.to(device)
     like = next(network.parameters())
     row = latent.to(like).unsqueeze(0)
+    chunk = chunk or (max(1, _CACHED // network.config.width) if like.device.type == "cpu" else CHUNK)
     for start in range(0, points, chunk):
         part = slice(start, min(start + chunk, points))
         coordinates = locate(np.arange(part.start, part.stop))
