@@ -93,9 +93,10 @@ class CompiledPasses(Passes):
     """
 
     def __init__(self, backend: str = "inductor") -> None:
-        functions = (_wave, _slope, _swing, _adjoint)
-        fused = [torch.compile(function, dynamic=True, backend=backend) for function in functions]
-        self._wave, self._slope, self._swing, self._adjoint = fused
+        self._wave = torch.compile(_wave, dynamic=True, backend=backend)
+        self._slope = torch.compile(_slope, dynamic=True, backend=backend)
+        self._swing = torch.compile(_swing, dynamic=True, backend=backend)
+        self._adjoint = torch.compile(_adjoint, dynamic=True, backend=backend)
 
     def wave(self, product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
         return self._wave(product, offset, below)
