@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from medfuncta.atomic import write_text
 from medfuncta.errors import DataError
-from medfuncta.tasks.figure import ACCENT, INK, MUTED, SECOND, new_figure
+from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

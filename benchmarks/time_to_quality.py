@@ -26,7 +26,7 @@ from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
-from medfuncta.tasks.figure import save_png
+from medfuncta.tasks.drawing.figure import save_png
 from medfuncta.workflow import read_for_training, resolve, train
 
 _CASE_OF_DIMENSION = {case.field.dim: name for name, case in CASES.items()}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 from medfuncta.studies.findings import Trial
-from medfuncta.tasks.metrics import SignalMetrics
+from medfuncta.tasks.evaluate.metrics import SignalMetrics
 
 
 def at(psnr: float) -> SignalMetrics:

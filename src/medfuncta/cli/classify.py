@@ -53,7 +53,7 @@ class Classify(Command):
         from medfuncta.atomic import write_json
         from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS
         from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose, compare, comparison_picture
-        from medfuncta.tasks.figure import save_png
+        from medfuncta.tasks.drawing.figure import save_png
 
         if self.latents is None and self.data is None:
             raise ConfigError("nothing to classify; give a latent set, or --data with a source of labelled signals")

@@ -33,7 +33,7 @@ class Compress(Command):
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.compress import compare_codecs, curves_picture
-        from medfuncta.tasks.figure import save_png
+        from medfuncta.tasks.drawing.figure import save_png
 
         if self.limit < 1:
             raise ConfigError(f"--limit is {self.limit}; expected at least 1")

@@ -53,7 +53,7 @@ class Explore(Command):
     def run(self) -> dict[str, Any]:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.tasks.figure import save_png
+        from medfuncta.tasks.drawing.figure import save_png
 
         for name, value in (("--limit", self.limit), ("-k", self.k)):
             if value < 1:

@@ -34,7 +34,7 @@ class Regress(Command):
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
-        from medfuncta.tasks.figure import save_png
+        from medfuncta.tasks.drawing.figure import save_png
         from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, regress
         from medfuncta.tasks.regress_picture import regression_picture
         from medfuncta.tasks.regression_targets import metadata_targets, volume_targets

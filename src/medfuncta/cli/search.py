@@ -41,8 +41,8 @@ class Search(Command):
     def run(self) -> dict[str, Any]:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.tasks.figure import save_png
-        from medfuncta.tasks.labels import class_names
+        from medfuncta.tasks.drawing.figure import save_png
+        from medfuncta.tasks.drawing.labels import class_names
         from medfuncta.tasks.search import search_picture, search_set
         from medfuncta.tasks.search_index import FaissIndex
 

@@ -43,7 +43,7 @@ class Segment(Command):
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
-        from medfuncta.tasks.figure import save_png
+        from medfuncta.tasks.drawing.figure import save_png
         from medfuncta.tasks.segment import SegmentOptions, segment
         from medfuncta.tasks.segment_picture import segmentation_picture
 

@@ -12,9 +12,9 @@ from medfuncta.learning.run_log import METRICS_FILE
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.classify import METRICS, Comparison, comparison_picture
 from medfuncta.tasks.curve import curve_picture
-from medfuncta.tasks.figure import save_png
-from medfuncta.tasks.page import Page
-from medfuncta.tasks.report import key_figures
+from medfuncta.tasks.drawing.figure import save_png
+from medfuncta.tasks.drawing.page import Page
+from medfuncta.tasks.evaluate.report import key_figures
 
 PAGE_FILE: Final = "index.html"
 OWN_DATA: Final = (

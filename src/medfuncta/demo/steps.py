@@ -14,8 +14,7 @@ from medfuncta.learning.train import StepReport, Training
 from medfuncta.sources.source import SourceInfo
 from medfuncta.sources.table import open_source
 from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, Comparison, choose, compare, examples_of_latents
-from medfuncta.tasks.evaluate import evaluate
-from medfuncta.tasks.evaluation import Evaluation
+from medfuncta.tasks.evaluate import Evaluation, evaluate
 from medfuncta.workflow import train
 
 SOURCE: Final = "sample:ecg"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from medfuncta.atomic import write_atomically, write_json, write_text
-from medfuncta.tasks.figure import png
-from medfuncta.tasks.metrics import SignalMetrics, Summary, summarise
-from medfuncta.tasks.page import Page
-from medfuncta.tasks.report import number
+from medfuncta.tasks.drawing.figure import png
+from medfuncta.tasks.drawing.page import Page
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, summarise
+from medfuncta.tasks.evaluate.report import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,8 +18,8 @@ from medfuncta.studies.network import facts_of, held_out, network_for
 from medfuncta.studies.pictures import missing_samples_picture, missing_slices_picture
 from medfuncta.studies.restoration import FIELD, SPLINES, Depleted, Flags, Removal, Restoration, restore
 from medfuncta.studies.table import StudyOptions
-from medfuncta.tasks.metrics import measure, summarise
-from medfuncta.tasks.report import number
+from medfuncta.tasks.evaluate.metrics import measure, summarise
+from medfuncta.tasks.evaluate.report import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,8 +18,8 @@ from medfuncta.studies.findings import Findings, Trial
 from medfuncta.studies.network import facts_of, held_out, network_for, network_like
 from medfuncta.studies.pictures import quality_picture
 from medfuncta.studies.table import StudyOptions
-from medfuncta.tasks.metrics import SignalMetrics, measure, summarise
-from medfuncta.tasks.report import number
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
+from medfuncta.tasks.evaluate.report import number
 
 SIDE: Final = 32
 """Samples along each axis of the common grid."""

@@ -11,9 +11,9 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.studies.findings import Trial
 from medfuncta.studies.restoration import Depleted, Restoration
-from medfuncta.tasks.figure import ACCENT, BACKGROUND, HAIRLINE, INK, LETTERS, MUTED, SECOND, new_figure
-from medfuncta.tasks.panes import Slice, colours_of, window_of
-from medfuncta.tasks.traces import axis_of, draw_trace, lead_step, observed_values
+from medfuncta.tasks.drawing.figure import ACCENT, BACKGROUND, HAIRLINE, INK, LETTERS, MUTED, SECOND, new_figure
+from medfuncta.tasks.drawing.panes import Slice, colours_of, window_of
+from medfuncta.tasks.drawing.traces import axis_of, draw_trace, lead_step, observed_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

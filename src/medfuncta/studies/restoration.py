@@ -17,7 +17,7 @@ from medfuncta.field.run import Run
 from medfuncta.latents.round_trip import round_trip
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.metrics import SignalMetrics, measure
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
 
 FIELD: Final = "neural field"
 SPLINES: Final = {"linear interpolation": 1, "cubic interpolation": 3}

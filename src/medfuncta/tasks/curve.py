@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medfuncta.errors import RunError
-from medfuncta.tasks.figure import ACCENT, INK, MUTED, SECOND, new_figure
+from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

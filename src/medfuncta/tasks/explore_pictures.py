@@ -13,10 +13,10 @@ from medfuncta.errors import DataError
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.signals.signal import Signal
+from medfuncta.tasks.drawing.figure import ACCENT, HAIRLINE, INK, MUTED, SECOND, clear_frame, new_figure
+from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.sheet import contact_sheet, draw_signal, wrap_title
 from medfuncta.tasks.explore import UNUSUAL, ClassMean, Map, Outliers, Sample
-from medfuncta.tasks.figure import ACCENT, HAIRLINE, INK, MUTED, SECOND, clear_frame, new_figure
-from medfuncta.tasks.labels import class_names
-from medfuncta.tasks.pictures import contact_sheet, draw_signal, wrap_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,9 +23,9 @@ from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.source import Skipped, Source, SourceInfo
 from medfuncta.sources.table import open_source
 from medfuncta.tasks.curve import curve_picture
-from medfuncta.tasks.figure import save_png
-from medfuncta.tasks.labels import class_names
-from medfuncta.tasks.pictures import contact_sheet
+from medfuncta.tasks.drawing.figure import save_png
+from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.sheet import contact_sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

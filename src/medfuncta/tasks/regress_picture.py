@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfuncta.tasks.figure import ACCENT, MUTED, SECOND, new_figure
+from medfuncta.tasks.drawing.figure import ACCENT, MUTED, SECOND, new_figure
 from medfuncta.tasks.regress import Regression
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import LatentRow
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.labels import class_names
-from medfuncta.tasks.pictures import contact_sheet
+from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.sheet import contact_sheet
 from medfuncta.types import ArrayLatents
 
 if TYPE_CHECKING:

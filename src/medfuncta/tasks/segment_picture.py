@@ -10,8 +10,8 @@ import numpy as np
 
 from medfuncta.errors import DataError
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.figure import INK, new_figure
-from medfuncta.tasks.panes import Pane, Slice, colours_of, panes, window_of
+from medfuncta.tasks.drawing.figure import INK, new_figure
+from medfuncta.tasks.drawing.panes import Pane, Slice, colours_of, panes, window_of
 from medfuncta.tasks.segment import FIELD, Segmentation, SegmentedVolume
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from medfuncta.tasks.classify.examples import Examples, LabelledData
 from medfuncta.tasks.classify.picture import comparison_picture
 from medfuncta.tasks.classify.report import Comparison, compare
 from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
-from medfuncta.tasks.figure import save_png
+from medfuncta.tasks.drawing.figure import save_png
 from tasks.classify.blobs import blobs
 
 MAKERS = choose(LATENT_CLASSIFIERS, list(LATENT_CLASSIFIERS), ClassifierOptions(epochs=3))

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from medfuncta.tasks.classify.metrics import METRICS
 from medfuncta.tasks.classify.report import ClassifierReport, Comparison
-from medfuncta.tasks.figure import HAIRLINE, INK, MUTED, clear_frame, new_figure
+from medfuncta.tasks.drawing.figure import HAIRLINE, INK, MUTED, clear_frame, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

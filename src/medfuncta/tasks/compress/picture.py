@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from medfuncta.tasks.compress.report import LATENTS, CompressionReport
-from medfuncta.tasks.figure import ACCENT, MUTED, new_figure
+from medfuncta.tasks.drawing.figure import ACCENT, MUTED, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

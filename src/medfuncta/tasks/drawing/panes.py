@@ -11,8 +11,8 @@ import numpy as np
 
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.figure import BACKGROUND, LETTERS, clear_frame
-from medfuncta.tasks.traces import observed_values
+from medfuncta.tasks.drawing.figure import BACKGROUND, LETTERS, clear_frame
+from medfuncta.tasks.drawing.traces import observed_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medfuncta.atomic import write_atomically, write_json, write_text
-from medfuncta.tasks.evaluation import Evaluation
-from medfuncta.tasks.figure import png, with_unit
-from medfuncta.tasks.labels import class_names
-from medfuncta.tasks.metrics import SignalMetrics, Summary, ranked
-from medfuncta.tasks.page import Page
-from medfuncta.tasks.pictures import psnr_picture, reconstruction_picture
+from medfuncta.tasks.drawing.figure import png, with_unit
+from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.page import Page
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, ranked
+from medfuncta.tasks.evaluate.pictures import psnr_picture, reconstruction_picture
+from medfuncta.tasks.evaluate.result import Evaluation
 
 _COLUMNS = ("id", "label", "points", "psnr", "ssim", "mse", "mae", "max_error")
 

@@ -16,10 +16,10 @@ from medfuncta.field.run import Run
 from medfuncta.latents.round_trip import round_trip
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
-from medfuncta.tasks.evaluation import Evaluation
-from medfuncta.tasks.metrics import SignalMetrics, measure
-from medfuncta.tasks.pictures import Example, choose_examples
-from medfuncta.tasks.report import write_report
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
+from medfuncta.tasks.evaluate.pictures import Example, choose_examples
+from medfuncta.tasks.evaluate.report import write_report
+from medfuncta.tasks.evaluate.result import Evaluation
 
 Device = torch.device | str | None
 

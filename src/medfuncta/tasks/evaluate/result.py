@@ -10,9 +10,9 @@ from typing import Any
 from medfuncta.config import FitConfig
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
-from medfuncta.tasks.labels import class_names
-from medfuncta.tasks.metrics import SignalMetrics, Summary, summarise
-from medfuncta.tasks.pictures import Example
+from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, summarise
+from medfuncta.tasks.evaluate.pictures import Example
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,7 @@
-"""Pictures of signals: originals beside their reconstructions, and a contact sheet of many."""
+"""Pictures of an evaluation: originals beside their reconstructions, and how PSNR is spread over signals."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,21 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.figure import ACCENT, ERROR_MAP, HAIRLINE, INK, MUTED, SECOND, clear_frame, new_figure, with_unit
-from medfuncta.tasks.metrics import SignalMetrics, ranked
-from medfuncta.tasks.panes import Pane, colours_of, panes, window_of
-from medfuncta.tasks.traces import axis_of, draw_trace, lead_step, observed_values
+from medfuncta.tasks.drawing.figure import ACCENT, ERROR_MAP, HAIRLINE, INK, MUTED, SECOND, new_figure, with_unit
+from medfuncta.tasks.drawing.panes import Pane, colours_of, panes, window_of
+from medfuncta.tasks.drawing.traces import axis_of, draw_trace, lead_step, observed_values
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, ranked
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure, SubFigure
 
 _WIDTH = 10.0
 _WIDE = 14.0  # nine slices need more room
 _BAR = 0.9  # of the width, for the colour bar
-_SMALL = 7.5  # points, of titles of small pictures
-_LETTER = 0.6  # of a font's size: how wide a letter is
 _SHOWN_ERRORS = 99.8  # per cent of an image's errors inside the colour scale: single points would else pale all others
 
 
@@ -158,38 +154,3 @@ def psnr_picture(metrics: Sequence[SignalMetrics]) -> Figure:
         axes.set_ylabel("signals")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     return figure
-
-
-def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int = 6) -> Figure:
-    """Small pictures of signals in rows: traces, images, and the first slice of volumes."""
-    columns = min(columns, len(signals))
-    rows = -(-len(signals) // columns)
-    flat = [None if s.domain.dim == 1 else panes(s.domain)[0] for s in signals]
-    ratio = 0.6 if flat[0] is None else max(pane.height / pane.width for pane in flat if pane is not None)
-    cell = _WIDTH / max(columns, 4)
-    wrapped = [wrap_title(title, cell) for title in titles]
-    lines = 1 + max(title.count("\n") for title in wrapped)
-    with new_figure(cell * columns, rows * (cell * min(ratio, 1.5) + 0.17 + 0.13 * lines)) as figure:
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes in grid:
-            clear_frame(axes)
-        for axes, signal, title in zip(grid, signals, wrapped, strict=False):
-            draw_signal(axes, signal)
-            axes.set_anchor("N")
-            axes.set_title(title, fontsize=_SMALL)
-    return figure
-
-
-def wrap_title(title: str, inches: float) -> str:
-    """A title in lines that are no longer than the small picture below them is wide; names stay in one piece where they fit."""
-    return textwrap.fill(title, int(inches * 72 / (_LETTER * _SMALL)), break_on_hyphens=False)
-
-
-def draw_signal(axes: Axes, signal: Signal) -> None:
-    """One signal, small and without an axis."""
-    if signal.domain.dim == 1:
-        draw_trace(axes, signal.domain, observed_values(signal), lead_step(signal), color=INK, linewidth=0.9)
-        clear_frame(axes)
-        return
-    colours = colours_of(signal)
-    panes(signal.domain)[0].draw(axes, colours, **(window_of(colours) if signal.channels != 3 else {}))

@@ -4,7 +4,7 @@ import base64
 from html.parser import HTMLParser
 from pathlib import Path
 
-from medfuncta.tasks.page import Page
+from medfuncta.tasks.drawing.page import Page
 
 NASTY = "<script>alert(\"x\")</script> & 'co'"
 

@@ -11,7 +11,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from medfuncta.signals.domain import Grid, Scatter
 from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.tasks.metrics import SignalMetrics, Statistics, measure, ranked, structural_similarity, summarise
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, Statistics, measure, ranked, structural_similarity, summarise
 
 
 def make(values: np.ndarray, low: float = 0.0, high: float = 1.0, mask: np.ndarray | None = None, id: str = "a") -> Signal:

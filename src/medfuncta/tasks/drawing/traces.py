@@ -8,7 +8,7 @@ import numpy as np
 
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.figure import with_unit
+from medfuncta.tasks.drawing.figure import with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,55 @@
+"""Small pictures of many signals: a contact sheet, and what it is made of."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from medfuncta.signals.signal import Signal
+from medfuncta.tasks.drawing.figure import INK, clear_frame, new_figure
+from medfuncta.tasks.drawing.panes import colours_of, panes, window_of
+from medfuncta.tasks.drawing.traces import draw_trace, lead_step, observed_values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDTH = 10.0
+_SMALL = 7.5  # points, of titles of small pictures
+_LETTER = 0.6  # of a font's size: how wide a letter is
+
+
+def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int = 6) -> Figure:
+    """Small pictures of signals in rows: traces, images, and the first slice of volumes."""
+    columns = min(columns, len(signals))
+    rows = -(-len(signals) // columns)
+    flat = [None if s.domain.dim == 1 else panes(s.domain)[0] for s in signals]
+    ratio = 0.6 if flat[0] is None else max(pane.height / pane.width for pane in flat if pane is not None)
+    cell = _WIDTH / max(columns, 4)
+    wrapped = [wrap_title(title, cell) for title in titles]
+    lines = 1 + max(title.count("\n") for title in wrapped)
+    with new_figure(cell * columns, rows * (cell * min(ratio, 1.5) + 0.17 + 0.13 * lines)) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid:
+            clear_frame(axes)
+        for axes, signal, title in zip(grid, signals, wrapped, strict=False):
+            draw_signal(axes, signal)
+            axes.set_anchor("N")
+            axes.set_title(title, fontsize=_SMALL)
+    return figure
+
+
+def wrap_title(title: str, inches: float) -> str:
+    """A title in lines that are no longer than the small picture below them is wide; names stay in one piece where they fit."""
+    return textwrap.fill(title, int(inches * 72 / (_LETTER * _SMALL)), break_on_hyphens=False)
+
+
+def draw_signal(axes: Axes, signal: Signal) -> None:
+    """One signal, small and without an axis."""
+    if signal.domain.dim == 1:
+        draw_trace(axes, signal.domain, observed_values(signal), lead_step(signal), color=INK, linewidth=0.9)
+        clear_frame(axes)
+        return
+    colours = colours_of(signal)
+    panes(signal.domain)[0].draw(axes, colours, **(window_of(colours) if signal.channels != 3 else {}))
