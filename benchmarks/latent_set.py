@@ -29,8 +29,9 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.sources.source import SourceInfo
-from medfuncta.tasks.search import all_blocks, nearest
-from medfuncta.tasks.search_index import FaissIndex
+from medfuncta.tasks.search.faiss_index import FaissIndex
+from medfuncta.tasks.search.hits import all_blocks
+from medfuncta.tasks.search.neighbours import nearest
 from medfuncta.types import ArrayLatents
 
 GIGABYTE: Final = 1e9

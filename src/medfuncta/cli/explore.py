@@ -85,7 +85,7 @@ class Explore(Command):
 
     def _map(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
         from medfuncta.tasks.explore import make_map
-        from medfuncta.tasks.explore_pictures import map_picture
+        from medfuncta.tasks.explore.pictures import map_picture
 
         sample = self._sample(latents)
         map = make_map(sample.latents, self.method)
@@ -104,7 +104,7 @@ class Explore(Command):
         import numpy as np
 
         from medfuncta.tasks.explore import interpolate
-        from medfuncta.tasks.explore_pictures import interpolation_picture
+        from medfuncta.tasks.explore.pictures import interpolation_picture
 
         if self.between is None:
             raise ConfigError("no signals to interpolate between; give --between with two ids")
@@ -116,7 +116,7 @@ class Explore(Command):
 
     def _mean(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
         from medfuncta.tasks.explore import class_means
-        from medfuncta.tasks.explore_pictures import means_picture
+        from medfuncta.tasks.explore.pictures import means_picture
 
         sample = self._sample(latents)
         means = class_means(latents, sample, self.label)
@@ -125,7 +125,7 @@ class Explore(Command):
 
     def _outliers(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
         from medfuncta.tasks.explore import UNUSUAL, find_outliers
-        from medfuncta.tasks.explore_pictures import outliers_picture
+        from medfuncta.tasks.explore.pictures import outliers_picture
 
         sample = self._sample(latents)
         found = find_outliers(sample, self.distance)

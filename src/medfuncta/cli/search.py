@@ -43,8 +43,7 @@ class Search(Command):
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.tasks.drawing.figure import save_png
         from medfuncta.tasks.drawing.labels import class_names
-        from medfuncta.tasks.search import search_picture, search_set
-        from medfuncta.tasks.search_index import FaissIndex
+        from medfuncta.tasks.search import FaissIndex, search_picture, search_set
 
         latents = LatentSet.open(self.latents)
         query, latent, itself = self._query(latents)

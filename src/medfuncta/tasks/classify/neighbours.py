@@ -14,7 +14,7 @@ from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.preparation import Preparation
-from medfuncta.tasks.search import Metric
+from medfuncta.tasks.search.neighbours import Metric
 
 
 class NearestNeighbours(Classifier):

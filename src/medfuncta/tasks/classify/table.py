@@ -12,7 +12,7 @@ from medfuncta.tasks.classify.mlp import MLP
 from medfuncta.tasks.classify.neighbours import NearestNeighbours
 from medfuncta.tasks.classify.network import Recipe
 from medfuncta.tasks.classify.report import Maker
-from medfuncta.tasks.search import Metric
+from medfuncta.tasks.search.neighbours import Metric
 
 
 @dataclass(frozen=True)

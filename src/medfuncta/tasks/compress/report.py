@@ -22,7 +22,7 @@ from medfuncta.tasks.compress.image_codecs import image_codecs
 from medfuncta.tasks.compress.latents import STEPS, LatentCodec
 from medfuncta.tasks.compress.learned_codecs import trace_codecs, wavelet_codecs
 from medfuncta.tasks.evaluate.metrics import Statistics, measure
-from medfuncta.tasks.explore import take_sample
+from medfuncta.tasks.explore.sample import take_sample
 from medfuncta.types import ArrayLatents
 
 Pair = tuple[Signal, SignalHeader]

@@ -1,33 +1,20 @@
-"""The signals nearest to a signal, by their latents: exact, whatever the size of the set."""
+"""The latents nearest to a latent: exact, however many there are."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.latents.decode import reconstruct
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.rows import LatentRow
-from medfuncta.signals.signal import Signal
-from medfuncta.tasks.drawing.labels import class_names
-from medfuncta.tasks.drawing.sheet import contact_sheet
 from medfuncta.types import ArrayLatents
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 Metric = Literal["cosine", "euclidean"]
-_BLOCK = 4096
-"""Latents compared with all queries at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,69 +95,3 @@ class Index(ABC):
     @abstractmethod
     def search(self, queries: ArrayLatents, k: int) -> Neighbours:
         """What :func:`nearest` would give, or nearly."""
-
-
-@dataclass(frozen=True, eq=False)
-class Hit:
-    """A signal that was found.
-
-    Args:
-        row: The signal.
-        distance: From the query.
-    """
-
-    row: LatentRow
-    distance: float
-
-
-def search_set(
-    latents: LatentSet,
-    query: Float[ndarray, " latent"],
-    k: int = 10,
-    metric: Metric = "cosine",
-    *,
-    leave_out: LatentRow | None = None,
-    index: Index | None = None,
-) -> list[Hit]:
-    """The signals of a latent set nearest to a latent, the nearest first.
-
-    Args:
-        latents: All splits are searched.
-        query: ``[latent]``.
-        k: How many.
-        metric: What near means.
-        leave_out: A signal that is not to be found, such as the query itself.
-        index: Of the rows of all splits one after the other; searched exactly without one.
-    """
-    wanted = k + (leave_out is not None)
-    queries = query[None]
-    found = nearest(queries, all_blocks(latents), wanted, metric) if index is None else index.search(queries, wanted)
-    hits = [Hit(row_of(latents, int(row)), float(distance)) for row, distance in zip(found.rows[0], found.distances[0], strict=True)]
-    if leave_out is not None:
-        hits = [hit for hit in hits if (hit.row.split, hit.row.id) != (leave_out.split, leave_out.id)]
-    return hits[:k]
-
-
-def all_blocks(latents: LatentSet) -> Iterable[ArrayLatents]:
-    """The latents of all splits, one split after the other."""
-    columns = ["latent", "latent_scale"] if latents.info.dtype == "int8" else ["latent"]
-    batches = (latents.split(name).batches(_BLOCK, columns) for name in latents.splits)
-    return (rows.latents for rows in chain.from_iterable(batches))
-
-
-def row_of(latents: LatentSet, number: int) -> LatentRow:
-    """The signal with this number, counted through all splits."""
-    for name in latents.splits:
-        split = latents.split(name)
-        if number < len(split):
-            return split.row(number)
-        number -= len(split)
-    raise IndexError(f"row {number} beyond the {len(latents)} signals")
-
-
-def search_picture(latents: LatentSet, query: Signal, title: str, hits: list[Hit], columns: int = 6) -> Figure:
-    """The query, then its neighbours as their latents decode them."""
-    found = [reconstruct(latents.run, torch.tensor(hit.row.latent), hit.row.header) for hit in hits]
-    names = latents.info.spec.label_names
-    titles = [", ".join((f"{hit.distance:.3f}", *class_names(hit.row.label, names))) for hit in hits]
-    return contact_sheet([query, *found], [title, *titles], columns)

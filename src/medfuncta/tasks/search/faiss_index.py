@@ -11,7 +11,8 @@ import numpy as np
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import LatentSetError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
-from medfuncta.tasks.search import Index, Metric, Neighbours, all_blocks, unit
+from medfuncta.tasks.search.hits import all_blocks
+from medfuncta.tasks.search.neighbours import Index, Metric, Neighbours, unit
 from medfuncta.types import ArrayLatents
 
 _SAMPLE = 40_000

@@ -16,7 +16,10 @@ from medfuncta.signals.signal import Signal
 from medfuncta.tasks.drawing.figure import ACCENT, HAIRLINE, INK, MUTED, SECOND, clear_frame, new_figure
 from medfuncta.tasks.drawing.labels import class_names
 from medfuncta.tasks.drawing.sheet import contact_sheet, draw_signal, wrap_title
-from medfuncta.tasks.explore import UNUSUAL, ClassMean, Map, Outliers, Sample
+from medfuncta.tasks.explore.map import Map
+from medfuncta.tasks.explore.means import ClassMean
+from medfuncta.tasks.explore.outliers import UNUSUAL, Outliers
+from medfuncta.tasks.explore.sample import Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
