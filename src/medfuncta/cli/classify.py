@@ -51,8 +51,14 @@ class Classify(Command):
 
     def run(self) -> dict[str, Any]:
         from medfuncta.atomic import write_json
-        from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS
-        from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose, compare, comparison_picture
+        from medfuncta.tasks.classify import (
+            LATENT_CLASSIFIERS,
+            SIGNAL_CLASSIFIERS,
+            ClassifierOptions,
+            choose,
+            compare,
+            comparison_picture,
+        )
         from medfuncta.tasks.drawing.figure import save_png
 
         if self.latents is None and self.data is None:

@@ -35,10 +35,8 @@ class Regress(Command):
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.drawing.figure import save_png
-        from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, regress
-        from medfuncta.tasks.regress_picture import regression_picture
-        from medfuncta.tasks.regression_targets import metadata_targets, volume_targets
-        from medfuncta.tasks.training import HeadTraining
+        from medfuncta.tasks.heads.training import HeadTraining
+        from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, metadata_targets, regress, regression_picture, volume_targets
 
         if self.epochs < 1:
             raise ConfigError(f"--epochs is {self.epochs}; expected at least 1")

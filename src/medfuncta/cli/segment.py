@@ -44,8 +44,7 @@ class Segment(Command):
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.drawing.figure import save_png
-        from medfuncta.tasks.segment import SegmentOptions, segment
-        from medfuncta.tasks.segment_picture import segmentation_picture
+        from medfuncta.tasks.segment import SegmentOptions, segment, segmentation_picture
 
         for name, value in (("points", self.points), ("hidden", self.hidden), ("epochs", self.epochs)):
             if value < 1:
@@ -70,7 +69,7 @@ class Segment(Command):
 
 def _shown(found: Segmentation, source: Source) -> list[Signal]:
     """The signals of the picture as they were before fitting."""
-    from medfuncta.tasks.segment_picture import shown_volumes
+    from medfuncta.tasks.segment import shown_volumes
 
     ids = [volume.entry.row.id for volume in shown_volumes(found)]
     signals = {signal.id: signal for signal in source.signals("test") if signal.id in ids}

@@ -5,12 +5,14 @@ from medfuncta.tasks.classify.examples import Examples, LabelledData, examples_o
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.metrics import METRICS
 from medfuncta.tasks.classify.picture import comparison_picture
+from medfuncta.tasks.classify.pixels import SIGNAL_CLASSIFIERS
 from medfuncta.tasks.classify.report import Comparison, compare
 from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
 
 __all__ = [
     "LATENT_CLASSIFIERS",
     "METRICS",
+    "SIGNAL_CLASSIFIERS",
     "Classifier",
     "ClassifierOptions",
     "Comparison",

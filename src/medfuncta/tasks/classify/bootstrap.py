@@ -14,9 +14,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta.tasks.heads.intervals import LEVEL
 
-LEVEL: Final = 0.95
-"""How likely an interval holds the true value."""
 _BLOCK: Final = 4_000_000
 """Counts held at a time."""
 

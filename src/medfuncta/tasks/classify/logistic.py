@@ -15,7 +15,7 @@ from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.metrics import selection_score
-from medfuncta.tasks.classify.preparation import Preparation
+from medfuncta.tasks.heads.preparation import Preparation
 
 STRENGTHS: Final = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """scikit-learn's C, the inverse of the regularisation, tried on the validation split."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.network import NetworkClassifier, Recipe
-from medfuncta.tasks.classify.preparation import Preparation
+from medfuncta.tasks.heads.preparation import Preparation
 
 
 class MLP(NetworkClassifier):

@@ -13,7 +13,7 @@ from medfuncta.errors import ConfigError
 from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
-from medfuncta.tasks.classify.preparation import Preparation
+from medfuncta.tasks.heads.preparation import Preparation
 from medfuncta.tasks.search.neighbours import Metric
 
 

@@ -1,4 +1,4 @@
-"""How latents are scaled before a classifier reads them."""
+"""How latents are scaled before something learns from them."""
 
 from __future__ import annotations
 

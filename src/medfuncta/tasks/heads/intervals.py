@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy import ndarray
 
-from medfuncta.tasks.classify.bootstrap import LEVEL
+LEVEL: Final = 0.95
+"""How likely an interval holds the true value."""
 
 
 @dataclass(frozen=True)

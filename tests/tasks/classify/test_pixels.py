@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from medfuncta.errors import MedFunctaError
-from medfuncta.tasks.baselines import SIGNAL_CLASSIFIERS, ConvolutionalClassifier, EfficientNetB0, ResNet50
 from medfuncta.tasks.classify import ClassifierOptions, Examples, LabelledData, Labelling, choose, compare
 from medfuncta.tasks.classify.network import Recipe
+from medfuncta.tasks.classify.pixels import SIGNAL_CLASSIFIERS, ConvolutionalClassifier, EfficientNetB0, ResNet50
 
 pytest.importorskip("monai")
 LABELLING = Labelling(("dark", "bright"))

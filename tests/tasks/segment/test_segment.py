@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from medfuncta.errors import DataError
-from medfuncta.tasks.masks import masked_rows
-from medfuncta.tasks.segment import FIELD, PLACE, Segmentation, SegmentOptions, dice_of, segment
-from medfuncta.tasks.segment_picture import segmentation_picture, shown_volumes
-from medfuncta.tasks.segment_points import place_alone, sample_points
+from medfuncta.tasks.heads.masks import masked_rows
+from medfuncta.tasks.segment import Segmentation, SegmentOptions, segment, segmentation_picture, shown_volumes
+from medfuncta.tasks.segment.points import place_alone, sample_points
+from medfuncta.tasks.segment.report import FIELD, PLACE, dice_of
 from tasks.blob_volumes import SHAPE, BlobSource, write_blobs
 from tasks.list_source import ListSource
 

@@ -17,7 +17,7 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import NO_LABEL
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.source import SPLITS, Source
-from medfuncta.tasks.masks import masked_rows, with_masks
+from medfuncta.tasks.heads.masks import masked_rows, with_masks
 
 LABEL: Final = "label"
 """The target that is the signals' own label, as a number."""

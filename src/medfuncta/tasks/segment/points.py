@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from medfuncta.field.latent_field import LatentField
-from medfuncta.tasks.masks import MaskedRow
+from medfuncta.tasks.heads.masks import MaskedRow
 from medfuncta.types import ArrayCoordinates
 
 Reader = Callable[[Tensor, ArrayCoordinates], Tensor]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medfuncta.tasks.drawing.figure import ACCENT, MUTED, SECOND, new_figure
-from medfuncta.tasks.regress import Regression
+from medfuncta.tasks.regress.report import Regression
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

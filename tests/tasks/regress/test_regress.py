@@ -10,10 +10,10 @@ from sklearn.metrics import r2_score
 
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
-from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, mean_absolute_error, r_squared, regress
-from medfuncta.tasks.regress_picture import regression_picture
-from medfuncta.tasks.regression_targets import Measured, _size_of, metadata_targets, volume_targets
-from medfuncta.tasks.training import HeadTraining
+from medfuncta.tasks.heads.training import HeadTraining
+from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, metadata_targets, regress, regression_picture, volume_targets
+from medfuncta.tasks.regress.metrics import mean_absolute_error, r_squared
+from medfuncta.tasks.regress.targets import Measured, _size_of
 from tasks.blob_set import write_blob_set
 from tasks.blob_volumes import write_blobs
 

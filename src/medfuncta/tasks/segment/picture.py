@@ -12,7 +12,7 @@ from medfuncta.errors import DataError
 from medfuncta.signals.signal import Signal
 from medfuncta.tasks.drawing.figure import INK, new_figure
 from medfuncta.tasks.drawing.panes import Pane, Slice, colours_of, panes, window_of
-from medfuncta.tasks.segment import FIELD, Segmentation, SegmentedVolume
+from medfuncta.tasks.segment.report import FIELD, Segmentation, SegmentedVolume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
