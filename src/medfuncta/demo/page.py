@@ -11,10 +11,10 @@ from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER, SOUR
 from medfuncta.learning.run_log import METRICS_FILE
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.classify import METRICS, Comparison, comparison_picture
-from medfuncta.tasks.curve import curve_picture
 from medfuncta.tasks.drawing.figure import save_png
 from medfuncta.tasks.drawing.page import Page
 from medfuncta.tasks.evaluate.report import key_figures
+from medfuncta.tasks.info import curve_picture
 
 PAGE_FILE: Final = "index.html"
 OWN_DATA: Final = (

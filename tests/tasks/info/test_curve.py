@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medfuncta.errors import RunError
-from medfuncta.tasks.curve import curve_picture
+from medfuncta.tasks.info.curve import curve_picture
 
 HEADER = "step,seconds,loss,learning_rate,gradient_norm,train_psnr,val_psnr\n"
 

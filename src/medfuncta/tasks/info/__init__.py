@@ -1,0 +1,7 @@
+"""What there is: the signals of a source, the network of a run and its training, the rows of a latent set."""
+
+from medfuncta.tasks.info.curve import curve_picture
+from medfuncta.tasks.info.inspection import inspect
+from medfuncta.tasks.info.source import describe_source
+
+__all__ = ["curve_picture", "describe_source", "inspect"]
