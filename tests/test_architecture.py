@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -37,6 +38,8 @@ ORDER = (
     "__main__",
 )
 """A part may import what stands before it, and nothing else of the package."""
+TASKS = ("drawing", "heads", "evaluate", "search", "explore", "classify", "segment", "regress", "compress", "info")
+"""The same inside tasks: what answers share, then the answers."""
 MAY_UNPICKLE = "inert_pickle.py"
 LONGEST_MODULE = 300
 LONGEST_BODY = 40
@@ -93,6 +96,28 @@ def test_dependencies_go_one_way(path: Path) -> None:
     names = imported & {child.stem for child in ROOT.iterdir()} - {part}
     forbidden = names - set(ORDER[: ORDER.index(part)])
     assert not forbidden, f"{part} must not know of {', '.join(sorted(forbidden))}"
+
+
+def test_the_order_inside_tasks_names_every_folder() -> None:
+    assert {path.name for path in (ROOT / "tasks").iterdir()} - {"__init__.py", "__pycache__"} == set(TASKS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_answers_depend_one_way(name: str) -> None:
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "tasks" / name).rglob("*.py")]
+    modules = [module.split(".") for tree in trees for module in imports(tree) if module.startswith("medfuncta.tasks.")]
+    forbidden = {module[2] for module in modules} - set(TASKS[: TASKS.index(name) + 1])
+    assert not forbidden, f"{name} must not know of {', '.join(sorted(forbidden))}"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    dotted = {".".join(("medfuncta", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path for path in MODULES}
+    dotted.pop("medfuncta")  # the public surface names every part
+    graph = {
+        name: {module if module in dotted else module.rpartition(".")[0] for module in imports(ast.parse(path.read_text()))} & dotted.keys()
+        for name, path in dotted.items()
+    }
+    assert set(TopologicalSorter(graph).static_order()) == dotted.keys()
 
 
 @each_module
