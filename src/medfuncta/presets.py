@@ -33,12 +33,21 @@ PRESETS: Final[Mapping[str, Config]] = {
     "paper-3d": _paper(FieldConfig(3, 1, 15, 256, 8192, 20.0, 300.0), 4, 0.25),
     "trace": _quick(
         FieldConfig(1, 1, 6, 64, 64, 20.0, 80.0, residual=True),
-        TrainConfig(steps=1200, batch=16, learning_rate=2e-4, optimiser="muon", outer_loss="log"),
-        InnerConfig(1.5e-2, momentum=0.5),
+        TrainConfig(steps=2000, batch=16, learning_rate=2.5e-4, optimiser="muon", outer_loss="log", average=0.98),
+        InnerConfig(2e-2, momentum=0.5),
     ),
     "image": _quick(
         FieldConfig(2, 1, 6, 64, 512, 20.0, 80.0, residual=True),
-        TrainConfig(steps=1000, batch=8, learning_rate=4e-4, context_ratio=0.5, context="stratified", optimiser="muon", outer_loss="log"),
+        TrainConfig(
+            steps=1000,
+            batch=8,
+            learning_rate=4e-4,
+            context_ratio=0.5,
+            context="stratified",
+            optimiser="muon",
+            outer_loss="log",
+            average=0.98,
+        ),
         InnerConfig(8e-2, momentum=0.5),
     ),
     "volume": _quick(
