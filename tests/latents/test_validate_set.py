@@ -78,3 +78,15 @@ def test_eight_bit_latents_are_as_finite_as_their_scale(make_set: SetMaker) -> N
     damaged = _rewrite(make_set(train=3, dtype="int8"), "latent_scale", pa.array([1.0, np.nan, np.inf], pa.float32()))
     (rows,) = damaged.split("train").batches()
     assert rows.finite.tolist() == [True, False, False]
+
+
+def test_a_single_changed_number_is_found(make_set: SetMaker) -> None:
+    """One that no other check could see: a latent is as likely as any other."""
+    latent_set = make_set(train=3)
+    (shard,) = (latent_set.folder / "data").glob("train-*.parquet")
+    number = latent_set.split("train").latents[1, 0].tobytes()
+    content = shard.read_bytes()
+    assert content.count(number) == 1
+    shard.write_bytes(content.replace(number, np.float32(0.5).tobytes()))
+    (problem,) = problems(LatentSet.open(latent_set.folder))
+    assert problem.startswith(f"{shard.name} is cut or damaged (") and "CRC" in problem, problem

@@ -66,7 +66,10 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write_shard(path: Path, table: pa.Table, note: Note) -> None:
-    """Write rows and their note atomically. Latents hardly compress and are stored plain; everything else is compressed."""
+    """Write rows and their note atomically. Latents hardly compress and are stored plain; everything else is compressed.
+
+    Pages carry checksums, which readers of Parquet may check and ours do: latents look alike whether they are right or not.
+    """
     metadata = {**(table.schema.metadata or {}), _NOTE_KEY: json.dumps(asdict(note))}
     latent_bytes = table.schema.field("latent").type.list_size * table.schema.field("latent").type.value_type.bit_width // 8
     small = [name for name in table.column_names if name != "latent"]
@@ -75,6 +78,7 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
         "compression": {**dict.fromkeys(_leaf_paths(table.schema, small), "zstd"), "latent.list.element": "none"},
         "use_dictionary": _leaf_paths(table.schema, [name for name in small if name not in _DISTINCT]),
         "write_statistics": _leaf_paths(table.schema, small),
+        "write_page_checksum": True,
     }
     described = table.replace_schema_metadata(metadata)
     write_atomically(path, lambda temporary: pq.write_table(described, temporary, **options))
@@ -106,7 +110,7 @@ class Shard:
         Raises:
             LatentSetError: If the file is missing, cut, or no shard of a latent set.
         """
-        with reading(path), pq.ParquetFile(path) as file:
+        with reading(path), _open(path) as file:
             rows, metadata = file.metadata.num_rows, file.schema_arrow.metadata or {}
         try:
             data = json.loads(metadata[_NOTE_KEY])
@@ -121,7 +125,7 @@ class Shard:
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), pq.ParquetFile(self.path) as file:
+        with reading(self.path), _open(self.path) as file:
             return file.read()
 
     def batches(self, columns: Sequence[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
@@ -130,7 +134,7 @@ class Shard:
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), pq.ParquetFile(self.path) as file:
+        with reading(self.path), _open(self.path) as file:
             yield from file.iter_batches(batch_size=rows, columns=None if columns is None else list(columns))
 
     def group_of(self, row: int) -> tuple[pa.Table, int]:
@@ -139,12 +143,16 @@ class Shard:
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), pq.ParquetFile(self.path) as file:
+        with reading(self.path), _open(self.path) as file:
             first = group = 0
             while row >= first + file.metadata.row_group(group).num_rows:
                 first += file.metadata.row_group(group).num_rows
                 group += 1
             return file.read_row_group(group), first
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 @contextmanager
