@@ -53,7 +53,16 @@ PRESETS: Final[Mapping[str, Config]] = {
     "volume": _quick(
         FieldConfig(3, 1, 6, 64, 2048, 20.0, 80.0, residual=True),
         TrainConfig(
-            steps=400, batch=2, learning_rate=4e-4, context_ratio=0.1, context="stratified", validate_every=100, validate_signals=16
+            steps=400,
+            batch=2,
+            learning_rate=3e-4,
+            context_ratio=0.1,
+            context="stratified",
+            optimiser="muon",
+            outer_loss="log",
+            average=0.95,
+            validate_every=100,
+            validate_signals=16,
         ),
         InnerConfig(0.2, momentum=0.5),
         fit_batch=4,
