@@ -13,6 +13,7 @@ from torch import Tensor
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.run import Run
+from medfuncta.learning.workers import keep_freed_memory
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalHeader
@@ -107,6 +108,7 @@ def _pieces(
         network = network.to(device)
     like = next(network.parameters())
     row = latent.to(like).unsqueeze(0)
+    keep_freed_memory()
     chunk = chunk or (max(1, _CACHED // network.config.width) if like.device.type == "cpu" else CHUNK)
     for start in range(0, points, chunk):
         part = slice(start, min(start + chunk, points))
