@@ -97,12 +97,13 @@ class ReferenceCurves:
 
 
 def stacked(signals: SignalSet) -> np.ndarray:
-    """Normalised values ``[signals, points, channels]``.
+    """Normalised values ``[signals, points, channels]``; the authors' code has a grid of its own, whatever the signals' spacings are.
 
     Raises:
         DataError: If signals differ in shape or have points that were not observed.
     """
-    if signals.observed is not None or not signals.shared_grid:
+    shapes = {header.template.values.shape for header in signals.headers}
+    if signals.observed is not None or len(shapes) > 1:
         raise DataError(
             "signals of different shapes or with masked points, which the authors' code cannot read; "
             "give the source an option that brings all of them to one shape"

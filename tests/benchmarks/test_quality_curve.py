@@ -11,6 +11,8 @@ from benchmarks import reference_curve
 from benchmarks.curve import Curve, Moment, picture
 from benchmarks.reference_curve import ReferenceCurves, Schedule, stacked
 from medfuncta.errors import DataError
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
 
 CURVE = Curve((Moment(10, 1.5, 12.0), Moment(20, 3.0, 20.25), Moment(30, 4.5, 19.0)))
@@ -77,3 +79,12 @@ def test_masked_signals_are_refused() -> None:
     whole = signals(2)
     with pytest.raises(DataError, match="masked"):
         stacked(replace(whole, observed=whole.values[:, 0] > 0.5))
+
+
+def test_signals_of_one_shape_need_no_common_spacing() -> None:
+    def spaced(spacing: float, shape: int = 4) -> Signal:
+        return Signal(f"s{spacing}", np.ones((shape, 1), np.float32), Grid((shape,), (spacing,)), ValueRange(0, 1))
+
+    assert stacked(SignalSet.collect(SignalSpec(1, 1), [spaced(1.0), spaced(2.0)])).shape == (2, 4, 1)
+    with pytest.raises(DataError, match="different shapes"):
+        stacked(SignalSet.collect(SignalSpec(1, 1), [spaced(1.0), spaced(2.0, shape=5)]))
