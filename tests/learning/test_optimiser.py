@@ -10,7 +10,7 @@ from training_data import TINY
 
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.omega import omegas
-from medfuncta.learning.optimiser import apply_gradients, make_optimisers
+from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers
 
 RATE = 1e-3
 MATRICES = {f"layers.{k}.{kind}.weight" for k in (1, 2) for kind in ("linear", "shift")}
@@ -58,3 +58,23 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
     gradients = {name: torch.full_like(p, torch.nan) for name, p in field.named_parameters()}
     assert math.isnan(apply_gradients(field, optimisers, gradients, RATE, 1.0))
     assert all(torch.equal(p, before[name]) for name, p in field.named_parameters())
+
+
+def test_the_average_forgets_the_start_and_then_has_the_memory_asked_for() -> None:
+    network = LatentField(TINY.field)
+    average = WeightAverage(network, 0.5)
+    bias, expected = network.last.bias, network.last.bias.detach().clone()
+    for step, kept in enumerate((2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5)):
+        with torch.no_grad():
+            bias.fill_(step)
+        average.update(network)
+        expected = kept * expected + (1 - kept) * step
+    torch.testing.assert_close(average.averaged(network).last.bias.detach(), expected)
+    assert float(bias.detach()) == 8
+
+
+def test_without_a_memory_the_average_is_the_network() -> None:
+    network = LatentField(TINY.field)
+    average = WeightAverage(network, 0.0)
+    average.update(network)
+    assert average.averaged(network) is network

@@ -18,7 +18,7 @@ from medfuncta.errors import RunError
 from medfuncta.field.latent_field import LatentField
 from medfuncta.learning.optimiser import WeightAverage
 
-_FORMAT = "medfuncta-checkpoint-2"
+_FORMAT = "medfuncta-checkpoint-3"
 Settings: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -86,7 +86,7 @@ class TrainingState:
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": p.detach() for name, p in self.network.named_parameters()}
-        tensors |= {f"average.{name}": p for name, p in self.average.sums.items()}
+        tensors |= {f"average.{name}": p for name, p in self.average.weights.items()}
         tensors["generator"] = self.generator.get_state()
         for which, optimiser in enumerate(self.optimisers):
             for number, state in optimiser.state_dict()["state"].items():
@@ -97,8 +97,8 @@ class TrainingState:
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 parameter.copy_(tensors[f"network.{name}"])
-            for name, total in self.average.sums.items():
-                total.copy_(tensors[f"average.{name}"])
+            for name, average in self.average.weights.items():
+                average.copy_(tensors[f"average.{name}"])
         self.average.updates = int(header["average_updates"])
         for which, optimiser in enumerate(self.optimisers):
             state: dict[int, dict[str, Tensor]] = {}

@@ -75,7 +75,10 @@ def apply_gradients(
 
 
 class WeightAverage:
-    """An exponential moving average of the weights, with the bias of its start removed.
+    """An exponential moving average of the weights, whose memory grows with the training until it has the length asked for.
+
+    The n-th update keeps at most (n + 1) / (n + 10) of the average: what was learned in the last tenth of the way counts, and the random
+    weights of the start are soon forgotten.
 
     Args:
         decay: Of one meta-step; 0 makes the average the weights themselves.
@@ -84,23 +87,23 @@ class WeightAverage:
     def __init__(self, network: LatentField, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.sums = {name: torch.zeros_like(p) for name, p in network.named_parameters()} if decay else {}
+        self.weights = {name: p.detach().clone() for name, p in network.named_parameters()} if decay else {}
 
     @torch.no_grad()
     def update(self, network: LatentField) -> None:
         """Take the weights of this meta-step in."""
         if self.decay:
             self.updates += 1
+            kept = min(self.decay, (self.updates + 1) / (self.updates + 10))
             for name, parameter in network.named_parameters():
-                self.sums[name].lerp_(parameter, 1 - self.decay)
+                self.weights[name].lerp_(parameter, 1 - kept)
 
     @torch.no_grad()
     def averaged(self, network: LatentField) -> LatentField:
-        """A network with the averaged weights; the given one itself when there is no average yet."""
-        if not self.updates:
+        """A network with the averaged weights; the given one itself when there is no average."""
+        if not self.decay:
             return network
         copy = LatentField(network.config).to(network.last.weight)
-        correction = 1 - self.decay**self.updates
         for name, parameter in copy.named_parameters():
-            parameter.copy_(self.sums[name] / correction)
+            parameter.copy_(self.weights[name])
         return copy
