@@ -136,7 +136,7 @@ class TrainConfig:
     dtype: str = "float32"
     autocast: str = ""
     compile: bool = False
-    memory_mb: int = 160
+    memory_mb: int = 144
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "inner_steps", "validate_every", "validate_signals"):
