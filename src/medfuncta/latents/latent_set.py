@@ -238,4 +238,4 @@ def _nearest(id: str, splits: Sequence[Split]) -> str:
     """The end of an error line about an unknown id; only some ids are looked at and shown, there may be a million."""
     few = [id for split in splits for id in split.id_column.slice(0, _IDS_SHOWN).to_pylist()]
     near = "".join(f"did you mean '{match}'? " for match in difflib.get_close_matches(id, few, n=1, cutoff=0.5))
-    return f"{near}It has {sum(map(len, splits))} signals, such as {', '.join(few[:3])}"
+    return f"{near}{'It' if near else 'it'} has {sum(map(len, splits))} signals, such as {', '.join(few[:3])}"
