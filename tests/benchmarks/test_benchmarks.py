@@ -14,6 +14,7 @@ from benchmarks.command import main
 from benchmarks.decode import Decode
 from benchmarks.fit import Fit
 from benchmarks.high_resolution import HighResolution
+from benchmarks.measure import Steps, Timings
 from benchmarks.memory import Memory
 from benchmarks.meta_step import MetaStep
 from benchmarks.reading import Reading
@@ -40,11 +41,20 @@ def run(benchmark: type[Command], arguments: str, capsys: pytest.CaptureFixture[
     return {row["name"]: row for row in result["rows"]}
 
 
-def test_meta_step(capsys: pytest.CaptureFixture[str]) -> None:
+def test_meta_step(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is run, and given these seconds: what a busy machine takes is no test."""
+
+    def in_turn(steps: Steps, repeats: int) -> Timings:
+        for step in steps.values():
+            step()
+        assert (list(steps), repeats) == (["ours", "floor"], 2)
+        return Timings({"ours": [2.0, 4.0], "floor": [1.0, 3.0]})
+
+    monkeypatch.setattr("benchmarks.meta_step.in_turn", in_turn)
     rows = run(MetaStep, "--repeats 2", capsys)
     time, share = rows["time of a meta-step, median"], rows["time of a meta-step, share of the floor"]
-    assert time["ours"] is not None and time["floor"] is not None and time["reference"] is None
-    assert share["ours"] is not None and 0 < share["ours"] < 1
+    assert (time["ours"], time["floor"], time["reference"]) == (3.0, 2.0, None)
+    assert share["ours"] == 0.625  # the median of 1/2 and 3/4
     assert rows["peak memory of a meta-step, above idle"]["ours"] == 6.0
 
 
