@@ -10,6 +10,7 @@ from medfuncta.config import FieldConfig
 from medfuncta.learning import gauss_newton
 from medfuncta.learning.gauss_newton import FieldLeastSquares
 from medfuncta.learning.objective import FunctionalObjective
+from medfuncta.learning.siren_objective import SirenObjective
 
 SHARED = {"width": 8, "layers": 4, "omega_first": 3.0, "omega_last": 5.0}
 FIELDS = {  # 16 shifts (24 where the first layer has one too) for latents that are smaller and larger
@@ -32,7 +33,7 @@ def latents_for(config: FieldConfig) -> torch.Tensor:
 @pytest.mark.parametrize("shared", [False, True])
 def test_equations_are_those_of_the_jacobian_by_autograd(config: FieldConfig, shared: bool, channel_mean: bool) -> None:
     field, points, latents = make_field(config), make_points(config, shared=shared), latents_for(config)
-    problem = FieldLeastSquares(field, channel_mean=channel_mean)
+    problem = FieldLeastSquares(SirenObjective(field, channel_mean=channel_mean))
     got = problem.at(latents, points)
 
     def weighted_values(latent: torch.Tensor, coordinates: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -49,21 +50,20 @@ def test_equations_are_those_of_the_jacobian_by_autograd(config: FieldConfig, sh
 
 
 def test_unknowns_are_the_fewer_of_latent_entries_and_shifts() -> None:
-    assert [FieldLeastSquares(make_field(config)).unknowns for config in FIELDS.values()] == [5, 16, 5]
+    assert [FieldLeastSquares(SirenObjective(make_field(config))).unknowns for config in FIELDS.values()] == [5, 16, 5]
 
 
 def test_a_change_of_shifts_is_met_by_the_smallest_latent() -> None:
-    field = make_field(FIELDS["large latent"])
-    shift_map = torch.cat([layer.shift.weight for layer in field.siren_layers if layer.shift is not None])
+    objective = SirenObjective(make_field(FIELDS["large latent"]))
     change = torch.randn(2, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert_close(FieldLeastSquares(field).to_latents(change), change @ torch.linalg.pinv(shift_map).T)
+    assert_close(FieldLeastSquares(objective).to_latents(change), change @ torch.linalg.pinv(objective.shift_map).T)
 
 
 def test_chunks_change_nothing(config: FieldConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     field, points, latents = make_field(config), make_points(config), latents_for(config)
-    whole = FieldLeastSquares(field).at(latents, points)
+    whole = FieldLeastSquares(SirenObjective(field)).at(latents, points)
     monkeypatch.setattr(gauss_newton, "_JACOBIAN", 3 * 16)  # two or three points at a time
-    parts = FieldLeastSquares(field).at(latents, points)
+    parts = FieldLeastSquares(SirenObjective(field)).at(latents, points)
     assert_close(parts.matrix, whole.matrix)
     assert_close(parts.gradient, whole.gradient)
     assert_close(parts.losses, whole.losses)
@@ -71,6 +71,6 @@ def test_chunks_change_nothing(config: FieldConfig, monkeypatch: pytest.MonkeyPa
 
 def test_the_field_is_left_as_it_was(config: FieldConfig) -> None:
     field = make_field(config)
-    found = FieldLeastSquares(field).at(latents_for(config), make_points(config))
+    found = FieldLeastSquares(SirenObjective(field)).at(latents_for(config), make_points(config))
     assert all(parameter.grad is None and parameter.requires_grad for parameter in field.parameters())
     assert not found.matrix.requires_grad and not found.losses.requires_grad

@@ -8,7 +8,6 @@ every point and every shift.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,13 +15,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from medfuncta.field.latent_field import LatentField
+from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
 Unknowns: TypeAlias = Float[Tensor, "batch unknowns"]
 
-_JACOBIAN = 2**18  # numbers of J that one signal holds at a time
+_JACOBIAN = 2**16  # numbers of J that one signal holds at a time: a group of signals stays near the cache
 _MATRICES = 2**20  # numbers of J^T J that one group of signals holds
 _MOST_SIGNALS = 16  # of a group: more are not faster
 
@@ -75,6 +74,10 @@ class LeastSquares(ABC):
         """The normal equations of each signal at its latent."""
 
     @abstractmethod
+    def losses(self, latents: Latents, points: Points) -> Losses:
+        """Their losses alone."""
+
+    @abstractmethod
     def to_latents(self, change: Unknowns) -> Latents:
         """A change of the unknowns as one of the latents."""
 
@@ -84,18 +87,14 @@ class FieldLeastSquares(LeastSquares):
     from them as the smallest one that has them.
 
     Args:
-        field: The shared network.
-        channel_mean: Average the squared error over channels instead of summing it.
+        objective: The loss and its derivatives.
     """
 
-    @torch.no_grad()
-    def __init__(self, field: LatentField, *, channel_mean: bool = False) -> None:
-        self._field = field
-        self._scale = 1 / field.config.channels if channel_mean else 1.0
-        shift_map = torch.cat([layer.shift.weight for layer in field.siren_layers if layer.shift is not None])  # [all shifts, latent]
-        shifts, latent = shift_map.shape
-        self._to_shifts = None if shifts <= latent else shift_map
-        self._to_latents = _right_inverse(shift_map) if shifts <= latent else None
+    def __init__(self, objective: SirenObjective) -> None:
+        self._objective = objective
+        shifts, latent = objective.shift_map.shape
+        self._to_shifts = None if shifts <= latent else objective.shift_map
+        self._to_latents = _right_inverse(objective.shift_map) if shifts <= latent else None
         self.unknowns = min(shifts, latent)
         self.group = max(1, min(_MOST_SIGNALS, _MATRICES // self.unknowns**2))
         """Signals that are worth having under way at once."""
@@ -107,29 +106,18 @@ class FieldLeastSquares(LeastSquares):
         gradient = latents.new_zeros(points.batch, self.unknowns)
         matrix = latents.new_zeros(points.batch, self.unknowns, self.unknowns)
         for chunk in points.chunks(self._chunk):
-            root = (self._scale * chunk.weights).sqrt().unsqueeze(-1)
-            for residuals, jacobian in self._derivatives(latents, chunk):
-                residuals = residuals.unsqueeze(-1) * root
-                jacobian = jacobian * root if self._to_shifts is None else (jacobian @ self._to_shifts) * root
-                losses += residuals.square().sum((1, 2))
-                gradient += (jacobian.mT @ residuals).squeeze(-1)
+            for residuals, by_shifts in self._objective.residuals(latents, chunk):
+                jacobian = by_shifts if self._to_shifts is None else by_shifts @ self._to_shifts
+                losses += residuals.square().sum(1)
+                gradient += (jacobian.mT @ residuals.unsqueeze(-1)).squeeze(-1)
                 matrix.baddbmm_(jacobian.mT, jacobian)
         return NormalEquations(losses, gradient, matrix)
 
+    def losses(self, latents: Latents, points: Points) -> Losses:
+        return self._objective.losses(latents, points)
+
     def to_latents(self, change: Unknowns) -> Latents:
         return change if self._to_latents is None else change @ self._to_latents.T
-
-    def _derivatives(self, latents: Latents, points: Points) -> Iterator[tuple[Tensor, Tensor]]:
-        """Of each channel the residuals ``[batch, points]`` and their derivatives by all shifts, ``[batch, points, shifts]``."""
-        shared = [None if shift is None else shift.expand(-1, points.count, -1) for shift in self._field.shifts(latents)]
-        shifts = [shift.requires_grad_() for shift in shared if shift is not None]
-        with torch.enable_grad():
-            values = self._field.from_shifts(points.coordinates, shared)
-        for channel in range(values.shape[-1]):
-            with torch.enable_grad():
-                total = values[..., channel].sum()  # a value depends on the shifts at its own point only
-            jacobian = torch.autograd.grad(total, shifts, retain_graph=channel + 1 < values.shape[-1])
-            yield (values[..., channel] - points.values[..., channel]).detach(), torch.cat(jacobian, dim=-1)
 
 
 def _right_inverse(wide: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from medfuncta.learning.adapt import on_all_cores
-from medfuncta.learning.gauss_newton import FieldLeastSquares, LeastSquares, NormalEquations
+from medfuncta.learning.gauss_newton import FieldLeastSquares, LeastSquares, NormalEquations, Unknowns
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
@@ -50,11 +50,14 @@ def refine(
     going = equations.losses.isfinite()
     best = Refinement(torch.where(going.unsqueeze(1), latents, torch.nan), torch.where(going, equations.losses, torch.nan))
     under_way = torch.arange(points.batch, device=latents.device)
-    for _ in range(steps):
+    for steps_after in reversed(range(steps)):
         if not going.all():
             left = going.nonzero().squeeze(1)
             under_way, here, points = under_way[left], here.select(left), points.select(left)
         if not len(under_way):
+            break
+        if not steps_after:
+            best.latents[under_way], best.losses[under_way] = _last_step(problem, here, points)
             break
         before, here = here, _step(problem, here, points)
         best.latents[under_way], best.losses[under_way] = here.latents, here.equations.losses
@@ -84,6 +87,11 @@ class _Position:
     damping: Losses
     growth: Losses
 
+    def proposal(self, problem: LeastSquares) -> tuple[Unknowns, Latents]:
+        """The step that the damping allows, and where it leads."""
+        change = self.equations.solve(self.damping)
+        return change, self.latents + problem.to_latents(change)
+
     def select(self, rows: Tensor) -> _Position:
         return _Position(self.latents[rows], self.equations.select(rows), self.damping[rows], self.growth[rows])
 
@@ -91,8 +99,7 @@ class _Position:
 def _step(problem: LeastSquares, here: _Position, points: Points) -> _Position:
     """The next position of each signal, or the same one with more damping."""
     equations = here.equations
-    change = equations.solve(here.damping)
-    latents = here.latents + problem.to_latents(change)
+    change, latents = here.proposal(problem)
     there = problem.at(latents, points)
     fall = equations.losses - there.losses
     taken = fall > 0  # False for NaN
@@ -104,3 +111,11 @@ def _step(problem: LeastSquares, here: _Position, points: Points) -> _Position:
         here.damping * torch.where(taken, easing, here.growth),
         torch.where(taken, _FIRST_GROWTH, 2 * here.growth),
     )
+
+
+def _last_step(problem: LeastSquares, here: _Position, points: Points) -> tuple[Latents, Losses]:
+    """Latents and losses of each signal's next position, after which no equations are needed."""
+    _, latents = here.proposal(problem)
+    losses, before = problem.losses(latents, points), here.equations.losses
+    taken = losses < before  # False for NaN
+    return torch.where(taken.unsqueeze(1), latents, here.latents), torch.where(taken, losses, before)

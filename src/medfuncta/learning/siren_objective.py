@@ -68,7 +68,8 @@ class SirenObjective(Objective[SirenSums]):
         self._weights = [w * layer.linear.weight for w, layer in layers]
         self._transposed = [weight.T for weight in self._weights]
         self._biases = torch.stack([w * (layer.linear.bias + (0 if layer.shift is None else layer.shift.bias)) for w, layer in layers])
-        self._shift_map = torch.cat([w * layer.shift.weight for w, layer in layers if layer.shift is not None])  # [all shifts, latent]
+        self.shift_map = torch.cat([w * layer.shift.weight for w, layer in layers if layer.shift is not None])
+        """dt/dphi of all shifted layers, ``[all shifts, latent]``."""
         self._last_weight = field.last.weight.detach()
         self._last_bias = field.last.bias.detach() + config.output_offset
         self._names = [name for name, _ in field.named_parameters()]
@@ -92,7 +93,7 @@ class SirenObjective(Objective[SirenSums]):
             if keep:
                 sweeps.append(sweep)
         tape = Tape(sweeps, gradient) if keep else None
-        return InnerGradient(losses, self._of_shifts(gradient) @ self._shift_map, tape)
+        return InnerGradient(losses, self._of_shifts(gradient) @ self.shift_map, tape)
 
     @torch.no_grad()
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: SirenSums) -> tuple[Losses, Latents]:
@@ -107,7 +108,7 @@ class SirenObjective(Objective[SirenSums]):
 
     @torch.no_grad()
     def directional(self, latents: Latents, tangent: Latents, points: Points, sums: SirenSums, tape: Tape | None = None) -> Latents:
-        moves = (tangent @ self._shift_map.T).unflatten(1, (-1, 1, self._config.width)).unbind(1)  # t. of each shifted layer
+        moves = (tangent @ self.shift_map.T).unflatten(1, (-1, 1, self._config.width)).unbind(1)  # t. of each shifted layer
         adjoint = self._new_gradient(points)
         gradient = self._new_gradient(points) if tape is None else tape.gradient
         sweeps = self._sweeps_again(latents, points, gradient) if tape is None else tape.sweeps
@@ -115,6 +116,26 @@ class SirenObjective(Objective[SirenSums]):
             self._tangent(sweep, chunk, moves, adjoint, sums)
         sums.add_factors(self._of_shifts(gradient), tangent)
         return self._to_latents(adjoint, latents, sums)
+
+    @torch.no_grad()
+    def residuals(self, latents: Latents, points: Points) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of each channel the residuals whose squares add up to L, ``[batch, points]``, and their derivatives by the shifts t of all
+        shifted layers, ``[batch, points, all shifts]``, an array that the next channel writes over.
+
+        A value depends on the shifts at its own point only: these are one backward pass a channel.
+        """
+        states, cosines = self._rise(points, self._offsets(latents))
+        root = (self._loss_scale * points.weights).sqrt().unsqueeze(-1)
+        residuals = self._differences(states[-1], points) * root
+        jacobian = points.weights.new_empty(points.batch, points.count, len(self.shift_map))
+        of_layers = jacobian.split(self._config.width, dim=-1)
+        for channel, row in enumerate(self._last_weight):
+            descent = root * row
+            for k in reversed(range(self._first_shifted, len(self._weights))):
+                slope = torch.mul(descent, cosines[k], out=of_layers[k - self._first_shifted])
+                if k > self._first_shifted:
+                    descent = self._descend(slope, descent, k, in_place=True)
+            yield residuals[..., channel], jacobian
 
     def new_sums(self) -> SirenSums:
         zeros = torch.zeros_like
@@ -146,7 +167,7 @@ class SirenObjective(Objective[SirenSums]):
         """t of each layer, ``[batch, 1, width]``; ``[1, 1, width]`` where it is the same for all signals."""
         rows = latents[:1] if latents.stride(0) == 0 else latents
         unshifted = [self._biases[:1].unsqueeze(1)] * self._first_shifted
-        shifts = torch.addmm(self._biases[self._first_shifted :].flatten(), rows, self._shift_map.T)
+        shifts = torch.addmm(self._biases[self._first_shifted :].flatten(), rows, self.shift_map.T)
         return [*unshifted, *shifts.unflatten(1, (-1, 1, self._config.width)).unbind(1)]
 
     def _new_gradient(self, points: Points) -> Tensor:
@@ -162,7 +183,7 @@ class SirenObjective(Objective[SirenSums]):
         of_shifts = self._of_shifts(gradient)
         sums.biases += gradient.sum(0)
         sums.add_factors(of_shifts, latents)
-        return of_shifts @ self._shift_map
+        return of_shifts @ self.shift_map
 
     # -- passes over one chunk ----------------------------------------------------------------------------------------------------
 
@@ -181,6 +202,15 @@ class SirenObjective(Objective[SirenSums]):
             yield sweep
 
     def _forward(self, points: Points, offsets: Sequence[Tensor], *, remember: bool = False) -> tuple[Sweep, Losses]:
+        states, cosines = self._rise(points, offsets, remember=remember)
+        difference = self._differences(states[-1], points)
+        error = difference * points.weights.unsqueeze(-1)
+        losses = (error * difference).sum((1, 2)) * self._loss_scale
+        error *= self._error_scale
+        return Sweep(states, cosines, error, [None] * len(cosines)), losses
+
+    def _rise(self, points: Points, offsets: Sequence[Tensor], *, remember: bool = False) -> tuple[list[Tensor], list[Tensor]]:
+        """h that layers 1..K read, without ``remember`` the last one only, and c of layers 1..K-1."""
         state, states, cosines = points.coordinates, [], []
         for k, (transposed, offset) in enumerate(zip(self._transposed, offsets, strict=True)):
             if remember:
@@ -188,11 +218,11 @@ class SirenObjective(Objective[SirenSums]):
             product = self._products.times(state, transposed)
             state, cosine = self._passes.wave(product, offset, state if self._residual(k) else None)
             cosines.append(cosine)
-        difference = (state @ self._last_weight.T).add_(self._last_bias) - points.values
-        error = difference * points.weights.unsqueeze(-1)
-        losses = (error * difference).sum((1, 2)) * self._loss_scale
-        error *= self._error_scale
-        return Sweep([*states, state], cosines, error, [None] * len(cosines)), losses
+        return [*states, state], cosines
+
+    def _differences(self, state: Tensor, points: Points) -> Tensor:
+        """What the field gives, less what it should, ``[batch, points, channels]``."""
+        return (state @ self._last_weight.T).add_(self._last_bias) - points.values
 
     def _backward(self, sweep: Sweep, gradient: Tensor, *, remember: bool = False, sums: SirenSums | None = None) -> None:
         """From the error down to the first layer that matters. dL/dt is added to ``gradient``, dL/dW to ``sums`` if there are any."""
