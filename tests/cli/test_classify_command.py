@@ -45,6 +45,15 @@ def test_the_summary_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "1.000 1.000-1.000" in output
     assert "up to 15.0% wrong would be no surprise" in output
     assert "40 train, 12 val, 20 test" in output
+    assert "the one to take" not in output, "there is only one"
+
+
+def test_the_summary_says_which_one_validation_chooses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_blob_set(tmp_path / "set", SIZES)
+    assert main(["classify", str(tmp_path / "set"), "--classifier", "logistic", "--whiten", "0", "4"]) == 0
+    output = capsys.readouterr().out
+    assert "logistic-pca4" in output
+    assert "best on the validation split, and so the one to take: logistic" in output
 
 
 def test_latents_and_signals_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,8 +38,8 @@ class Classify(Command):
     """How often each network is trained anew."""
     balanced: bool = True
     """Weigh every class alike in training, however rare it is; not for nearest neighbours."""
-    whiten: int = 0
-    """Principal components of the latents to whiten first; 0 leaves latents as they are."""
+    whiten: Annotated[tuple[int, ...], tyro.conf.arg(metavar="COMPONENTS ...")] = (0,)
+    """Principal components of the latents to whiten first, 0 for latents as they are; one classifier of each kind for each number."""
     epochs: int | None = None
     """Passes over the training split; each network has its own number when not given."""
     seconds: float | None = None
@@ -83,15 +83,26 @@ class Classify(Command):
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import table
         from medfuncta.tasks.classify import METRICS
+        from medfuncta.tasks.classify.labelling import MULTI_LABEL
 
         sizes = ", ".join(f"{count:,} {name}" for name, count in result["signals"].items())
         names = list(result["classifiers"][0]["metrics"])
-        header = ("classifier", *(METRICS[name] for name in names), "training", "parameters")
+        header = ("classifier", "val", *(METRICS[name] for name in names), "time", "parameters")
         rows = [
-            (_name(r), *(_estimate(r["metrics"][name]) for name in names), f"{r['fit_seconds']:,.1f} s", f"{r['parameters']:,}")
+            (
+                _name(r),
+                "undefined" if r["val_score"] is None else _share(r["val_score"]),
+                *(_estimate(r["metrics"][name]) for name in names),
+                f"{r['fit_seconds']:,.1f} s",
+                f"{r['parameters']:,}",
+            )
             for r in result["classifiers"]
         ]
-        lines = [table(header, rows), f"test split with 95 % bootstrap intervals; {sizes}"]
+        score = METRICS["auc" if result["task"] == MULTI_LABEL else "balanced_accuracy"]
+        meaning = f"val: {score} on the validation split; time: of training; all else on the test split, with 95 % bootstrap intervals"
+        lines = [table(header, rows), f"{meaning}; {sizes}"]
+        if len(rows) > 1:
+            lines.append(f"best on the validation split, and so the one to take: {result['chosen']}")
         if any(report["metrics"]["accuracy"]["low"] == 1 for report in result["classifiers"]):
             most = 3 / result["signals"]["test"]
             lines.append(
@@ -150,8 +161,11 @@ class Classify(Command):
 def _estimate(metric: dict[str, Any]) -> str:
     if metric["value"] is None:
         return "undefined"
-    low, high = (f"{metric[end]:.3f}".removeprefix("0") for end in ("low", "high"))
-    return f"{metric['value']:.3f} {low}-{high}"
+    return f"{_share(metric['value'])} {_share(metric['low'])}-{_share(metric['high'])}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
 
 
 def _name(report: dict[str, Any]) -> str:

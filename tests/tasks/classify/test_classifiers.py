@@ -77,7 +77,7 @@ def test_whitening_lets_a_faint_direction_count(name: str) -> None:
     loud = np.array([1, 1, 1, 1e-4], np.float32)
     scaled = [Examples(split.inputs[:, ::-1] * loud, split.labels) for split in (data.train, data.val, data.test)]
     train, val, test = scaled
-    scores = trained(name, replace(data, train=train, val=val, test=test), replace(OPTIONS, whiten=4)).scores(test.inputs)
+    scores = trained(name, replace(data, train=train, val=val, test=test), replace(OPTIONS, whiten=(4,))).scores(test.inputs)
     assert measure(data.labelling, test.labels, scores)["balanced_accuracy"] > 0.9
 
 
@@ -99,7 +99,7 @@ def test_more_neighbours_than_signals_are_refused() -> None:
 
 def test_more_components_than_numbers_are_refused() -> None:
     with pytest.raises(ConfigError, match="13 principal components of 150 training latents of 12 numbers"):
-        trained("mlp", blobs(), replace(OPTIONS, whiten=13))
+        trained("mlp", blobs(), replace(OPTIONS, whiten=(13,)))
 
 
 def test_an_unknown_classifier_is_named() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import balanced_accuracy_score
 
 from medfuncta.errors import DataError
 from medfuncta.tasks.classify.examples import Examples, LabelledData
@@ -34,6 +35,26 @@ def test_a_comparison_says_what_each_reached_and_cost() -> None:
     assert accuracy.low <= accuracy.value <= accuracy.high
     assert mlp.confusion.sum() == 2 * 90
     assert len(mlp.trainings[0].curve) == 3
+
+
+def test_the_classifier_to_take_is_the_first_of_the_best_on_validation() -> None:
+    options = ClassifierOptions(whiten=(0, 2, 4))
+    result = compare(blobs(distance=2.0), choose(LATENT_CLASSIFIERS, ["logistic"], options), resamples=5)
+    names = [report.name for report in result.reports]
+    scores = [report.val_score for report in result.reports]
+    assert names == ["logistic", "logistic-pca2", "logistic-pca4"]
+    assert min(scores) < max(scores), "they differ, or there is nothing to choose"
+    assert result.chosen is result.reports[scores.index(max(scores))]
+    assert result.to_dict()["chosen"] == result.chosen.name
+
+
+def test_the_validation_score_is_that_of_the_validation_split() -> None:
+    data = blobs(distance=2.0)
+    (report,) = compare(data, {"knn-3": MAKERS["knn-3"]}, resamples=5).reports
+    classifier = MAKERS["knn-3"](data.labelling, 0)
+    classifier.fit(data.train, data.val)
+    predicted = classifier.scores(data.val.inputs).argmax(axis=1)
+    assert report.val_score == pytest.approx(balanced_accuracy_score(data.val.labels, predicted))
 
 
 def test_the_json_is_strict_even_where_a_metric_is_undefined() -> None:

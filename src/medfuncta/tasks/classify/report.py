@@ -16,7 +16,7 @@ from medfuncta.tasks.classify.bootstrap import intervals
 from medfuncta.tasks.classify.classifier import Classifier, Training
 from medfuncta.tasks.classify.examples import LabelledData
 from medfuncta.tasks.classify.labelling import Labelling
-from medfuncta.tasks.classify.metrics import confusion, measure
+from medfuncta.tasks.classify.metrics import confusion, measure, selection_score
 
 Maker = Callable[[Labelling, int], Classifier]
 """Makes a classifier for a labelling and a seed."""
@@ -52,7 +52,9 @@ class ClassifierReport:
     Args:
         name: Of the classifier.
         inputs: ``"latents"`` or ``"signals"``.
-        metrics: By name of :data:`medfuncta.tasks.classify.metrics.METRICS`.
+        val_score: Of the validation split, what a classifier is to be chosen by (:func:`medfuncta.tasks.classify.metrics.selection_score`);
+            mean over seeds, None where undefined.
+        metrics: By name of :data:`medfuncta.tasks.classify.metrics.METRICS`, on the test split.
         confusion: Counts of all seeds together by true and predicted class ``[classes, classes]``, multi-label ``[labels, 2, 2]``.
         fit_seconds: Training time of one seed, on average.
         score_seconds: Time to score the whole test split.
@@ -61,6 +63,7 @@ class ClassifierReport:
 
     name: str
     inputs: str
+    val_score: float | None
     metrics: Mapping[str, Estimate]
     confusion: Int[ndarray, "*counts"]
     fit_seconds: float
@@ -80,6 +83,7 @@ class ClassifierReport:
         return {
             "name": self.name,
             "inputs": self.inputs,
+            "val_score": self.val_score,
             "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
             "confusion": self.confusion.tolist(),
             "fit_seconds": self.fit_seconds,
@@ -106,6 +110,11 @@ class Comparison:
     left_out: Mapping[str, int]
     reports: tuple[ClassifierReport, ...]
 
+    @property
+    def chosen(self) -> ClassifierReport:
+        """The first of those that are best on the validation split: what is best on the test split was found by looking at it."""
+        return max(self.reports, key=lambda report: -math.inf if report.val_score is None else report.val_score)
+
     def joined(self, other: Comparison) -> Comparison:
         """Both in one; they must be about the same signals."""
         return replace(self, reports=self.reports + other.reports)
@@ -117,6 +126,7 @@ class Comparison:
             "classes": list(self.labelling.names),
             "signals": dict(self.signals),
             "left_out": dict(self.left_out),
+            "chosen": self.chosen.name,
             "classifiers": [report.to_dict() for report in self.reports],
         }
 
@@ -154,7 +164,7 @@ def _report(
     progress: Callable[[str], None],
 ) -> ClassifierReport:
     labelling, test = data.labelling, data.test
-    scores, trainings, fit_seconds, score_seconds = [], [], 0.0, 0.0
+    scores, val_scores, trainings, fit_seconds, score_seconds = [], [], [], 0.0, 0.0
     for seed in seeds:
         progress(f"{name}, seed {seed}: {len(data.train):,} signals to learn from")
         classifier = maker(labelling, seed)
@@ -163,6 +173,7 @@ def _report(
         fitted = time.perf_counter()
         scores.append(classifier.scores(test.inputs))
         fit_seconds, score_seconds = fit_seconds + fitted - started, score_seconds + time.perf_counter() - fitted
+        val_scores.append(selection_score(labelling, data.val.labels, classifier.scores(data.val.inputs)))
         if classifier.deterministic:
             break
     measured = [measure(labelling, test.labels, each) for each in scores]
@@ -170,7 +181,8 @@ def _report(
     metrics = {key: Estimate.of([one[key] for one in measured], ranges[key]) for key in measured[0]}
     counts = np.sum([confusion(labelling, test.labels, each) for each in scores], axis=0)
     runs = len(scores)
-    return ClassifierReport(name, inputs, metrics, counts, fit_seconds / runs, score_seconds / runs, tuple(trainings))
+    val_score = _defined(float(np.mean(val_scores)))
+    return ClassifierReport(name, inputs, val_score, metrics, counts, fit_seconds / runs, score_seconds / runs, tuple(trainings))
 
 
 def _point(epoch: Any) -> dict[str, float | None]:

@@ -23,7 +23,7 @@ class ClassifierOptions:
         k: Neighbours that vote, one k-NN for each number.
         metric: What near means to them.
         balanced: Weigh every class alike, however rare it is.
-        whiten: Principal components of the latents to whiten first, 0 for none.
+        whiten: Principal components of the latents to whiten first, 0 for none; one classifier of each kind for each number.
         seconds: Time budget of training one network; None for no limit.
         epochs: Passes over the training split; None for the network's own number.
     """
@@ -31,7 +31,7 @@ class ClassifierOptions:
     k: tuple[int, ...] = (1, 3)
     metric: Metric = "cosine"
     balanced: bool = True
-    whiten: int = 0
+    whiten: tuple[int, ...] = (0,)
     seconds: float | None = None
     epochs: int | None = None
 
@@ -45,18 +45,28 @@ Kind = Callable[[ClassifierOptions], Mapping[str, Maker]]
 
 
 def _neighbours(options: ClassifierOptions) -> Mapping[str, Maker]:
-    def maker(k: int) -> Maker:
-        return lambda labelling, seed: NearestNeighbours(labelling, k, options.metric, options.whiten)
+    def maker(k: int, whiten: int) -> Maker:
+        return lambda labelling, seed: NearestNeighbours(labelling, k, options.metric, whiten)
 
-    return {f"knn-{k}": maker(k) for k in options.k}
+    return {_name(f"knn-{k}", whiten): maker(k, whiten) for whiten in options.whiten for k in options.k}
 
 
 def _logistic(options: ClassifierOptions) -> Mapping[str, Maker]:
-    return {"logistic": lambda labelling, seed: LogisticRegression(labelling, balanced=options.balanced, whiten=options.whiten)}
+    def maker(whiten: int) -> Maker:
+        return lambda labelling, seed: LogisticRegression(labelling, balanced=options.balanced, whiten=whiten)
+
+    return {_name("logistic", whiten): maker(whiten) for whiten in options.whiten}
 
 
 def _mlp(options: ClassifierOptions) -> Mapping[str, Maker]:
-    return {"mlp": lambda labelling, seed: MLP(labelling, options.recipe(Recipe()), seed, whiten=options.whiten)}
+    def maker(whiten: int) -> Maker:
+        return lambda labelling, seed: MLP(labelling, options.recipe(Recipe()), seed, whiten=whiten)
+
+    return {_name("mlp", whiten): maker(whiten) for whiten in options.whiten}
+
+
+def _name(kind: str, whiten: int) -> str:
+    return f"{kind}-pca{whiten}" if whiten else kind
 
 
 LATENT_CLASSIFIERS: Final[Mapping[str, Kind]] = {
