@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from guarded_source import GuardedSource, TestSplitWasRead
 from medfuncta.config import Config, TrainConfig
-from medfuncta.errors import ConfigError
+from medfuncta.errors import ConfigError, DataError
 from medfuncta.presets import PRESETS
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.workflow import read_for_training, resolve, train
@@ -92,3 +93,32 @@ def test_mistakes_are_named() -> None:
         resolve(TRACE, None, {"field": {"channels": 2}})
     with pytest.raises(ConfigError, match="settings for 2D signals, but the data is 1D"):
         resolve(TRACE, "paper-2d")
+
+
+def test_training_goes_on_from_another_runs_network_with_its_settings(tmp_path: Path) -> None:
+    first = train(GuardedSource(), tmp_path / "first", settings=TINY, device="cpu").run
+    still: dict[str, dict[str, Any]] = {"train": {"learning_rate": 0.0, "steps": 1}}
+    second = train(GuardedSource(train=9), tmp_path / "second", settings=still, start_from=tmp_path / "first", device="cpu").run
+    assert second.fingerprint == first.fingerprint, "at a rate of 0 the weights stay what they were"
+    assert (second.config.train.steps, second.config.train.inner_steps, second.config.fit.steps) == (1, 2, 2)
+    assert second.training["started_from"] == {"fingerprint": first.fingerprint, **first.training}
+    moved = train(GuardedSource(), tmp_path / "moved", start_from=first, device="cpu").run
+    assert moved.fingerprint != first.fingerprint
+
+
+def test_a_network_to_start_from_must_fit_data_and_settings(tmp_path: Path) -> None:
+    run = train(GuardedSource(), tmp_path / "run", settings=TINY, device="cpu").run
+    with pytest.raises(ConfigError, match=r"got the preset 'trace' and a run to start from"):
+        resolve(TRACE, "trace", start=run)
+    with pytest.raises(ConfigError, match=r"those of the run to start from; remove \[field\]"):
+        resolve(TRACE, None, {"field": {"width": 9}}, start=run)
+    with pytest.raises(DataError, match="2"):
+        resolve(SignalSpec(2, 1), None, start=run)
+
+
+def test_shift_maps_start_orthogonal_when_asked(tmp_path: Path) -> None:
+    still = {**TINY, "train": {**TINY["train"], "shift_init": "orthogonal", "learning_rate": 0.0}}
+    shift = train(GuardedSource(), tmp_path, settings=still, device="cpu").run.network.siren_layers[1].shift
+    assert shift is not None
+    singular = torch.linalg.svdvals(shift.weight)
+    torch.testing.assert_close(singular, singular[:1].expand_as(singular))

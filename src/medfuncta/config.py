@@ -97,6 +97,7 @@ class TrainConfig:
         context_ratio: gamma, the part of a signal's points that an inner step sees.
         context: ``"random"`` draws points independently, ``"stratified"`` one from each stretch of neighbouring points.
         outer_loss: ``"mean"`` of the signals' squared errors (Eq. 5), or ``"log"``: of their logarithms, so that the mean PSNR is learned.
+        shift_init: The shift maps at the start: ``"uniform"``, PyTorch's default, or ``"orthogonal"`` ones of the same size.
         first_order: Drop the second-order terms (for comparison; quality suffers).
         optimiser: ``"adamw"``, or ``"muon"`` for the matrices of layers 2..K-1 with AdamW for all else.
         learning_rate: beta, the peak of the schedule.
@@ -121,6 +122,7 @@ class TrainConfig:
     context_ratio: float = 1.0
     context: str = "random"
     outer_loss: str = "mean"
+    shift_init: str = "uniform"
     first_order: bool = False
     optimiser: str = "adamw"
     learning_rate: float = 1e-4
@@ -147,6 +149,7 @@ class TrainConfig:
         _expect("train.context_ratio", self.context_ratio, 0 < self.context_ratio <= 1, "more than 0 and at most 1")
         _choose("train.context", self.context, ("random", "stratified"))
         _choose("train.outer_loss", self.outer_loss, ("mean", "log"))
+        _choose("train.shift_init", self.shift_init, ("uniform", "orthogonal"))
         _choose("train.optimiser", self.optimiser, ("adamw", "muon"))
         _choose("train.schedule", self.schedule, ("cosine", "constant"))
         _choose("train.dtype", self.dtype, ("float32", "float64"))
@@ -159,10 +162,10 @@ class FitConfig:
     """Test-time adaptation.
 
     Args:
-        steps: H, inner steps on all points of a signal; ``"fast"`` takes none.
+        steps: H, inner steps on all points of a signal; ``"fast"`` takes five of its own.
         batch: Signals fitted side by side; changes speed and memory, never a latent.
-        quality: ``"paper"`` takes H inner steps, ``"fast"`` a few Gauss-Newton steps in place of them, ``"best"`` Gauss-Newton steps
-            after them until a signal gets no better.
+        quality: ``"paper"`` takes H inner steps, ``"fast"`` five of them and three Gauss-Newton steps, ``"best"`` Gauss-Newton steps after
+            all H until a signal gets no better.
     """
 
     steps: int = 20

@@ -12,6 +12,7 @@ import torch
 
 from medfuncta.config import Config, override
 from medfuncta.errors import ConfigError
+from medfuncta.field.run import Run
 from medfuncta.learning.train import StepReport, Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for
 from medfuncta.signals.signal import SignalSpec
@@ -29,6 +30,7 @@ def train(
     preset: str | None = None,
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    start_from: Run | Path | str | None = None,
     resume: bool = False,
     cache: Path | None = None,
     device: torch.device | str | None = None,
@@ -41,6 +43,7 @@ def train(
         out: Folder of the run.
         preset: Name of a preset; the one that fits the data when None.
         settings: Sections of settings that override the preset, e.g. ``{"train": {"steps": 500}}``.
+        start_from: A run, or its folder, whose network training goes on from on this data. Its settings stand in for the preset.
         resume: Continue the run in ``out``.
         cache: Folder where signals are kept ready to be memory-mapped, so that sets larger than memory can be trained on and files are
             read once; None reads the signals into memory.
@@ -52,7 +55,8 @@ def train(
     """
     if isinstance(source, str):
         source = open_source(source)
-    config = resolve(source.spec, preset, settings or {})
+    start = Run.load(start_from) if isinstance(start_from, Path | str) else start_from
+    config = resolve(source.spec, preset, settings or {}, start=start)
     train_set, val_set = read_for_training(source, config, cache)
     if len(train_set) < config.train.batch and "batch" not in (settings or {}).get("train", {}):
         config = override(config, {"train": {"batch": len(train_set)}})
@@ -67,16 +71,34 @@ def train(
         "skipped_files": len(source.skipped),
         "medfuncta": version("medfuncta"),
     }
-    return train_network(train_set, val_set, out, config, provenance=provenance, resume=resume, device=device, listener=listener)
+    if start is not None:
+        provenance["started_from"] = {"fingerprint": start.fingerprint, **start.training}
+    network = None if start is None else start.network
+    return train_network(
+        train_set, val_set, out, config, start=network, provenance=provenance, resume=resume, device=device, listener=listener
+    )
 
 
-def resolve(spec: SignalSpec, preset_name: str | None, *layers: Mapping[str, Any]) -> Config:
-    """Settings for data of this kind: default < preset < each layer in turn (a file, then flags)."""
-    config = fitted_to(preset(preset_name or preset_for(spec)), spec)
+def resolve(spec: SignalSpec, preset_name: str | None, *layers: Mapping[str, Any], start: Run | None = None) -> Config:
+    """Settings for data of this kind: default < preset, or the run to start from < each layer in turn (a file, then flags).
+
+    Raises:
+        ConfigError: If the settings do not fit the data, or the network to start from.
+        DataError: If that network is for signals of another kind.
+    """
+    if start is None:
+        config = fitted_to(preset(preset_name or preset_for(spec)), spec)
+    elif preset_name is None:
+        start.spec.check_fits(spec)
+        config = start.config
+    else:
+        raise ConfigError(f"got the preset '{preset_name}' and a run to start from, which has settings of its own; give one of them")
     for layer in layers:
         config = override(config, layer)
     if (config.field.dim, config.field.channels) != (spec.dim, spec.channels):
         raise ConfigError("field.dim and field.channels follow from the data; remove them from the settings")
+    if start is not None and config.field != start.config.field:
+        raise ConfigError("the sizes and frequencies of the network are those of the run to start from; remove [field] from the settings")
     return config
 
 

@@ -20,6 +20,7 @@ from benchmarks.meta_step import MetaStep
 from benchmarks.reading import Reading
 from benchmarks.time_to_quality import TimeToQuality
 from medfuncta.cli.command import Command
+from medfuncta.workflow import train
 
 COLUMNS = {"name", "unit", "ours", "reference", "floor", "ratio"}
 
@@ -103,6 +104,10 @@ def test_high_resolution(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     (points,) = (row for name, row in rows.items() if name.endswith("6 x 5: points a signal"))
     assert points["ours"] == 30
     assert len(rows) == 5 and all(row["ours"] for row in rows.values())
+    settings = {"field": {"layers": 3, "width": 8, "latent_size": 4}, "train": {"steps": 1, "batch": 1, "inner_steps": 1}}
+    train(f"npz:{tmp_path / 'tiny.npz'}", tmp_path / "run", settings=settings, device="cpu")
+    arguments = f"--data npz:{tmp_path / 'tiny.npz'} --steps 2 --signals 2 --start-from {tmp_path / 'run'}"
+    assert len(run(HighResolution, arguments, capsys)) == 5
 
 
 def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,3 +48,15 @@ def test_a_person_is_told_what_to_do_next(tmp_path: Path, capsys: pytest.Capture
     output = capsys.readouterr().out
     assert "2 meta-steps" in output
     assert f"next: medfuncta evaluate {tmp_path / 'run'} --data 'sample:ecg'" in output
+
+
+def test_a_run_starts_from_another_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(train_words(tmp_path / "first")) == 0
+    words = ["train", "--data", "sample:ecg", "--out", str(tmp_path / "second"), "--start-from", str(tmp_path / "first"), "--steps", "1"]
+    assert main(words) == 0
+    first, second = Run.load(tmp_path / "first"), Run.load(tmp_path / "second")
+    assert second.config.field == first.config.field
+    assert second.training["started_from"]["fingerprint"] == first.fingerprint
+    capsys.readouterr()
+    assert main([*words[:-4], "--start-from", str(tmp_path / "nowhere")]) == 2
+    assert "'nowhere' is not a run" in capsys.readouterr().err

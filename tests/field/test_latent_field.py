@@ -51,6 +51,20 @@ def test_initial_weights_keep_to_their_bounds_and_fill_them() -> None:
         assert 0.9 * bound < largest <= bound
 
 
+@pytest.mark.parametrize("latent_size", [6, 16, 40])
+def test_orthogonal_shift_maps_keep_their_size_and_leave_all_else(latent_size: int) -> None:
+    config = FieldConfig(dim=1, layers=4, width=16, latent_size=latent_size)
+    before, field = LatentField(config), LatentField(config)
+    field.orthogonalise_shifts(torch.Generator().manual_seed(3))
+    for (name, old), new in zip(before.named_parameters(), field.parameters(), strict=True):
+        if name.endswith("shift.weight"):
+            singular = torch.linalg.svdvals(new)
+            torch.testing.assert_close(singular, singular[:1].expand_as(singular))
+            torch.testing.assert_close(new.norm(), old.norm())
+        else:
+            assert torch.equal(new, old)
+
+
 def test_initialisation_follows_the_generator() -> None:
     config = FieldConfig(width=8, latent_size=4, layers=3)
     a, b, c = (LatentField(config, torch.Generator().manual_seed(seed)).last.weight for seed in (1, 1, 2))

@@ -30,7 +30,7 @@ class Fit(Command):
     batch: int | None = None
     """Signals fitted side by side; the run's own when not given."""
     quality: Quality | None = None
-    """fast: Gauss-Newton steps, quicker than the inner ones; paper: H inner steps; best: on from there until it gets no better."""
+    """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on from paper until it gets no better."""
     splits: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...")] = None
     """Which splits, such as train val test; all of them when not given."""
     dtype: Literal["float32", "float16", "int8"] = "float32"

@@ -21,6 +21,8 @@ class Train(Command):
     """Settings by name; without it the ones that fit the data on this machine."""
     config: Path | None = None
     """TOML file with the sections [field], [inner], [train], [fit]; overrides the preset."""
+    start_from: Path | None = None
+    """Folder of a run whose network to go on from, on other data or with other settings; its settings stand in for a preset."""
     steps: int | None = None
     """Meta-steps."""
     batch: int | None = None
@@ -40,18 +42,21 @@ class Train(Command):
 
     def run(self) -> dict[str, Any]:
         from medfuncta.cli.progress import report_skipped, training_progress
+        from medfuncta.field.run import Run
         from medfuncta.sources.table import open_source
         from medfuncta.workflow import resolve, train
 
         source = open_source(self.data, skip_bad=self.skip_bad)
         settings = self.settings()
-        steps = resolve(source.spec, self.preset, settings).train.steps
+        start = None if self.start_from is None else Run.load(self.start_from)
+        steps = resolve(source.spec, self.preset, settings, start=start).train.steps
         with training_progress(steps) as listener:
             training = train(
                 source,
                 self.out,
                 self.preset,
                 settings=settings,
+                start_from=start,
                 resume=self.resume,
                 cache=self.cache,
                 device=self.device,

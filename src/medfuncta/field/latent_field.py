@@ -85,6 +85,16 @@ class LatentField(nn.Module):
         for parameter in self.last.parameters():
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
+    @torch.no_grad()
+    def orthogonalise_shifts(self, generator: torch.Generator) -> None:
+        """Draw the shift maps anew, each orthogonal and of the size it has: entries of a latent then move the shifts of a layer equally
+        far and independently of each other (Saxe et al. 2014)."""
+        for layer in self.siren_layers:
+            if layer.shift is not None:
+                weight, size = layer.shift.weight, layer.shift.weight.norm()
+                nn.init.orthogonal_(weight, generator=generator)
+                weight *= size / weight.norm()
+
     def shifts(self, latents: Latents) -> list[Shift | None]:
         """All that the field sees of a latent: what it adds in each layer 1..K-1, None where that is nothing."""
         return [layer.shift_of(latents) for layer in self.siren_layers]

@@ -67,6 +67,7 @@ def train_network(
     out: Path | str,
     config: Config,
     *,
+    start: LatentField | None = None,
     provenance: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: torch.device | str | None = None,
@@ -85,6 +86,7 @@ def train_network(
         val: Validation signals, for choosing the best network.
         out: Run folder; must be new or empty unless ``resume``.
         config: All settings.
+        start: A network whose weights to start from, with the same field settings; random ones when None.
         provenance: What to note about the data, e.g. its source and licence.
         resume: Continue from the last checkpoint with the same settings.
         device: Where to compute; an accelerator when there is one.
@@ -101,7 +103,7 @@ def train_network(
         )
     if not resume and any((out / name).exists() for name in (METADATA_FILE, CHECKPOINT)):
         raise RunError(f"'{out.name}' already holds a run; give --resume to continue it, or another folder")
-    state = _new_state(config, torch.device(device or default_device()))
+    state = _new_state(config, start, torch.device(device or default_device()))
     if resume:
         state.restore(out / CHECKPOINT, config.to_dict())
     write_json(out / CONFIG_FILE, config.to_dict())
@@ -113,9 +115,14 @@ def train_network(
     return Training(Run.load(out), out, state.progress)
 
 
-def _new_state(config: Config, device: torch.device) -> TrainingState:
+def _new_state(config: Config, start: LatentField | None, device: torch.device) -> TrainingState:
     generator = torch.Generator().manual_seed(config.train.seed)
-    network = LatentField(config.field, generator).to(device, getattr(torch, config.train.dtype))
+    network = LatentField(config.field, generator)
+    if start is not None:
+        network.load_state_dict(start.state_dict())
+    elif config.train.shift_init == "orthogonal":
+        network.orthogonalise_shifts(generator)
+    network.to(device, getattr(torch, config.train.dtype))
     optimisers = make_optimisers(network, config.train)
     return TrainingState(network, optimisers, WeightAverage(network, config.train.average), generator, Progress())
 
