@@ -69,6 +69,15 @@ def test_chunks_change_nothing(config: FieldConfig, monkeypatch: pytest.MonkeyPa
     assert_close(parts.losses, whole.losses)
 
 
+def test_one_latent_that_all_signals_share_is_as_good_as_copies_of_it(config: FieldConfig) -> None:
+    field, points = make_field(config), make_points(config)
+    problem, shared = FieldLeastSquares(SirenObjective(field)), field.zero_latents(points.batch)
+    assert shared.stride(0) == 0
+    got, expected = problem.at(shared, points), problem.at(shared.clone().contiguous(), points)
+    assert_close(got.matrix, expected.matrix)
+    assert_close(got.gradient, expected.gradient)
+
+
 def test_the_field_is_left_as_it_was(config: FieldConfig) -> None:
     field = make_field(config)
     found = FieldLeastSquares(SirenObjective(field)).at(latents_for(config), make_points(config))
