@@ -16,6 +16,7 @@ from medfuncta.latents.fit import Fit, fit_latents
 from medfuncta.learning.context import ContextIndex, draw_context
 from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
 from medfuncta.learning.optimiser import apply_gradients, make_optimisers
+from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
@@ -50,7 +51,7 @@ class Ours:
 
     def meta_gradient(self, points: Points, contexts: Sequence[ContextIndex]) -> MetaGradient:
         """The gradient of a meta-step, with these contexts."""
-        objective = SirenObjective(self.network, channel_mean=True)
+        objective = sharing_points(SirenObjective(self.network, channel_mean=True), points)
         latents, memory = self.network.zero_latents(points.batch), self.case.memory_mb * 2**20
         return meta_gradient(objective, latents, points, contexts, self._config.inner, memory=memory)
 

@@ -33,9 +33,7 @@ PRESETS: Final[Mapping[str, Config]] = {
     "paper-3d": _paper(FieldConfig(3, 1, 15, 256, 8192, 20.0, 300.0), 4, 0.25),
     "trace": _quick(
         FieldConfig(1, 1, 6, 64, 64, 20.0, 80.0, residual=True),
-        TrainConfig(
-            steps=2000, batch=16, learning_rate=2.5e-4, shift_init="orthogonal", optimiser="muon", outer_loss="log", average=0.98
-        ),
+        TrainConfig(steps=2000, batch=16, learning_rate=2.5e-4, shift_init="orthogonal", optimiser="muon", outer_loss="log", average=0.98),
         InnerConfig(2e-2, momentum=0.5),
     ),
     "image": _quick(

@@ -11,6 +11,7 @@ import torch
 
 from medfuncta.config import InnerConfig
 from medfuncta.learning.objective import InnerGradient, Objective
+from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
@@ -62,7 +63,8 @@ def adapt(
 
 
 def adapt_to(objective: Objective[Any], latents: Latents, points: Points, steps: int, inner: InnerConfig) -> Latents:
-    """The latents after ``steps`` inner steps on all points; on the CPU, signals are shared out among the cores."""
+    """The latents after ``steps`` inner steps on all points; on the CPU, signals, or their points, are shared out among the cores."""
+    objective = sharing_points(objective, points)
 
     def work(mine: Latents, points: Points) -> Latents:
         return adapt(objective, mine, lambda _: points, steps, inner).latents

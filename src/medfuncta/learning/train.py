@@ -24,6 +24,7 @@ from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_op
 from medfuncta.learning.passes import compiled
 from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
+from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.learning.validate import psnr_of, validation_psnr
 from medfuncta.signals.signal_set import SignalSet
@@ -167,9 +168,9 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
     indices = batch_indices(len(train), settings.batch, progress.step, settings.seed)
     points = train.points(indices).to(weight.device, weight.dtype)
     contexts = [draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)]
-    objective = SirenObjective(
-        network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=compiled() if settings.compile else None
-    )
+    passes = compiled() if settings.compile else None
+    field = SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=passes)
+    objective = sharing_points(field, points)
     result = meta_gradient(
         LogLoss(objective) if settings.outer_loss == "log" else objective,
         network.zero_latents(points.batch),
