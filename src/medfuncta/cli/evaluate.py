@@ -27,7 +27,7 @@ class Evaluate(Command):
     steps: int | None = None
     """H, inner steps of a fit; the run's own when not given."""
     quality: Quality | None = None
-    """fast: Gauss-Newton steps, quicker than the inner ones; paper: H inner steps; best: on from there until it gets no better."""
+    """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on from paper until it gets no better."""
     skip_bad: bool = False
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None

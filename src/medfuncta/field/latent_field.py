@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TypeAlias, cast
 
 import torch
@@ -95,19 +94,12 @@ class LatentField(nn.Module):
                 nn.init.orthogonal_(weight, generator=generator)
                 weight *= size / weight.norm()
 
-    def shifts(self, latents: Latents) -> list[Shift | None]:
-        """All that the field sees of a latent: what it adds in each layer 1..K-1, None where that is nothing."""
-        return [layer.shift_of(latents) for layer in self.siren_layers]
-
     def features(self, coordinates: Coordinates, latents: Latents) -> Float[Tensor, "batch points width"]:
         """What the last layer reads: the output of layer K-1."""
-        return self._features(coordinates, self.shifts(latents))
-
-    def _features(self, coordinates: Coordinates, shifts: Sequence[Shift | None]) -> Tensor:
-        first, *hidden = zip(self.siren_layers, shifts, strict=True)
-        outputs = first[0](coordinates, first[1])
-        for layer, shift in hidden:
-            shifted = layer(outputs, shift)
+        first, *hidden = self.siren_layers
+        outputs = first(coordinates, first.shift_of(latents))
+        for layer in hidden:
+            shifted = layer(outputs, layer.shift_of(latents))
             outputs = outputs + shifted if self.config.residual else shifted
         return outputs
 
@@ -121,11 +113,7 @@ class LatentField(nn.Module):
         Returns:
             ``[batch, points, channels]``, near [0, 1] for a trained field.
         """
-        return self.from_shifts(coordinates, self.shifts(latents))
-
-    def from_shifts(self, coordinates: Coordinates, shifts: Sequence[Shift | None]) -> Values:
-        """Values at coordinates for shifts in place of latents; a shift may differ from point to point."""
-        return self.last(self._features(coordinates, shifts)) + self.config.output_offset
+        return self.last(self.features(coordinates, latents)) + self.config.output_offset
 
     def zero_latents(self, batch: int) -> Latents:
         """phi_0 = 0 for ``batch`` signals, with the field's device and floating type: one row in memory, seen ``batch`` times."""

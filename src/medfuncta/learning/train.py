@@ -169,8 +169,8 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
     points = train.points(indices).to(weight.device, weight.dtype)
     contexts = [draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)]
     passes = compiled() if settings.compile else None
-    field = SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=passes)
-    objective = sharing_points(field, points)
+    siren = SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=passes)
+    objective = sharing_points(siren, points)
     result = meta_gradient(
         LogLoss(objective) if settings.outer_loss == "log" else objective,
         network.zero_latents(points.batch),
