@@ -138,7 +138,7 @@ class TrainConfig:
     dtype: str = "float32"
     autocast: str = ""
     compile: bool = False
-    memory_mb: int = 144
+    memory_mb: int = 128
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "inner_steps", "validate_every", "validate_signals"):

@@ -1,8 +1,9 @@
-"""The passes in C do what PyTorch's operations do; without a compiler nothing fails."""
+"""The layers in C do what PyTorch's operations do; without a compiler nothing fails."""
 
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from unrolled import draw, make_field, make_points, relative_error
 
 from medfuncta.config import FieldConfig, InnerConfig
 from medfuncta.learning import native
+from medfuncta.learning.layers import Layers, TorchLayers
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.native import EAGER, NativePasses, native_passes, passes_for
-from medfuncta.learning.passes import Passes
+from medfuncta.learning.native import NativeLayers, NativeLibrary, load_library, native_library
 from medfuncta.learning.siren_objective import SirenObjective
 
 CPU = torch.device("cpu")
@@ -24,10 +25,10 @@ FIELDS = {"paper": PAPER, "residual": replace(PAPER, residual=True), "authors": 
 
 
 @pytest.fixture
-def passes() -> NativePasses:
-    found = native_passes()
+def library() -> NativeLibrary:
+    found = native_library(CPU, torch.float32)
     if found is None:
-        pytest.skip("no C compiler here")
+        pytest.skip("no C compiler here, or no BLAS to be found in PyTorch")
     return found
 
 
@@ -35,68 +36,80 @@ def array(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * scale
 
 
-def wave_of_zero_offset(passes: Passes, phases: Tensor) -> tuple[Tensor, Tensor]:
-    sine, cosine = passes.wave(phases.reshape(1, 1, -1).clone(), torch.zeros(1, 1, phases.numel()), None)
-    return sine.flatten(), cosine.flatten()
+def sine_and_cosine(library: NativeLibrary, phases: Tensor) -> tuple[Tensor, Tensor]:
+    """Of one layer that only passes on what it reads."""
+    identity = NativeLayers([torch.ones(1, 1)], residual=False, first_shifted=0, library=library)
+    ascent = identity.rise(phases.reshape(1, -1, 1), [torch.zeros(1, 1, 1)])
+    return ascent.states[-1].flatten(), ascent.cosines[0].flatten()
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0, 1e5])
-def test_sine_and_cosine_are_good_to_a_float(passes: NativePasses, scale: float) -> None:
+def test_sine_and_cosine_are_good_to_a_float(library: NativeLibrary, scale: float) -> None:
     phases = (torch.rand(10_000, generator=torch.Generator().manual_seed(0)) * 2 - 1) * scale
-    sine, cosine = wave_of_zero_offset(passes, phases)
+    sine, cosine = sine_and_cosine(library, phases)
     assert (sine - phases.double().sin()).abs().max() < 1.2e-7
     assert (cosine - phases.double().cos()).abs().max() < 1.2e-7
 
 
-def test_phases_without_an_answer_are_nan_and_absurd_ones_stay_bounded(passes: NativePasses) -> None:
-    sine, cosine = wave_of_zero_offset(passes, torch.tensor([torch.nan, torch.inf, -torch.inf, 1e20, -1e9]))
+def test_phases_without_an_answer_are_nan_and_absurd_ones_stay_bounded(library: NativeLibrary) -> None:
+    sine, cosine = sine_and_cosine(library, torch.tensor([torch.nan, torch.inf, -torch.inf, 1e20, -1e9]))
     assert sine[:3].isnan().all() and cosine[:3].isnan().all()
     assert (sine[3:].abs() <= 1.001).all() and (cosine[3:].abs() <= 1.001).all()
 
 
+def everything(layers: Layers, *, shared_points: bool, shared_offsets: bool, known: bool) -> list[Tensor]:
+    """What each pass gives, all of them on the same numbers. 70 points: sums over points are added up in blocks of 32."""
+    batch, points, width, count = 3, 70, 19, 4
+    first = layers.first_shifted
+    coordinates = array(1 if shared_points else batch, points, 2, seed=1)
+    rows = 1 if shared_offsets else batch
+    offsets = [array(rows if k >= first else 1, 1, width, seed=10 + k) for k in range(count)]
+    top = layers.rise(coordinates, offsets, keep_products=known)
+    ascent = layers.rise(coordinates, offsets, [product.clone() for product in top.products], all_states=True)
+    totals, sums = torch.ones(3, batch, count, width), [torch.ones_like(weight) for weight in layers.weights]
+    kept = layers.descend(ascent, array(batch, points, width, seed=2), totals[0], keep=True)
+    layers.descend(ascent, array(batch, points, width, seed=3), totals[1], sums=sums)
+    tangent = layers.tangent_rise(ascent.cosines, [array(batch, 1, width, seed=20 + k) for k in range(first, count)])
+    moves = [move.clone() for move in tangent.moves]
+    layers.tangent_descend(ascent, kept, tangent, array(batch, points, width, seed=4), totals[2], sums)
+    return [*top.states, *top.products, *ascent.states, *ascent.cosines, *kept, *moves, totals, *sums]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("shared_offsets", [True, False])
+@pytest.mark.parametrize("shared_points", [True, False])
+@pytest.mark.parametrize("first_shifted", [0, 1])
 @pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.parametrize("shared", ["nothing", "signals", "points"])
-def test_every_pass_is_that_of_pytorch(passes: NativePasses, shared: str, residual: bool) -> None:
-    """70 points: sums over points are added up in blocks of 32."""
-    batch, points, width = 3, 70, 19
-    rows = 1 if shared == "signals" else batch
-    below = array(rows, points, width, seed=1) if residual else None
-    offset, cosine = array(batch, 1, width, seed=2), array(rows, points, width, seed=3)
-    phase = array(batch, 1 if shared == "points" else points, width, seed=4)
-    descent, tangent, above = (array(batch, points, width, seed=seed) for seed in (5, 6, 7))
-    results = []
-    for these in (passes, EAGER):
-        totals = torch.ones(batch, 2, width)  # as in use: a layer's row of a larger array
-        results.append(
-            [
-                *these.wave(array(rows, points, width), offset, below),
-                *these.swing(array(batch, points, width), offset, cosine, below),
-                these.slope(descent, cosine, totals[:, 0]),
-                *these.adjoint(tangent, cosine, descent, phase.clone(), above, below, totals[:, 1]),
-                totals,
-            ]
-        )
-    for got, expected in zip(*results, strict=True):
-        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+def test_every_pass_is_that_of_pytorch(
+    library: NativeLibrary, residual: bool, first_shifted: int, shared_points: bool, shared_offsets: bool, known: bool
+) -> None:
+    weights = [array(19, inputs, seed=30 + k, scale=0.3) for k, inputs in enumerate((2, 19, 19, 19))]
+    native_ones = NativeLayers(weights, residual=residual, first_shifted=first_shifted, library=library)
+    torch_ones = TorchLayers(weights, residual=residual, first_shifted=first_shifted)
+    got, expected = (
+        everything(layers, shared_points=shared_points, shared_offsets=shared_offsets, known=known) for layers in (native_ones, torch_ones)
+    )
+    for mine, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", FIELDS)
 @pytest.mark.parametrize("shared", [True, False])
-def test_the_meta_gradient_is_the_same(passes: NativePasses, kind: str, shared: bool) -> None:
+def test_the_meta_gradient_is_the_same(library: NativeLibrary, kind: str, shared: bool) -> None:
     field = make_field(FIELDS[kind])
     points = make_points(field.config, batch=4, count=70, shared=shared)
     contexts, inner = draw(points, 3, 1.0 if shared else 0.5), InnerConfig(0.1, momentum=0.5)
     exact = meta_gradient(SirenObjective(field), field.zero_latents(4), points, contexts, inner).gradients
     field, points = field.float(), points.to(dtype=torch.float32)
     for memory in (0, 2**28):
-        objective = SirenObjective(field, passes=passes, chunk=32)
+        objective = SirenObjective(field, chunk=32)
         got = meta_gradient(objective, field.zero_latents(4), points, contexts, inner, memory=memory).gradients
         assert relative_error({name: g.double() for name, g in got.items()}, list(exact.values())) < 2e-5
 
 
-def test_a_nan_signal_keeps_to_itself(passes: NativePasses) -> None:
+def test_a_nan_signal_keeps_to_itself(library: NativeLibrary) -> None:
     field, points = make_field(PAPER).float(), make_points(PAPER).to(dtype=torch.float32)
-    clean, spoiled = (SirenObjective(field, passes=passes) for _ in range(2))
+    clean, spoiled = (SirenObjective(field) for _ in range(2))
     expected = meta_gradient(clean, field.zero_latents(3), points, [None] * 3, InnerConfig(0.1))
     points.values[1, 4, 0] = torch.nan
     got = meta_gradient(spoiled, field.zero_latents(3), points, [None] * 3, InnerConfig(0.1))
@@ -104,12 +117,12 @@ def test_a_nan_signal_keeps_to_itself(passes: NativePasses) -> None:
     assert torch.equal(got.latents[[0, 2]], expected.latents[[0, 2]])
 
 
-def test_they_are_chosen_for_float32_on_the_cpu_only(passes: NativePasses, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert passes_for(CPU, torch.float32) is passes
-    assert passes_for(CPU, torch.float64) is EAGER
-    assert passes_for(torch.device("meta"), torch.float32) is EAGER
+def test_they_are_chosen_for_float32_on_the_cpu_only(library: NativeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert native_library(CPU, torch.float32) is library
+    assert native_library(CPU, torch.float64) is None
+    assert native_library(torch.device("meta"), torch.float32) is None
     monkeypatch.setenv(native.SWITCH, "0")
-    assert passes_for(CPU, torch.float32) is EAGER
+    assert native_library(CPU, torch.float32) is None
 
 
 def failing_compiler(folder: Path) -> Path:
@@ -124,16 +137,21 @@ def test_without_a_compiler_pytorch_does_it(tmp_path: Path, monkeypatch: pytest.
     found = str(failing_compiler(tmp_path)) if compiler == "failing" else None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(native.shutil, "which", lambda name: found)
-    assert native_passes.__wrapped__() is None
+    assert load_library.__wrapped__() is None
     assert not list(tmp_path.rglob("*.so"))
 
 
-def test_they_are_compiled_once(passes: NativePasses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    del passes
+def test_without_a_blas_pytorch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "_BLAS", (Path("no-such-library.so"), Path(ctypes.util.find_library("m") or "libm.so.6")))
+    assert load_library.__wrapped__() is None
+
+
+def test_they_are_compiled_once(library: NativeLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del library
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert native_passes.__wrapped__() is not None
+    assert load_library.__wrapped__() is not None
     (library,) = tmp_path.rglob("*.so")
     written = library.stat().st_mtime_ns
-    assert native_passes.__wrapped__() is not None
+    assert load_library.__wrapped__() is not None
     assert library.stat().st_mtime_ns == written
     ctypes.CDLL(str(library))

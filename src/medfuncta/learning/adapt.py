@@ -19,7 +19,7 @@ from medfuncta.types import Latents, Losses
 
 @dataclass(frozen=True, eq=False)
 class InnerStep:
-    """One inner step: phi_t before it, the context loss there, and the tape when it was kept."""
+    """One inner step: phi_t before it, the context loss there, and what its derivative can reuse."""
 
     latents: Latents
     losses: Losses
@@ -50,7 +50,7 @@ def adapt(
     Args:
         latents: phi_0, not changed.
         context: The points that step t sees.
-        keep: Of how many of the last steps to keep the tape, for the meta-gradient.
+        keep: Of how many of the last steps to keep activations, for the meta-gradient.
     """
     path = []
     velocity = None

@@ -1,13 +1,23 @@
-/* The elementwise passes of passes.py, each in one sweep over memory, and sine and cosine of a phase together.
+/* Layers 1..K-1 of a field with w folded into their weights: forward, backward, and along a tangent, for one chunk of points (layers.py).
  *
- * An array is seen as [batch, points, width] with the last axis contiguous; a stride of 0 repeats what signals, or points, share. What is
- * written is contiguous, and may lie where an input of the same shape does. NaN stays NaN.
+ * An array is [batch, points, width] with the last axis contiguous; a stride of 0 repeats what signals, or points, share. Sums over points are
+ * totals [batch, layers, width]. What is written is contiguous, and may lie where an input of the same shape does. NaN stays NaN.
  */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 enum { ROWS_OF_A_SUM = 32 }; /* added to each other before they are added to the total: less rounding than one by one */
+
+/* Single-precision matrix product of the BLAS standard; matrices by columns. */
+typedef void Sgemm(const char *, const char *, const int *, const int *, const int *, const float *, const float *, const int *, const float *,
+                   const int *, const float *, float *, const int *);
+
+typedef struct {
+    Sgemm *sgemm;
+    const float *const *weights; /* of each layer, [width, inputs]; all but the first read `width` numbers */
+    int64_t layers, inputs, width, first_shifted, residual;
+} Field;
 
 #define VIEW(name) const float *name##_data, int64_t name##_batch, int64_t name##_point
 #define ROW(name) (name##_data + b * name##_batch + i * name##_point)
@@ -47,7 +57,7 @@ static void add_block(float *total, float *block, int64_t width) {
 }
 
 /* states = sin(product + offset) + below, cosines = cos(product + offset) */
-void wave(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(offset), VIEW(below), float *states, float *cosines) {
+static void wave(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(offset), VIEW(below), float *states, float *cosines) {
     FOR_EACH_ROW {
         const float *p = ROW(product), *o = ROW(offset), *h = ROW(below);
         FOR_EACH_NUMBER {
@@ -62,7 +72,7 @@ void wave(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(offs
 }
 
 /* slopes = descent * cosine; totals += their sum over points */
-void slope(int64_t batch, int64_t points, int64_t width, VIEW(descent), VIEW(cosine), float *slopes, float *totals, int64_t total_batch) {
+static void slope(int64_t batch, int64_t points, int64_t width, VIEW(descent), VIEW(cosine), float *slopes, float *totals, int64_t total_batch) {
     float block[width];
     memset(block, 0, sizeof block);
     FOR_EACH_ROW {
@@ -78,7 +88,7 @@ void slope(int64_t batch, int64_t points, int64_t width, VIEW(descent), VIEW(cos
 }
 
 /* phases = product + offset, moves = phases * cosine + below */
-void swing(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(offset), VIEW(cosine), VIEW(below), float *phases, float *moves) {
+static void swing(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(offset), VIEW(cosine), VIEW(below), float *phases, float *moves) {
     FOR_EACH_ROW {
         const float *p = ROW(product), *o = ROW(offset), *c = ROW(cosine), *h = ROW(below);
         FOR_EACH_NUMBER {
@@ -92,7 +102,7 @@ void swing(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(off
 }
 
 /* adjoints = tangent * cosine - descent * phase * (above - below), slopes = descent * cosine; totals += the adjoints' sum over points */
-void adjoint(int64_t batch, int64_t points, int64_t width, VIEW(tangent), VIEW(cosine), VIEW(descent), VIEW(phase), VIEW(above), VIEW(below),
+static void adjoint(int64_t batch, int64_t points, int64_t width, VIEW(tangent), VIEW(cosine), VIEW(descent), VIEW(phase), VIEW(above), VIEW(below),
              float *adjoints, float *slopes, float *totals, int64_t total_batch) {
     float block[width];
     memset(block, 0, sizeof block);
@@ -107,5 +117,115 @@ void adjoint(int64_t batch, int64_t points, int64_t width, VIEW(tangent), VIEW(c
         adjoints += width;
         slopes += width;
         if ((i + 1) % ROWS_OF_A_SUM == 0 || i + 1 == points) add_block(totals + b * total_batch, block, width);
+    }
+}
+
+/* -- matrix products: of a layer, for all rows of its input ------------------------------------------------------------------------------- */
+
+static int64_t inputs_of(const Field *f, int64_t k) { return k ? f->width : f->inputs; }
+static int adds_what_it_reads(const Field *f, int64_t k) { return f->residual && k > 0; }
+
+/* outputs = inputs W^T */
+static void raise_rows(const Field *f, int64_t k, int64_t rows, const float *inputs, float *outputs) {
+    int m = (int)f->width, n = (int)rows, depth = (int)inputs_of(f, k);
+    float one = 1, zero = 0;
+    f->sgemm("T", "N", &m, &n, &depth, &one, f->weights[k], &depth, inputs, &depth, &zero, outputs, &m);
+}
+
+/* descent = slopes W, added to what is there in a residual layer */
+static void lower_rows(const Field *f, int64_t k, int64_t rows, const float *slopes, float *descent) {
+    int m = (int)inputs_of(f, k), n = (int)rows, depth = (int)f->width;
+    float one = 1, kept = adds_what_it_reads(f, k) ? 1 : 0;
+    f->sgemm("N", "N", &m, &n, &depth, &one, f->weights[k], &m, slopes, &depth, &kept, descent, &m);
+}
+
+/* sum += slopes^T inputs. Inputs that signals share meet the sum of their slopes, which is written over those of the first. */
+static void add_product(const Field *f, int64_t k, int64_t batch, int64_t points, float *slopes, const float *inputs, int shared, float *sum) {
+    int64_t row = points * f->width;
+    if (shared)
+        for (int64_t b = 1; b < batch; b++)
+            for (int64_t j = 0; j < row; j++) slopes[j] += slopes[b * row + j];
+    int m = (int)inputs_of(f, k), n = (int)f->width, depth = (int)(shared ? points : batch * points);
+    float one = 1;
+    f->sgemm("N", "T", &m, &n, &depth, &one, inputs, &m, slopes, &n, &one, sum, &m);
+}
+
+/* -- all layers --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Arrays have one entry a layer; states are what each layer reads, and what the last one gives. counts[k] tells of how many signals (1 or
+ * batch) states[k] is; products have as many, cosines as many as the state above. */
+
+#define POINT f->width
+#define SIGNALS(count) ((count) > 1 ? points * f->width : 0)
+
+/* products[k] = states[k] W^T unless they are known; states[k + 1] and cosines[k] of them. cosines[k] may lie on products[k] when there are as
+ * many; a state on another than the one below it. */
+void rise(const Field *f, int64_t points, const int64_t *counts, const float *const *offsets, const int64_t *offset_batch, int64_t known,
+          float *const *products, float *const *states, float *const *cosines) {
+    float nothing[f->width];
+    memset(nothing, 0, sizeof nothing);
+    for (int64_t k = 0; k < f->layers; k++) {
+        int64_t below = SIGNALS(counts[k]);
+        if (!known) raise_rows(f, k, counts[k] * points, states[k], products[k]);
+        int residual = adds_what_it_reads(f, k);
+        wave(counts[k + 1], points, f->width, products[k], below, POINT, offsets[k], offset_batch[k], 0, residual ? states[k] : nothing,
+             residual ? below : 0, residual ? POINT : 0, states[k + 1], cosines[k]);
+    }
+}
+
+/* From descents[last], d of the last layer, down to the lowest; the others are written, on the one above or elsewhere. dL/dt is added to
+ * totals and, unless sums is NULL, dL/dW to sums. Slopes are room for one array. */
+void descend(const Field *f, int64_t lowest, int64_t batch, int64_t points, const int64_t *counts, float *const *states, float *const *cosines,
+             float *const *descents, float *slopes, float *totals, float *const *sums) {
+    for (int64_t k = f->layers - 1; k >= lowest; k--) {
+        slope(batch, points, f->width, descents[k], SIGNALS(batch), POINT, cosines[k], SIGNALS(counts[k + 1]), POINT, slopes,
+              totals + k * f->width, f->layers * f->width);
+        if (k > lowest) {
+            if (adds_what_it_reads(f, k) && descents[k - 1] != descents[k])
+                memcpy(descents[k - 1], descents[k], sizeof(float) * (size_t)(batch * points * f->width));
+            lower_rows(f, k, batch * points, slopes, descents[k - 1]);
+        }
+        if (sums) add_product(f, k, batch, points, slopes, states[k], counts[k] < batch, sums[k]);
+    }
+}
+
+/* a. (phases) and h'. (moves) of the shifted layers, one entry each, from their shift_moves t. */
+void tangent_rise(const Field *f, int64_t batch, int64_t points, const int64_t *counts, const float *const *shift_moves,
+                  const int64_t *shift_batch, float *const *cosines, float *const *phases, float *const *moves) {
+    float nothing[f->width];
+    memset(nothing, 0, sizeof nothing);
+    int64_t all = SIGNALS(batch);
+    for (int64_t i = 0; i < f->layers - f->first_shifted; i++) {
+        int64_t k = i + f->first_shifted, of_cosines = SIGNALS(counts[k + 1]);
+        int moved = i > 0, residual = moved && adds_what_it_reads(f, k); /* nothing moves below the first shifted layer */
+        if (moved) raise_rows(f, k, batch * points, moves[i - 1], phases[i]);
+        swing(batch, points, f->width, moved ? phases[i] : nothing, moved ? all : 0, moved ? POINT : 0, shift_moves[i], shift_batch[i], 0,
+              cosines[k], of_cosines, POINT, residual ? moves[i - 1] : nothing, residual ? all : 0, residual ? POINT : 0, phases[i], moves[i]);
+    }
+}
+
+/* From tangent, d. of the last layer, down to the first; written over, as phases are. Descents are d of the shifted layers. */
+void tangent_descend(const Field *f, int64_t batch, int64_t points, const int64_t *counts, float *const *states, float *const *cosines,
+                     float *const *descents, float *const *phases, float *const *moves, float *tangent, float *slopes, float *totals,
+                     float *const *sums) {
+    float nothing[f->width];
+    memset(nothing, 0, sizeof nothing);
+    int64_t all = SIGNALS(batch);
+    for (int64_t k = f->layers - 1; k >= 0; k--) {
+        int64_t i = k - f->first_shifted, above = SIGNALS(counts[k + 1]), below = SIGNALS(counts[k]);
+        float *layer_totals = totals + k * f->width, *adjoints = slopes;
+        int64_t total_batch = f->layers * f->width;
+        if (i < 0)
+            slope(batch, points, f->width, tangent, all, POINT, cosines[k], above, POINT, adjoints, layer_totals, total_batch);
+        else {
+            adjoints = phases[i];
+            int residual = adds_what_it_reads(f, k);
+            adjoint(batch, points, f->width, tangent, all, POINT, cosines[k], above, POINT, descents[i], all, POINT, phases[i], all, POINT,
+                    states[k + 1], above, POINT, residual ? states[k] : nothing, residual ? below : 0, residual ? POINT : 0, adjoints, slopes,
+                    layer_totals, total_batch);
+            if (i > 0) add_product(f, k, batch, points, slopes, moves[i - 1], 0, sums[k]);
+        }
+        if (k > 0) lower_rows(f, k, batch * points, adjoints, tangent);
+        add_product(f, k, batch, points, adjoints, states[k], counts[k] < batch, sums[k]);
     }
 }

@@ -1,7 +1,8 @@
-"""The elementwise passes in C, for float32 on the CPU: compiled in half a second by the system's compiler when first needed, and kept.
+"""The layers in C, for float32 on the CPU: compiled in half a second by the system's compiler when first needed, and kept.
 
-PyTorch reads and writes every array once an operation and computes sine and cosine apart; ``native.c`` does a pass in one sweep. Where
-there is no C compiler, or ``MEDFUNCTA_NATIVE=0`` is set, PyTorch's operations do the same more slowly.
+PyTorch reads and writes every array once an operation, computes sine and cosine apart, and its threads wait for Python's lock between
+operations; ``native.c`` does a pass in one sweep and all layers in one call, with the matrix product of PyTorch's own BLAS. Where there is
+no C compiler or no such BLAS, or ``MEDFUNCTA_NATIVE=0`` is set, PyTorch's operations do the same more slowly.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -23,7 +25,7 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import MedFunctaError
-from medfuncta.learning.passes import EagerPasses, Passes
+from medfuncta.learning.layers import Ascent, Layers, TangentAscent
 
 SWITCH: Final = "MEDFUNCTA_NATIVE"
 """Environment variable; ``0`` keeps to PyTorch's operations."""
@@ -44,36 +46,49 @@ _FLAGS_OF_PROCESSOR: Final = {  # by PyTorch's name of what the processor can do
     "AVX512": ("-mavx2", "-mfma", "-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"),
 }
 _COMPILE_SECONDS: Final = 60
+_BLAS: Final = (
+    Path(torch.__file__).with_name("lib") / ("libtorch_cpu.dylib" if sys.platform == "darwin" else "libtorch_cpu.so"),
+    Path("/System/Library/Frameworks/Accelerate.framework/Accelerate"),
+)
 
-EAGER: Final = EagerPasses()
 
-
-def passes_for(device: torch.device, dtype: torch.dtype) -> Passes:
-    """The fastest passes for arrays of this kind that need no waiting."""
+def native_library(device: torch.device, dtype: torch.dtype) -> NativeLibrary | None:
+    """The layers in C, for arrays of this kind; None where they are not to be had."""
     if device.type != "cpu" or dtype != torch.float32 or os.environ.get(SWITCH) == "0":
-        return EAGER
-    return native_passes() or EAGER
+        return None
+    return load_library()
 
 
 @cache
-def native_passes() -> NativePasses | None:
-    """The passes in C; None where they cannot be compiled."""
+def load_library() -> NativeLibrary | None:
+    """The functions in C, compiled if need be; None where there is no compiler that works or no BLAS."""
     if sys.platform == "win32":
         return None
     compiler = next((found for found in map(shutil.which, _COMPILERS) if found), None)
+    sgemm = _sgemm()
     try:
-        return None if compiler is None else NativePasses(ctypes.CDLL(str(_library(compiler))))
+        return None if compiler is None or sgemm is None else NativeLibrary(ctypes.CDLL(str(_library(compiler))), sgemm)
     except (OSError, subprocess.SubprocessError, MedFunctaError):  # a compiler that does not work, a folder that cannot be written
         return None
 
 
+def _sgemm() -> int | None:
+    """Where the BLAS's product of float32 matrices is: in PyTorch, or on macOS in the system."""
+    for library in _BLAS:
+        try:
+            return ctypes.cast(ctypes.CDLL(str(library)).sgemm_, ctypes.c_void_p).value
+        except (OSError, AttributeError):  # no such library, no such function in it
+            continue
+    return None
+
+
 def _library(compiler: str) -> Path:
-    """The compiled passes, made if they are not there yet."""
+    """The compiled functions, made if they are not there yet."""
     processor = torch.backends.cpu.get_cpu_capability()
     flags = [*_FLAGS, *_FLAGS_OF_PROCESSOR.get(processor, ())]
     digest = hashlib.sha256(_SOURCE.read_bytes() + " ".join([platform.machine(), *flags]).encode()).hexdigest()[:16]
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = cache_home / "medfuncta" / f"passes-{digest}.so"
+    path = cache_home / "medfuncta" / f"layers-{digest}.so"
     if not path.exists():
         write_atomically(path, lambda temporary: _compile([compiler, *flags, str(_SOURCE), "-o", str(temporary), "-lm"]))
     return path
@@ -83,72 +98,195 @@ def _compile(command: Sequence[str]) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS)
 
 
-class NativePasses(Passes):
-    """The passes in C. The interpreter is free while they run."""
+class NativeLibrary:
+    """The functions of ``native.c``.
 
-    def __init__(self, library: ctypes.CDLL) -> None:
-        self._wave = _function(library.wave, views=3, outputs=2)
-        self._slope = _function(library.slope, views=2, outputs=1, total=True)
-        self._swing = _function(library.swing, views=4, outputs=2)
-        self._adjoint = _function(library.adjoint, views=6, outputs=2, total=True)
-        self._nothing: dict[int, Tensor] = {}
+    Args:
+        library: It, compiled.
+        sgemm: Address of the BLAS's product of float32 matrices.
+    """
 
-    def wave(self, product: Tensor, offset: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
-        _, points, width = product.shape
-        batch = max(len(product), len(offset))
-        cosines = product if batch == len(product) else product.new_empty(batch, points, width)
-        states = torch.empty_like(cosines)
-        below = self._zeros(width) if below is None else below
-        self._wave(batch, points, width, *_view(product), *_view(offset), *_view(below), states.data_ptr(), cosines.data_ptr())
-        return states, cosines
+    def __init__(self, library: ctypes.CDLL, sgemm: int) -> None:
+        self.sgemm = sgemm
+        field, number, arrays = ctypes.POINTER(_Field), ctypes.c_int64, ctypes.c_void_p
+        self.rise = _function(library.rise, field, number, *[arrays] * 3, number, *[arrays] * 3)
+        self.descend = _function(library.descend, field, *[number] * 3, *[arrays] * 7)
+        self.tangent_rise = _function(library.tangent_rise, field, *[number] * 2, *[arrays] * 6)
+        self.tangent_descend = _function(library.tangent_descend, field, *[number] * 2, *[arrays] * 10)
 
-    def slope(self, descent: Tensor, cosine: Tensor, total: Tensor) -> Tensor:
-        slopes = torch.empty_like(descent)
-        self._slope(*descent.shape, *_view(descent), *_view(cosine), slopes.data_ptr(), total.data_ptr(), total.stride(0))
-        return slopes
 
-    def swing(self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
-        moves = torch.empty_like(product)
-        below = self._zeros(product.shape[2]) if below is None else below
-        views = (*_view(product), *_view(offset), *_view(cosine), *_view(below))
-        self._swing(*product.shape, *views, product.data_ptr(), moves.data_ptr())
-        return product, moves
+class _Field(ctypes.Structure):
+    """``Field`` of ``native.c``."""
 
-    def adjoint(
+    _fields_ = [
+        ("sgemm", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        *[(name, ctypes.c_int64) for name in ("layers", "inputs", "width", "first_shifted", "residual")],
+    ]
+
+
+class _Room(threading.local):
+    """Memory that each thread writes over again and again: blocks that come and go would leave holes in the heap.
+
+    Args:
+        width: Length of the last axis of every array.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._blocks: dict[str, Tensor] = {}
+
+    def arrays(self, name: str, counts: Sequence[int], points: int) -> list[Tensor]:
+        """Arrays ``[count, points, width]``, which the next ones of this name and thread lie upon."""
+        needed = len(counts) * max(counts, default=0) * points * self._width
+        block = self._blocks.get(name)
+        if block is None or block.numel() < needed:
+            block = self._blocks[name] = torch.empty(needed)
+        return _arrays(block[:needed], counts, points, self._width)
+
+
+class NativeLayers(Layers):
+    """The layers in C. The interpreter is free while they run.
+
+    What is not asked to be kept is valid until the same thread's next call of the same method.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], *, residual: bool, first_shifted: int, library: NativeLibrary) -> None:
+        super().__init__([weight.contiguous() for weight in weights], residual=residual, first_shifted=first_shifted)
+        self._library = library
+        self._width, inputs = self.weights[0].shape
+        self._room = _Room(self._width)
+        self._pointers = _pointers(self.weights)
+        address = ctypes.addressof(self._pointers)
+        self._field = _Field(library.sgemm, address, len(self.weights), inputs, self._width, first_shifted, residual)
+
+    def rise(
         self,
-        tangent: Tensor,
-        cosine: Tensor,
+        coordinates: Tensor,
+        offsets: Sequence[Tensor],
+        products: Sequence[Tensor] = (),
+        *,
+        all_states: bool = False,
+        keep_products: bool = False,
+    ) -> Ascent:
+        points, counts = coordinates.shape[1], [len(coordinates)]
+        for offset in offsets:
+            counts.append(max(counts[-1], len(offset)))
+        of_products = list(products) or self._arrays("products", counts[:-1], points, keep=keep_products)
+        in_place = not keep_products and counts[0] == counts[-1]
+        cosines = of_products if in_place else self._arrays("cosines", counts[1:], points)
+        if all_states:
+            above = self._arrays("states", counts[1:], points)
+        else:
+            two = self._arrays("states in turn", [counts[-1]] * 2, points)
+            above = [two[k % 2][:count] for k, count in enumerate(counts[1:])]
+        states = [coordinates.contiguous(), *above]
+        self._library.rise(
+            self._field,
+            points,
+            _counts(states),
+            _pointers(offsets),
+            _strides(offsets),
+            bool(products),
+            _pointers(of_products),
+            _pointers(states),
+            _pointers(cosines),
+        )
+        return Ascent(states if all_states else states[-1:], cosines, of_products if keep_products else [])
+
+    def descend(
+        self,
+        ascent: Ascent,
         descent: Tensor,
-        phase: Tensor,
-        above: Tensor,
-        below: Tensor | None,
-        total: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        adjoints = phase if phase.shape == tangent.shape else torch.empty_like(tangent)
-        slopes = torch.empty_like(descent)
-        below = self._zeros(tangent.shape[2]) if below is None else below
-        views = (*_view(tangent), *_view(cosine), *_view(descent), *_view(phase), *_view(above), *_view(below))
-        outputs = (adjoints.data_ptr(), slopes.data_ptr(), total.data_ptr(), total.stride(0))
-        self._adjoint(*tangent.shape, *views, *outputs)
-        return adjoints, slopes
+        totals: Tensor,
+        *,
+        keep: bool = False,
+        sums: Sequence[Tensor] | None = None,
+    ) -> list[Tensor]:
+        batch, points, _ = descent.shape
+        lowest = self.first_shifted if sums is None else 0
+        below = len(self.weights) - 1 - lowest
+        kept = [*self._arrays("", [batch] * below, points, keep=True), descent] if keep else []
+        self._library.descend(
+            self._field,
+            lowest,
+            batch,
+            points,
+            _counts(ascent.states[:1], ascent.cosines),
+            None if sums is None else _pointers(ascent.states),
+            _pointers(ascent.cosines),
+            _pointers([descent] * lowest + (kept or [descent] * (below + 1))),
+            self._slopes(descent),
+            totals.data_ptr(),
+            None if sums is None else _pointers(sums),
+        )
+        return kept
 
-    def _zeros(self, width: int) -> Tensor:
-        """What a layer that is not residual adds."""
-        if width not in self._nothing:
-            self._nothing[width] = torch.zeros(1, 1, width)
-        return self._nothing[width]
+    def tangent_rise(self, cosines: Sequence[Tensor], shift_moves: Sequence[Tensor]) -> TangentAscent:
+        batch, points = len(shift_moves[0]), cosines[-1].shape[1]
+        phases, moves = (self._arrays(name, [batch] * len(shift_moves), points) for name in ("phases", "moves"))
+        arrays = (_counts(cosines[:1], cosines), _pointers(shift_moves), _strides(shift_moves), _pointers(cosines))
+        self._library.tangent_rise(self._field, batch, points, *arrays, _pointers(phases), _pointers(moves))
+        return TangentAscent(phases, moves)
+
+    def tangent_descend(
+        self,
+        ascent: Ascent,
+        descents: Sequence[Tensor],
+        tangent: TangentAscent,
+        descent: Tensor,
+        totals: Tensor,
+        sums: Sequence[Tensor],
+    ) -> None:
+        batch, points, _ = descent.shape
+        lists = (ascent.states, ascent.cosines, descents, tangent.phases, tangent.moves)
+        self._library.tangent_descend(
+            self._field,
+            batch,
+            points,
+            _counts(ascent.states[:1], ascent.cosines),
+            *map(_pointers, lists),
+            descent.data_ptr(),
+            self._slopes(descent),
+            totals.data_ptr(),
+            _pointers(sums),
+        )
+
+    def _arrays(self, name: str, counts: Sequence[int], points: int, *, keep: bool = False) -> list[Tensor]:
+        """Arrays ``[count, points, width]``: new ones, all in one block, to ``keep``; else in this thread's room."""
+        if not keep:
+            return self._room.arrays(name, counts, points)
+        return _arrays(torch.empty(len(counts) * max(counts, default=0) * points * self._width), counts, points, self._width)
+
+    def _slopes(self, like: Tensor) -> int:
+        """Where there is room for one array."""
+        return self._room.arrays("slopes", [len(like)], like.shape[1])[0].data_ptr()
 
 
-def _view(array: Tensor) -> tuple[int, int, int]:
-    """Where an array is and its strides, 0 along an axis that is to be repeated."""
-    batch, points, _ = array.shape
-    of_batch, of_points, _ = array.stride()
-    return array.data_ptr(), of_batch if batch > 1 else 0, of_points if points > 1 else 0
+def _arrays(block: Tensor, counts: Sequence[int], points: int, width: int) -> list[Tensor]:
+    """A block cut into arrays ``[count, points, width]``, each as far from the next as the largest needs."""
+    if not counts:
+        return []
+    arrays = block.view(len(counts), -1, points, width).unbind()
+    return [array[:count] for array, count in zip(arrays, counts, strict=True)]
 
 
-def _function(function: Any, *, views: int, outputs: int, total: bool = False) -> Any:
+def _counts(*lists: Sequence[Tensor]) -> ctypes.Array[ctypes.c_int64]:
+    """Of how many signals each array is."""
+    counts = [len(array) for arrays in lists for array in arrays]
+    return (ctypes.c_int64 * len(counts))(*counts)
+
+
+def _strides(arrays: Sequence[Tensor]) -> ctypes.Array[ctypes.c_int64]:
+    """From one signal to the next, 0 where signals share an array."""
+    return (ctypes.c_int64 * len(arrays))(*(array.stride(0) if len(array) > 1 else 0 for array in arrays))
+
+
+def _pointers(arrays: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(arrays))(*(array.data_ptr() for array in arrays))
+
+
+def _function(function: Any, *types: Any) -> Any:
     """A function of the library with the types of its arguments."""
-    pointer, number = ctypes.c_void_p, ctypes.c_int64
-    function.argtypes = [number] * 3 + [pointer, number, number] * views + [pointer] * outputs + [pointer, number] * total
-    function.restype = None
+    function.argtypes, function.restype = types, None
     return function

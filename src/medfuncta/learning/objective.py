@@ -24,7 +24,8 @@ class InnerGradient:
     Args:
         losses: L_t of each signal.
         gradient: g_t = dL_t/dphi, a row a signal.
-        tape: Activations of this evaluation, when they were asked for; only the objective that made it can read it.
+        tape: What :meth:`Objective.directional` can reuse, activations only when they were asked for; only the objective that made it can
+            read it.
     """
 
     losses: Losses
@@ -49,7 +50,7 @@ class Objective(ABC, Generic[Sums]):
 
     @abstractmethod
     def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
-        """L and dL/dphi of each signal; with ``keep`` also the tape that :meth:`directional` can reuse."""
+        """L and dL/dphi of each signal; with ``keep``, activations for :meth:`directional` too."""
 
     @abstractmethod
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: Sums) -> tuple[Losses, Latents]:

@@ -46,8 +46,7 @@ class SharedPoints(Objective[list[Sums]]):
 
     def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
         parts = self._on_parts(points, lambda part, _: self._objective.inner_gradient(latents, part, keep=keep))
-        tapes = [part.tape for part in parts] if keep else None
-        return InnerGradient(_sum([part.losses for part in parts]), _sum([part.gradient for part in parts]), tapes)
+        return InnerGradient(_sum([part.losses for part in parts]), _sum([part.gradient for part in parts]), [part.tape for part in parts])
 
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: list[Sums]) -> tuple[Losses, Latents]:
         parts = self._on_parts(points, lambda part, core: self._objective.outer_gradient(latents, part, scale, sums[core]))

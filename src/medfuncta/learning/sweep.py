@@ -7,23 +7,34 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from medfuncta.learning.layers import Ascent
+
 
 @dataclass(eq=False)
 class Sweep:
-    """One forward and backward pass over one chunk of points. Arrays are ``[batch | 1, points, width]``: 1 where signals share them."""
+    """One forward and backward pass over one chunk of points."""
 
-    states: list[Tensor]  # h that layers 1..K read; without memory only the last
-    cosines: list[Tensor]  # c of layers 1..K-1
+    ascent: Ascent  # with all states
+    descents: list[Tensor]  # d of the shifted layers, [batch, points, width]
     error: Tensor  # dL/doutput; [batch, points, channels]
-    descents: list[Tensor | None]  # d of layers 1..K-1; None where no derivative is needed or nothing is remembered
+
+
+@dataclass(eq=False)
+class Kept:
+    """Of a sweep, what costs a matrix product: the rest follows from it."""
+
+    products: list[Tensor]  # W h of layers 1..K-1, [batch | 1, points, width]: 1 where signals share them
+    descents: list[Tensor]
+    error: Tensor
 
 
 @dataclass(eq=False)
 class Tape:
-    """All chunks of one inner step, and dL/dt there."""
+    """Of one inner step t of each layer and, when it was to be kept, all chunks and dL/dt."""
 
-    sweeps: list[Sweep]
-    gradient: Tensor
+    offsets: list[Tensor]
+    chunks: list[Kept] = field(default_factory=list)
+    gradient: Tensor | None = None
 
 
 @dataclass(eq=False)
