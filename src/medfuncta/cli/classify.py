@@ -44,6 +44,9 @@ class Classify(Command):
     """Passes over the training split; each network has its own number when not given."""
     seconds: float | None = None
     """Time budget of one training; what is cut short says so."""
+    group: str = "record"
+    """The entry of the signals' metadata that signals of one patient or recording share: intervals are then over these, not over single
+    signals. Where signals have no such entry each stands for itself."""
     skip_bad: bool = False
     """Leave out, and count, signals that cannot be used: unreadable, without a label, NaN, or of a class unseen in training."""
     out: Path | None = None
@@ -99,7 +102,8 @@ class Classify(Command):
             for r in result["classifiers"]
         ]
         score = METRICS["auc" if result["task"] == MULTI_LABEL else "balanced_accuracy"]
-        meaning = f"val: {score} on the validation split; time: of training; all else on the test split, with 95 % bootstrap intervals"
+        over = "signals" if result["groups"] is None else f"the {result['groups']} groups of one {self.group} each"
+        meaning = f"val: {score} on the validation split; time: of training; all else on the test split, with 95 % intervals over {over}"
         lines = [table(header, rows), f"{meaning}; {sizes}"]
         if len(rows) > 1:
             lines.append(f"best on the validation split, and so the one to take: {result['chosen']}")
@@ -141,7 +145,7 @@ class Classify(Command):
         from medfuncta.tasks.classify import examples_of_latents
 
         assert self.latents is not None
-        return examples_of_latents(LatentSet.open(self.latents), skip_bad=self.skip_bad)
+        return examples_of_latents(LatentSet.open(self.latents), group_by=self.group, skip_bad=self.skip_bad)
 
     def _signals(self) -> LabelledData:
         from medfuncta.signals.signal_set import SignalSet
@@ -155,7 +159,7 @@ class Classify(Command):
         if missing:
             raise DataError(f"no split '{missing[0]}' in {source.info.name}; classifying needs {', '.join(SPLITS)}")
         signals = {name: SignalSet.collect(source.spec, source.signals(name)) for name in SPLITS}
-        return examples_of_signals(signals, skip_bad=self.skip_bad)
+        return examples_of_signals(signals, group_by=self.group, skip_bad=self.skip_bad)
 
 
 def _estimate(metric: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +83,11 @@ class Split:
     def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
         """As in :attr:`Rows.labels`."""
         return self._column("label").labels
+
+    @cached_property
+    def metadata(self) -> list[dict[str, Any]]:
+        """As in :attr:`Rows.metadata`."""
+        return self._column("metadata").metadata
 
     @cached_property
     def psnr(self) -> Float[ndarray, " rows"]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,6 +106,11 @@ class Rows:
     def psnr(self) -> Float[ndarray, " rows"]:
         """Decibels; NaN where it is not known."""
         return self.table["psnr"].to_numpy()
+
+    @property
+    def metadata(self) -> list[dict[str, Any]]:
+        """What the source said of each signal besides."""
+        return [json.loads(text) for text in self.table["metadata"].to_pylist()]
 
     def header(self, index: int) -> SignalHeader:
         """The signal of one row without its values."""

@@ -70,6 +70,20 @@ def test_intervals_hold_the_true_accuracy_as_often_as_they_say() -> None:
     assert 0.88 < hits / 200 < 0.99
 
 
+@pytest.mark.parametrize("by_group", [True, False])
+def test_intervals_over_groups_hold_the_truth_where_those_over_signals_do_not(by_group: bool) -> None:
+    """Of each of 20 patients all 10 signals are right or all are wrong."""
+    labelling, hits, patients = Labelling(("a", "b")), 0, np.repeat(np.arange(20), 10)
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        labels = generator.integers(0, 2, len(patients))
+        right = (generator.random(20) < 0.8)[patients]
+        scores = np.eye(2)[np.where(right, labels, 1 - labels)]
+        low, high = intervals(labelling, labels, [scores], generator, 200, patients if by_group else None)["accuracy"]
+        hits += low <= 0.8 <= high
+    assert (hits / 200 > 0.85) if by_group else (hits / 200 < 0.6)
+
+
 def test_intervals_hold_the_luck_of_seeds_too() -> None:
     labelling = Labelling(("a", "b"))
     labels = np.arange(400) % 2

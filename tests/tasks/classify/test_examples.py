@@ -56,6 +56,29 @@ def test_what_cannot_be_used_is_refused_in_one_line(changes: dict[str, Examples]
         LabelledData.collect(LABELLING, splits(**changes))
 
 
+def test_groups_go_with_their_signals() -> None:
+    grouped = replace(with_nan(), groups=np.arange(90) // 10)
+    data = LabelledData.collect(LABELLING, splits(test=grouped), skip_bad=True)
+    assert data.test.groups.tolist() == np.delete(np.arange(90) // 10, 3).tolist()
+    with pytest.raises(DataError, match="2 groups for 90 signals"):
+        replace(grouped, groups=np.arange(2))
+
+
+@pytest.mark.parametrize(("everyone", "groups"), [(True, ["a", "a", "b"]), (False, None)])
+def test_signals_of_one_record_are_a_group_where_all_name_theirs(everyone: bool, groups: list[str] | None) -> None:
+    grid, names = Grid((4,)), ["a", "a", "b"]
+    signals = [
+        Signal(
+            f"s{i}", np.zeros((4, 1), np.float32), grid, ValueRange(0, 1), label=i % 2, metadata={"record": name} if everyone or i else {}
+        )
+        for i, name in enumerate(names)
+    ]
+    collected = SignalSet.collect(SignalSpec(1, 1, label_names=("a", "b"), task="multi-class"), signals)
+    found = examples_of_signals(dict.fromkeys(("train", "val", "test"), collected)).test.groups
+    assert (found if found is None else found.tolist()) == groups
+    assert examples_of_signals(dict.fromkeys(("train", "val", "test"), collected), group_by="patient").test.groups is None
+
+
 def test_labels_of_another_length_are_refused() -> None:
     with pytest.raises(DataError, match="3 labels for 2 signals"):
         Examples(np.zeros((2, 4), np.float32), np.zeros(3, int))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,16 @@ def test_the_classifier_to_take_is_the_first_of_the_best_on_validation() -> None
     assert min(scores) < max(scores), "they differ, or there is nothing to choose"
     assert result.chosen is result.reports[scores.index(max(scores))]
     assert result.to_dict()["chosen"] == result.chosen.name
+
+
+def test_intervals_are_over_groups_where_there_are_any() -> None:
+    data = blobs(distance=1.0)
+    grouped = replace(data, test=replace(data.test, groups=np.arange(90) // 30))
+    single, by_group = (compare(each, {"knn-3": MAKERS["knn-3"]}, resamples=200) for each in (data, grouped))
+    assert (single.groups, by_group.to_dict()["groups"]) == (None, 3)
+    estimates = [each.reports[0].metrics["accuracy"] for each in (single, by_group)]
+    assert estimates[0].value == estimates[1].value
+    assert estimates[0].low != estimates[1].low
 
 
 def test_the_validation_score_is_that_of_the_validation_split() -> None:

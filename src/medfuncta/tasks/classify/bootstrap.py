@@ -26,11 +26,12 @@ def intervals(
     scores: Sequence[Float[ndarray, "signals classes"]],
     generator: np.random.Generator,
     resamples: int = 1000,
+    groups: Int[ndarray, " signals"] | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of what one training reaches on other signals of this kind.
 
-    A resample draws one of the seeds and then signals with replacement, so that the interval holds the luck of training as well as
-    that of testing. Signals count as independent: where several come from one patient the true interval is wider.
+    A resample draws one of the seeds and then groups of signals, or single ones, with replacement, so that the interval holds the luck of
+    training as well as that of testing. Signals that share a patient, drawn one by one, would make it look far surer than it is.
 
     Args:
         labelling: What the labels mean.
@@ -38,17 +39,20 @@ def intervals(
         scores: Of the test signals, once a seed.
         generator: Where resamples are drawn from.
         resamples: How many.
+        groups: Which group each test signal belongs to, numbered from 0; every signal is its own when None.
 
     Returns:
         Low and high end by metric; NaN where it is undefined.
     """
     signals = len(labels)
+    drawn = np.arange(signals) if groups is None else groups
+    alike = np.full(int(drawn.max()) + 1, 1 / (int(drawn.max()) + 1))
     shares = generator.multinomial(resamples, np.full(len(scores), 1 / len(scores)))
     draws: dict[str, list[ndarray]] = {}
     for seed, share in enumerate(shares):
         step = max(1, _BLOCK // signals)
         for start in range(0, int(share), step):
-            counts = generator.multinomial(signals, np.full(signals, 1 / signals), size=min(step, int(share) - start))
+            counts = generator.multinomial(len(alike), alike, size=min(step, int(share) - start))[:, drawn]
             for name, values in weighted_metrics(labelling, labels, scores[seed], counts.astype(np.float64)).items():
                 draws.setdefault(name, []).append(values)
     return {name: _percentiles(np.concatenate(values)) for name, values in draws.items()}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
 from medfuncta.errors import DataError
@@ -17,6 +18,9 @@ from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.classify.labelling import MULTI_LABEL, Labelling
 
+GROUP: Final = "record"
+"""The entry of the metadata that signals of one recording share."""
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -25,24 +29,28 @@ class Examples:
     Args:
         inputs: One row a signal: latents ``[signals, latent]``, or normalised values ``[signals, *shape, channels]``.
         labels: In the form that :class:`Labelling` describes.
+        groups: Which signals belong together, such as the beats of one record; None where each stands for itself.
 
     Raises:
-        DataError: If there are not as many labels as signals.
+        DataError: If there are not as many labels, or groups, as signals.
     """
 
     inputs: Float[ndarray, "signals ..."]
     labels: Int[ndarray, "examples ..."]
+    groups: Shaped[ndarray, " members"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.inputs):
             raise DataError(f"{len(self.labels)} labels for {len(self.inputs)} signals; expected one label a signal")
+        if self.groups is not None and len(self.groups) != len(self.inputs):
+            raise DataError(f"{len(self.groups)} groups for {len(self.inputs)} signals; expected one group a signal")
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def take(self, rows: ndarray) -> Examples:
         """The examples in these rows, given as numbers or as a mask."""
-        return Examples(self.inputs[rows], self.labels[rows])
+        return Examples(self.inputs[rows], self.labels[rows], None if self.groups is None else self.groups[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,20 +121,33 @@ def labelling_of(spec: SignalSpec, labels: Iterable[ndarray]) -> Labelling:
     return Labelling(tuple(map(str, range(last + 1))), spec.task or "multi-class")
 
 
-def examples_of_latents(latents: LatentSet, *, skip_bad: bool = False) -> LabelledData:
+def examples_of_latents(latents: LatentSet, *, group_by: str = GROUP, skip_bad: bool = False) -> LabelledData:
     """The latents of a set with their labels.
+
+    Args:
+        latents: The set.
+        group_by: The entry of the signals' metadata that those of one group share; where one of them has none, there are no groups.
+        skip_bad: As for :meth:`LabelledData.collect`.
 
     Raises:
         DataError: As :meth:`LabelledData.collect`.
     """
     names = [name for name in SPLITS if name in latents.splits]
     labelling = labelling_of(latents.info.spec, [latents.split(name).labels for name in names])
-    splits = {name: Examples(latents.split(name).latents, latents.split(name).labels) for name in names}
+    splits = {}
+    for name in names:
+        rows = latents.split(name)
+        splits[name] = Examples(rows.latents, rows.labels, _groups(rows.metadata, group_by))
     return LabelledData.collect(labelling, splits, skip_bad=skip_bad)
 
 
-def examples_of_signals(splits: Mapping[str, SignalSet], *, skip_bad: bool = False) -> LabelledData:
+def examples_of_signals(splits: Mapping[str, SignalSet], *, group_by: str = GROUP, skip_bad: bool = False) -> LabelledData:
     """The normalised values of signals on one grid with their labels; points that were not observed are 0.
+
+    Args:
+        splits: By name.
+        group_by: As for :func:`examples_of_latents`.
+        skip_bad: As for :meth:`LabelledData.collect`.
 
     Raises:
         DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
@@ -140,8 +161,18 @@ def examples_of_signals(splits: Mapping[str, SignalSet], *, skip_bad: bool = Fal
     single = (np.array([NO_LABEL if label is None else label for label in labels]) for labels in listed.values())
     labelling = labelling_of(spec, () if spec.task == MULTI_LABEL else single)
     shape = shapes.pop()
-    examples = {name: Examples(s.values.reshape(len(s), *shape), labelling.number(listed[name])) for name, s in splits.items()}
+    examples = {}
+    for name, signals in splits.items():
+        groups = _groups([header.template.metadata for header in signals.headers], group_by)
+        examples[name] = Examples(signals.values.reshape(len(signals), *shape), labelling.number(listed[name]), groups)
     return LabelledData.collect(labelling, examples, skip_bad=skip_bad)
+
+
+def _groups(metadata: Sequence[Mapping[str, Any]], group_by: str) -> Shaped[ndarray, " members"] | None:
+    """What each signal says it belongs to; None unless all do."""
+    if not metadata or not all(group_by in each for each in metadata):
+        return None
+    return np.array([str(each[group_by]) for each in metadata])
 
 
 def _existing(splits: Mapping[str, Examples], name: str) -> Examples:

@@ -28,8 +28,8 @@ class Estimate:
 
     Args:
         value: Mean over seeds; None where the metric is undefined.
-        low, high: 95 % bootstrap interval of a single training, None where undefined. It has no width where no test signal is wrong,
-            since no resample can hold an error that the test split does not.
+        low, high: 95 % bootstrap interval of a single training, over groups of signals where they form any; None where undefined. It has
+            no width where no test signal is wrong, since no resample can hold an error that the test split does not.
         seeds: The value of each seed.
     """
 
@@ -103,12 +103,14 @@ class Comparison:
         signals: How many each split has.
         left_out: How many were left out, by reason.
         reports: One a classifier.
+        groups: How many groups the test signals form, which intervals are over; None where signals are independent.
     """
 
     labelling: Labelling
     signals: Mapping[str, int]
     left_out: Mapping[str, int]
     reports: tuple[ClassifierReport, ...]
+    groups: int | None = None
 
     @property
     def chosen(self) -> ClassifierReport:
@@ -125,6 +127,7 @@ class Comparison:
             "task": self.labelling.task,
             "classes": list(self.labelling.names),
             "signals": dict(self.signals),
+            "groups": self.groups,
             "left_out": dict(self.left_out),
             "chosen": self.chosen.name,
             "classifiers": [report.to_dict() for report in self.reports],
@@ -151,7 +154,8 @@ def compare(
         progress: Told a line before each training.
     """
     reports = [_report(data, name, maker, seeds, inputs, resamples, progress) for name, maker in makers.items()]
-    return Comparison(data.labelling, data.sizes, data.left_out, tuple(reports))
+    groups = None if data.test.groups is None else len(np.unique(data.test.groups))
+    return Comparison(data.labelling, data.sizes, data.left_out, tuple(reports), groups)
 
 
 def _report(
@@ -177,7 +181,8 @@ def _report(
         if classifier.deterministic:
             break
     measured = [measure(labelling, test.labels, each) for each in scores]
-    ranges = intervals(labelling, test.labels, scores, np.random.default_rng(0), resamples)
+    groups = None if test.groups is None else np.unique(test.groups, return_inverse=True)[1]
+    ranges = intervals(labelling, test.labels, scores, np.random.default_rng(0), resamples, groups)
     metrics = {key: Estimate.of([one[key] for one in measured], ranges[key]) for key in measured[0]}
     counts = np.sum([confusion(labelling, test.labels, each) for each in scores], axis=0)
     runs = len(scores)
