@@ -19,12 +19,28 @@ typedef struct {
     int64_t layers, inputs, width, first_shifted, residual;
 } Field;
 
-#define VIEW(name) const float *name##_data, int64_t name##_batch, int64_t name##_point
-#define ROW(name) (name##_data + b * name##_batch + i * name##_point)
-#define FOR_EACH_ROW                       \
-    for (int64_t b = 0; b < batch; b++)    \
-        for (int64_t i = 0; i < points; i++)
-#define FOR_EACH_NUMBER _Pragma("GCC ivdep") for (int64_t j = 0; j < width; j++)
+typedef struct {
+    int64_t batch, points, width;
+} Shape;
+
+/* Where an array is read, and how far its next signal and its next point are: 0 where they share a row. */
+typedef struct {
+    const float *data;
+    int64_t signal, point;
+} View;
+
+static View on_points(Shape shape, const float *data, int64_t count) { /* [count, points, width], count is 1 or batch */
+    return (View){data, count > 1 ? shape.points * shape.width : 0, shape.width};
+}
+static View on_signals(const float *data, int64_t stride) { return (View){data, stride, 0}; } /* [batch, 1, width] */
+static View row_for_all(const float *data) { return (View){data, 0, 0}; }
+
+#define ROW(view) (view.data + b * view.signal + i * view.point)
+#define FOR_EACH_ROW                          \
+    for (int64_t b = 0; b < shape.batch; b++) \
+        for (int64_t i = 0; i < shape.points; i++)
+#define FOR_EACH_NUMBER _Pragma("GCC ivdep") for (int64_t j = 0; j < shape.width; j++)
+#define END_OF_SUM(i) (((i) + 1) % ROWS_OF_A_SUM == 0 || (i) + 1 == shape.points)
 
 /* The polynomials of the Cephes library on [-pi/4, pi/4], after taking away multiples of pi/2 in three parts (Cody and Waite). Good to 1e-7 for
  * phases up to 1e5; beyond that float32 does not resolve a phase, and the result is some number near [-1, 1]. */
@@ -56,8 +72,10 @@ static void add_block(float *total, float *block, int64_t width) {
     }
 }
 
+/* -- elementwise passes -------------------------------------------------------------------------------------------------------------------- */
+
 /* states = sin(product + offset) + below, cosines = cos(product + offset) */
-static void wave(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(offset), VIEW(below), float *states, float *cosines) {
+static void wave(Shape shape, View product, View offset, View below, float *states, float *cosines) {
     FOR_EACH_ROW {
         const float *p = ROW(product), *o = ROW(offset), *h = ROW(below);
         FOR_EACH_NUMBER {
@@ -66,14 +84,14 @@ static void wave(int64_t batch, int64_t points, int64_t width, VIEW(product), VI
             states[j] = sine + h[j];
             cosines[j] = cosine;
         }
-        states += width;
-        cosines += width;
+        states += shape.width;
+        cosines += shape.width;
     }
 }
 
 /* slopes = descent * cosine; totals += their sum over points */
-static void slope(int64_t batch, int64_t points, int64_t width, VIEW(descent), VIEW(cosine), float *slopes, float *totals, int64_t total_batch) {
-    float block[width];
+static void slope(Shape shape, View descent, View cosine, float *slopes, float *totals, int64_t totals_signal) {
+    float block[shape.width];
     memset(block, 0, sizeof block);
     FOR_EACH_ROW {
         const float *d = ROW(descent), *c = ROW(cosine);
@@ -82,13 +100,13 @@ static void slope(int64_t batch, int64_t points, int64_t width, VIEW(descent), V
             slopes[j] = value;
             block[j] += value;
         }
-        slopes += width;
-        if ((i + 1) % ROWS_OF_A_SUM == 0 || i + 1 == points) add_block(totals + b * total_batch, block, width);
+        slopes += shape.width;
+        if (END_OF_SUM(i)) add_block(totals + b * totals_signal, block, shape.width);
     }
 }
 
 /* phases = product + offset, moves = phases * cosine + below */
-static void swing(int64_t batch, int64_t points, int64_t width, VIEW(product), VIEW(offset), VIEW(cosine), VIEW(below), float *phases, float *moves) {
+static void swing(Shape shape, View product, View offset, View cosine, View below, float *phases, float *moves) {
     FOR_EACH_ROW {
         const float *p = ROW(product), *o = ROW(offset), *c = ROW(cosine), *h = ROW(below);
         FOR_EACH_NUMBER {
@@ -96,15 +114,15 @@ static void swing(int64_t batch, int64_t points, int64_t width, VIEW(product), V
             phases[j] = phase;
             moves[j] = fmaf(phase, c[j], h[j]);
         }
-        phases += width;
-        moves += width;
+        phases += shape.width;
+        moves += shape.width;
     }
 }
 
 /* adjoints = tangent * cosine - descent * phase * (above - below), slopes = descent * cosine; totals += the adjoints' sum over points */
-static void adjoint(int64_t batch, int64_t points, int64_t width, VIEW(tangent), VIEW(cosine), VIEW(descent), VIEW(phase), VIEW(above), VIEW(below),
-             float *adjoints, float *slopes, float *totals, int64_t total_batch) {
-    float block[width];
+static void adjoint(Shape shape, View tangent, View cosine, View descent, View phase, View above, View below, float *adjoints, float *slopes,
+                    float *totals, int64_t totals_signal) {
+    float block[shape.width];
     memset(block, 0, sizeof block);
     FOR_EACH_ROW {
         const float *t = ROW(tangent), *c = ROW(cosine), *d = ROW(descent), *a = ROW(phase), *up = ROW(above), *h = ROW(below);
@@ -114,9 +132,9 @@ static void adjoint(int64_t batch, int64_t points, int64_t width, VIEW(tangent),
             slopes[j] = slope;
             block[j] += value;
         }
-        adjoints += width;
-        slopes += width;
-        if ((i + 1) % ROWS_OF_A_SUM == 0 || i + 1 == points) add_block(totals + b * total_batch, block, width);
+        adjoints += shape.width;
+        slopes += shape.width;
+        if (END_OF_SUM(i)) add_block(totals + b * totals_signal, block, shape.width);
     }
 }
 
@@ -153,23 +171,19 @@ static void add_product(const Field *f, int64_t k, int64_t batch, int64_t points
 /* -- all layers --------------------------------------------------------------------------------------------------------------------------- */
 
 /* Arrays have one entry a layer; states are what each layer reads, and what the last one gives. counts[k] tells of how many signals (1 or
- * batch) states[k] is; products have as many, cosines as many as the state above. */
-
-#define POINT f->width
-#define SIGNALS(count) ((count) > 1 ? points * f->width : 0)
+ * batch) states[k] is; products are of as many, cosines of as many as the state above. */
 
 /* products[k] = states[k] W^T unless they are known; states[k + 1] and cosines[k] of them. cosines[k] may lie on products[k] when there are as
  * many; a state on another than the one below it. */
-void rise(const Field *f, int64_t points, const int64_t *counts, const float *const *offsets, const int64_t *offset_batch, int64_t known,
+void rise(const Field *f, int64_t points, const int64_t *counts, const float *const *offsets, const int64_t *offset_signal, int64_t known,
           float *const *products, float *const *states, float *const *cosines) {
-    float nothing[f->width];
-    memset(nothing, 0, sizeof nothing);
+    float zeros[f->width];
+    memset(zeros, 0, sizeof zeros);
     for (int64_t k = 0; k < f->layers; k++) {
-        int64_t below = SIGNALS(counts[k]);
+        Shape shape = {counts[k + 1], points, f->width};
         if (!known) raise_rows(f, k, counts[k] * points, states[k], products[k]);
-        int residual = adds_what_it_reads(f, k);
-        wave(counts[k + 1], points, f->width, products[k], below, POINT, offsets[k], offset_batch[k], 0, residual ? states[k] : nothing,
-             residual ? below : 0, residual ? POINT : 0, states[k + 1], cosines[k]);
+        View below = adds_what_it_reads(f, k) ? on_points(shape, states[k], counts[k]) : row_for_all(zeros);
+        wave(shape, on_points(shape, products[k], counts[k]), on_signals(offsets[k], offset_signal[k]), below, states[k + 1], cosines[k]);
     }
 }
 
@@ -177,9 +191,10 @@ void rise(const Field *f, int64_t points, const int64_t *counts, const float *co
  * totals and, unless sums is NULL, dL/dW to sums. Slopes are room for one array. */
 void descend(const Field *f, int64_t lowest, int64_t batch, int64_t points, const int64_t *counts, float *const *states, float *const *cosines,
              float *const *descents, float *slopes, float *totals, float *const *sums) {
+    Shape shape = {batch, points, f->width};
     for (int64_t k = f->layers - 1; k >= lowest; k--) {
-        slope(batch, points, f->width, descents[k], SIGNALS(batch), POINT, cosines[k], SIGNALS(counts[k + 1]), POINT, slopes,
-              totals + k * f->width, f->layers * f->width);
+        View cosine = on_points(shape, cosines[k], counts[k + 1]);
+        slope(shape, on_points(shape, descents[k], batch), cosine, slopes, totals + k * f->width, f->layers * f->width);
         if (k > lowest) {
             if (adds_what_it_reads(f, k) && descents[k - 1] != descents[k])
                 memcpy(descents[k - 1], descents[k], sizeof(float) * (size_t)(batch * points * f->width));
@@ -191,38 +206,43 @@ void descend(const Field *f, int64_t lowest, int64_t batch, int64_t points, cons
 
 /* a. (phases) and h'. (moves) of the shifted layers, one entry each, from their shift_moves t. */
 void tangent_rise(const Field *f, int64_t batch, int64_t points, const int64_t *counts, const float *const *shift_moves,
-                  const int64_t *shift_batch, float *const *cosines, float *const *phases, float *const *moves) {
-    float nothing[f->width];
-    memset(nothing, 0, sizeof nothing);
-    int64_t all = SIGNALS(batch);
+                  const int64_t *shift_signal, float *const *cosines, float *const *phases, float *const *moves) {
+    float zeros[f->width];
+    memset(zeros, 0, sizeof zeros);
+    Shape shape = {batch, points, f->width};
     for (int64_t i = 0; i < f->layers - f->first_shifted; i++) {
-        int64_t k = i + f->first_shifted, of_cosines = SIGNALS(counts[k + 1]);
-        int moved = i > 0, residual = moved && adds_what_it_reads(f, k); /* nothing moves below the first shifted layer */
-        if (moved) raise_rows(f, k, batch * points, moves[i - 1], phases[i]);
-        swing(batch, points, f->width, moved ? phases[i] : nothing, moved ? all : 0, moved ? POINT : 0, shift_moves[i], shift_batch[i], 0,
-              cosines[k], of_cosines, POINT, residual ? moves[i - 1] : nothing, residual ? all : 0, residual ? POINT : 0, phases[i], moves[i]);
+        int64_t k = i + f->first_shifted;
+        View product = row_for_all(zeros), below = row_for_all(zeros); /* nothing moves below the first shifted layer */
+        if (i > 0) {
+            raise_rows(f, k, batch * points, moves[i - 1], phases[i]);
+            product = on_points(shape, phases[i], batch);
+            if (adds_what_it_reads(f, k)) below = on_points(shape, moves[i - 1], batch);
+        }
+        View cosine = on_points(shape, cosines[k], counts[k + 1]);
+        swing(shape, product, on_signals(shift_moves[i], shift_signal[i]), cosine, below, phases[i], moves[i]);
     }
 }
 
-/* From tangent, d. of the last layer, down to the first; written over, as phases are. Descents are d of the shifted layers. */
+/* From tangent, d. of the last layer, down to the first; written over, as phases are. Descents are d of the shifted layers. Slopes are room
+ * for one array. */
 void tangent_descend(const Field *f, int64_t batch, int64_t points, const int64_t *counts, float *const *states, float *const *cosines,
                      float *const *descents, float *const *phases, float *const *moves, float *tangent, float *slopes, float *totals,
                      float *const *sums) {
-    float nothing[f->width];
-    memset(nothing, 0, sizeof nothing);
-    int64_t all = SIGNALS(batch);
+    float zeros[f->width];
+    memset(zeros, 0, sizeof zeros);
+    Shape shape = {batch, points, f->width};
+    int64_t totals_signal = f->layers * f->width;
     for (int64_t k = f->layers - 1; k >= 0; k--) {
-        int64_t i = k - f->first_shifted, above = SIGNALS(counts[k + 1]), below = SIGNALS(counts[k]);
-        float *layer_totals = totals + k * f->width, *adjoints = slopes;
-        int64_t total_batch = f->layers * f->width;
+        int64_t i = k - f->first_shifted;
+        float *adjoints = i < 0 ? slopes : phases[i], *layer_totals = totals + k * f->width;
+        View t = on_points(shape, tangent, batch), cosine = on_points(shape, cosines[k], counts[k + 1]);
         if (i < 0)
-            slope(batch, points, f->width, tangent, all, POINT, cosines[k], above, POINT, adjoints, layer_totals, total_batch);
+            slope(shape, t, cosine, adjoints, layer_totals, totals_signal);
         else {
-            adjoints = phases[i];
-            int residual = adds_what_it_reads(f, k);
-            adjoint(batch, points, f->width, tangent, all, POINT, cosines[k], above, POINT, descents[i], all, POINT, phases[i], all, POINT,
-                    states[k + 1], above, POINT, residual ? states[k] : nothing, residual ? below : 0, residual ? POINT : 0, adjoints, slopes,
-                    layer_totals, total_batch);
+            View above = on_points(shape, states[k + 1], counts[k + 1]);
+            View below = adds_what_it_reads(f, k) ? on_points(shape, states[k], counts[k]) : row_for_all(zeros);
+            View descent = on_points(shape, descents[i], batch), phase = on_points(shape, phases[i], batch);
+            adjoint(shape, t, cosine, descent, phase, above, below, adjoints, slopes, layer_totals, totals_signal);
             if (i > 0) add_product(f, k, batch, points, slopes, moves[i - 1], 0, sums[k]);
         }
         if (k > 0) lower_rows(f, k, batch * points, adjoints, tangent);
