@@ -9,9 +9,10 @@
 
 enum { ROWS_OF_A_SUM = 32 }; /* added to each other before they are added to the total: less rounding than one by one */
 
-/* Single-precision matrix product of the BLAS standard; matrices by columns. */
-typedef void Sgemm(const char *, const char *, const int *, const int *, const int *, const float *, const float *, const int *, const float *,
-                   const int *, const float *, float *, const int *);
+/* Single-precision matrix product of the BLAS standard; matrices by columns. Its numbers are of 32 or of 64 bits: on a little-endian machine one
+ * of 64 bits, which is at hand, is read right as either. */
+typedef void Sgemm(const char *, const char *, const int64_t *, const int64_t *, const int64_t *, const float *, const float *, const int64_t *,
+                   const float *, const int64_t *, const float *, float *, const int64_t *);
 
 typedef struct {
     Sgemm *sgemm;
@@ -145,14 +146,14 @@ static int adds_what_it_reads(const Field *f, int64_t k) { return f->residual &&
 
 /* outputs = inputs W^T */
 static void raise_rows(const Field *f, int64_t k, int64_t rows, const float *inputs, float *outputs) {
-    int m = (int)f->width, n = (int)rows, depth = (int)inputs_of(f, k);
+    int64_t m = f->width, n = rows, depth = inputs_of(f, k);
     float one = 1, zero = 0;
     f->sgemm("T", "N", &m, &n, &depth, &one, f->weights[k], &depth, inputs, &depth, &zero, outputs, &m);
 }
 
 /* descent = slopes W, added to what is there in a residual layer */
 static void lower_rows(const Field *f, int64_t k, int64_t rows, const float *slopes, float *descent) {
-    int m = (int)inputs_of(f, k), n = (int)rows, depth = (int)f->width;
+    int64_t m = inputs_of(f, k), n = rows, depth = f->width;
     float one = 1, kept = adds_what_it_reads(f, k) ? 1 : 0;
     f->sgemm("N", "N", &m, &n, &depth, &one, f->weights[k], &m, slopes, &depth, &kept, descent, &m);
 }
@@ -163,7 +164,7 @@ static void add_product(const Field *f, int64_t k, int64_t batch, int64_t points
     if (shared)
         for (int64_t b = 1; b < batch; b++)
             for (int64_t j = 0; j < row; j++) slopes[j] += slopes[b * row + j];
-    int m = (int)inputs_of(f, k), n = (int)f->width, depth = (int)(shared ? points : batch * points);
+    int64_t m = inputs_of(f, k), n = f->width, depth = shared ? points : batch * points;
     float one = 1;
     f->sgemm("N", "T", &m, &n, &depth, &one, inputs, &m, slopes, &n, &one, sum, &m);
 }

@@ -62,7 +62,7 @@ def native_library(device: torch.device, dtype: torch.dtype) -> NativeLibrary | 
 @cache
 def load_library() -> NativeLibrary | None:
     """The functions in C, compiled if need be; None where there is no compiler that works or no BLAS."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or sys.byteorder != "little":
         return None
     compiler = next((found for found in map(shutil.which, _COMPILERS) if found), None)
     sgemm = _sgemm()
