@@ -15,7 +15,7 @@ import torch
 from unrolled import draw, make_field, make_points, relative_error
 from medfuncta.config import FieldConfig, InnerConfig
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.passes import CompiledPasses
+from medfuncta.field.passes import CompiledPasses
 from medfuncta.learning.siren_objective import SirenObjective
 
 config = FieldConfig(dim=2, layers=4, width=8, latent_size=5, omega_first=3, omega_last=6, residual=True)

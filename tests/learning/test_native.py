@@ -13,10 +13,10 @@ from torch import Tensor
 from unrolled import draw, make_field, make_points, relative_error
 
 from medfuncta.config import FieldConfig, InnerConfig
-from medfuncta.learning import native
-from medfuncta.learning.layers import Layers, TorchLayers
+from medfuncta.field import native
+from medfuncta.field.layers import Layers, TorchLayers
+from medfuncta.field.native import NativeLayers, NativeLibrary, load_library, native_library
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.native import NativeLayers, NativeLibrary, load_library, native_library
 from medfuncta.learning.siren_objective import SirenObjective
 
 CPU = torch.device("cpu")

@@ -1,9 +1,11 @@
-"""From a latent back to values, on any grid or at any positions, in memory of the result and one chunk of points."""
+"""From a latent back to values, on any grid or at any positions, in memory of the result and one chunk of points a core."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -11,21 +13,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medfuncta.errors import DataError, LatentSetError
+from medfuncta.field.inference import values_of
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.run import Run
-from medfuncta.learning.workers import keep_freed_memory
+from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalHeader
 from medfuncta.types import ArrayCoordinates, ArrayValues
 
 CHUNK = 65536
-"""Points decoded at a time on an accelerator."""
-_CACHED = 2**19  # numbers of a layer's output at a time on the CPU: what the next layer reads is still in cache
+"""Points decoded at a time, on the CPU by each core."""
+_LEAST = 1024  # points that are worth a core of their own
 _EDGE = 1e-6  # coordinates are float32: how far beyond the box's edge rounding can put a sample that lies on it
 
 Locator = Callable[[np.ndarray], ArrayCoordinates]
 """Flat indices of samples to their coordinates."""
+Piece = tuple[slice, ArrayCoordinates, ArrayValues]
+"""Which samples, their coordinates, and their normalised values as float32."""
 
 
 def decode(
@@ -42,7 +47,7 @@ def decode(
         network: The shared network; moved to ``device`` when one is given.
         latent: phi, ``[latent]``.
         domain: Where.
-        chunk: Points at a time; chosen from device and width when None. Bounds memory, changes results by rounding only.
+        chunk: Points at a time, on the CPU by each core; chosen when None. Bounds memory, changes results by rounding only.
         device: Where to compute; by default where the network is.
 
     Returns:
@@ -97,8 +102,8 @@ def reconstruct(
 
 def _pieces(
     network: LatentField, latent: Tensor, locate: Locator, points: int, chunk: int | None, device: torch.device | str | None
-) -> Iterator[tuple[slice, ArrayCoordinates, ArrayValues]]:
-    """Chunk by chunk: which samples, their coordinates, and their normalised values as float32."""
+) -> Iterator[Piece]:
+    """Chunk by chunk, on the CPU one a core at once."""
     size = network.config.latent_size
     if latent.shape != (size,):
         raise LatentSetError(
@@ -108,14 +113,18 @@ def _pieces(
         network = network.to(device)
     like = next(network.parameters())
     row = latent.to(like).unsqueeze(0)
-    keep_freed_memory()
-    chunk = chunk or (max(1, _CACHED // network.config.width) if like.device.type == "cpu" else CHUNK)
-    for start in range(0, points, chunk):
-        part = slice(start, min(start + chunk, points))
+    values_at = values_of(network, row, points)
+
+    def decoded(part: slice) -> Piece:
         coordinates = locate(np.arange(part.start, part.stop))
-        with torch.inference_mode():
-            values = network(torch.from_numpy(coordinates).to(like).unsqueeze(0), row)[0]
-        yield part, coordinates, values.float().cpu().numpy()
+        values = values_at(torch.from_numpy(coordinates).to(like).unsqueeze(0))[0]
+        return part, coordinates, values.float().cpu().numpy()
+
+    cores = workers_for(like.device)
+    chunk = chunk or min(CHUNK, max(_LEAST, -(-points // cores)))
+    parts = (slice(start, min(start + chunk, points)) for start in range(0, points, chunk))
+    while several := list(islice(parts, cores)):
+        yield from side_by_side([partial(decoded, part) for part in several])
 
 
 def _place(header: SignalHeader, target: Domain) -> tuple[Locator, np.ndarray]:

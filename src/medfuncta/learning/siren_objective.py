@@ -23,11 +23,11 @@ from torch import Tensor
 
 from medfuncta.config import FieldConfig
 from medfuncta.field.latent_field import LatentField
+from medfuncta.field.layers import Ascent, Layers, TorchLayers
+from medfuncta.field.native import NativeLayers, native_library
 from medfuncta.field.omega import omegas
-from medfuncta.learning.layers import Ascent, Layers, TorchLayers
-from medfuncta.learning.native import NativeLayers, native_library
+from medfuncta.field.passes import Bfloat16Products, Passes, Products
 from medfuncta.learning.objective import InnerGradient, Objective
-from medfuncta.learning.passes import Bfloat16Products, Passes, Products
 from medfuncta.learning.sweep import Kept, SirenSums, Sweep, Tape
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from medfuncta.learning.layers import Ascent
+from medfuncta.field.layers import Ascent
 
 
 @dataclass(eq=False)

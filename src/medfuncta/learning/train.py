@@ -15,13 +15,13 @@ from medfuncta.atomic import write_json
 from medfuncta.config import Config
 from medfuncta.errors import ConfigError, RunError
 from medfuncta.field.latent_field import LatentField
+from medfuncta.field.passes import compiled
 from medfuncta.field.run import METADATA_FILE, Run, default_device
 from medfuncta.learning.checkpoint import Progress, TrainingState
 from medfuncta.learning.context import draw_context
 from medfuncta.learning.log_loss import LogLoss
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
-from medfuncta.learning.passes import compiled
 from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points

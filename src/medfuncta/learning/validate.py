@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from medfuncta.config import Config
+from medfuncta.field.inference import values_of
 from medfuncta.field.latent_field import LatentField
 from medfuncta.learning.adapt import adapt_to
 from medfuncta.learning.siren_objective import SirenObjective
@@ -18,9 +19,9 @@ _ROWS = 16384  # points at a time, all signals of a batch together: memory depen
 @torch.no_grad()
 def clamped_errors(network: LatentField, latents: Latents, points: Points) -> Losses:
     """Mean squared error of each signal, over its observed points and channels, of values clamped to [0, 1]; NaN when its latent is."""
-    totals = points.weights.new_zeros(points.batch)
+    totals, values_at = points.weights.new_zeros(points.batch), values_of(network, latents, points.count)
     for part in points.chunks(max(1, _ROWS // points.batch)):
-        values = network(part.coordinates, latents).clamp(0, 1)
+        values = values_at(part.coordinates).clamp(0, 1)
         totals += ((values - part.values).square().mean(-1) * part.weights).sum(-1)
     return totals
 

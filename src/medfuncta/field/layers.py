@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from medfuncta.learning.passes import EagerPasses, Passes, Products
+from medfuncta.field.passes import EagerPasses, Passes, Products
 
 
 @dataclass(eq=False)

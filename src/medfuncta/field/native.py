@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import cache
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import MedFunctaError
-from medfuncta.learning.layers import Ascent, Layers, TangentAscent
+from medfuncta.field.layers import Ascent, Layers, TangentAscent
 
 SWITCH: Final = "MEDFUNCTA_NATIVE"
 """Environment variable; ``0`` keeps to PyTorch's operations."""
@@ -173,8 +174,9 @@ class NativeLayers(Layers):
         for offset in offsets:
             counts.append(max(counts[-1], len(offset)))
         of_products = list(products) or self._arrays("products", counts[:-1], points, keep=keep_products)
-        in_place = not keep_products and counts[0] == counts[-1]
-        cosines = of_products if in_place else self._arrays("cosines", counts[1:], points)
+        apart = [keep_products or reads < gives for reads, gives in pairwise(counts)]  # else c lies where W h did
+        more = iter(self._arrays("cosines", list(compress(counts[1:], apart)), points))
+        cosines = [next(more) if own else product for own, product in zip(apart, of_products, strict=True)]
         if all_states:
             above = self._arrays("states", counts[1:], points)
         else:
@@ -267,7 +269,7 @@ def _arrays(block: Tensor, counts: Sequence[int], points: int, width: int) -> li
     """A block cut into arrays ``[count, points, width]``, each as far from the next as the largest needs."""
     if not counts:
         return []
-    arrays = block.view(len(counts), -1, points, width).unbind()
+    arrays = block.view(len(counts), max(counts), points, width).unbind()
     return [array[:count] for array, count in zip(arrays, counts, strict=True)]
 
 
