@@ -73,6 +73,7 @@ def test_latents_and_signals_stand_side_by_side(tmp_path: Path, capsys: pytest.C
         (["SET", "--classifier", "resnet50"], "'resnet50' learns from signals; give --data"),
         (["SET", "--seeds", "0"], "--seeds is 0; expected at least 1"),
         (["SET", "--classifier", "knn", "-k", "41"], "41 neighbours among 40 training signals"),
+        (["SET", "--classifier", "knn", "--group", "patient"], "--group patient: not every test signal has a 'patient'"),
         (["UNLABELLED"], "no signal of the split 'train' has a label"),
     ],
 )

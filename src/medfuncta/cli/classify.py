@@ -44,9 +44,9 @@ class Classify(Command):
     """Passes over the training split; each network has its own number when not given."""
     seconds: float | None = None
     """Time budget of one training; what is cut short says so."""
-    group: str = "record"
-    """The entry of the signals' metadata that signals of one patient or recording share: intervals are then over these, not over single
-    signals. Where signals have no such entry each stands for itself."""
+    group: str | None = None
+    """The entry of the signals' metadata that those of one patient or recording share: intervals are then over these, not over single
+    signals. 'record' when not given; signals without one then stand for themselves."""
     skip_bad: bool = False
     """Leave out, and count, signals that cannot be used: unreadable, without a label, NaN, or of a class unseen in training."""
     out: Path | None = None
@@ -85,7 +85,7 @@ class Classify(Command):
 
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import table
-        from medfuncta.tasks.classify import METRICS
+        from medfuncta.tasks.classify import GROUP, METRICS
         from medfuncta.tasks.classify.labelling import MULTI_LABEL
 
         sizes = ", ".join(f"{count:,} {name}" for name, count in result["signals"].items())
@@ -102,7 +102,7 @@ class Classify(Command):
             for r in result["classifiers"]
         ]
         score = METRICS["auc" if result["task"] == MULTI_LABEL else "balanced_accuracy"]
-        over = "signals" if result["groups"] is None else f"the {result['groups']} groups of one {self.group} each"
+        over = "signals" if result["groups"] is None else f"the {result['groups']} {self.group or GROUP}s"
         meaning = f"val: {score} on the validation split; time: of training; all else on the test split, with 95 % intervals over {over}"
         lines = [table(header, rows), f"{meaning}; {sizes}"]
         if len(rows) > 1:
@@ -136,22 +136,25 @@ class Classify(Command):
         """What the classifiers asked for learn from; checked to be the same signals before any of them is trained."""
         readers = {"latents": self._latents, "signals": self._signals}
         data = {inputs: read() for inputs, read in readers.items() if names[inputs]}
+        for each in data.values():
+            if self.group is not None and each.test.groups is None:
+                raise ConfigError(f"--group {self.group}: not every test signal has a '{self.group}' in its metadata; leave it out")
         if len(data) == 2:
             data["latents"].check_same_signals(data["signals"])
         return data
 
     def _latents(self) -> LabelledData:
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.tasks.classify import examples_of_latents
+        from medfuncta.tasks.classify import GROUP, examples_of_latents
 
         assert self.latents is not None
-        return examples_of_latents(LatentSet.open(self.latents), group_by=self.group, skip_bad=self.skip_bad)
+        return examples_of_latents(LatentSet.open(self.latents), group_by=self.group or GROUP, skip_bad=self.skip_bad)
 
     def _signals(self) -> LabelledData:
         from medfuncta.signals.signal_set import SignalSet
         from medfuncta.sources.source import SPLITS
         from medfuncta.sources.table import open_source
-        from medfuncta.tasks.classify import examples_of_signals
+        from medfuncta.tasks.classify import GROUP, examples_of_signals
 
         assert self.data is not None
         source = open_source(self.data, skip_bad=self.skip_bad)
@@ -159,7 +162,7 @@ class Classify(Command):
         if missing:
             raise DataError(f"no split '{missing[0]}' in {source.info.name}; classifying needs {', '.join(SPLITS)}")
         signals = {name: SignalSet.collect(source.spec, source.signals(name)) for name in SPLITS}
-        return examples_of_signals(signals, group_by=self.group, skip_bad=self.skip_bad)
+        return examples_of_signals(signals, group_by=self.group or GROUP, skip_bad=self.skip_bad)
 
 
 def _estimate(metric: dict[str, Any]) -> str:
