@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
 from torch.nn.functional import linear
 
 from medfuncta.field.latent_field import LatentField
-from medfuncta.field.layers import Layers
-from medfuncta.field.native import NativeLayers, native_library
-from medfuncta.field.omega import omegas
+from medfuncta.field.native import native_layers
 from medfuncta.types import Coordinates, Latents, Values
 
 _CHUNK = 2**18  # numbers of a layer's output at a time on the CPU: what the next layer reads is still in cache
@@ -31,8 +28,8 @@ def values_of(network: LatentField, latents: Latents, points: int) -> Callable[[
         points: How many points a signal will be asked for, about.
     """
     with torch.inference_mode():
-        layers = _native(network) if points * len(latents) >= _WORTH else None
-        offsets = [] if layers is None else _offsets(network, latents)
+        layers = native_layers(network) if points * len(latents) >= _WORTH else None
+        offsets = [] if layers is None else network.folded_offsets(latents)
 
     def forward(coordinates: Coordinates) -> Values:
         if layers is None:
@@ -47,22 +44,3 @@ def values_of(network: LatentField, latents: Latents, points: int) -> Callable[[
             return torch.cat([forward(part) for part in coordinates.split(max(1, size), dim=1)], dim=1)
 
     return values
-
-
-def _native(network: LatentField) -> Layers | None:
-    weight = network.last.weight
-    library = native_library(weight.device, weight.dtype)
-    if library is None:
-        return None
-    config = network.config
-    weights = [w * layer.linear.weight for w, layer in zip(omegas(config)[:-1], network.siren_layers, strict=True)]
-    return NativeLayers(weights, residual=config.residual, first_shifted=0 if config.shift_first else 1, library=library)
-
-
-def _offsets(network: LatentField, latents: Latents) -> Sequence[Tensor]:
-    """w (b + M phi + m) of each layer, ``[batch | 1, 1, width]``."""
-    offsets = []
-    for w, layer in zip(omegas(network.config)[:-1], network.siren_layers, strict=True):
-        shift, bias = layer.shift_of(latents), layer.linear.bias.reshape(1, 1, -1)
-        offsets.append(w * (bias if shift is None else bias + shift))
-    return offsets

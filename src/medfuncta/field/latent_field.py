@@ -94,6 +94,18 @@ class LatentField(nn.Module):
                 nn.init.orthogonal_(weight, generator=generator)
                 weight *= size / weight.norm()
 
+    def folded_weights(self) -> list[Tensor]:
+        """w W of layers 1..K-1, a copy: what they read, times this, is what the sine is taken of, but for :meth:`folded_offsets`."""
+        return [layer.omega * layer.linear.weight for layer in self.siren_layers]
+
+    def folded_offsets(self, latents: Latents) -> list[Tensor]:
+        """w (b + M phi + m) of layers 1..K-1, ``[batch, 1, width]``; ``[1, 1, width]`` of a layer that latents do not shift."""
+        offsets = []
+        for layer in self.siren_layers:
+            shift, bias = layer.shift_of(latents), layer.linear.bias.reshape(1, 1, -1)
+            offsets.append(layer.omega * (bias if shift is None else bias + shift))
+        return offsets
+
     def features(self, coordinates: Coordinates, latents: Latents) -> Float[Tensor, "batch points width"]:
         """What the last layer reads: the output of layer K-1."""
         first, *hidden = self.siren_layers

@@ -63,7 +63,10 @@ class Layers(ABC):
         all_states: bool = False,
         keep_products: bool = False,
     ) -> Ascent:
-        """Forward. ``products`` kept from an earlier pass, which are written over, save the matrix products."""
+        """Forward. ``products`` kept from an earlier pass, which are written over, save the matrix products.
+
+        What was not asked to be kept may be written over by the same thread's next call.
+        """
 
     @abstractmethod
     def descend(

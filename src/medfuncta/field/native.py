@@ -26,6 +26,7 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import MedFunctaError
+from medfuncta.field.latent_field import LatentField
 from medfuncta.field.layers import Ascent, Layers, TangentAscent
 
 SWITCH: Final = "MEDFUNCTA_NATIVE"
@@ -271,6 +272,15 @@ def _arrays(block: Tensor, counts: Sequence[int], points: int, width: int) -> li
         return []
     arrays = block.view(len(counts), max(counts), points, width).unbind()
     return [array[:count] for array, count in zip(arrays, counts, strict=True)]
+
+
+def native_layers(network: LatentField) -> NativeLayers | None:
+    """The layers of a network in C, with a copy of its weights; None where they are not to be had."""
+    weight, config = network.last.weight, network.config
+    library = native_library(weight.device, weight.dtype)
+    if library is None:
+        return None
+    return NativeLayers(network.folded_weights(), residual=config.residual, first_shifted=config.first_shifted, library=library)
 
 
 def _counts(*lists: Sequence[Tensor]) -> ctypes.Array[ctypes.c_int64]:

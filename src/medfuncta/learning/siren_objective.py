@@ -21,12 +21,11 @@ from itertools import zip_longest
 import torch
 from torch import Tensor
 
-from medfuncta.config import FieldConfig
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.layers import Ascent, Layers, TorchLayers
-from medfuncta.field.native import NativeLayers, native_library
+from medfuncta.field.native import native_layers
 from medfuncta.field.omega import omegas
-from medfuncta.field.passes import Bfloat16Products, Passes, Products
+from medfuncta.field.passes import Bfloat16Products, Passes
 from medfuncta.learning.objective import InnerGradient, Objective
 from medfuncta.learning.sweep import Kept, SirenSums, Sweep, Tape
 from medfuncta.signals.points import Points
@@ -64,10 +63,16 @@ class SirenObjective(Objective[SirenSums]):
         self._error_scale = 2 / config.channels if channel_mean else 2.0
         self._loss_scale = 1 / config.channels if channel_mean else 1.0
         self._omegas = omegas(config)[:-1]
-        self._first_shifted = 0 if config.shift_first else 1
+        self._first_shifted = config.first_shifted
         layers = list(zip(self._omegas, field.siren_layers, strict=True))
-        weights = [w * layer.linear.weight for w, layer in layers]
-        self._layers = _layers(weights, config, self._first_shifted, passes, Bfloat16Products() if autocast else None)
+        native = native_layers(field) if passes is None and not autocast else None
+        self._layers: Layers = native or TorchLayers(
+            field.folded_weights(),
+            residual=config.residual,
+            first_shifted=config.first_shifted,
+            passes=passes,
+            products=Bfloat16Products() if autocast else None,
+        )
         self._biases = torch.stack([w * (layer.linear.bias + (0 if layer.shift is None else layer.shift.bias)) for w, layer in layers])
         self.shift_map = torch.cat([w * layer.shift.weight for w, layer in layers if layer.shift is not None])
         """dt/dphi of all shifted layers, ``[all shifts, latent]``."""
@@ -224,11 +229,3 @@ class SirenObjective(Objective[SirenSums]):
         if len(state) < len(error):
             error = error.sum(0, keepdim=True)
         sums.last_weight.addmm_(error.flatten(0, 1).T, state.flatten(0, 1))
-
-
-def _layers(weights: Sequence[Tensor], config: FieldConfig, first_shifted: int, passes: Passes | None, products: Products | None) -> Layers:
-    """In C where that is possible and nothing else is asked for."""
-    library = native_library(weights[0].device, weights[0].dtype) if passes is None and products is None else None
-    if library is None:
-        return TorchLayers(weights, residual=config.residual, first_shifted=first_shifted, passes=passes, products=products)
-    return NativeLayers(weights, residual=config.residual, first_shifted=first_shifted, library=library)
