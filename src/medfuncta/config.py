@@ -66,11 +66,6 @@ class FieldConfig:
             _expect("field.omega_increment", self.omega_increment, 0 < last < inf, "one that leaves every omega positive")
         _expect("field.output_offset", self.output_offset, isfinite(self.output_offset), "a finite number")
 
-    @property
-    def first_shifted(self) -> int:
-        """The first layer, from 0, that a latent shifts."""
-        return 0 if self.shift_first else 1
-
 
 @dataclass(frozen=True)
 class InnerConfig:

@@ -15,7 +15,8 @@ from unrolled import draw, make_field, make_points, relative_error
 from medfuncta.config import FieldConfig, InnerConfig
 from medfuncta.field import native
 from medfuncta.field.layers import Layers, TorchLayers
-from medfuncta.field.native import NativeLayers, NativeLibrary, load_library, native_library
+from medfuncta.field.native import NativeLibrary, load_library, native_library
+from medfuncta.field.native_layers import NativeLayers
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.siren_objective import SirenObjective
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import linear
 
 from medfuncta.field.latent_field import LatentField
-from medfuncta.field.native import native_layers
+from medfuncta.field.native_layers import native_layers
 from medfuncta.types import Coordinates, Latents, Values
 
 _CHUNK = 2**18  # numbers of a layer's output at a time on the CPU: what the next layer reads is still in cache
@@ -20,7 +20,7 @@ _WORTH = 1024  # points, all signals together, from which C gains more than its 
 def values_of(network: LatentField, latents: Latents, points: int) -> Callable[[Coordinates], Values]:
     """The field with its latents filled in: what ``network(coordinates, latents)`` gives, to rounding, without a graph.
 
-    On a CPU the layers run in C where they can (:mod:`medfuncta.field.native`), in half the time. Several threads may use it at once.
+    On a CPU the layers run in C where they can (:mod:`medfuncta.field.native_layers`), in half the time. Several threads may use it.
 
     Args:
         network: The shared network; weights that change afterwards change nothing or a part: ask anew.

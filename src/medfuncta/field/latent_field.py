@@ -75,6 +75,11 @@ class LatentField(nn.Module):
         """Layers 1..K-1."""
         return [cast(SirenLayer, layer) for layer in self.layers]
 
+    @property
+    def first_shifted(self) -> int:
+        """The first layer, from 0, that a latent shifts."""
+        return 0 if self.config.shift_first else 1
+
     @torch.no_grad()
     def reset(self, generator: torch.Generator) -> None:
         """Draw all initial parameters anew."""

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.layers import Ascent, Layers, TorchLayers
-from medfuncta.field.native import native_layers
+from medfuncta.field.native_layers import native_layers
 from medfuncta.field.omega import omegas
 from medfuncta.field.passes import Bfloat16Products, Passes
 from medfuncta.learning.objective import InnerGradient, Objective
@@ -63,13 +63,13 @@ class SirenObjective(Objective[SirenSums]):
         self._error_scale = 2 / config.channels if channel_mean else 2.0
         self._loss_scale = 1 / config.channels if channel_mean else 1.0
         self._omegas = omegas(config)[:-1]
-        self._first_shifted = config.first_shifted
+        self._first_shifted = field.first_shifted
         layers = list(zip(self._omegas, field.siren_layers, strict=True))
         native = native_layers(field) if passes is None and not autocast else None
         self._layers: Layers = native or TorchLayers(
             field.folded_weights(),
             residual=config.residual,
-            first_shifted=config.first_shifted,
+            first_shifted=field.first_shifted,
             passes=passes,
             products=Bfloat16Products() if autocast else None,
         )
