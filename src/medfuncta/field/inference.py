@@ -34,7 +34,7 @@ def values_of(network: LatentField, latents: Latents, points: int) -> Callable[[
     def forward(coordinates: Coordinates) -> Values:
         if layers is None:
             return network(coordinates, latents)
-        state = layers.rise(coordinates, offsets).states[-1]
+        state = layers.rise(coordinates, offsets, with_cosines=False).states[-1]
         return linear(state, network.last.weight, network.last.bias) + network.config.output_offset
 
     def values(coordinates: Coordinates) -> Values:

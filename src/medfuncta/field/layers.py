@@ -21,7 +21,7 @@ class Ascent:
     """A forward pass."""
 
     states: list[Tensor]  # h that layers 1..K read; the last one only unless all were asked for
-    cosines: list[Tensor]  # c of layers 1..K-1
+    cosines: list[Tensor]  # c of layers 1..K-1, when they were asked for
     products: list[Tensor] = field(default_factory=list)  # W h of layers 1..K-1, when they were asked for
 
 
@@ -61,9 +61,11 @@ class Layers(ABC):
         products: Sequence[Tensor] = (),
         *,
         all_states: bool = False,
+        with_cosines: bool = True,
         keep_products: bool = False,
     ) -> Ascent:
-        """Forward. ``products`` kept from an earlier pass, which are written over, save the matrix products.
+        """Forward. ``products`` kept from an earlier pass, which are written over, save the matrix products. Without cosines the
+        others need less room.
 
         What was not asked to be kept may be written over by the same thread's next call.
         """
@@ -149,6 +151,7 @@ class TorchLayers(Layers):
         products: Sequence[Tensor] = (),
         *,
         all_states: bool = False,
+        with_cosines: bool = True,
         keep_products: bool = False,
     ) -> Ascent:
         state, states, cosines, kept = coordinates, [], [], []
@@ -160,7 +163,8 @@ class TorchLayers(Layers):
             if all_states:
                 states.append(state)
             state, cosine = self._passes.wave(product, offset, state if self.residual(k) else None)
-            cosines.append(cosine)
+            if with_cosines:
+                cosines.append(cosine)
         return Ascent([*states, state], cosines, kept)
 
     def descend(

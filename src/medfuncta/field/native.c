@@ -75,18 +75,20 @@ static void add_block(float *total, float *block, int64_t width) {
 
 /* -- elementwise passes -------------------------------------------------------------------------------------------------------------------- */
 
-/* states = sin(product + offset) + below, cosines = cos(product + offset) */
+/* states = sin(product + offset) + below, cosines = cos(product + offset) unless they are NULL */
 static void wave(Shape shape, View product, View offset, View below, float *states, float *cosines) {
+    float row[shape.width];
     FOR_EACH_ROW {
         const float *p = ROW(product), *o = ROW(offset), *h = ROW(below);
+        float *c = cosines ? cosines : row;
         FOR_EACH_NUMBER {
             float sine, cosine;
             sine_cosine(p[j] + o[j], &sine, &cosine);
             states[j] = sine + h[j];
-            cosines[j] = cosine;
+            c[j] = cosine;
         }
         states += shape.width;
-        cosines += shape.width;
+        if (cosines) cosines += shape.width;
     }
 }
 
@@ -174,8 +176,8 @@ static void add_product(const Field *f, int64_t k, int64_t batch, int64_t points
 /* Arrays have one entry a layer; states are what each layer reads, and what the last one gives. counts[k] tells of how many signals (1 or
  * batch) states[k] is; products are of as many, cosines of as many as the state above. */
 
-/* products[k] = states[k] W^T unless they are known; states[k + 1] and cosines[k] of them. cosines[k] may lie on products[k] when there are as
- * many; a state on another than the one below it. */
+/* products[k] = states[k] W^T unless they are known; states[k + 1] and, unless NULL, cosines[k] of them. cosines[k] may lie on products[k] when
+ * there are as many; a state on another than the one below it; and all products on one when there are no cosines. */
 void rise(const Field *f, int64_t points, const int64_t *counts, const float *const *offsets, const int64_t *offset_signal, int64_t known,
           float *const *products, float *const *states, float *const *cosines) {
     float zeros[f->width];
@@ -184,7 +186,7 @@ void rise(const Field *f, int64_t points, const int64_t *counts, const float *co
         Shape shape = {counts[k + 1], points, f->width};
         if (!known) raise_rows(f, k, counts[k] * points, states[k], products[k]);
         View below = adds_what_it_reads(f, k) ? on_points(shape, states[k], counts[k]) : row_for_all(zeros);
-        wave(shape, on_points(shape, products[k], counts[k]), on_signals(offsets[k], offset_signal[k]), below, states[k + 1], cosines[k]);
+        wave(shape, on_points(shape, products[k], counts[k]), on_signals(offsets[k], offset_signal[k]), below, states[k + 1], cosines ? cosines[k] : NULL);
     }
 }
 

@@ -57,20 +57,22 @@ class NativeLayers(Layers):
         products: Sequence[Tensor] = (),
         *,
         all_states: bool = False,
+        with_cosines: bool = True,
         keep_products: bool = False,
     ) -> Ascent:
         points, counts = coordinates.shape[1], [len(coordinates)]
         for offset in offsets:
             counts.append(max(counts[-1], len(offset)))
-        of_products = list(products) or self._arrays("products", counts[:-1], points, keep=keep_products)
-        apart = [keep_products or reads < gives for reads, gives in pairwise(counts)]  # else c lies where W h did
-        more = iter(self._arrays("cosines", list(compress(counts[1:], apart)), points))
-        cosines = [next(more) if own else product for own, product in zip(apart, of_products, strict=True)]
-        if all_states:
-            above = self._arrays("states", counts[1:], points)
+        if products:
+            of_products = list(products)
+        elif with_cosines or keep_products:
+            of_products = self._arrays("products", counts[:-1], points, keep=keep_products)
         else:
-            two = self._arrays("states in turn", [counts[-1]] * 2, points)
-            above = [two[k % 2][:count] for k, count in enumerate(counts[1:])]
+            of_products = self._in_turn("product", 1, counts[:-1], points)
+        apart = [with_cosines and (keep_products or reads < gives) for reads, gives in pairwise(counts)]  # else c lies where W h did
+        more = iter(self._arrays("cosines", list(compress(counts[1:], apart)), points))
+        cosines = [next(more) if own else product for own, product in zip(apart, of_products, strict=True)] if with_cosines else []
+        above = self._arrays("states", counts[1:], points) if all_states else self._in_turn("states in turn", 2, counts[1:], points)
         states = [coordinates.contiguous(), *above]
         self._library.rise(
             self._field,
@@ -81,7 +83,7 @@ class NativeLayers(Layers):
             bool(products),
             _pointers(of_products),
             _pointers(states),
-            _pointers(cosines),
+            _pointers(cosines) if with_cosines else None,
         )
         return Ascent(states if all_states else states[-1:], cosines, of_products if keep_products else [])
 
@@ -148,6 +150,11 @@ class NativeLayers(Layers):
         if not keep:
             return self._room.arrays(name, counts, points)
         return _arrays(torch.empty(len(counts) * max(counts, default=0) * points * self._width), counts, points, self._width)
+
+    def _in_turn(self, name: str, number: int, counts: Sequence[int], points: int) -> list[Tensor]:
+        """Arrays in this thread's room that lie on ``number`` of them in turn."""
+        few = self._room.arrays(name, [max(counts)] * number, points)
+        return [few[k % number][:count] for k, count in enumerate(counts)]
 
     def _slopes(self, like: Tensor) -> int:
         """Where there is room for one array."""

@@ -84,7 +84,7 @@ class Split:
         """As in :attr:`Rows.labels`."""
         return self._column("label").labels
 
-    @cached_property
+    @property
     def metadata(self) -> list[dict[str, Any]]:
         """As in :attr:`Rows.metadata`."""
         return self._column("metadata").metadata

@@ -85,7 +85,8 @@ class SirenObjective(Objective[SirenSums]):
     @torch.no_grad()
     def losses(self, latents: Latents, points: Points) -> Losses:
         offsets = self._offsets(latents)
-        return torch.stack([self._compare(self._layers.rise(part.coordinates, offsets), part)[1] for part in self._chunks(points)]).sum(0)
+        ascents = ((self._layers.rise(chunk.coordinates, offsets, with_cosines=False), chunk) for chunk in self._chunks(points))
+        return torch.stack([self._compare(ascent, chunk)[1] for ascent, chunk in ascents]).sum(0)
 
     @torch.no_grad()
     def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
@@ -196,10 +197,9 @@ class SirenObjective(Objective[SirenSums]):
 
     def _sweep(self, points: Points, offsets: Sequence[Tensor], gradient: Tensor, kept: Kept | None) -> Sweep:
         """Forward and backward once more, in which kept products and descents save the work; else dL/dt is added to ``gradient``."""
+        ascent = self._layers.rise(points.coordinates, offsets, () if kept is None else kept.products, all_states=True)
         if kept is not None:
-            ascent = self._layers.rise(points.coordinates, offsets, kept.products, all_states=True)
             return Sweep(ascent, kept.descents, kept.error)
-        ascent = self._layers.rise(points.coordinates, offsets, all_states=True)
         error, _ = self._compare(ascent, points)
         return Sweep(ascent, self._layers.descend(ascent, error @ self._last_weight, gradient, keep=True), error)
 
