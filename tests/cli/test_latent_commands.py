@@ -130,7 +130,7 @@ def test_export_to_the_authors_layout_and_back_keeps_every_value(latents: Path, 
     import torch
 
     run_json(capsys, "export", latents, "--to", "reference", "--out", tmp_path / "reference")
-    words = ["--weights", tmp_path / "reference/best.model", "--omega-first", "5", "--omega-increment", "2.5", "--no-residual"]
+    words = ["--omega-first", "5", "--omega-increment", "2.5", "--no-residual"]
     result = run_json(capsys, "import", tmp_path / "reference", "--out", tmp_path / "back", *words, "--licence", "CC BY 4.0")
     back, original = LatentSet.open(tmp_path / "back"), LatentSet.open(latents)
 
@@ -146,6 +146,12 @@ def test_export_to_the_authors_layout_and_back_keeps_every_value(latents: Path, 
     phi = torch.from_numpy(original.split("test").latents[:1])
     with torch.no_grad():
         torch.testing.assert_close(back.run.network(coordinates, phi), original.run.network(coordinates, phi), rtol=0, atol=1e-5)
+
+
+def test_a_folder_of_latents_without_weights_asks_for_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "theirs/train").mkdir(parents=True)
+    assert main(["import", str(tmp_path / "theirs"), "--out", str(tmp_path / "back")]) == 2
+    assert "no weights in 'theirs' (model.pt or best.model); give" in capsys.readouterr().err
 
 
 def test_import_of_weights_alone_makes_a_run(latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

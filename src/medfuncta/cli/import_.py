@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import tyro
 
 from medfuncta.cli.command import Command
 from medfuncta.cli.numbers import numbers
+from medfuncta.errors import LatentSetError
+
+_WEIGHTS: Final = ("model.pt", "best.model")
 
 
 @dataclass(kw_only=True)
@@ -24,7 +27,7 @@ class Import(Command):
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The latent set or the run to write."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """The weights that belong to a folder; its model.pt when not given."""
+    """The weights that belong to a folder; its model.pt or best.model when not given."""
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N")] = None
     """Samples of the signals along each axis, such as 64,64; needed where the weights do not say it."""
     omega_first: float = 10.0
@@ -52,7 +55,7 @@ class Import(Command):
         shape = None if self.shape is None else tuple(numbers("shape", self.shape, int))
         settings = ReferenceSettings(self.omega_first, self.omega_increment, self.residual, shape)
         folder = self.what.is_dir()
-        run = read_reference_field(self.weights or (self.what / "model.pt" if folder else self.what), settings)
+        run = read_reference_field(self.weights or (_weights_in(self.what) if folder else self.what), settings)
         result = {"out": str(self.out), "kind": "latent set" if folder else "run", "fingerprint": run.fingerprint}
         if not folder:
             run.save(self.out)
@@ -64,3 +67,13 @@ class Import(Command):
         splits = latent_set.info.splits
         left_out = [entry.name for split in splits.values() for entry in split.left_out]
         return result | {"splits": {name: split.signals for name, split in splits.items()}, "left_out": left_out}
+
+
+def _weights_in(folder: Path) -> Path:
+    """The weights that the authors' training, or our export, left beside the latents."""
+    found = [folder / name for name in _WEIGHTS if (folder / name).is_file()]
+    if not found:
+        raise LatentSetError(
+            f"no weights in '{folder.name}' ({' or '.join(_WEIGHTS)}); give the file that its latents belong to as --weights"
+        )
+    return found[0]

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-_COLOURS: Final = ("#2a7f9e", "#d1495b", "#e8b04a", "#5b8c5a", "#7d5ba6", "#7b8794")
+_COLOURS: Final = (
+    *("#2a7f9e", "#d1495b", "#e8b04a", "#5b8c5a", "#7d5ba6", "#7b8794"),
+    *("#8cc7dc", "#eba3ac", "#8a6414", "#a9cfa8", "#c3aee0", "#3d4650"),
+)
 _WIDTH: Final = 10.0
 _MOST_COLUMNS: Final = 6
 _MOST_COUNTS: Final = 10
