@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ CPU = torch.device("cpu")
 def library() -> NativeLibrary:
     found = native_library(CPU, torch.float32)
     if found is None:
-        pytest.skip("no C compiler here, or no BLAS to be found in PyTorch")
+        pytest.skip("no C compiler here")
     return found
 
 
@@ -51,10 +50,9 @@ def test_phases_without_an_answer_are_nan_and_absurd_ones_stay_bounded(library: 
     assert (sine[3:].abs() <= 1.001).all() and (cosine[3:].abs() <= 1.001).all()
 
 
-def everything(layers: Layers, *, shared_points: bool, shared_offsets: bool, known: bool) -> list[Tensor]:
-    """What each pass gives, all of them on the same numbers. 70 points: sums over points are added up in blocks of 32."""
-    batch, points, width, count = 3, 70, 19, 4
-    first = layers.first_shifted
+def everything(layers: Layers, *, points: int, shared_points: bool, shared_offsets: bool, known: bool) -> list[Tensor]:
+    """What each pass gives, all of them on the same numbers."""
+    batch, first, count, width = 3, layers.first_shifted, len(layers.weights), len(layers.weights[0])
     coordinates = array(1 if shared_points else batch, points, 2, seed=1)
     rows = 1 if shared_offsets else batch
     offsets = [array(rows if k >= first else 1, 1, width, seed=10 + k) for k in range(count)]
@@ -71,22 +69,32 @@ def everything(layers: Layers, *, shared_points: bool, shared_offsets: bool, kno
     return [*last, *top.products, *ascent.states, *ascent.cosines, *kept, *moves, totals, *sums]
 
 
+@pytest.mark.parametrize(("width", "points"), [(19, 70), (75, 190)])  # less than a tile of a product; several, and parts of one
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("shared_offsets", [True, False])
 @pytest.mark.parametrize("shared_points", [True, False])
 @pytest.mark.parametrize("first_shifted", [0, 1])
 @pytest.mark.parametrize("residual", [True, False])
 def test_every_pass_is_that_of_pytorch(
-    library: NativeLibrary, residual: bool, first_shifted: int, shared_points: bool, shared_offsets: bool, known: bool
+    library: NativeLibrary,
+    residual: bool,
+    first_shifted: int,
+    shared_points: bool,
+    shared_offsets: bool,
+    known: bool,
+    width: int,
+    points: int,
 ) -> None:
-    weights = [array(19, inputs, seed=30 + k, scale=0.3) for k, inputs in enumerate((2, 19, 19, 19))]
+    weights = [array(width, inputs, seed=30 + k, scale=1.3 / inputs**0.5) for k, inputs in enumerate((2, width, width, width))]
     native_ones = NativeLayers(weights, residual=residual, first_shifted=first_shifted, library=library)
     torch_ones = TorchLayers(weights, residual=residual, first_shifted=first_shifted)
     got, expected = (
-        everything(layers, shared_points=shared_points, shared_offsets=shared_offsets, known=known) for layers in (native_ones, torch_ones)
+        everything(layers, points=points, shared_points=shared_points, shared_offsets=shared_offsets, known=known)
+        for layers in (native_ones, torch_ones)
     )
     for mine, theirs in zip(got, expected, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+        assert mine.shape == theirs.shape
+        assert (mine - theirs).norm() < 2e-6 * theirs.norm()  # an entry that is wrong alone makes it 1e-3
 
 
 def test_they_are_chosen_for_float32_on_the_cpu_only(library: NativeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,11 +119,6 @@ def test_without_a_compiler_pytorch_does_it(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(native.shutil, "which", lambda name: found)
     assert load_library.__wrapped__() is None
     assert not list(tmp_path.rglob("*.so"))
-
-
-def test_without_a_blas_pytorch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "_BLAS", (Path("no-such-library.so"), Path(ctypes.util.find_library("m") or "libm.so.6")))
-    assert load_library.__wrapped__() is None
 
 
 def test_they_are_compiled_once(library: NativeLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

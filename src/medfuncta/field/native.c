@@ -3,22 +3,17 @@
  * An array is [batch, points, width] with the last axis contiguous; a stride of 0 repeats what signals, or points, share. Sums over points are
  * totals [batch, layers, width]. What is written is contiguous, and may lie where an input of the same shape does. NaN stays NaN.
  */
+#include "native_products.h"
+
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
 
 enum { ROWS_OF_A_SUM = 32 }; /* added to each other before they are added to the total: less rounding than one by one */
 
-/* Single-precision matrix product of the BLAS standard; matrices by columns. Its numbers are of 32 or of 64 bits: on a little-endian machine one
- * of 64 bits, which is at hand, is read right as either. */
-typedef void Sgemm(const char *, const char *, const int64_t *, const int64_t *, const int64_t *, const float *, const float *, const int64_t *,
-                   const float *, const int64_t *, const float *, float *, const int64_t *);
-
 typedef struct {
-    Sgemm *sgemm;
-    const float *const *weights; /* of each layer, [width, inputs]; all but the first read `width` numbers */
+    const float *const *rising;  /* W^T of each layer, [inputs, width], in panels */
+    const float *const *lowering; /* W, [width, inputs], in panels */
     int64_t layers, inputs, width, first_shifted, residual;
-} Field;
+} Field; /* all layers but the first read `width` numbers */
 
 typedef struct {
     int64_t batch, points, width;
@@ -141,23 +136,19 @@ static void adjoint(Shape shape, View tangent, View cosine, View descent, View p
     }
 }
 
-/* -- matrix products: of a layer, for all rows of its input ------------------------------------------------------------------------------- */
+/* -- matrix products of a layer, for all rows of its input -------------------------------------------------------------------------------- */
 
 static int64_t inputs_of(const Field *f, int64_t k) { return k ? f->width : f->inputs; }
 static int adds_what_it_reads(const Field *f, int64_t k) { return f->residual && k > 0; }
 
 /* outputs = inputs W^T */
 static void raise_rows(const Field *f, int64_t k, int64_t rows, const float *inputs, float *outputs) {
-    int64_t m = f->width, n = rows, depth = inputs_of(f, k);
-    float one = 1, zero = 0;
-    f->sgemm("T", "N", &m, &n, &depth, &one, f->weights[k], &depth, inputs, &depth, &zero, outputs, &m);
+    times_panels(rows, inputs_of(f, k), f->width, inputs, f->rising[k], 0, outputs);
 }
 
 /* descent = slopes W, added to what is there in a residual layer */
 static void lower_rows(const Field *f, int64_t k, int64_t rows, const float *slopes, float *descent) {
-    int64_t m = inputs_of(f, k), n = rows, depth = f->width;
-    float one = 1, kept = adds_what_it_reads(f, k) ? 1 : 0;
-    f->sgemm("N", "N", &m, &n, &depth, &one, f->weights[k], &m, slopes, &depth, &kept, descent, &m);
+    times_panels(rows, f->width, inputs_of(f, k), slopes, f->lowering[k], adds_what_it_reads(f, k), descent);
 }
 
 /* sum += slopes^T inputs. Inputs that signals share meet the sum of their slopes, which is written over those of the first. */
@@ -166,9 +157,7 @@ static void add_product(const Field *f, int64_t k, int64_t batch, int64_t points
     if (shared)
         for (int64_t b = 1; b < batch; b++)
             for (int64_t j = 0; j < row; j++) slopes[j] += slopes[b * row + j];
-    int64_t m = inputs_of(f, k), n = f->width, depth = shared ? points : batch * points;
-    float one = 1;
-    f->sgemm("N", "T", &m, &n, &depth, &one, inputs, &m, slopes, &n, &one, sum, &m);
+    add_transposed_times(shared ? points : batch * points, f->width, inputs_of(f, k), slopes, inputs, sum);
 }
 
 /* -- all layers --------------------------------------------------------------------------------------------------------------------------- */

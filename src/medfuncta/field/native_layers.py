@@ -42,13 +42,14 @@ class NativeLayers(Layers):
     """
 
     def __init__(self, weights: Sequence[Tensor], *, residual: bool, first_shifted: int, library: NativeLibrary) -> None:
-        super().__init__([weight.contiguous() for weight in weights], residual=residual, first_shifted=first_shifted)
+        super().__init__(weights, residual=residual, first_shifted=first_shifted)
         self._library = library
-        self._width, inputs = self.weights[0].shape
+        self._width, inputs = weights[0].shape
         self._room = _Room(self._width)
-        self._pointers = _pointers(self.weights)
-        address = ctypes.addressof(self._pointers)
-        self._field = NativeField(library.sgemm, address, len(self.weights), inputs, self._width, first_shifted, residual)
+        self._panels = [library.panels(weight.T) for weight in weights], [library.panels(weight) for weight in weights]
+        self._pointers = [_pointers(panels) for panels in self._panels]
+        addresses = map(ctypes.addressof, self._pointers)
+        self._field = NativeField(*addresses, len(weights), inputs, self._width, first_shifted, residual)
 
     def rise(
         self,
