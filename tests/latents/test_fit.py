@@ -47,7 +47,7 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
     take: Callable[..., InnerGradient] = SirenObjective.inner_gradient
 
-    def counted(self: SirenObjective, latents: torch.Tensor, points: Points, *, keep: bool = False) -> InnerGradient:
+    def counted(self: SirenObjective, latents: torch.Tensor, points: Points, *, keep: int = 0) -> InnerGradient:
         calls.append(points.batch)
         return take(self, latents, points, keep=keep)
 

@@ -56,7 +56,7 @@ def test_unknowns_are_the_fewer_of_latent_entries_and_shifts() -> None:
 def test_a_change_of_shifts_is_met_by_the_smallest_latent() -> None:
     objective = SirenObjective(make_field(FIELDS["large latent"]))
     change = torch.randn(2, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert_close(FieldLeastSquares(objective).to_latents(change), change @ torch.linalg.pinv(objective.shift_map).T)
+    assert_close(FieldLeastSquares(objective).to_latents(change), change @ torch.linalg.pinv(objective.shift_maps.matrix()).T)
 
 
 def test_chunks_change_nothing(config: FieldConfig, monkeypatch: pytest.MonkeyPatch) -> None:

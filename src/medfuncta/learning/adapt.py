@@ -50,12 +50,14 @@ def adapt(
     Args:
         latents: phi_0, not changed.
         context: The points that step t sees.
-        keep: Of how many of the last steps to keep activations, for the meta-gradient.
+        keep: Of how many points a signal to keep activations for the meta-gradient, those of the last steps first.
     """
     path = []
     velocity = None
     for step in range(steps):
-        result: InnerGradient = objective.inner_gradient(latents, context(step), keep=step >= steps - keep)
+        points = context(step)
+        later = (steps - 1 - step) * points.count
+        result: InnerGradient = objective.inner_gradient(latents, points, keep=max(0, keep - later))
         path.append(InnerStep(latents, result.losses, result.tape))
         velocity = result.gradient if velocity is None else inner.momentum * velocity + result.gradient
         latents = latents - inner.step_size * velocity

@@ -92,9 +92,10 @@ class FieldLeastSquares(LeastSquares):
 
     def __init__(self, objective: SirenObjective) -> None:
         self._objective = objective
-        shifts, latent = objective.shift_map.shape
-        self._to_shifts = None if shifts <= latent else objective.shift_map
-        self._to_latents = _right_inverse(objective.shift_map) if shifts <= latent else None
+        shifts, latent = objective.shift_maps.shape
+        shift_map = objective.shift_maps.matrix()
+        self._to_shifts = None if shifts <= latent else shift_map
+        self._to_latents = _right_inverse(shift_map) if shifts <= latent else None
         self.unknowns = min(shifts, latent)
         self.group = max(1, min(_MOST_SIGNALS, _MATRICES // self.unknowns**2))
         """Signals that are worth having under way at once."""

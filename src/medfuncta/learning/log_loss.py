@@ -34,7 +34,7 @@ class LogLoss(Objective[Sums]):
     def losses(self, latents: Latents, points: Points) -> Losses:
         return self._objective.losses(latents, points)
 
-    def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
+    def inner_gradient(self, latents: Latents, points: Points, *, keep: int = 0) -> InnerGradient:
         return self._objective.inner_gradient(latents, points, keep=keep)
 
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: Sums) -> tuple[Losses, Latents]:

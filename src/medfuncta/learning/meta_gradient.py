@@ -121,19 +121,17 @@ def _there_and_back(
 
 
 def _plan(objective: Objective[Any], targets: Points, contexts: Sequence[ContextIndex], memory: int, workers: int) -> tuple[int, int]:
-    """Into how many groups the signals go, the same number for each worker, and of how many inner steps activations are kept.
-
-    These are the last steps, which are needed first.
-    """
+    """Into how many groups the signals go, the same number for each worker, and of how many points a signal activations are kept, those
+    of all inner steps together."""
     batch = targets.batch
-    sizes = [objective.tape_bytes(targets.count if index is None else index.shape[1]) for index in contexts]
-    if not sizes or any(size is None for size in sizes):
+    points = sum(targets.count if index is None else index.shape[1] for index in contexts)
+    size = objective.tape_bytes(points)
+    if not size:
         return workers, 0
-    largest = max(size or 0 for size in sizes)
-    whole = memory // (largest * len(sizes))
-    if whole >= 1:
-        return workers * -(-batch // (workers * min(batch, whole))), len(sizes)
-    return workers * -(-batch // workers), memory // largest
+    signals = min(batch, memory // size)
+    if signals >= 1:
+        return workers * -(-batch // (workers * signals)), points
+    return workers * -(-batch // workers), memory * points // size
 
 
 def _spans(batch: int, groups: int) -> list[tuple[int, int]]:

@@ -49,8 +49,8 @@ class Objective(ABC, Generic[Sums]):
         """L of each signal."""
 
     @abstractmethod
-    def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
-        """L and dL/dphi of each signal; with ``keep``, activations for :meth:`directional` too."""
+    def inner_gradient(self, latents: Latents, points: Points, *, keep: int = 0) -> InnerGradient:
+        """L and dL/dphi of each signal; activations of at most ``keep`` points a signal are kept for :meth:`directional`."""
 
     @abstractmethod
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: Sums) -> tuple[Losses, Latents]:
@@ -106,7 +106,7 @@ class FunctionalObjective(Objective[dict[str, Tensor]]):
     def losses(self, latents: Latents, points: Points) -> Losses:
         return _total(self._losses(self._parameters, latents, chunk) for chunk in points.chunks(self._chunk))
 
-    def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
+    def inner_gradient(self, latents: Latents, points: Points, *, keep: int = 0) -> InnerGradient:
         del keep
         parameters = self._parameters
         derivative = grad(self._loss_sum, argnums=1, has_aux=True)

@@ -44,8 +44,9 @@ class SharedPoints(Objective[list[Sums]]):
     def losses(self, latents: Latents, points: Points) -> Losses:
         return _sum(self._on_parts(points, lambda part, _: self._objective.losses(latents, part)))
 
-    def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
-        parts = self._on_parts(points, lambda part, _: self._objective.inner_gradient(latents, part, keep=keep))
+    def inner_gradient(self, latents: Latents, points: Points, *, keep: int = 0) -> InnerGradient:
+        of_part = keep // self._cores
+        parts = self._on_parts(points, lambda part, _: self._objective.inner_gradient(latents, part, keep=of_part))
         return InnerGradient(_sum([part.losses for part in parts]), _sum([part.gradient for part in parts]), [part.tape for part in parts])
 
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: list[Sums]) -> tuple[Losses, Latents]:

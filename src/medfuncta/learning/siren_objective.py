@@ -27,6 +27,7 @@ from medfuncta.field.native_layers import native_layers
 from medfuncta.field.omega import omegas
 from medfuncta.field.passes import Bfloat16Products, Passes
 from medfuncta.learning.objective import InnerGradient, Objective
+from medfuncta.learning.shift_maps import ShiftMaps
 from medfuncta.learning.sweep import Kept, SirenSums, Sweep, Tape
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
@@ -74,8 +75,7 @@ class SirenObjective(Objective[SirenSums]):
             products=Bfloat16Products() if autocast else None,
         )
         self._biases = torch.stack([w * (layer.linear.bias + (0 if layer.shift is None else layer.shift.bias)) for w, layer in layers])
-        self.shift_map = torch.cat([w * layer.shift.weight for w, layer in layers if layer.shift is not None])
-        """dt/dphi of all shifted layers, ``[all shifts, latent]``."""
+        self.shift_maps = ShiftMaps(field.siren_layers)
         self._last_weight = field.last.weight.detach()
         self._last_bias = field.last.bias.detach() + config.output_offset
         self._names = [name for name, _ in field.named_parameters()]
@@ -89,19 +89,19 @@ class SirenObjective(Objective[SirenSums]):
         return torch.stack([self._compare(ascent, chunk)[1] for ascent, chunk in ascents]).sum(0)
 
     @torch.no_grad()
-    def inner_gradient(self, latents: Latents, points: Points, *, keep: bool = False) -> InnerGradient:
+    def inner_gradient(self, latents: Latents, points: Points, *, keep: int = 0) -> InnerGradient:
         offsets = self._offsets(latents)
         losses, gradient = points.weights.new_zeros(points.batch), self._new_gradient(points)
-        kept = []
+        tape = Tape(offsets, gradient)
         for chunk in self._chunks(points):
-            ascent = self._layers.rise(chunk.coordinates, offsets, keep_products=keep)
+            keep -= chunk.count
+            ascent = self._layers.rise(chunk.coordinates, offsets, keep_products=keep >= 0)
             error, loss = self._compare(ascent, chunk)
-            descents = self._layers.descend(ascent, error @ self._last_weight, gradient, keep=keep)
+            descents = self._layers.descend(ascent, error @ self._last_weight, gradient, keep=keep >= 0)
             losses += loss
-            if keep:
-                kept.append(Kept(ascent.products, descents, error))
-        tape = Tape(offsets, kept, gradient if keep else None)
-        return InnerGradient(losses, self._of_shifts(gradient) @ self.shift_map, tape)
+            if keep >= 0:
+                tape.chunks.append(Kept(ascent.products, descents, error))
+        return InnerGradient(losses, self.shift_maps.to_latents(self._of_shifts(gradient)), tape)
 
     @torch.no_grad()
     def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: SirenSums) -> tuple[Losses, Latents]:
@@ -118,13 +118,12 @@ class SirenObjective(Objective[SirenSums]):
 
     @torch.no_grad()
     def directional(self, latents: Latents, tangent: Latents, points: Points, sums: SirenSums, tape: Tape | None = None) -> Latents:
-        moves = (tangent @ self.shift_map.T).unflatten(1, (-1, 1, self._config.width)).unbind(1)  # t. of each shifted layer
-        adjoint = self._new_gradient(points)
-        tape = tape or Tape(self._offsets(latents))
-        gradient = self._new_gradient(points) if tape.gradient is None else tape.gradient
+        moves = self.shift_maps.shifts(tangent).unflatten(1, (-1, 1, self._config.width)).unbind(1)  # t. of each shifted layer
+        adjoint, gradient = self._new_gradient(points), self._new_gradient(points)
+        tape = tape or Tape(self._offsets(latents), gradient)
         for chunk, kept in zip_longest(self._chunks(points), tape.chunks):
             self._tangent(self._sweep(chunk, tape.offsets, gradient, kept), chunk, moves, adjoint, sums)
-        sums.add_factors(self._of_shifts(gradient), tangent)
+        sums.add_factors(self._of_shifts(tape.gradient), tangent)
         return self._to_latents(adjoint, latents, sums)
 
     @torch.no_grad()
@@ -137,7 +136,7 @@ class SirenObjective(Objective[SirenSums]):
         ascent = self._layers.rise(points.coordinates, self._offsets(latents))
         root = (self._loss_scale * points.weights).sqrt().unsqueeze(-1)
         residuals = self._differences(ascent.states[-1], points) * root
-        jacobian = points.weights.new_empty(points.batch, points.count, len(self.shift_map))
+        jacobian = points.weights.new_empty(points.batch, points.count, self.shift_maps.shape[0])
         for channel, row in enumerate(self._last_weight):
             self._layers.slopes(ascent.cosines, root * row, jacobian)
             yield residuals[..., channel], jacobian
@@ -172,7 +171,7 @@ class SirenObjective(Objective[SirenSums]):
         """t of each layer, ``[batch, 1, width]``; ``[1, 1, width]`` where it is the same for all signals."""
         rows = latents[:1] if latents.stride(0) == 0 else latents
         unshifted = [self._biases[:1].unsqueeze(1)] * self._first_shifted
-        shifts = torch.addmm(self._biases[self._first_shifted :].flatten(), rows, self.shift_map.T)
+        shifts = self.shift_maps.shifts(rows).add_(self._biases[self._first_shifted :].flatten())
         return [*unshifted, *shifts.unflatten(1, (-1, 1, self._config.width)).unbind(1)]
 
     def _new_gradient(self, points: Points) -> Tensor:
@@ -188,7 +187,7 @@ class SirenObjective(Objective[SirenSums]):
         of_shifts = self._of_shifts(gradient)
         sums.biases += gradient.sum(0)
         sums.add_factors(of_shifts, latents)
-        return of_shifts @ self.shift_map
+        return self.shift_maps.to_latents(of_shifts)
 
     # -- passes over one chunk ----------------------------------------------------------------------------------------------------
 

@@ -30,11 +30,11 @@ class Kept:
 
 @dataclass(eq=False)
 class Tape:
-    """Of one inner step t of each layer and, when it was to be kept, all chunks and dL/dt."""
+    """Of one inner step t of each layer, dL/dt, and the first chunks, as many as were to be kept."""
 
     offsets: list[Tensor]
+    gradient: Tensor  # [batch, layers, width]
     chunks: list[Kept] = field(default_factory=list)
-    gradient: Tensor | None = None
 
 
 @dataclass(eq=False)
