@@ -63,10 +63,12 @@ def everything(layers: Layers, *, points: int, shared_points: bool, shared_offse
     totals, sums = torch.ones(3, batch, count, width), [torch.ones_like(weight) for weight in layers.weights]
     kept = layers.descend(ascent, array(batch, points, width, seed=2), totals[0], keep=True)
     layers.descend(ascent, array(batch, points, width, seed=3), totals[1], sums=sums)
+    slopes = torch.empty(batch, points, (count - first) * width)
+    layers.slopes(ascent.cosines, array(batch, points, width, seed=5), slopes)
     tangent = layers.tangent_rise(ascent.cosines, [array(batch, 1, width, seed=20 + k) for k in range(first, count)])
     moves = [move.clone() for move in tangent.moves]
     layers.tangent_descend(ascent, kept, tangent, array(batch, points, width, seed=4), totals[2], sums)
-    return [*last, *top.products, *ascent.states, *ascent.cosines, *kept, *moves, totals, *sums]
+    return [*last, *top.products, *ascent.states, *ascent.cosines, *kept, *moves, slopes, totals, *sums]
 
 
 @pytest.mark.parametrize(("width", "points"), [(19, 70), (75, 190)])  # less than a tile of a product; several, and parts of one

@@ -40,14 +40,12 @@ class Layers(ABC):
         weights: W of each layer, ``[width, inputs]``.
         residual: Layers after the first add what they read.
         first_shifted: The first layer that a latent shifts.
-        products: How PyTorch does matrix products.
     """
 
-    def __init__(self, weights: Sequence[Tensor], *, residual: bool, first_shifted: int, products: Products | None = None) -> None:
+    def __init__(self, weights: Sequence[Tensor], *, residual: bool, first_shifted: int) -> None:
         self.weights = list(weights)
         self.first_shifted = first_shifted
         self._all_residual = residual
-        self._products = products or Products()
 
     def residual(self, k: int) -> bool:
         """Whether layer ``k`` adds what it reads."""
@@ -109,20 +107,12 @@ class Layers(ABC):
             descents: d of the shifted layers, which ``descend`` kept.
         """
 
+    @abstractmethod
     def slopes(self, cosines: Sequence[Tensor], descent: Tensor, out: Tensor) -> None:
-        """e of all shifted layers at every point, side by side, ``[batch, points, all shifts]``; writes over ``descent``."""
-        of_layers = out.split(descent.shape[2], dim=-1)
-        for k in reversed(range(self.first_shifted, len(self.weights))):
-            slope = torch.mul(descent, cosines[k], out=of_layers[k - self.first_shifted])
-            if k > self.first_shifted:
-                descent = self._lower(slope, descent, k)
+        """e of all shifted layers at every point, side by side, into ``out``, ``[batch, points, all shifts]``.
 
-    def _lower(self, slope: Tensor, descent: Tensor, k: int) -> Tensor:
-        """W^T e of layer ``k`` for every point, added to what comes down the residual path, ``descent``, in place."""
-        if not self.residual(k):
-            return self._products.times(slope, self.weights[k])
-        self._products.add_times(descent.flatten(0, 1), slope.flatten(0, 1), self.weights[k])
-        return descent
+        Writes over ``descent``, d of the last layer.
+        """
 
 
 class TorchLayers(Layers):
@@ -130,6 +120,7 @@ class TorchLayers(Layers):
 
     Args:
         passes: How elementwise passes are done.
+        products: How matrix products are done.
     """
 
     def __init__(
@@ -141,8 +132,9 @@ class TorchLayers(Layers):
         passes: Passes | None = None,
         products: Products | None = None,
     ) -> None:
-        super().__init__(weights, residual=residual, first_shifted=first_shifted, products=products)
+        super().__init__(weights, residual=residual, first_shifted=first_shifted)
         self._passes = passes or EagerPasses()
+        self._products = products or Products()
 
     def rise(
         self,
@@ -219,6 +211,20 @@ class TorchLayers(Layers):
             self._add_product(sums[k], adjoint, ascent.states[k])
             if k > 0:
                 descent = self._lower(adjoint, descent, k)
+
+    def slopes(self, cosines: Sequence[Tensor], descent: Tensor, out: Tensor) -> None:
+        of_layers = out.split(descent.shape[2], dim=-1)
+        for k in reversed(range(self.first_shifted, len(self.weights))):
+            slope = torch.mul(descent, cosines[k], out=of_layers[k - self.first_shifted])
+            if k > self.first_shifted:
+                descent = self._lower(slope, descent, k)
+
+    def _lower(self, slope: Tensor, descent: Tensor, k: int) -> Tensor:
+        """W^T e of layer ``k`` for every point, added to what comes down the residual path, ``descent``, in place."""
+        if not self.residual(k):
+            return self._products.times(slope, self.weights[k])
+        self._products.add_times(descent.flatten(0, 1), slope.flatten(0, 1), self.weights[k])
+        return descent
 
     def _add_product(self, total: Tensor, left: Tensor, right: Tensor) -> None:
         """``total += sum over signals and points of left right^T``; what signals share on the right is not repeated."""

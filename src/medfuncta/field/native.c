@@ -143,12 +143,12 @@ static int adds_what_it_reads(const Field *f, int64_t k) { return f->residual &&
 
 /* outputs = inputs W^T */
 static void raise_rows(const Field *f, int64_t k, int64_t rows, const float *inputs, float *outputs) {
-    times_panels(rows, inputs_of(f, k), f->width, inputs, f->rising[k], 0, outputs);
+    times_panels(rows, inputs_of(f, k), f->width, inputs, inputs_of(f, k), f->rising[k], 0, outputs);
 }
 
-/* descent = slopes W, added to what is there in a residual layer */
-static void lower_rows(const Field *f, int64_t k, int64_t rows, const float *slopes, float *descent) {
-    times_panels(rows, f->width, inputs_of(f, k), slopes, f->lowering[k], adds_what_it_reads(f, k), descent);
+/* descent = slopes W, added to what is there in a residual layer; the slopes' next row is this far */
+static void lower_rows(const Field *f, int64_t k, int64_t rows, const float *slopes, int64_t next, float *descent) {
+    times_panels(rows, f->width, inputs_of(f, k), slopes, next, f->lowering[k], adds_what_it_reads(f, k), descent);
 }
 
 /* sum += slopes^T inputs. Inputs that signals share meet the sum of their slopes, which is written over those of the first. */
@@ -190,9 +190,25 @@ void descend(const Field *f, int64_t lowest, int64_t batch, int64_t points, cons
         if (k > lowest) {
             if (adds_what_it_reads(f, k) && descents[k - 1] != descents[k])
                 memcpy(descents[k - 1], descents[k], sizeof(float) * (size_t)(batch * points * f->width));
-            lower_rows(f, k, batch * points, slopes, descents[k - 1]);
+            lower_rows(f, k, batch * points, slopes, f->width, descents[k - 1]);
         }
         if (sums) add_product(f, k, batch, points, slopes, states[k], counts[k] < batch, sums[k]);
+    }
+}
+
+/* e of the shifted layers side by side, [batch, points, all shifts], from descent, d of the last layer, which is written over. */
+void all_slopes(const Field *f, int64_t batch, int64_t points, const int64_t *counts, float *const *cosines, float *descent, float *slopes) {
+    Shape shape = {batch, points, f->width};
+    int64_t shifts = (f->layers - f->first_shifted) * f->width;
+    for (int64_t k = f->layers - 1; k >= f->first_shifted; k--) {
+        View down = on_points(shape, descent, batch), cosine = on_points(shape, cosines[k], counts[k + 1]);
+        float *of_layer = slopes + (k - f->first_shifted) * f->width;
+        FOR_EACH_ROW {
+            const float *d = ROW(down), *c = ROW(cosine);
+            float *row = of_layer + (b * points + i) * shifts;
+            FOR_EACH_NUMBER row[j] = d[j] * c[j];
+        }
+        if (k > f->first_shifted) lower_rows(f, k, batch * points, of_layer, shifts, descent);
     }
 }
 
@@ -237,7 +253,7 @@ void tangent_descend(const Field *f, int64_t batch, int64_t points, const int64_
             adjoint(shape, t, cosine, descent, phase, above, below, adjoints, slopes, layer_totals, totals_signal);
             if (i > 0) add_product(f, k, batch, points, slopes, moves[i - 1], 0, sums[k]);
         }
-        if (k > 0) lower_rows(f, k, batch * points, adjoints, tangent);
+        if (k > 0) lower_rows(f, k, batch * points, adjoints, f->width, tangent);
         add_product(f, k, batch, points, adjoints, states[k], counts[k] < batch, sums[k]);
     }
 }

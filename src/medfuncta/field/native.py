@@ -94,6 +94,7 @@ class NativeLibrary:
         field, number, arrays = ctypes.POINTER(NativeField), ctypes.c_int64, ctypes.c_void_p
         self.rise = _function(library.rise, field, number, *[arrays] * 3, number, *[arrays] * 3)
         self.descend = _function(library.descend, field, *[number] * 3, *[arrays] * 7)
+        self.all_slopes = _function(library.all_slopes, field, *[number] * 2, *[arrays] * 4)
         self.tangent_rise = _function(library.tangent_rise, field, *[number] * 2, *[arrays] * 6)
         self.tangent_descend = _function(library.tangent_descend, field, *[number] * 2, *[arrays] * 10)
         self._size_of_panels = _function(library.size_of_panels, number, number, result=number)

@@ -146,6 +146,11 @@ class NativeLayers(Layers):
             _pointers(sums),
         )
 
+    def slopes(self, cosines: Sequence[Tensor], descent: Tensor, out: Tensor) -> None:
+        batch, points, _ = descent.shape
+        counts = _counts(cosines[:1], cosines)
+        self._library.all_slopes(self._field, batch, points, counts, _pointers(cosines), descent.data_ptr(), out.data_ptr())
+
     def _arrays(self, name: str, counts: Sequence[int], points: int, *, keep: bool = False) -> list[Tensor]:
         """Arrays ``[count, points, width]``: new ones, all in one block, to ``keep``; else in this thread's room."""
         if not keep:

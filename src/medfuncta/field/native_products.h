@@ -84,13 +84,13 @@ void pack(int64_t depth, int64_t columns, const float *matrix, int64_t row, int6
             for (int64_t j = first; j < first + PANEL; j++) *panels++ = j < columns ? matrix[k * row + j * column] : 0;
 }
 
-/* out = left right of contiguous left [rows, depth] and a right [depth, columns] in panels; added to what is there if `add`. */
-static void times_panels(int64_t rows, int64_t depth, int64_t columns, const float *left, const float *panels, int add, float *out) {
+/* out = left right of left [rows, depth], whose next row is this far, and a right [depth, columns] in panels; added to what is there if `add`. */
+static void times_panels(int64_t rows, int64_t depth, int64_t columns, const float *left, int64_t next, const float *panels, int add, float *out) {
     for (int64_t block = 0; block < rows; block += BLOCK_ROWS) {
         int64_t end = at_most(rows, block + BLOCK_ROWS);
         for (int64_t j = 0; j < columns; j += PANEL)
             for (int64_t i = block; i < end; i += ROWS)
-                tile(end - i, columns - j, depth, (Left){left + i * depth, depth, 1}, panels + j * depth, PANEL, add, out + i * columns + j, columns);
+                tile(end - i, columns - j, depth, (Left){left + i * next, next, 1}, panels + j * depth, PANEL, add, out + i * columns + j, columns);
     }
 }
 
