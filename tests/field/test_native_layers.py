@@ -123,6 +123,14 @@ def test_without_a_compiler_pytorch_does_it(tmp_path: Path, monkeypatch: pytest.
     assert not list(tmp_path.rglob("*.so"))
 
 
+@pytest.mark.parametrize(("platform", "machine"), [("linux", "x86_64"), ("darwin", "arm64")])
+def test_where_c_would_not_be_faster_pytorch_does_it(monkeypatch: pytest.MonkeyPatch, platform: str, machine: str) -> None:
+    monkeypatch.setattr(native.torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    monkeypatch.setattr(native.sys, "platform", platform)
+    monkeypatch.setattr(native.platform, "machine", lambda: machine)
+    assert load_library.__wrapped__() is None
+
+
 def test_they_are_compiled_once(library: NativeLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del library
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -10,10 +10,8 @@
 enum { LANES = 16, ROWS = 8 };
 #elif defined(__AVX__)
 enum { LANES = 8, ROWS = 6 }; /* of 16 registers */
-#elif defined(__aarch64__)
-enum { LANES = 4, ROWS = 8 };
 #else
-enum { LANES = 4, ROWS = 6 };
+enum { LANES = 4, ROWS = 8 };
 #endif
 enum {
     VECTORS = 2,
