@@ -1,7 +1,7 @@
-"""The floor: the matrix products of the hidden layers and nothing else, at the full rate of this machine.
+"""The floor: the matrix products of the hidden layers and nothing else, at the full rate of PyTorch's products on this machine.
 
-A step cannot be faster than its products. Those of the first and last layer and of the shift maps are left out, and the operands stay
-in cache, so the floor is a little lower than what an implementation could reach.
+Those of the first and last layer and of the shift maps are left out, and the operands stay in cache, so the floor is a little lower than
+what an implementation with PyTorch's products could reach. Our own may be faster than PyTorch's, which pack both operands each time.
 """
 
 from __future__ import annotations
