@@ -95,7 +95,7 @@ def test_every_pass_is_that_of_pytorch(
         for layers in (native_ones, torch_ones)
     )
     for mine, theirs in zip(got, expected, strict=True):
-        assert mine.shape == theirs.shape
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4 * points / 70)  # sums over more points round more
         assert (mine - theirs).norm() < 2e-6 * theirs.norm()  # an entry that is wrong alone makes it 1e-3
 
 
