@@ -36,7 +36,8 @@ _CHUNK = 2**17  # numbers of an activation processed at a time, all signals of a
 
 
 class SirenObjective(Objective[SirenSums]):
-    """A :class:`LatentField`'s loss with hand-written derivatives. Takes a copy of the weights: make a new one after they change.
+    """A :class:`LatentField`'s loss with hand-written derivatives. Copies some weights and reads others in place: make a new one after
+    they change.
 
     Args:
         field: The shared network.
