@@ -99,6 +99,14 @@ def test_every_pass_is_that_of_pytorch(
         assert (mine - theirs).norm() < 2e-6 * theirs.norm()  # an entry that is wrong alone makes it 1e-3
 
 
+@pytest.mark.parametrize("inputs", [512, 513, 1200])
+def test_products_over_many_inputs_are_whole(library: NativeLibrary, inputs: int) -> None:
+    coordinates, weight = array(1, 45, inputs, seed=1), array(40, inputs, seed=2) / inputs**0.5  # both with a part of a tile left over
+    layers = NativeLayers([weight], residual=False, first_shifted=0, library=library)
+    product = layers.rise(coordinates, [torch.zeros(1, 1, 40)], keep_products=True).products[0]
+    torch.testing.assert_close(product.double(), coordinates.double() @ weight.double().T, rtol=0, atol=5e-6)
+
+
 def test_they_are_chosen_for_float32_on_the_cpu_only(library: NativeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     assert native_library(CPU, torch.float32) is library
     assert native_library(CPU, torch.float64) is None

@@ -52,14 +52,17 @@ INLINE void full_tile(int64_t depth, Left left, const float *right, int64_t next
 /* The same of fewer rows and columns, at the edges: filled up with zeros. */
 static void part_of_tile(int64_t rows, int64_t columns, int64_t depth, Left left, const float *right, int64_t next, int add, float *out,
                          int64_t out_row) {
-    float lefts[depth * ROWS], rights[depth * PANEL], result[ROWS * PANEL];
-    memset(lefts, 0, sizeof lefts);
-    memset(rights, 0, sizeof rights);
-    for (int64_t k = 0; k < depth; k++) {
-        for (int64_t r = 0; r < rows; r++) lefts[k * ROWS + r] = left.data[r * left.row + k * left.column];
-        for (int64_t j = 0; j < columns; j++) rights[k * PANEL + j] = right[k * next + j];
+    float lefts[BLOCK_DEPTH * ROWS], rights[BLOCK_DEPTH * PANEL], result[ROWS * PANEL];
+    for (int64_t block = 0; block < depth; block += BLOCK_DEPTH) {
+        int64_t some = at_most(depth - block, BLOCK_DEPTH);
+        memset(lefts, 0, sizeof(float) * (size_t)(some * ROWS));
+        memset(rights, 0, sizeof(float) * (size_t)(some * PANEL));
+        for (int64_t k = 0; k < some; k++) {
+            for (int64_t r = 0; r < rows; r++) lefts[k * ROWS + r] = left.data[r * left.row + (block + k) * left.column];
+            for (int64_t j = 0; j < columns; j++) rights[k * PANEL + j] = right[(block + k) * next + j];
+        }
+        full_tile(some, (Left){lefts, 1, ROWS}, rights, PANEL, block > 0, result, PANEL);
     }
-    full_tile(depth, (Left){lefts, 1, ROWS}, rights, PANEL, 0, result, PANEL);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < columns; j++) out[r * out_row + j] = result[r * PANEL + j] + (add ? out[r * out_row + j] : 0);
 }
