@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from medfuncta.config import Config, FieldConfig
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.run import Run
-from medfuncta.latents.decode import decode, reconstruct
+from medfuncta.latents import decode as module
+from medfuncta.latents.decode import CHUNK, decode, reconstruct, reconstruct_all
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
@@ -27,13 +30,17 @@ def make_run(dim: int, channels: int = 1, omega: float = 20.0) -> Run:
 
 
 def make_latent() -> torch.Tensor:
-    return torch.randn(8, generator=torch.Generator().manual_seed(1))
+    return make_latents(1)[0]
 
 
-def make_header(domain: Domain, channels: int = 1) -> SignalHeader:
+def make_latents(count: int) -> torch.Tensor:
+    return torch.randn(count, 8, generator=torch.Generator().manual_seed(1))
+
+
+def make_header(domain: Domain, channels: int = 1, low: float = -1000) -> SignalHeader:
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = np.zeros((*shape, channels), np.float32)
-    return SignalHeader.of(Signal("a", values, domain, ValueRange(-1000, 400), "HU", label=1, dtype="int16"))
+    return SignalHeader.of(Signal("a", values, domain, ValueRange(low, 400), "HU", label=1, dtype="int16"))
 
 
 @pytest.mark.parametrize("dim", GRIDS)
@@ -53,6 +60,43 @@ def test_the_size_of_a_chunk_changes_nothing(chunk: int) -> None:
     np.testing.assert_allclose(decode(run.network, latent, VOLUME, chunk=chunk), decode(run.network, latent, VOLUME), atol=1e-6)
     mine, default = (reconstruct(run, latent, make_header(VOLUME), **options) for options in ({"chunk": chunk}, {}))
     np.testing.assert_allclose(mine.values, default.values, atol=1e-2)
+
+
+@pytest.mark.parametrize("domain", [*GRIDS.values(), Scatter(np.linspace(0, 1, 11)[:, None], (0.0,), (1.0,))])
+def test_many_latents_at_once_are_each_alone(domain: Domain) -> None:
+    run, latents = make_run(domain.dim, channels=2), make_latents(5)
+    alone = [decode(run.network, latent, domain) for latent in latents]
+    for several in (latents, latents.double()):
+        np.testing.assert_allclose(decode(run.network, several, domain), alone, atol=1e-6)
+    assert decode(run.network, latents[:1], domain).shape == (1, *alone[0].shape)
+
+
+def test_signals_of_any_grids_are_reconstructed_in_order_each_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medfuncta.latents.decode.CHUNK", 3 * VOLUME.points)  # no more than three at once
+    run, turned = make_run(3), replace(VOLUME, affine=np.eye(4))
+    domains = [VOLUME, *[replace(VOLUME) for _ in range(4)], turned, VOLUME, VOLUME.with_shape((3, 3, 3)), turned, turned]
+    headers = [make_header(domain, low=-1000 + 10 * index) for index, domain in enumerate(domains)]
+    latents = make_latents(len(domains))
+    for targets in (None, [VOLUME.with_shape((4, 4, 4)) if domain is not turned else turned for domain in domains]):
+        several = list(reconstruct_all(run, latents, headers, targets))
+        alone = [reconstruct(run, *each) for each in zip(latents, headers, targets or [None] * len(domains), strict=True)]
+        assert [signal.domain for signal in several] == [signal.domain for signal in alone]
+        for mine, one in zip(several, alone, strict=True):
+            np.testing.assert_allclose(mine.values, one.values, atol=1e-2)
+
+
+def test_small_signals_share_a_chunk_and_large_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    original = module.values_of
+
+    def counting(network: LatentField, latents: torch.Tensor, points: int) -> Any:
+        asked.append(len(latents))
+        return original(network, latents, points)
+
+    monkeypatch.setattr(module, "values_of", counting)
+    small, large = make_header(GRIDS[1]), make_header(Grid((CHUNK // 2 + 1,)))
+    list(reconstruct_all(make_run(1), make_latents(7), [small] * 4 + [large] * 2 + [small]))
+    assert asked == [4, 1, 1, 1]
 
 
 def test_memory_is_that_of_the_result_and_one_chunk() -> None:

@@ -134,10 +134,26 @@ def test_a_signal_is_decoded_by_its_id_on_any_grid(make_set: SetMaker) -> None:
     assert latent_set.decode("train-1", row.header.domain.with_shape((10, 8)), split="train").values.shape == (10, 8, 1)
 
 
+def test_all_signals_of_a_split_are_decoded_in_order(make_set: SetMaker) -> None:
+    latent_set = make_set(train=7, val=2)
+    decoded = list(latent_set.decode_all("train"))
+    assert [signal.id for signal in decoded] == latent_set.split("train").ids
+    for signal in decoded:
+        np.testing.assert_allclose(signal.values, latent_set.decode(signal.id).values, rtol=1e-5, atol=1e-3)
+
+
+def test_signals_are_decoded_on_the_device_that_was_asked_for(make_set: SetMaker) -> None:
+    latent_set = make_set(train=1)
+    for decode in (lambda: latent_set.decode("train-0", device="nowhere"), lambda: list(latent_set.decode_all("train", device="nowhere"))):
+        with pytest.raises(RuntimeError, match="nowhere"):
+            decode()
+
+
 def test_a_split_without_rows_has_empty_columns(make_set: SetMaker) -> None:
     latent_set = make_set(train=3)
     path = latent_set.folder / "data/train-00000-of-00001.parquet"
     pq.write_table(pq.read_table(path).slice(0, 0), path)
     split = LatentSet.open(latent_set.folder).split("train")
     assert len(split.ids) == len(split.labels) == len(split.psnr) == len(split.latents) == 0
+    assert list(LatentSet.open(latent_set.folder).decode_all("train")) == []
     assert split.find("train-0") is None

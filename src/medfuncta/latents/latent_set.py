@@ -19,7 +19,7 @@ from numpy import ndarray
 from medfuncta.config import FitConfig
 from medfuncta.errors import LatentSetError, suggest
 from medfuncta.field.run import Run
-from medfuncta.latents.decode import reconstruct
+from medfuncta.latents.decode import reconstruct, reconstruct_all
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.rows import LatentRow, Rows
 from medfuncta.latents.schema import schema_of
@@ -237,7 +237,16 @@ class LatentSet:
             LatentSetError: As :meth:`row`.
         """
         row = self.row(id, split)
-        return reconstruct(self.run, torch.from_numpy(row.latent), row.header, domain)
+        return reconstruct(self.run, torch.from_numpy(row.latent), row.header, domain, device=device)
+
+    def decode_all(self, split: str, *, device: torch.device | str | None = None) -> Iterator[Signal]:
+        """The signals of a split in order, each on its own samples and in physical units; small ones are decoded many at a time.
+
+        Raises:
+            LatentSetError: If there is no split of that name, or a shard is damaged.
+        """
+        for rows in self.split(split).batches():
+            yield from reconstruct_all(self.run, torch.from_numpy(rows.latents), rows.headers, device=device)
 
 
 def _nearest(id: str, splits: Sequence[Split]) -> str:

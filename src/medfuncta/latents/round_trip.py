@@ -8,7 +8,7 @@ import torch
 
 from medfuncta.config import FitConfig
 from medfuncta.field.run import Run
-from medfuncta.latents.decode import reconstruct
+from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.fit import fit_latents
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.signal import Signal
@@ -41,7 +41,7 @@ def round_trip(
     collected = SignalSet.collect(run.spec, signals)
     fit = fit_latents(run, collected, config, device=device)
     where = domains or [header.domain for header in collected.headers]
-    return [
-        reconstruct(run, latent, header, domain) if error.isfinite() else None
-        for header, latent, error, domain in zip(collected.headers, fit.latents, fit.errors, where, strict=True)
-    ]
+    finite = fit.errors.isfinite().nonzero().flatten().tolist()
+    decoded = reconstruct_all(run, fit.latents[finite], [collected.headers[i] for i in finite], [where[i] for i in finite])
+    found = dict(zip(finite, decoded, strict=True))
+    return [found.get(index) for index in range(len(signals))]

@@ -112,12 +112,13 @@ class Rows:
         """What the source said of each signal besides."""
         return [json.loads(text) for text in self.table["metadata"].to_pylist()]
 
-    def header(self, index: int) -> SignalHeader:
-        """The signal of one row without its values."""
-        return header_of(self.table.drop_columns(["latent"]).slice(index, 1).to_pylist()[0], self.info)
+    @property
+    def headers(self) -> list[SignalHeader]:
+        """The signals without their values."""
+        return [header_of(row, self.info) for row in self.table.drop_columns(["latent"]).to_pylist()]
 
     def row(self, index: int, split: str) -> LatentRow:
         """One row."""
         one = Rows(self.table.slice(index, 1), self.info)
-        header = one.header(0)
+        header = one.headers[0]
         return LatentRow(header.id, split, one.latents[0], header.label, float(one.psnr[0]), header)

@@ -11,7 +11,7 @@ import torch
 
 from medfuncta.errors import DataError
 from medfuncta.field.run import Run
-from medfuncta.latents.decode import reconstruct
+from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
@@ -225,7 +225,7 @@ def _codecs(signals: Sequence[Signal], examples: Sequence[np.ndarray]) -> list[C
 def _latent_point(run: Run, step: float, training: ArrayLatents, latents: Sequence[np.ndarray], pairs: Sequence[Pair]) -> RatePoint:
     codec = LatentCodec.learn(training, step)
     streams = [codec.encode(latent) for latent in latents]
-    psnrs = _psnrs(run, [codec.decode(stream) for stream in streams], pairs)
+    psnrs = _psnrs(run, np.stack([codec.decode(stream) for stream in streams]), pairs)
     signals = [signal for signal, _ in pairs]
     return _point(f"step {step:g} rms", map(len, streams), (), codec.shared_bytes + _network_bytes(run), psnrs, signals)
 
@@ -250,9 +250,9 @@ def _point(
     return RatePoint(setting, bits * sum(sizes), bits * sum(formats), shared, statistics.mean, exact)
 
 
-def _psnrs(run: Run, latents: Iterable[np.ndarray], pairs: Sequence[Pair]) -> list[float]:
+def _psnrs(run: Run, latents: ArrayLatents, pairs: Sequence[Pair]) -> list[float]:
     """Of the field's reconstructions, each on its signal's own grid."""
-    decoded = (reconstruct(run, torch.from_numpy(latent), header) for latent, (_, header) in zip(latents, pairs, strict=True))
+    decoded = reconstruct_all(run, torch.from_numpy(latents), [header for _, header in pairs])
     return [measure(signal, values).psnr for (signal, _), values in zip(pairs, decoded, strict=True)]
 
 
