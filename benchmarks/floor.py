@@ -76,8 +76,8 @@ def fit_floor(case: Case, signals: int) -> Callable[[], None]:
 
 
 def decode_floor(case: Case) -> Callable[[], None]:
-    """Forward once, for one signal."""
-    products = _Products(case.points, case.field.width)
+    """Forward once, for a batch of signals."""
+    products = _Products(case.batch * case.points, case.field.width)
 
     def run() -> None:
         for _ in range(case.field.layers - 2):

@@ -73,8 +73,9 @@ def test_fit(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_decode(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = run(Decode, "--finer 1 3 --repeats 1", capsys)
-    assert set(rows) == {"decode 20", "decode 60"}
+    rows = run(Decode, "--finer 1 3 --batch 2 --repeats 1", capsys)
+    assert set(rows) == {"decode 1 x (20)", "decode 2 x (20)", "decode 1 x (60)", "decode 2 x (60)"}
+    assert set(run(Decode, "--finer 2 --batch 1 --repeats 1", capsys)) == {"decode 1 x (40)"}
 
 
 def test_time_to_quality(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
