@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from peak_memory import peak_bytes
+from torch import Tensor
 from unrolled import draw, make_field, make_points, reference
 
 from medfuncta.config import FieldConfig, InnerConfig
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.objective import FunctionalObjective, Objective
 from medfuncta.learning.siren_objective import SirenObjective
+from medfuncta.signals.points import Points
 
 FIELD = make_field(FieldConfig(dim=2, layers=4, width=8, latent_size=2, omega_first=3, omega_last=6))
 INNER = InnerConfig(0.1)
@@ -63,6 +66,23 @@ def test_does_not_grow_with_the_batch() -> None:
 def test_a_stored_graph_fails_these_checks() -> None:
     assert growth_with_inner_steps("unrolled") > 5
     assert growth_with_points("unrolled") > 5
+
+
+@pytest.mark.parametrize(("batch", "room", "sizes"), [(64, 5, {4}), (16, 8, {8}), (16, 16, {16}), (7, 3, {2, 3})])
+def test_groups_are_of_one_size_where_that_takes_few_more(monkeypatch: pytest.MonkeyPatch, batch: int, room: int, sizes: set[int]) -> None:
+    """A budget for some signals of a batch."""
+    targets = make_points(FIELD.config, batch, 3, shared=True)
+    objective, seen = SirenObjective(FIELD), []
+    original = objective.outer_gradient
+
+    def counting(latents: Tensor, points: Points, *rest: Any) -> Any:
+        seen.append(points.batch)
+        return original(latents, points, *rest)
+
+    monkeypatch.setattr(objective, "outer_gradient", counting)
+    budget = room * objective.tape_bytes(5 * 3)
+    meta_gradient(objective, FIELD.zero_latents(batch), targets, [None] * 5, INNER, memory=budget, workers=1)
+    assert set(seen) == sizes and sum(seen) == batch
 
 
 def test_kept_activations_stay_within_their_budget() -> None:

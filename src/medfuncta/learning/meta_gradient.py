@@ -122,7 +122,10 @@ def _there_and_back(
 
 def _plan(objective: Objective[Any], targets: Points, contexts: Sequence[ContextIndex], memory: int, workers: int) -> tuple[int, int]:
     """Into how many groups the signals go, the same number for each worker, and of how many points a signal activations are kept, those
-    of all inner steps together."""
+    of all inner steps together.
+
+    Where a few more groups make all equal, it is those: their arrays fit where those of the group before lay.
+    """
     batch = targets.batch
     points = sum(targets.count if index is None else index.shape[1] for index in contexts)
     size = objective.tape_bytes(points)
@@ -130,7 +133,8 @@ def _plan(objective: Objective[Any], targets: Points, contexts: Sequence[Context
         return workers, 0
     signals = min(batch, memory // size)
     if signals >= 1:
-        return workers * -(-batch // (workers * signals)), points
+        least = workers * -(-batch // (workers * signals))
+        return next((groups for groups in range(least, least * 5 // 4 + 1, workers) if batch % groups == 0), least), points
     return workers * -(-batch // workers), memory * points // size
 
 
