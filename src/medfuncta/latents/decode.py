@@ -61,7 +61,7 @@ def decode(
     values = np.empty((len(rows), domain.points, network.config.channels), np.float32)
     for part, _, piece in _pieces(network, rows, domain.coordinates_of, domain.points, chunk, device):
         values[:, part] = piece
-    return values.reshape(*latents.shape[:-1], *_shape(domain), -1)
+    return values.reshape(*latents.shape[:-1], *_shape(domain), values.shape[-1])
 
 
 def reconstruct(
@@ -151,6 +151,8 @@ def _pieces(
         raise LatentSetError(
             f"a latent of shape {tuple(latents.shape[1:])}; this field expects ({size},): decode it with the field it was fitted with"
         )
+    if not signals:
+        return
     if device is not None:
         network = network.to(device)
     like = next(network.parameters())
