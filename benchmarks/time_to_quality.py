@@ -20,7 +20,7 @@ from benchmarks.command import Benchmark, main
 from benchmarks.curve import Curve, Moment, picture
 from benchmarks.measure import Row
 from benchmarks.reference_curve import ReferenceCurves, Schedule, tell
-from medfuncta.config import parse_assignments
+from medfuncta.cli.command import Assignments, assigned
 from medfuncta.learning.train import StepReport
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
@@ -46,7 +46,7 @@ class TimeToQuality(Benchmark):
     """Folder of curves, picture and our runs. Curves of the reference found there are used again when all settings are the same."""
     preset: str | None = None
     """Our settings by name; without it the ones that fit the data."""
-    set: list[str] = field(default_factory=list)
+    set: Assignments = field(default_factory=list)
     """Any of our settings, as section.name=value; overrides the preset."""
     target: float | None = None
     """PSNR in dB to reach, besides the best of each reference."""
@@ -93,7 +93,7 @@ class TimeToQuality(Benchmark):
 
     def _our_settings(self) -> dict[str, dict[str, Any]]:
         """The preset's settings that flags replace."""
-        given = parse_assignments(self.set)
+        given = assigned(self.set)
         return {**given, "train": {"seed": self.seed, "validate_every": self.every, **given.get("train", {})}}
 
     def _our_curve(self, source: Source, target: float) -> Curve:

@@ -119,3 +119,8 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_folder_that_is_no_checkout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(Decode, ["--reference", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_option_given_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(Decode, ["--finer", "1", "--finer", "2"]) == 2
+    assert "--finer is given 2 times" in capsys.readouterr().err

@@ -31,6 +31,14 @@ def test_a_file_overrides_the_preset_and_flags_override_the_file(tmp_path: Path)
     assert (config.train.steps, config.train.batch, config.train.learning_rate, config.field.omega_first) == (2, 4, 0.25, 11)
 
 
+def test_settings_of_several_flags_hold_all(tmp_path: Path) -> None:
+    words = train_words(tmp_path / "run", "train.learning_rate=0.25", "train.average=0.5")
+    assert main([*words, "--set", "train.clip=2", "inner.momentum=0.125", "--set", "train.warmup=3", "--set", "train.clip=3"]) == 0
+    config = Run.load(tmp_path / "run").config
+    assert (config.train.learning_rate, config.train.average, config.train.warmup, config.inner.momentum) == (0.25, 0.5, 3, 0.125)
+    assert config.train.clip == 3  # the last word
+
+
 def test_a_run_is_continued_and_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = train_words(tmp_path / "run", "train.schedule=constant")
     assert main(words) == 0

@@ -6,7 +6,15 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Annotated, Any
+
+import tyro
+
+from medfuncta.config import parse_assignments
+
+Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
+"""Settings as section.name=value, several behind one flag, the flag as often as one likes: ``--set a.b=1 c.d=2 --set e.f=3``."""
 
 
 @dataclass(kw_only=True)
@@ -28,6 +36,15 @@ class Command(ABC):
         """Print what :meth:`run` gave, as a person or a program wants it."""
         text = json.dumps(result, allow_nan=False) if self.json else self.summary(result)
         sys.stdout.write(text + "\n")
+
+
+def assigned(assignments: Assignments) -> dict[str, Any]:
+    """The settings by section and name.
+
+    Raises:
+        ConfigError: If one is not of the form section.name=value.
+    """
+    return parse_assignments(chain.from_iterable(assignments))
 
 
 def given(**options: object) -> dict[str, object]:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from itertools import groupby, takewhile
+from typing import Final
 
 from medfuncta.cli.command import Command
 from medfuncta.errors import ConfigError, suggest
 
 _MISTAKE = 2  # exit code of tyro
 _FLAG = re.compile(r"--[\w-]+")
+_REPEATABLE: Final = {"--set"}
 
 
 def parse(words: Sequence[str], commands: Mapping[str, type[Command]], description: str) -> Command:
     """The command that these words ask for.
 
     Raises:
-        ConfigError: If the command or an option is unknown, missing or not of its type.
+        ConfigError: If the command or an option is unknown, missing, not of its type, or given twice.
         SystemExit: With code 0, after ``--help``.
     """
     import tyro
@@ -28,6 +31,7 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command]], descripti
         raise ConfigError(f"no command given; {suggest('', commands)}; 'medfuncta demo' shows them at work, --help explains them")
     if not words[0].startswith("-") and words[0] not in commands:
         raise ConfigError(f"unknown command '{words[0]}'; {suggest(words[0], commands)}")
+    refuse_repetition(words)
     boxed = io.StringIO()
     try:
         with redirect_stderr(boxed):
@@ -37,6 +41,18 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command]], descripti
             raise
         command = words[0] if words[0] in commands else ""
         raise ConfigError(f"{_unboxed(boxed.getvalue())}; see {' '.join(filter(None, ('medfuncta', command, '--help')))}") from None
+
+
+def refuse_repetition(words: Sequence[str]) -> None:
+    """Raise where an option is given twice: the first would be forgotten without a word.
+
+    Raises:
+        ConfigError: If one is that must not be.
+    """
+    flags = Counter(match[0].replace("_", "-") for word in words if (match := _FLAG.match(word)))
+    for flag, count in flags.items():
+        if count > 1 and flag not in _REPEATABLE:
+            raise ConfigError(f"{flag} is given {count} times; give it once, with all of its values behind it if it takes several")
 
 
 def _unboxed(text: str) -> str:

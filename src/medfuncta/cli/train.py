@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medfuncta.cli.command import Command, given
+from medfuncta.cli.command import Assignments, Command, assigned, given
 
 
 @dataclass(kw_only=True)
@@ -29,7 +29,7 @@ class Train(Command):
     """Signals a meta-step."""
     seed: int | None = None
     """Seed of every random draw."""
-    set: list[str] = field(default_factory=list)
+    set: Assignments = field(default_factory=list)
     """Any other setting, as section.name=value; overrides the file."""
     resume: bool = False
     """Continue the run in --out from its last checkpoint."""
@@ -78,10 +78,10 @@ class Train(Command):
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """The file's settings, overridden by flags."""
-        from medfuncta.config import parse_assignments, read_config_file
+        from medfuncta.config import read_config_file
 
         merged: dict[str, dict[str, Any]] = {} if self.config is None else read_config_file(self.config)
-        layers = [parse_assignments(self.set), {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)}]
+        layers = [assigned(self.set), {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)}]
         for layer in layers:
             for section, values in layer.items():
                 merged[section] = {**merged.get(section, {}), **values}
