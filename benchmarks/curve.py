@@ -44,9 +44,9 @@ class Curve:
         finite = [moment for moment in self.moments if math.isfinite(moment.psnr)]
         return max(finite, key=lambda moment: moment.psnr, default=None)
 
-    def seconds_to(self, psnr: float) -> float | None:
-        """When this PSNR was first reached."""
-        return next((moment.seconds for moment in self.moments if moment.psnr >= psnr), None)
+    def first(self, psnr: float) -> Moment | None:
+        """The first validation with this PSNR or more."""
+        return next((moment for moment in self.moments if moment.psnr >= psnr), None)
 
     def save(self, path: Path) -> None:
         """Write a CSV with the columns ``step``, ``seconds``, ``psnr``."""

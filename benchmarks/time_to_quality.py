@@ -15,12 +15,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.case import CASES, case_of
+from benchmarks.case import CASES, Case, case_of
 from benchmarks.command import Benchmark, main
 from benchmarks.curve import Curve, Moment, picture
-from benchmarks.measure import Row
+from benchmarks.floor import meta_step_floor
+from benchmarks.measure import Row, in_turn
 from benchmarks.reference_curve import ReferenceCurves, Schedule, tell
 from medfuncta.cli.command import Assignments, assigned
+from medfuncta.config import Config
 from medfuncta.learning.train import StepReport
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
@@ -29,6 +31,7 @@ from medfuncta.sources.table import open_source
 from medfuncta.tasks.drawing.figure import save_png
 from medfuncta.workflow import read_for_training, resolve, train
 
+_FLOOR_REPEATS = 3
 _CASE_OF_DIMENSION = {case.field.dim: name for name, case in CASES.items()}
 
 
@@ -80,7 +83,7 @@ class TimeToQuality(Benchmark):
         ours = self._our_curve(source, max(targets, default=math.inf))
         ours.save(self.out / "ours.csv")
         save_png(picture(ours, references, targets, source.info.name), self.out / "curves.png")
-        return list(_compared(ours, references, self.target))
+        return list(_compared(ours, references, self.target, _floor_of_a_step(config, source.spec)))
 
     def _references(self, spec: SignalSpec, train_set: SignalSet, val_set: SignalSet) -> dict[str, Curve]:
         """A curve for each learning rate, by name."""
@@ -118,23 +121,36 @@ class TimeToQuality(Benchmark):
         return self.out / f"run-{sum(1 for _ in self.out.glob('run-*')) + 1}"
 
 
-def _compared(ours: Curve, references: Mapping[str, Curve], target: float | None) -> Iterator[Row]:
+def _floor_of_a_step(config: Config, spec: SignalSpec) -> float | None:
+    """Seconds of the bare products of one of our meta-steps; None for signals without a common shape, which decides how many there are."""
+    if spec.shape is None:
+        return None
+    train = config.train
+    case = Case(config.field, spec.shape, train.batch, train.context_ratio, train.inner_steps)
+    return in_turn({"floor": meta_step_floor(case)}, _FLOOR_REPEATS).median("floor")
+
+
+def _compared(ours: Curve, references: Mapping[str, Curve], target: float | None, step_floor: float | None) -> Iterator[Row]:
     """For each reference its best PSNR and when each side had it; then our best, and when we had a target given by the user."""
+
+    def time_to(psnr: float, name: str, reference: float | None = None) -> Row:
+        """The floor is that of our meta-steps until then."""
+        moment = ours.first(psnr)
+        if moment is None:
+            return Row.of(name, "s", None, reference, note="ours did not reach it")
+        return Row.of(name, "s", moment.seconds, reference, None if step_floor is None else moment.step * step_floor)
+
     for name, theirs in references.items():
         best = theirs.best
         if best is None:
             yield Row(f"{name}: best PSNR", "dB", None, note="it diverged before its first validation")
             continue
         yield Row.of(f"{name}: best PSNR", "dB", ours.best and ours.best.psnr, best.psnr, note=f"after {best.step} meta-steps")
-        yield Row.of(f"{name}: time to {best.psnr:.2f} dB", "s", ours.seconds_to(best.psnr), best.seconds, note=_missed(ours, best.psnr))
+        yield time_to(best.psnr, f"{name}: time to {best.psnr:.2f} dB", best.seconds)
     if target is not None:
-        yield Row.of(f"time to {target:.2f} dB", "s", ours.seconds_to(target), note=_missed(ours, target))
+        yield time_to(target, f"time to {target:.2f} dB")
     if ours.best is not None:
         yield Row.of("ours: best PSNR", "dB", ours.best.psnr, note=f"after {ours.best.step} meta-steps and {ours.best.seconds:.0f} s")
-
-
-def _missed(ours: Curve, psnr: float) -> str:
-    return "" if ours.seconds_to(psnr) is not None else "ours did not reach it"
 
 
 if __name__ == "__main__":

@@ -78,11 +78,13 @@ def test_decode(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(run(Decode, "--finer 2 --batch 1 --repeats 1", capsys)) == {"decode 1 x (40)"}
 
 
-def test_time_to_quality(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_time_to_quality(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.time_to_quality.in_turn", lambda steps, repeats: Timings({side: [0.5] * repeats for side in steps}))
     settings = "field.layers=3 field.width=8 field.latent_size=4 train.batch=2 train.inner_steps=2 train.validate_signals=4 train.steps=9"
     rows = run(TimeToQuality, f"--data sample:ecg --out {tmp_path} --every 2 --target 0 --set {settings}", capsys)
     seconds = rows["time to 0.00 dB"]["ours"]
     assert seconds is not None and seconds > 0
+    assert rows["time to 0.00 dB"]["floor"] == 2 * 0.5  # two meta-steps
     assert (tmp_path / "ours.csv").read_text().count("\n") == 2  # the header, and the first validation, which was enough
     assert (tmp_path / "curves.png").stat().st_size > 1000
     assert (tmp_path / "run-1" / "field.json").exists()

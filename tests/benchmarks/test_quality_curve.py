@@ -20,8 +20,8 @@ CURVE = Curve((Moment(10, 1.5, 12.0), Moment(20, 3.0, 20.25), Moment(30, 4.5, 19
 
 def test_when_a_quality_was_reached() -> None:
     assert CURVE.best == Moment(20, 3.0, 20.25)
-    assert CURVE.seconds_to(12.1) == 3.0
-    assert CURVE.seconds_to(21.0) is None
+    assert CURVE.first(12.1) == CURVE.moments[1]
+    assert CURVE.first(21.0) is None
     assert Curve(()).best is None
 
 
