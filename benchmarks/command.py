@@ -7,7 +7,7 @@ import platform
 import sys
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,15 +69,13 @@ class CaseBenchmark(Benchmark):
     """Sizes of the paper's 1D, 2D or 3D network and signals."""
     batch: int | None = None
     """Signals side by side."""
-    memory_mb: int = TrainConfig.memory_mb
-    """Our budget for kept activations, in mebibytes."""
     seed: int = 0
     """Of initial weights and context sets."""
 
     @property
     def case(self) -> Case:
         """The preset with the options that were given."""
-        return case_of(self.preset, {"batch": self.batch, "memory_mb": self.memory_mb, "seed": self.seed})
+        return case_of(self.preset, {"batch": self.batch, "seed": self.seed})
 
     def open_reference(self, case: Case) -> Reference | None:
         """Their network, when a checkout was given."""
@@ -85,6 +83,18 @@ class CaseBenchmark(Benchmark):
 
     def settings(self) -> dict[str, Any]:
         return {"preset": self.preset, **asdict(self.case)}
+
+
+@dataclass(kw_only=True)
+class MetaStepBenchmark(CaseBenchmark):
+    """Options of those that take meta-steps."""
+
+    memory_mb: int = TrainConfig.memory_mb
+    """Our budget for kept activations, in mebibytes."""
+
+    @property
+    def case(self) -> Case:
+        return replace(super().case, memory_mb=self.memory_mb)
 
 
 def main(benchmark: type[Command], arguments: Sequence[str] | None = None) -> int:

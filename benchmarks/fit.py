@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import reference as their_side
 from benchmarks.case import CASES, Case, sample_values
-from benchmarks.command import CaseBenchmark, main
+from benchmarks.command import MetaStepBenchmark, main
 from benchmarks.floor import fit_floor
 from benchmarks.measure import Row, Steps, in_turn
 from benchmarks.ours import Ours
@@ -25,7 +25,7 @@ _TRAINING_SIGNALS = 256
 
 
 @dataclass(kw_only=True)
-class Fit(CaseBenchmark):
+class Fit(MetaStepBenchmark):
     """Latents for unseen signals on full context, both sides with the same shared network.
 
     The reference takes H = 20 inner steps; ours takes the same ones, and those of another quality.

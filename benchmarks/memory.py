@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from benchmarks import ours as our_side
 from benchmarks import reference as their_side
 from benchmarks.case import Case
-from benchmarks.command import CaseBenchmark, main
+from benchmarks.command import MetaStepBenchmark, main
 from benchmarks.measure import Row, extra_memory
 
 
 @dataclass(kw_only=True)
-class Memory(CaseBenchmark):
+class Memory(MetaStepBenchmark):
     """How the peak memory of a meta-step, above idle, grows with inner steps (G), with points and with the batch."""
 
     inner_steps: tuple[int, ...] = (5, 10, 20, 40)

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks import ours as our_side
 from benchmarks import reference as their_side
 from benchmarks.case import Case, sample_values
-from benchmarks.command import CaseBenchmark, main
+from benchmarks.command import MetaStepBenchmark, main
 from benchmarks.floor import meta_step_floor
 from benchmarks.measure import Row, Steps, extra_memory, in_turn
 from benchmarks.ours import Ours
@@ -21,7 +21,7 @@ from benchmarks.reference import Reference
 
 
 @dataclass(kw_only=True)
-class MetaStep(CaseBenchmark):
+class MetaStep(MetaStepBenchmark):
     """Time and peak memory of a meta-step: contexts, inner loop, second-order gradient, clipping and AdamW."""
 
     repeats: int = 5
