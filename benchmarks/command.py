@@ -17,7 +17,7 @@ from benchmarks.case import Case, case_of
 from benchmarks.measure import Row, rows_table
 from benchmarks.reference import DIFFERENCES, REPLACED, Reference
 from medfuncta.cli.command import Command
-from medfuncta.cli.parsing import refuse_repetition
+from medfuncta.cli.parsing import parsed
 from medfuncta.config import TrainConfig
 from medfuncta.errors import MedFunctaError
 
@@ -104,8 +104,7 @@ def main(benchmark: type[Command], arguments: Sequence[str] | None = None) -> in
     name = f"benchmarks.{Path(sys.argv[0]).stem}"
     try:
         words = list(sys.argv[1:] if arguments is None else arguments)
-        refuse_repetition(words)
-        command = tyro.cli(benchmark, args=words, prog=name)
+        command = parsed(lambda: tyro.cli(benchmark, args=words, prog=name), words, f"python -m {name}")
         command.print_result(command.run())
     except MedFunctaError as error:
         sys.stderr.write(f"{name}: {error}\n")

@@ -16,6 +16,7 @@ from benchmarks.floor import fit_floor
 from benchmarks.measure import Row, Steps, in_turn
 from benchmarks.ours import Ours
 from benchmarks.reference import Reference
+from medfuncta.config import Quality
 from medfuncta.learning.validate import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 
@@ -35,8 +36,8 @@ class Fit(MetaStepBenchmark):
     """Signals fitted side by side, on both sides."""
     batches: tuple[int, ...] = (1, 4, 16)
     """Batches that ours is tried with besides, to find its best."""
-    quality: str = "fast"
-    """Ours also with this one."""
+    quality: Quality = "fast"
+    """Ours also with this one, beside the reference."""
     signals: int = 64
     """Signals to fit."""
     shipped_signals: int = 4

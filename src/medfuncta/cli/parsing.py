@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from itertools import groupby, takewhile
-from typing import Final
+from typing import Final, TypeVar
 
 from medfuncta.cli.command import Command
 from medfuncta.errors import ConfigError, suggest
+
+T = TypeVar("T")
 
 _MISTAKE = 2  # exit code of tyro
 _FLAG = re.compile(r"--[\w-]+")
@@ -31,24 +33,37 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command]], descripti
         raise ConfigError(f"no command given; {suggest('', commands)}; 'medfuncta demo' shows them at work, --help explains them")
     if not words[0].startswith("-") and words[0] not in commands:
         raise ConfigError(f"unknown command '{words[0]}'; {suggest(words[0], commands)}")
-    refuse_repetition(words)
+    program = f"medfuncta {words[0]}" if words[0] in commands else "medfuncta"
+    return parsed(
+        lambda: tyro.extras.subcommand_cli_from_dict(dict(commands), args=words, prog="medfuncta", description=description), words, program
+    )
+
+
+def parsed(parser: Callable[[], T], words: Sequence[str], program: str) -> T:
+    """What a parser of tyro's makes of these words.
+
+    Args:
+        parser: Reads them.
+        words: What it reads.
+        program: What ``--help`` is to be asked of.
+
+    Raises:
+        ConfigError: If an option is unknown, missing, not of its type, or given twice.
+        SystemExit: With code 0, after ``--help``.
+    """
+    _refuse_repetition(words)
     boxed = io.StringIO()
     try:
         with redirect_stderr(boxed):
-            return tyro.extras.subcommand_cli_from_dict(dict(commands), args=words, prog="medfuncta", description=description)
+            return parser()
     except SystemExit as stop:
         if stop.code != _MISTAKE:
             raise
-        command = words[0] if words[0] in commands else ""
-        raise ConfigError(f"{_unboxed(boxed.getvalue())}; see {' '.join(filter(None, ('medfuncta', command, '--help')))}") from None
+        raise ConfigError(f"{_unboxed(boxed.getvalue())}; see {program} --help") from None
 
 
-def refuse_repetition(words: Sequence[str]) -> None:
-    """Raise where an option is given twice: the first would be forgotten without a word.
-
-    Raises:
-        ConfigError: If one is that must not be.
-    """
+def _refuse_repetition(words: Sequence[str]) -> None:
+    """Raise where an option is given twice: the first would be forgotten without a word."""
     flags = Counter(match[0].replace("_", "-") for word in words if (match := _FLAG.match(word)))
     for flag, count in flags.items():
         if count > 1 and flag not in _REPEATABLE:
