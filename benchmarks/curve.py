@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("step", "seconds", "psnr")
 _TICKS: Final = [number * unit for unit in (1, 60, 3600) for number in (1, 2, 5, 10, 20, 30)]  # seconds
+_LABEL_HEIGHT = 0.05  # of the axis
 _DASHES: Final = ("-", "--", "-.", ":")
 
 
@@ -78,9 +79,7 @@ def picture(ours: Curve, references: Mapping[str, Curve], targets: Sequence[floa
         for number, (name, curve) in enumerate(references.items()):
             _draw(axes, curve, name, color=SECOND, linestyle=_DASHES[number % len(_DASHES)])
         _draw(axes, ours, "ours", color=ACCENT, linestyle="-")
-        for target in targets:
-            axes.axhline(target, color=MUTED, linewidth=0.6, linestyle=":")
-            axes.annotate(f"{target:.2f} dB", (0, target), (4, 3), ("axes fraction", "data"), "offset points", color=MUTED, fontsize=7.5)
+        _draw_targets(axes, targets)
         axes.set_xscale("log")
         axes.set_xticks([], minor=True)
         low, high = axes.get_xlim()
@@ -98,6 +97,18 @@ def _draw(axes: Axes, curve: Curve, name: str, *, color: str, linestyle: str) ->
     axes.plot(
         [m.seconds for m in moments], [m.psnr for m in moments], label=name, color=color, linestyle=linestyle, marker="o", markersize=2.5
     )
+
+
+def _draw_targets(axes: Axes, targets: Sequence[float]) -> None:
+    """A line each; one whose number would lie on that of a higher one goes without."""
+    for target in targets:
+        axes.axhline(target, color=MUTED, linewidth=0.6, linestyle=":")
+    low, high = axes.get_ylim()
+    lowest = math.inf
+    for target in sorted(targets, reverse=True):
+        if lowest - target > _LABEL_HEIGHT * (high - low):
+            axes.annotate(f"{target:.2f} dB", (0, target), (4, 3), ("axes fraction", "data"), "offset points", color=MUTED, fontsize=7.5)
+            lowest = target
 
 
 def _duration(seconds: float) -> str:

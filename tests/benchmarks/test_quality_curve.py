@@ -42,6 +42,12 @@ def test_the_picture_has_all_curves_and_targets() -> None:
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2 s"]
 
 
+def test_numbers_of_targets_do_not_lie_on_each_other() -> None:
+    axes = picture(CURVE, {}, [14.0, 20.0, 20.1, 14.1, 17.0], "waves").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["20.10 dB", "17.00 dB", "14.10 dB"]
+    assert len(axes.lines) == 1 + 5
+
+
 def signals(count: int) -> SignalSet:
     return TINY.signals(TINY.domain.coordinates()[None].repeat(count, 0) / 2 + 0.5)
 
