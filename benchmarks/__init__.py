@@ -1,1 +1,2 @@
-"""Time, memory and quality on this machine, side by side with the authors' code: ``python -m benchmarks.NAME``."""
+"""Time, memory and quality on this machine, side by side with the authors' code:
+``python -m benchmarks.NAME``."""

@@ -1,4 +1,5 @@
-"""What is measured: sizes of the network, of the signals and of a meta-step, the same for ours and for the authors' code."""
+"""What is measured: sizes of the network, of the signals and of a meta-step, the same for ours and
+for the authors' code."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _SAMPLES: Final = {1: "sample:ecg", 2: "sample:slices", 3: "sample:volumes"}
 
 @dataclass(frozen=True)
 class Case:
-    """One setting, in the form that the authors' code has: omega grows by a fixed amount, residual sums, a mean over channels.
+    """One setting, in the form that the authors' code has: omega grows by a fixed amount, residual
+    sums, a mean over channels.
 
     Args:
         field: The network.
@@ -72,7 +74,8 @@ class Case:
 
     @property
     def domain(self) -> Scatter:
-        """The samples where the authors' code puts them: on the corners of [-1, 1], not at voxel centres."""
+        """The samples where the authors' code puts them: on the corners of [-1, 1], not at voxel
+        centres."""
         axes = [np.linspace(-1, 1, count) for count in self.shape]
         positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
         return Scatter(positions, (-1.0,) * len(axes), (1.0,) * len(axes))
@@ -87,17 +90,22 @@ class Case:
         """The same setting for signals of a data set.
 
         Raises:
-            ConfigError: If they are of another dimension or have no common shape, which the authors' code needs.
+            ConfigError: If they are of another dimension or have no common shape, which the
+                authors' code needs.
         """
         if spec.dim != self.field.dim or spec.shape is None:
             raise ConfigError(
-                f"signals of {spec.dim} dimensions and shape {spec.shape}; expected {self.field.dim} and one common shape: "
-                "choose another --preset, or an option of the source that brings all signals to one shape"
+                f"signals of {spec.dim} dimensions and shape {spec.shape}; expected "
+                f"{self.field.dim} and one common shape: "
+                "choose another --preset, or an option of the source that brings all signals to "
+                "one shape"
             )
         return replace(self, shape=spec.shape, field=replace(self.field, channels=spec.channels))
 
 
-def _authors_field(dim: int, layers: int, width: int, latent_size: int, increment: float) -> FieldConfig:
+def _authors_field(
+    dim: int, layers: int, width: int, latent_size: int, increment: float
+) -> FieldConfig:
     return FieldConfig(
         dim,
         layers=layers,
@@ -128,22 +136,30 @@ def case_of(name: str, changes: Mapping[str, object]) -> Case:
     """
     if name not in CASES:
         raise ConfigError(f"unknown preset '{name}'; {suggest(name, CASES)}")
-    return replace(CASES[name], **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+    return replace(
+        CASES[name], **{key: value for key, value in changes.items() if value is not None}
+    )  # type: ignore[arg-type]
 
 
 def sample_values(case: Case, count: int, split: str = "train") -> np.ndarray:
-    """``count`` real signals that come with the package, resampled to the case's shape, ``[count, points, channels]`` in [0, 1].
+    """``count`` real signals that come with the package, resampled to the case's shape,
+    ``[count, points, channels]`` in [0, 1].
 
     There are a few hundred of them at the most; they repeat when more are asked for.
     """
     source = open_source(_SAMPLES[case.field.dim])
     signals = SignalSet.collect(source.spec, source.signals(split))
-    values = [_resampled(signals.signal(index % len(signals)), case.shape) for index in range(count)]
+    values = [
+        _resampled(signals.signal(index % len(signals)), case.shape) for index in range(count)
+    ]
     return np.repeat(np.stack(values), case.field.channels, axis=-1)
 
 
 def _resampled(signal: Signal, shape: tuple[int, ...]) -> np.ndarray:
     """The signal's nearest samples on a grid of another shape, as points."""
     assert isinstance(signal.domain, Grid)
-    nearest = [((np.arange(new) + 0.5) * old / new).astype(int) for old, new in zip(signal.domain.shape, shape, strict=True)]
+    nearest = [
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for old, new in zip(signal.domain.shape, shape, strict=True)
+    ]
     return signal.range.normalise(signal.values)[np.ix_(*nearest)].reshape(-1, signal.channels)

@@ -41,21 +41,31 @@ class Benchmark(Command):
 
     def run(self) -> dict[str, Any]:
         if self.threads is not None:
-            os.environ["OMP_NUM_THREADS"] = str(self.threads)  # for the processes that memory is measured in
+            os.environ["OMP_NUM_THREADS"] = str(
+                self.threads
+            )  # for the processes that memory is measured in
             torch.set_num_threads(self.threads)
         rows = self.rows()
         beside = self.reference is not None
         return {
             "rows": [asdict(row) for row in rows],
             "settings": self.settings(),
-            "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+            "machine": {
+                "processor": platform.machine(),
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            },
             "replaced": list(REPLACED) if beside else [],
             "differences": list(DIFFERENCES) if beside else [],
         }
 
     def summary(self, result: dict[str, Any]) -> str:
         lines = [rows_table(Row(**row) for row in result["rows"])]
-        lines += [f"{name}: {value}" for part in ("settings", "machine") for name, value in result[part].items()]
+        lines += [
+            f"{name}: {value}"
+            for part in ("settings", "machine")
+            for name, value in result[part].items()
+        ]
         lines += [f"replaced in the reference: {text}" for text in result["replaced"]]
         lines += [f"different: {text}" for text in result["differences"]]
         return "\n".join(lines)
@@ -98,13 +108,16 @@ class MetaStepBenchmark(CaseBenchmark):
 
 
 def main(benchmark: type[Command], arguments: Sequence[str] | None = None) -> int:
-    """Run one benchmark as a program. Returns 0, or 2 after a user's mistake (one line on standard error)."""
+    """Run one benchmark as a program. Returns 0, or 2 after a user's mistake (one line on standard
+    error)."""
     import tyro
 
     name = f"benchmarks.{Path(sys.argv[0]).stem}"
     try:
         words = list(sys.argv[1:] if arguments is None else arguments)
-        command = parsed(lambda: tyro.cli(benchmark, args=words, prog=name), words, f"python -m {name}")
+        command = parsed(
+            lambda: tyro.cli(benchmark, args=words, prog=name), words, f"python -m {name}"
+        )
         command.print_result(command.run())
     except MedFunctaError as error:
         sys.stderr.write(f"{name}: {error}\n")

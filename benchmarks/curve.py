@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS: Final = ("step", "seconds", "psnr")
-_TICKS: Final = [number * unit for unit in (1, 60, 3600) for number in (1, 2, 5, 10, 20, 30)]  # seconds
+_TICKS: Final = [
+    number * unit for unit in (1, 60, 3600) for number in (1, 2, 5, 10, 20, 30)
+]  # seconds
 _LABEL_HEIGHT = 0.05  # of the axis
 _DASHES: Final = ("-", "--", "-.", ":")
 
@@ -54,7 +56,9 @@ class Curve:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        writer.writerows((moment.step, f"{moment.seconds:.3f}", f"{moment.psnr:.4f}") for moment in self.moments)
+        writer.writerows(
+            (moment.step, f"{moment.seconds:.3f}", f"{moment.psnr:.4f}") for moment in self.moments
+        )
         write_text(path, text.getvalue())
 
     @classmethod
@@ -67,13 +71,24 @@ class Curve:
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
-            return cls(tuple(Moment(int(row["step"]), float(row["seconds"]), float(row["psnr"])) for row in rows))
+            return cls(
+                tuple(
+                    Moment(int(row["step"]), float(row["seconds"]), float(row["psnr"]))
+                    for row in rows
+                )
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path.name} is not a curve with the columns {', '.join(_COLUMNS)}; remove it to measure again") from error
+            raise DataError(
+                f"{path.name} is not a curve with the columns {', '.join(_COLUMNS)}; remove it to "
+                "measure again"
+            ) from error
 
 
-def picture(ours: Curve, references: Mapping[str, Curve], targets: Sequence[float], title: str) -> Figure:
-    """PSNR over the logarithm of wall time: ours in front, the references by name, targets as lines."""
+def picture(
+    ours: Curve, references: Mapping[str, Curve], targets: Sequence[float], title: str
+) -> Figure:
+    """PSNR over the logarithm of wall time: ours in front, the references by name, targets as
+    lines."""
     with new_figure(7.2, 4.2) as figure:
         axes = figure.subplots()
         for number, (name, curve) in enumerate(references.items()):
@@ -95,7 +110,13 @@ def picture(ours: Curve, references: Mapping[str, Curve], targets: Sequence[floa
 def _draw(axes: Axes, curve: Curve, name: str, *, color: str, linestyle: str) -> None:
     moments = curve.moments
     axes.plot(
-        [m.seconds for m in moments], [m.psnr for m in moments], label=name, color=color, linestyle=linestyle, marker="o", markersize=2.5
+        [m.seconds for m in moments],
+        [m.psnr for m in moments],
+        label=name,
+        color=color,
+        linestyle=linestyle,
+        marker="o",
+        markersize=2.5,
     )
 
 
@@ -107,7 +128,15 @@ def _draw_targets(axes: Axes, targets: Sequence[float]) -> None:
     lowest = math.inf
     for target in sorted(targets, reverse=True):
         if lowest - target > _LABEL_HEIGHT * (high - low):
-            axes.annotate(f"{target:.2f} dB", (0, target), (4, 3), ("axes fraction", "data"), "offset points", color=MUTED, fontsize=7.5)
+            axes.annotate(
+                f"{target:.2f} dB",
+                (0, target),
+                (4, 3),
+                ("axes fraction", "data"),
+                "offset points",
+                color=MUTED,
+                fontsize=7.5,
+            )
             lowest = target
 
 

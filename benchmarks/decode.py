@@ -22,8 +22,8 @@ _LATENT_SCALE = 0.01  # about the size of a fitted latent's entries
 
 @dataclass(kw_only=True)
 class Decode(CaseBenchmark):
-    """Latents back to values, one alone and a batch together: ours chunk by chunk on a grid whose coordinates are made on the way, theirs a
-    plain forward pass."""
+    """Latents back to values, one alone and a batch together: ours chunk by chunk on a grid whose
+    coordinates are made on the way, theirs a plain forward pass."""
 
     finer: tuple[int, ...] = (1, 2, 4)
     """Times as many samples along each axis."""
@@ -32,7 +32,11 @@ class Decode(CaseBenchmark):
 
     def rows(self) -> list[Row]:
         shapes = [tuple(times * n for n in self.case.shape) for times in self.finer]
-        cases = [replace(self.case, shape=shape, batch=batch) for shape in shapes for batch in sorted({1, self.case.batch})]
+        cases = [
+            replace(self.case, shape=shape, batch=batch)
+            for shape in shapes
+            for batch in sorted({1, self.case.batch})
+        ]
         return [row for case in cases for row in self._on(case)]
 
     def _on(self, case: Case) -> Iterator[Row]:
@@ -40,12 +44,19 @@ class Decode(CaseBenchmark):
         reference = self.open_reference(case)
         network = Ours(case, reference and reference.weights()).network
         generator = torch.Generator().manual_seed(case.seed)
-        latents = _LATENT_SCALE * torch.randn(case.batch, case.field.latent_size, generator=generator)
-        steps: Steps = {"ours": lambda: decode(network, latents, Grid(case.shape)), "floor": decode_floor(case)}
+        latents = _LATENT_SCALE * torch.randn(
+            case.batch, case.field.latent_size, generator=generator
+        )
+        steps: Steps = {
+            "ours": lambda: decode(network, latents, Grid(case.shape)),
+            "floor": decode_floor(case),
+        }
         if reference is not None:
             steps = {**steps, "reference": lambda: reference.decode(latents)}
         name = f"decode {case.batch} x ({' x '.join(map(str, case.shape))})"
-        yield in_turn(steps, self.repeats).rate_row(name, "points/s", dict.fromkeys(steps, case.batch * case.points))
+        yield in_turn(steps, self.repeats).rate_row(
+            name, "points/s", dict.fromkeys(steps, case.batch * case.points)
+        )
         if reference is not None:
             ours = np.moveaxis(decode(network, latents, case.domain), -1, 1).ravel()
             difference = float(np.abs(ours - reference.decode(latents).numpy().ravel()).max())

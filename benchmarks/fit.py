@@ -41,9 +41,11 @@ class Fit(MetaStepBenchmark):
     signals: int = 64
     """Signals to fit."""
     shipped_signals: int = 4
-    """So many of them does the reference fit one by one, as it is shipped; its rate does not depend on their number."""
+    """So many of them does the reference fit one by one, as it is shipped; its rate does not depend
+    on their number."""
     train_seconds: float = 60.0
-    """The shared network is trained by ours for so long beforehand, so that the PSNR means something."""
+    """The shared network is trained by ours for so long beforehand, so that the PSNR means
+    something."""
     repeats: int = 3
     """Timed fits of each side, after one warm-up, in turn."""
 
@@ -57,7 +59,9 @@ class Fit(MetaStepBenchmark):
         _train(ours, self.train_seconds)
         values = sample_values(case, self.signals, "test")
         signals = case.signals(values)
-        rates = {size: self._ours_alone(ours, signals, size) for size in sorted({*self.batches, batch})}
+        rates = {
+            size: self._ours_alone(ours, signals, size) for size in sorted({*self.batches, batch})
+        }
         best = max(rates, key=lambda size: rates[size].ours or 0.0)
         if self.reference is None:
             return [*rates.values(), Row.of("PSNR", "dB", _psnr(ours, signals, batch))]
@@ -67,7 +71,16 @@ class Fit(MetaStepBenchmark):
         shipped = [
             row
             for quality in ("paper", self.quality)
-            for row in self._beside(f"ours {quality}, batch {best}; reference as shipped", ours, reference, values, best, few, 1, quality)
+            for row in self._beside(
+                f"ours {quality}, batch {best}; reference as shipped",
+                ours,
+                reference,
+                values,
+                best,
+                few,
+                1,
+                quality,
+            )
         ]
         reason = their_side.fit_shortage(self.reference, case, batch)
         if reason:
@@ -76,13 +89,27 @@ class Fit(MetaStepBenchmark):
             batched = [
                 row
                 for quality in ("paper", self.quality)
-                for row in self._beside(f"ours {quality}; both batch {batch}", ours, reference, values, batch, len(values), batch, quality)
+                for row in self._beside(
+                    f"ours {quality}; both batch {batch}",
+                    ours,
+                    reference,
+                    values,
+                    batch,
+                    len(values),
+                    batch,
+                    quality,
+                )
             ]
         return [*shipped, *batched, *rates.values()]
 
     def _ours_alone(self, ours: Ours, signals: SignalSet, batch: int) -> Row:
-        steps: Steps = {"ours": lambda: ours.fit(signals, batch), "floor": fit_floor(ours.case, len(signals))}
-        return in_turn(steps, self.repeats).rate_row(f"ours alone, batch {batch}", _UNIT, dict.fromkeys(steps, len(signals)))
+        steps: Steps = {
+            "ours": lambda: ours.fit(signals, batch),
+            "floor": fit_floor(ours.case, len(signals)),
+        }
+        return in_turn(steps, self.repeats).rate_row(
+            f"ours alone, batch {batch}", _UNIT, dict.fromkeys(steps, len(signals))
+        )
 
     def _beside(
         self,
@@ -106,7 +133,11 @@ class Fit(MetaStepBenchmark):
         amounts = {"ours": len(values), "reference": their_signals, "floor": len(values)}
         yield in_turn(steps, self.repeats).rate_row(name, _UNIT, amounts)
         yield Row.of(
-            f"{name}, PSNR", "dB", _psnr(ours, same, batch, quality), reference.psnr(data, their_batch), note=f"{their_signals} signals"
+            f"{name}, PSNR",
+            "dB",
+            _psnr(ours, same, batch, quality),
+            reference.psnr(data, their_batch),
+            note=f"{their_signals} signals",
         )
 
 
@@ -116,7 +147,9 @@ def _train(ours: Ours, seconds: float) -> None:
     generator = np.random.default_rng(ours.case.seed)
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
-        ours.meta_step(ours.points(values[generator.choice(len(values), ours.case.batch, replace=False)]))
+        ours.meta_step(
+            ours.points(values[generator.choice(len(values), ours.case.batch, replace=False)])
+        )
 
 
 def _psnr(ours: Ours, signals: SignalSet, batch: int, quality: str = "paper") -> float:

@@ -1,7 +1,9 @@
-"""The floor: the matrix products of the hidden layers and nothing else, at the full rate of PyTorch's products on this machine.
+"""The floor: the matrix products of the hidden layers and nothing else, at the full rate of
+PyTorch's products on this machine.
 
-Those of the first and last layer and of the shift maps are left out, and the operands stay in cache, so the floor is a little lower than
-what an implementation with PyTorch's products could reach. Our own may be faster than PyTorch's, which pack both operands each time.
+Those of the first and last layer and of the shift maps are left out, and the operands stay in
+cache, so the floor is a little lower than what an implementation with PyTorch's products could
+reach. Our own may be faster than PyTorch's, which pack both operands each time.
 """
 
 from __future__ import annotations
@@ -50,9 +52,13 @@ class _Products:
 
 
 def meta_step_floor(case: Case) -> Callable[[], None]:
-    """Six products a hidden layer and inner step (twice each of the three), and one of each for the outer loss."""
+    """Six products a hidden layer and inner step (twice each of the three), and one of each for the
+    outer loss."""
     hidden, width = case.field.layers - 2, case.field.width
-    inner, outer = _Products(case.batch * case.context_points, width), _Products(case.batch * case.points, width)
+    inner, outer = (
+        _Products(case.batch * case.context_points, width),
+        _Products(case.batch * case.points, width),
+    )
 
     def run() -> None:
         for _ in range(2 * case.inner_steps * hidden):

@@ -1,4 +1,5 @@
-"""Writing, reading, checking and searching a large latent set, beside the bare disk: ``python -m benchmarks.latent_set``."""
+"""Writing, reading, checking and searching a large latent set, beside the bare disk:
+``python -m benchmarks.latent_set``."""
 
 from __future__ import annotations
 
@@ -60,7 +61,13 @@ class LatentSetBenchmark(Command):
     def run(self) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             rows = self._measure(Path(name))
-        rows.append(Row("peak memory of the process", "MB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        rows.append(
+            Row(
+                "peak memory of the process",
+                "MB",
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            )
+        )
         return {
             "rows": [asdict(row) for row in rows],
             "settings": {"rows": self.rows, "latent_size": self.latent_size, "block": self.block},
@@ -75,7 +82,9 @@ class LatentSetBenchmark(Command):
         rows = _rows("write", amount, disk["write"], *self._write(folder / "set"))
         latent_set = LatentSet.open(folder / "set")
         steps: dict[str, Callable[[], object]] = {
-            "read every latent": lambda: sum(len(rows.latents) for rows in latent_set.split("train").batches()),
+            "read every latent": lambda: sum(
+                len(rows.latents) for rows in latent_set.split("train").batches()
+            ),
             "validate": lambda: validate(latent_set),
         }
         for name, step in steps.items():
@@ -83,20 +92,44 @@ class LatentSetBenchmark(Command):
             rows += _rows(name, amount, disk["read"], *_timed(step)[1:])
         forget(folder)
         taken = _timed(lambda: LatentSet.open(folder / "set").row(f"signal-{self.rows - 1}"))[1]
-        return [*rows, Row("find one row by id", "s", taken), *self._search(latent_set, folder / "index")]
+        return [
+            *rows,
+            Row("find one row by id", "s", taken),
+            *self._search(latent_set, folder / "index"),
+        ]
 
     def _search(self, latent_set: LatentSet, path: Path) -> list[Row]:
-        """Neighbours of new latents by comparing all, and by an index that is made, dropped and opened again."""
+        """Neighbours of new latents by comparing all, and by an index that is made, dropped and
+        opened again."""
         queries = _latents(np.random.default_rng(1), self.queries, self.latent_size)
         one, many = "one query", f"{self.queries:,} queries"
         exact, *taken = _timed(lambda: nearest(queries, all_blocks(latent_set), _NEIGHBOURS))
-        rows = [Row(f"search, {many}", "s", taken[0]), Row(f"search, {many}, processor time", "s", taken[1])]
-        rows.append(Row(f"search, {one}", "s", _timed(lambda: nearest(queries[:1], all_blocks(latent_set), _NEIGHBOURS))[1]))
-        rows.append(Row("make an index", "s", _timed(lambda: FaissIndex.open(path, latent_set, "cosine"))[1]))
+        rows = [
+            Row(f"search, {many}", "s", taken[0]),
+            Row(f"search, {many}, processor time", "s", taken[1]),
+        ]
+        rows.append(
+            Row(
+                f"search, {one}",
+                "s",
+                _timed(lambda: nearest(queries[:1], all_blocks(latent_set), _NEIGHBOURS))[1],
+            )
+        )
+        rows.append(
+            Row(
+                "make an index", "s", _timed(lambda: FaissIndex.open(path, latent_set, "cosine"))[1]
+            )
+        )
         rows.append(Row("size of the index", "MB", path.stat().st_size / 1e6))
         index, taken, _ = _timed(lambda: FaissIndex.open(path, latent_set, "cosine"))
         rows.append(Row("open the index", "s", taken))
-        rows.append(Row(f"search by index, {one}", "s", _timed(lambda: index.search(queries[:1], _NEIGHBOURS))[1]))
+        rows.append(
+            Row(
+                f"search by index, {one}",
+                "s",
+                _timed(lambda: index.search(queries[:1], _NEIGHBOURS))[1],
+            )
+        )
         found, taken, _ = _timed(lambda: index.search(queries, _NEIGHBOURS))
         shared = [len(np.intersect1d(*pair)) for pair in zip(exact.rows, found.rows, strict=True)]
         note = f"of the {_NEIGHBOURS} nearest"
@@ -107,7 +140,8 @@ class LatentSetBenchmark(Command):
         ]
 
     def _write(self, folder: Path) -> tuple[float, float]:
-        """The seconds of :func:`_timed` that writing took, without those of making the latents up."""
+        """The seconds of :func:`_timed` that writing took, without those of making the latents
+        up."""
         field = FieldConfig(layers=3, width=8, latent_size=self.latent_size)
         run = Run(LatentField(field), Config(field=field), SignalSpec(2, 1))
         spec = SignalSpec(2, 1, (8, 8), label_names=("a", "b", "c"), task="multi-class")
@@ -126,7 +160,13 @@ class LatentSetBenchmark(Command):
         return float(spent[0]), float(spent[1])
 
 
-def _append(target: SplitWriter, info: SetInfo, headers: list[SignalHeader], latents: ArrayLatents, psnr: np.ndarray) -> None:
+def _append(
+    target: SplitWriter,
+    info: SetInfo,
+    headers: list[SignalHeader],
+    latents: ArrayLatents,
+    psnr: np.ndarray,
+) -> None:
     target.append(table_of(info, headers, latents, psnr), last_id=headers[-1].id)
 
 
@@ -141,11 +181,14 @@ _VALUES = np.zeros((8, 8, 1), np.float32)
 
 
 def _header(index: int) -> SignalHeader:
-    return SignalHeader(Signal(f"signal-{index}", _VALUES, Grid((8, 8)), ValueRange(0.0, 255.0), label=index % 3))
+    return SignalHeader(
+        Signal(f"signal-{index}", _VALUES, Grid((8, 8)), ValueRange(0.0, 255.0), label=index % 3)
+    )
 
 
 def _rows(name: str, amount: float, speed: float, wall: float, processor: float) -> list[Row]:
-    """What took so long, beside the disk alone; the processor's share tells a busy machine from a slow program."""
+    """What took so long, beside the disk alone; the processor's share tells a busy machine from a
+    slow program."""
     return [
         Row(name, "s", wall, floor=amount / speed),
         Row(f"{name}, speed", "GB/s", amount / wall, floor=speed),

@@ -1,4 +1,5 @@
-"""How things are measured: in turn, so that drift of the machine cancels, and memory in a process of its own."""
+"""How things are measured: in turn, so that drift of the machine cancels, and memory in a process
+of its own."""
 
 from __future__ import annotations
 
@@ -46,7 +47,13 @@ class Row:
 
     @classmethod
     def of(
-        cls, name: str, unit: str, ours: float | None, reference: float | None = None, floor: float | None = None, note: str = ""
+        cls,
+        name: str,
+        unit: str,
+        ours: float | None,
+        reference: float | None = None,
+        floor: float | None = None,
+        note: str = "",
     ) -> Row:
         """A row whose ratio is that of its figures."""
         ratio = ours / reference if ours is not None and reference else None
@@ -59,7 +66,8 @@ Steps = Mapping[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of each repeat by side; the n-th of all sides were taken one right after the other."""
+    """Seconds of each repeat by side; the n-th of all sides were taken one right after the
+    other."""
 
     seconds: Mapping[str, list[float]]
 
@@ -73,24 +81,45 @@ class Timings:
         """The median of the ratios of neighbours in time."""
         if one not in self.seconds or other not in self.seconds:
             return None
-        return statistics.median(a / b for a, b in zip(self.seconds[one], self.seconds[other], strict=True))
+        return statistics.median(
+            a / b for a, b in zip(self.seconds[one], self.seconds[other], strict=True)
+        )
 
     def rows(self, name: str) -> list[Row]:
         """Median and minimum, and how near ours is to the floor."""
         rows = [
             Row(
-                f"{name}, median", "s", self.median("ours"), self.median("reference"), self.median("floor"), self.ratio("ours", "reference")
+                f"{name}, median",
+                "s",
+                self.median("ours"),
+                self.median("reference"),
+                self.median("floor"),
+                self.ratio("ours", "reference"),
             ),
-            Row.of(f"{name}, minimum", "s", self.minimum("ours"), self.minimum("reference"), self.minimum("floor")),
+            Row.of(
+                f"{name}, minimum",
+                "s",
+                self.minimum("ours"),
+                self.minimum("reference"),
+                self.minimum("floor"),
+            ),
         ]
         if "floor" in self.seconds:
-            share = Row.of(f"{name}, share of the floor", "", self.ratio("floor", "ours"), self.ratio("floor", "reference"))
+            share = Row.of(
+                f"{name}, share of the floor",
+                "",
+                self.ratio("floor", "ours"),
+                self.ratio("floor", "reference"),
+            )
             rows.append(share)
         return rows
 
     def rate_row(self, name: str, unit: str, amounts: Mapping[str, float]) -> Row:
-        """Amount a second, from the medians; a side that did another amount is brought to the same scale by it."""
-        rates = {side: amounts[side] / statistics.median(taken) for side, taken in self.seconds.items()}
+        """Amount a second, from the medians; a side that did another amount is brought to the same
+        scale by it."""
+        rates = {
+            side: amounts[side] / statistics.median(taken) for side, taken in self.seconds.items()
+        }
         return Row.of(name, unit, rates.get("ours"), rates.get("reference"), rates.get("floor"))
 
 
@@ -109,17 +138,22 @@ def in_turn(steps: Steps, repeats: int) -> Timings:
 
 
 def extra_memory(build: Callable[..., Callable[[], object]], *arguments: Any) -> float:
-    """Peak resident memory of a step in mebibytes, above what was resident before the first one, in a fresh process.
+    """Peak resident memory of a step in mebibytes, above what was resident before the first one, in
+    a fresh process.
 
     Args:
         build: Importable function; ``build(*arguments)`` prepares everything and gives the step.
         arguments: Anything that can be pickled.
 
     Raises:
-        MedFunctaError: What the process raised; or that it died (out of memory), or that this system does not tell a process's peak.
+        MedFunctaError: What the process raised; or that it died (out of memory), or that this
+            system does not tell a process's peak.
     """
     if not Path("/proc/self/clear_refs").exists():
-        raise MedFunctaError("peak memory is read from /proc, which this system does not have; run this benchmark on Linux")
+        raise MedFunctaError(
+            "peak memory is read from /proc, which this system does not have; run this benchmark "
+            "on Linux"
+        )
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report_peak, args=(sender, build, arguments))
@@ -128,7 +162,9 @@ def extra_memory(build: Callable[..., Callable[[], object]], *arguments: Any) ->
     try:
         peak = receiver.recv()
     except EOFError as error:
-        raise MedFunctaError("a process died while its memory was measured; free some memory or lower --batch") from error
+        raise MedFunctaError(
+            "a process died while its memory was measured; free some memory or lower --batch"
+        ) from error
     finally:
         process.join()
     if isinstance(peak, MedFunctaError):
@@ -136,7 +172,9 @@ def extra_memory(build: Callable[..., Callable[[], object]], *arguments: Any) ->
     return peak
 
 
-def _report_peak(sender: Any, build: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]) -> None:
+def _report_peak(
+    sender: Any, build: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]
+) -> None:
     try:
         sender.send(_peak(build(*arguments)))
     except MedFunctaError as error:
@@ -155,7 +193,8 @@ def _peak(step: Callable[[], object]) -> float:
 
 
 def peak_memory(work: Callable[[], T]) -> tuple[T, float]:
-    """What the work gives, and the most mebibytes that were resident in this process meanwhile, all that it held before included."""
+    """What the work gives, and the most mebibytes that were resident in this process meanwhile, all
+    that it held before included."""
     Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
     result = work()
     return result, _resident("VmHWM")
@@ -167,7 +206,8 @@ def _resident(field: str) -> float:
 
 
 def forget(folder: Path) -> None:
-    """Ask the system to drop what it keeps of these files in memory, so that reading them reads the disk."""
+    """Ask the system to drop what it keeps of these files in memory, so that reading them reads the
+    disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -190,11 +230,24 @@ def rows_table(rows: Iterable[Row]) -> str:
     """The rows for a person."""
     header = ("", "ours", "reference", "floor", "ours / reference", "")
     cells = [
-        (row.name, _cell(row.ours, row.unit), _cell(row.reference, row.unit), _cell(row.floor, row.unit), _cell(row.ratio, ""), row.note)
+        (
+            row.name,
+            _cell(row.ours, row.unit),
+            _cell(row.reference, row.unit),
+            _cell(row.floor, row.unit),
+            _cell(row.ratio, ""),
+            row.note,
+        )
         for row in rows
     ]
     return table(header, cells)
 
 
 def _cell(value: float | None, unit: str) -> str:
-    return "-" if value is None else f"{value:,.4g} {unit}".rstrip() if abs(value) < 1e4 else f"{value:,.0f} {unit}".rstrip()
+    return (
+        "-"
+        if value is None
+        else f"{value:,.4g} {unit}".rstrip()
+        if abs(value) < 1e4
+        else f"{value:,.0f} {unit}".rstrip()
+    )

@@ -1,4 +1,5 @@
-"""Time and peak memory of a meta-step, and how well the two meta-gradients agree: ``python -m benchmarks.meta_step``."""
+"""Time and peak memory of a meta-step, and how well the two meta-gradients agree:
+``python -m benchmarks.meta_step``."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from benchmarks.reference import Reference
 
 @dataclass(kw_only=True)
 class MetaStep(MetaStepBenchmark):
-    """Time and peak memory of a meta-step: contexts, inner loop, second-order gradient, clipping and AdamW."""
+    """Time and peak memory of a meta-step: contexts, inner loop, second-order gradient, clipping
+    and AdamW."""
 
     repeats: int = 5
     """Timed meta-steps of each side, after one warm-up, in turn."""
@@ -39,28 +41,53 @@ class MetaStep(MetaStepBenchmark):
         if reference is not None:
             agreement = [agreement_row(ours, reference, values)]
             data = reference.data(values)
-            steps = {"ours": steps["ours"], "reference": lambda: reference.meta_step(data), "floor": steps["floor"]}
+            steps = {
+                "ours": steps["ours"],
+                "reference": lambda: reference.meta_step(data),
+                "floor": steps["floor"],
+            }
         return [*in_turn(steps, self.repeats).rows("time of a meta-step"), memory, *agreement]
 
     def _memory(self, case: Case) -> tuple[Row, bool]:
         """Its row, and whether the reference can run here at all."""
-        theirs, reason = (None, "") if self.reference is None else their_side.meta_step_memory(self.reference, case)
-        row = Row.of("peak memory of a meta-step, above idle", "MiB", extra_memory(our_side.meta_step, case), theirs, note=reason)
+        theirs, reason = (
+            (None, "")
+            if self.reference is None
+            else their_side.meta_step_memory(self.reference, case)
+        )
+        row = Row.of(
+            "peak memory of a meta-step, above idle",
+            "MiB",
+            extra_memory(our_side.meta_step, case),
+            theirs,
+            note=reason,
+        )
         return row, not reason
 
 
 def agreement_row(ours: Ours, reference: Reference, values: np.ndarray) -> Row:
-    """The relative difference of the two meta-gradients at the same weights, signals and contexts."""
+    """The relative difference of the two meta-gradients at the same weights, signals and
+    contexts."""
     case = ours.case
-    contexts = [None if case.context_ratio == 1 else index.sort().values.expand(case.batch, -1) for index in reference.contexts(case.seed)]
+    contexts = [
+        None if case.context_ratio == 1 else index.sort().values.expand(case.batch, -1)
+        for index in reference.contexts(case.seed)
+    ]
     got = ours.meta_gradient(ours.points(values), contexts).gradients
     expected = reference.meta_gradient(reference.data(values), case.seed)
-    return Row("meta-gradient, relative difference", "", relative_difference(got, expected), note="of all weights, same contexts")
+    return Row(
+        "meta-gradient, relative difference",
+        "",
+        relative_difference(got, expected),
+        note="of all weights, same contexts",
+    )
 
 
 def relative_difference(got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
     """The norm of the difference over the norm of ``expected``, all tensors taken together."""
-    one, other = (torch.cat([tensors[name].flatten() for name in expected]) for tensors in (got, expected))
+    one, other = (
+        torch.cat([tensors[name].flatten() for name in expected]) for tensors in (got, expected)
+    )
     return float((one - other).norm() / other.norm())
 
 

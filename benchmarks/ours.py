@@ -47,13 +47,21 @@ class Ours:
         """Fresh contexts, the meta-gradient and a step of the optimiser."""
         train = self._config.train
         contexts = [draw_context(points, train, self._generator) for _ in range(train.inner_steps)]
-        apply_gradients(self.network, self._optimisers, self.meta_gradient(points, contexts).gradients, train.learning_rate, train.clip)
+        apply_gradients(
+            self.network,
+            self._optimisers,
+            self.meta_gradient(points, contexts).gradients,
+            train.learning_rate,
+            train.clip,
+        )
 
     def meta_gradient(self, points: Points, contexts: Sequence[ContextIndex]) -> MetaGradient:
         """The gradient of a meta-step, with these contexts."""
         objective = sharing_points(SirenObjective(self.network, channel_mean=True), points)
         latents, memory = self.network.zero_latents(points.batch), self.case.memory_mb * 2**20
-        return meta_gradient(objective, latents, points, contexts, self._config.inner, memory=memory)
+        return meta_gradient(
+            objective, latents, points, contexts, self._config.inner, memory=memory
+        )
 
     def fit(self, signals: SignalSet, batch: int, quality: str = "paper") -> Fit:
         """Latents from all points: by H inner steps, or by the steps of another quality."""

@@ -1,4 +1,5 @@
-"""Whether training waits for the disk: ``python -m benchmarks.reading --data wfdb:mitbih nifti:hippocampus``."""
+"""Whether training waits for the disk: ``python -m benchmarks.reading --data wfdb:mitbih
+nifti:hippocampus``."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class ClockedSet(SignalSet):
 
 @dataclass(kw_only=True)
 class Reading(Command):
-    """What reading takes before training begins, and which share of a meta-step it takes then, from memory and from the cache."""
+    """What reading takes before training begins, and which share of a meta-step it takes then, from
+    memory and from the cache."""
 
     data: tuple[str, ...]
     """Sources."""
@@ -61,7 +63,10 @@ class Reading(Command):
 
     def run(self) -> dict[str, Any]:
         rows = [row for data in self.data for row in self._rows(data)]
-        return {"rows": [asdict(row) for row in rows], "settings": {"steps": self.steps, "preset": self.preset, "batch": self.batch}}
+        return {
+            "rows": [asdict(row) for row in rows],
+            "settings": {"steps": self.steps, "preset": self.preset, "batch": self.batch},
+        }
 
     def summary(self, result: dict[str, Any]) -> str:
         return rows_table(Row(**row) for row in result["rows"])
@@ -72,11 +77,16 @@ class Reading(Command):
         config = self._config(source)
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             cache = Path(folder) / "cache"
-            read, in_memory = _timed(lambda: SignalSet.collect(source.spec, source.signals("train")))
+            read, in_memory = _timed(
+                lambda: SignalSet.collect(source.spec, source.signals("train"))
+            )
             written, _ = _timed(lambda: cached_split(source, "train", cache))
             opened, _ = _timed(lambda: cached_split(source, "train", cache))
             forget(cache)
-            shares = {"memory": in_memory, "the cache on the disk": cached_split(source, "train", cache)}
+            shares = {
+                "memory": in_memory,
+                "the cache on the disk": cached_split(source, "train", cache),
+            }
             size = in_memory.values.nbytes / 2**20
             rows = [
                 Row(f"{name}: read {len(in_memory):,} signals", "s", read),
@@ -86,7 +96,12 @@ class Reading(Command):
             for where, signals in shares.items():
                 step, batch = _meta_step(signals, config, Path(folder) / f"run-{len(rows)}")
                 rows.append(
-                    Row(f"{name}: share of reading, {where}", "%", 100 * batch / step, note=f"{1e3 * batch:.2f} ms of {step:.3f} s")
+                    Row(
+                        f"{name}: share of reading, {where}",
+                        "%",
+                        100 * batch / step,
+                        note=f"{1e3 * batch:.2f} ms of {step:.3f} s",
+                    )
                 )
         return rows
 
@@ -98,14 +113,17 @@ class Reading(Command):
 
 
 def _meta_step(signals: SignalSet, config: Config, out: Path) -> tuple[float, float]:
-    """Mean seconds of a meta-step of the training loop, and of getting its batch ready, without the first step and the last."""
+    """Mean seconds of a meta-step of the training loop, and of getting its batch ready, without the
+    first step and the last."""
     clocked = ClockedSet.of(signals)
     ends: list[float] = []
 
     def listen(report: StepReport) -> None:
         ends.append(report.progress.seconds)
 
-    config = replace(config, train=replace(config.train, batch=min(config.train.batch, len(signals))))
+    config = replace(
+        config, train=replace(config.train, batch=min(config.train.batch, len(signals)))
+    )
     train_network(clocked, signals.subset([0]), out, config, listener=listen)
     steps = len(ends) - 2
     return (ends[-2] - ends[0]) / steps, sum(clocked.seconds[1:-1]) / steps

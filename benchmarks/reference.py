@@ -1,6 +1,8 @@
-"""The authors' code, run on a CPU as it is, from a checkout (https://github.com/pfriedri/medfuncta).
+"""The authors' code, run on a CPU as it is, from a checkout
+(https://github.com/pfriedri/medfuncta).
 
-Nothing of it is copied or changed: what it needs from its scripts is handed in from outside, and :data:`REPLACED` names all of it.
+Nothing of it is copied or changed: what it needs from its scripts is handed in from outside, and
+    :data:`REPLACED` names all of it.
 """
 
 from __future__ import annotations
@@ -28,15 +30,28 @@ from medfuncta.learning.validate import psnr_of
 
 REPLACED: Final = (
     "torch.cuda.synchronize, called after each meta-step, does nothing: there is no GPU",
-    "the arguments come from here, with its configuration files' values, instead of from its command line; device is 'cpu'",
+    (
+        "the arguments come from here, with its configuration files' values, instead of from its "
+        "command line; device is 'cpu'"
+    ),
     "its data sets and loaders: tensors are handed in",
     "its logger: none, and the step at which it would draw pictures is never reached",
-    "fitting calls its inner_adapt_test_scale as its fit_nfs does, without writing a pickle for each signal",
+    (
+        "fitting calls its inner_adapt_test_scale as its fit_nfs does, without writing a pickle "
+        "for "
+        "each signal"
+    ),
     "warnings about arguments that PyTorch has deprecated are silenced",
 )
 """What stops the authors' code on a CPU or without its scripts, and what stands in its place."""
 
-DIFFERENCES: Final = ("the authors' code draws one context set for the whole batch, ours one for each signal; gamma is the same",)
+DIFFERENCES: Final = (
+    (
+        "the authors' code draws one context set for the whole batch, ours one for each signal; "
+        "gamma "
+        "is the same"
+    ),
+)
 """What is not the same on both sides."""
 
 _ROOM = 0.9  # the part of the free memory that a measurement may be expected to take
@@ -98,12 +113,19 @@ class Reference:
 
     def data(self, values: np.ndarray) -> Tensor:
         """Values ``[signals, points, channels]`` as ``[signals, channels, *shape]``."""
-        return torch.from_numpy(values).transpose(1, 2).reshape(len(values), -1, *self.case.shape).contiguous()
+        return (
+            torch.from_numpy(values)
+            .transpose(1, 2)
+            .reshape(len(values), -1, *self.case.shape)
+            .contiguous()
+        )
 
     def meta_step(self, data: Tensor) -> None:
         """Their ``train_step``."""
         with self._ready(len(data)):
-            self._maml.train_step(self._arguments, 1, self._wrapper, self._optimiser, data, self._metrics, None)
+            self._maml.train_step(
+                self._arguments, 1, self._wrapper, self._optimiser, data, self._metrics, None
+            )
 
     def contexts(self, seed: int) -> list[Tensor]:
         """The points that each inner step of :meth:`meta_gradient` sees with this seed."""
@@ -121,19 +143,35 @@ class Reference:
             self._model.zero_grad()
             self._wrapper.coord_init()
             arguments = self._arguments
-            self._maml.inner_adapt(self._wrapper, data, arguments.inner_lr, arguments.inner_steps, False, arguments.sample_type)
+            self._maml.inner_adapt(
+                self._wrapper,
+                data,
+                arguments.inner_lr,
+                arguments.inner_steps,
+                False,
+                arguments.sample_type,
+            )
             self._wrapper.coord_init()
             self._wrapper(data).mean().backward()
-        return {name: parameter.grad for name, parameter in self._named() if parameter.grad is not None}
+        return {
+            name: parameter.grad for name, parameter in self._named() if parameter.grad is not None
+        }
 
     def fit(self, data: Tensor, batch: int) -> Tensor:
-        """Latents after H steps of their test-time adaptation (two gradients a step), as many signals at a time as ``batch``."""
+        """Latents after H steps of their test-time adaptation (two gradients a step), as many
+        signals at a time as ``batch``."""
         parts = []
         for signals in data.split(batch):
             with self._ready(len(signals)):
                 self._wrapper.coord_init()
                 self._maml.inner_adapt_test_scale(
-                    self._wrapper, signals, self._arguments.inner_lr, FIT_STEPS, True, self._arguments.sample_type, "grad"
+                    self._wrapper,
+                    signals,
+                    self._arguments.inner_lr,
+                    FIT_STEPS,
+                    True,
+                    self._arguments.sample_type,
+                    "grad",
                 )
             parts.append(self._model.modulations.detach())
         return torch.cat(parts)
@@ -154,8 +192,11 @@ class Reference:
 
     @contextmanager
     def _ready(self, batch: int) -> Iterator[None]:
-        """Latents of this batch at zero, as their scripts set them, and what stops a CPU out of the way."""
-        self._model.modulations = torch.zeros(batch, self.case.field.latent_size, requires_grad=True)
+        """Latents of this batch at zero, as their scripts set them, and what stops a CPU out of the
+        way."""
+        self._model.modulations = torch.zeros(
+            batch, self.case.field.latent_size, requires_grad=True
+        )
         with mock.patch("torch.cuda.synchronize"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
@@ -169,11 +210,15 @@ def meta_step(directory: Path, case: Case) -> Callable[[], None]:
 
 
 def meta_step_memory(directory: Path, case: Case) -> tuple[float | None, str]:
-    """Extra memory of a meta-step in mebibytes; or None and the reason, when this machine cannot be expected to have it.
+    """Extra memory of a meta-step in mebibytes; or None and the reason, when this machine cannot be
+    expected to have it.
 
-    Their memory grows by the same amount with each inner step, so one and two of them tell what all will take.
+    Their memory grows by the same amount with each inner step, so one and two of them tell what all
+    will take.
     """
-    one, two = (extra_memory(meta_step, directory, replace(case, inner_steps=steps)) for steps in (1, 2))
+    one, two = (
+        extra_memory(meta_step, directory, replace(case, inner_steps=steps)) for steps in (1, 2)
+    )
     reason = _shortage(one + (case.inner_steps - 1) * (two - one))
     return (None, reason) if reason else (extra_memory(meta_step, directory, case), "")
 
@@ -186,7 +231,8 @@ def fit(directory: Path, case: Case, batch: int) -> Callable[[], object]:
 
 
 def fit_shortage(directory: Path, case: Case, batch: int) -> str:
-    """Why this machine cannot be expected to fit that many signals side by side; empty when it can."""
+    """Why this machine cannot be expected to fit that many signals side by side; empty when it
+    can."""
     one, two = (extra_memory(fit, directory, case, few) for few in (1, 2))
     return _shortage(one + (batch - 1) * (two - one))
 
@@ -195,7 +241,9 @@ def _shortage(expected: float) -> str:
     free = free_memory()
     if expected <= _ROOM * free:
         return ""
-    return f"the reference would take about {expected / 1024:.1f} GiB, {free / 1024:.1f} GiB are free"
+    return (
+        f"the reference would take about {expected / 1024:.1f} GiB, {free / 1024:.1f} GiB are free"
+    )
 
 
 def _arguments(case: Case) -> SimpleNamespace:
@@ -218,15 +266,20 @@ def _arguments(case: Case) -> SimpleNamespace:
 
 
 def _import(directory: Path) -> list[Any]:
-    """Their modules, whose names are as general as ``train``: the checkout is on the path only while they are imported."""
+    """Their modules, whose names are as general as ``train``: the checkout is on the path only
+    while they are imported."""
     if not (directory / "train" / "maml_boot.py").is_file():
-        raise MedFunctaError(f"'{directory}' is not a checkout of the authors' code: no train/maml_boot.py in it; clone their repository")
+        raise MedFunctaError(
+            f"'{directory}' is not a checkout of the authors' code: no train/maml_boot.py in it; "
+            "clone their repository"
+        )
     sys.path.insert(0, str(directory.resolve()))
     try:
         return [importlib.import_module(name) for name in _MODULES]
     except ModuleNotFoundError as error:
         raise MedFunctaError(
-            f"the authors' code needs the package '{error.name}', which is not installed; pip install {error.name}"
+            f"the authors' code needs the package '{error.name}', which is not installed; pip "
+            f"install {error.name}"
         ) from error
     finally:
         sys.path.pop(0)

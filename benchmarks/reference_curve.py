@@ -1,4 +1,5 @@
-"""Training of the authors' network on a source's signals, as a curve that is measured once and kept."""
+"""Training of the authors' network on a source's signals, as a curve that is measured once and
+kept."""
 
 from __future__ import annotations
 
@@ -76,7 +77,8 @@ class ReferenceCurves:
         return self.folder / f"reference-{case.learning_rate:g}-{digest}.csv"
 
     def _measured(self, case: Case, schedule: Schedule) -> Iterator[Moment]:
-        """Validations of a training from scratch; it ends early where the network is no longer finite."""
+        """Validations of a training from scratch; it ends early where the network is no longer
+        finite."""
         train, val = (stacked(signals) for signals in (self.train, self.val))
         reference = Reference(self.directory, case)
         val_data = reference.data(val)
@@ -97,7 +99,8 @@ class ReferenceCurves:
 
 
 def stacked(signals: SignalSet) -> np.ndarray:
-    """Normalised values ``[signals, points, channels]``; the authors' code has a grid of its own, whatever the signals' spacings are.
+    """Normalised values ``[signals, points, channels]``; the authors' code has a grid of its own,
+    whatever the signals' spacings are.
 
     Raises:
         DataError: If signals differ in shape or have points that were not observed.
@@ -105,7 +108,8 @@ def stacked(signals: SignalSet) -> np.ndarray:
     shapes = {header.template.values.shape for header in signals.headers}
     if signals.observed is not None or len(shapes) > 1:
         raise DataError(
-            "signals of different shapes or with masked points, which the authors' code cannot read; "
+            "signals of different shapes or with masked points, which the authors' code cannot "
+            "read; "
             "give the source an option that brings all of them to one shape"
         )
     return signals.points(range(len(signals))).values.numpy()
@@ -113,4 +117,6 @@ def stacked(signals: SignalSet) -> np.ndarray:
 
 def tell(name: str, moment: Moment) -> None:
     """One line of progress on standard error."""
-    sys.stderr.write(f"{name}: {moment.step} meta-steps, {moment.seconds:.0f} s, {moment.psnr:.2f} dB\n")
+    sys.stderr.write(
+        f"{name}: {moment.step} meta-steps, {moment.seconds:.0f} s, {moment.psnr:.2f} dB\n"
+    )

@@ -1,8 +1,10 @@
 """Wall time until a PSNR on unseen signals: ``python -m benchmarks.time_to_quality``.
 
-The reference is trained with its own meta-step, settings and network; ours as a user trains it, with a preset. Both see the training
-signals of one source and are validated on the same signals of its validation split, by the PSNR of clamped values after H = 20 steps of
-their own test-time adaptation. The reference's clock runs in its meta-steps only; ours runs all the time, validations included.
+The reference is trained with its own meta-step, settings and network; ours as a user trains it,
+with a preset. Both see the training signals of one source and are validated on the same signals of
+its validation split, by the PSNR of clamped values after H = 20 steps of their own test-time
+adaptation. The reference's clock runs in its meta-steps only; ours runs all the time, validations
+included.
 """
 
 from __future__ import annotations
@@ -44,9 +46,11 @@ class TimeToQuality(Benchmark):
     """Wall time until a PSNR on unseen signals."""
 
     data: str
-    """Where the signals come from, e.g. wfdb:mitbih or npz:cells.npz; all of one shape when there is a reference."""
+    """Where the signals come from, e.g. wfdb:mitbih or npz:cells.npz; all of one shape when there
+    is a reference."""
     out: Path
-    """Folder of curves, picture and our runs. Curves of the reference found there are used again when all settings are the same."""
+    """Folder of curves, picture and our runs. Curves of the reference found there are used again
+    when all settings are the same."""
     preset: str | None = None
     """Our settings by name; without it the ones that fit the data."""
     set: Assignments = field(default_factory=list)
@@ -69,7 +73,17 @@ class TimeToQuality(Benchmark):
     """Of weights, batches and context sets."""
 
     def settings(self) -> dict[str, Any]:
-        own = ("data", "preset", "set", "reference_steps", "reference_lr", "batch", "every", "minutes", "seed")
+        own = (
+            "data",
+            "preset",
+            "set",
+            "reference_steps",
+            "reference_lr",
+            "batch",
+            "every",
+            "minutes",
+            "seed",
+        )
         return {name: getattr(self, name) for name in own}
 
     def rows(self) -> list[Row]:
@@ -85,19 +99,29 @@ class TimeToQuality(Benchmark):
         save_png(picture(ours, references, targets, source.info.name), self.out / "curves.png")
         return list(_compared(ours, references, self.target, _floor_of_a_step(config, source.spec)))
 
-    def _references(self, spec: SignalSpec, train_set: SignalSet, val_set: SignalSet) -> dict[str, Curve]:
+    def _references(
+        self, spec: SignalSpec, train_set: SignalSet, val_set: SignalSet
+    ) -> dict[str, Curve]:
         """A curve for each learning rate, by name."""
         if self.reference is None:
             return {}
         curves = ReferenceCurves(self.reference, self.out, self.data, train_set, val_set)
-        case = case_of(_CASE_OF_DIMENSION[spec.dim], {"batch": self.batch, "seed": self.seed}).for_signals_like(spec)
+        case = case_of(
+            _CASE_OF_DIMENSION[spec.dim], {"batch": self.batch, "seed": self.seed}
+        ).for_signals_like(spec)
         schedule = Schedule(self.reference_steps, 60 * self.minutes, self.every)
-        return {f"reference, rate {rate:g}": curves.curve(replace(case, learning_rate=rate), schedule) for rate in self.reference_lr}
+        return {
+            f"reference, rate {rate:g}": curves.curve(replace(case, learning_rate=rate), schedule)
+            for rate in self.reference_lr
+        }
 
     def _our_settings(self) -> dict[str, dict[str, Any]]:
         """The preset's settings that flags replace."""
         given = assigned(self.set)
-        return {**given, "train": {"seed": self.seed, "validate_every": self.every, **given.get("train", {})}}
+        return {
+            **given,
+            "train": {"seed": self.seed, "validate_every": self.every, **given.get("train", {})},
+        }
 
     def _our_curve(self, source: Source, target: float) -> Curve:
         moments: list[Moment] = []
@@ -113,7 +137,14 @@ class TimeToQuality(Benchmark):
                 raise _Enough
 
         with suppress(_Enough):
-            train(source, self._new_run(), self.preset, settings=self._our_settings(), device="cpu", listener=listen)
+            train(
+                source,
+                self._new_run(),
+                self.preset,
+                settings=self._our_settings(),
+                device="cpu",
+                listener=listen,
+            )
         return Curve(tuple(moments))
 
     def _new_run(self) -> Path:
@@ -122,7 +153,8 @@ class TimeToQuality(Benchmark):
 
 
 def _floor_of_a_step(config: Config, spec: SignalSpec) -> float | None:
-    """Seconds of the bare products of one of our meta-steps; None for signals without a common shape, which decides how many there are."""
+    """Seconds of the bare products of one of our meta-steps; None for signals without a common
+    shape, which decides how many there are."""
     if spec.shape is None:
         return None
     train = config.train
@@ -130,27 +162,49 @@ def _floor_of_a_step(config: Config, spec: SignalSpec) -> float | None:
     return in_turn({"floor": meta_step_floor(case)}, _FLOOR_REPEATS).median("floor")
 
 
-def _compared(ours: Curve, references: Mapping[str, Curve], target: float | None, step_floor: float | None) -> Iterator[Row]:
-    """For each reference its best PSNR and when each side had it; then our best, and when we had a target given by the user."""
+def _compared(
+    ours: Curve, references: Mapping[str, Curve], target: float | None, step_floor: float | None
+) -> Iterator[Row]:
+    """For each reference its best PSNR and when each side had it; then our best, and when we had a
+    target given by the user."""
 
     def time_to(psnr: float, name: str, reference: float | None = None) -> Row:
         """The floor is that of our meta-steps until then."""
         moment = ours.first(psnr)
         if moment is None:
             return Row.of(name, "s", None, reference, note="ours did not reach it")
-        return Row.of(name, "s", moment.seconds, reference, None if step_floor is None else moment.step * step_floor)
+        return Row.of(
+            name,
+            "s",
+            moment.seconds,
+            reference,
+            None if step_floor is None else moment.step * step_floor,
+        )
 
     for name, theirs in references.items():
         best = theirs.best
         if best is None:
-            yield Row(f"{name}: best PSNR", "dB", None, note="it diverged before its first validation")
+            yield Row(
+                f"{name}: best PSNR", "dB", None, note="it diverged before its first validation"
+            )
             continue
-        yield Row.of(f"{name}: best PSNR", "dB", ours.best and ours.best.psnr, best.psnr, note=f"after {best.step} meta-steps")
+        yield Row.of(
+            f"{name}: best PSNR",
+            "dB",
+            ours.best and ours.best.psnr,
+            best.psnr,
+            note=f"after {best.step} meta-steps",
+        )
         yield time_to(best.psnr, f"{name}: time to {best.psnr:.2f} dB", best.seconds)
     if target is not None:
         yield time_to(target, f"time to {target:.2f} dB")
     if ours.best is not None:
-        yield Row.of("ours: best PSNR", "dB", ours.best.psnr, note=f"after {ours.best.step} meta-steps and {ours.best.seconds:.0f} s")
+        yield Row.of(
+            "ours: best PSNR",
+            "dB",
+            ours.best.psnr,
+            note=f"after {ours.best.step} meta-steps and {ours.best.seconds:.0f} s",
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Shapes are checked at run time in every test, and real data is found through one environment variable."""
+"""Shapes are checked at run time in every test, and real data is found through one environment
+variable."""
 
 from __future__ import annotations
 
@@ -10,7 +11,10 @@ from jaxtyping import install_import_hook
 
 install_import_hook("medfuncta", "runtime_types.check")
 
-collect_ignore_glob = ["conftest.py", "*/conftest.py"]  # they have no doctests, and as modules all of them would have one name
+collect_ignore_glob = [
+    "conftest.py",
+    "*/conftest.py",
+]  # they have no doctests, and as modules all of them would have one name
 
 
 @pytest.fixture(scope="session")

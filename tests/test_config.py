@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from medfuncta.config import Config, FieldConfig, InnerConfig, TrainConfig, override, parse_assignments, read_config_file
+from medfuncta.config import (
+    Config,
+    FieldConfig,
+    InnerConfig,
+    TrainConfig,
+    override,
+    parse_assignments,
+    read_config_file,
+)
 from medfuncta.errors import ConfigError
 from medfuncta.presets import PRESETS
 
@@ -22,7 +30,11 @@ UNUSUAL = Config(
 def as_toml(config: Config) -> str:
     """JSON's words for numbers, texts and truth values are TOML's too; what is not set has none."""
     sections = config.to_dict().items()
-    lines = [f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items() if v is not None) for name, values in sections]
+    lines = [
+        f"[{name}]\n"
+        + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items() if v is not None)
+        for name, values in sections
+    ]
     return "".join(lines)
 
 
@@ -36,16 +48,33 @@ def test_nothing_is_lost_through_json_or_toml(config: Config, tmp_path: Path) ->
 
 
 def test_text_becomes_the_type_of_its_setting() -> None:
-    texts = ["train.batch=8", "train.learning_rate=1e-3", "field.residual=true", "field.omega_increment=none", "train.context=stratified"]
-    config = override(replace(Config(), field=FieldConfig(omega_increment=3.0)), parse_assignments(texts))
-    got = (config.train.batch, config.train.learning_rate, config.field.residual, config.field.omega_increment, config.train.context)
+    texts = [
+        "train.batch=8",
+        "train.learning_rate=1e-3",
+        "field.residual=true",
+        "field.omega_increment=none",
+        "train.context=stratified",
+    ]
+    config = override(
+        replace(Config(), field=FieldConfig(omega_increment=3.0)), parse_assignments(texts)
+    )
+    got = (
+        config.train.batch,
+        config.train.learning_rate,
+        config.field.residual,
+        config.field.omega_increment,
+        config.train.context,
+    )
     assert got == (8, 1e-3, True, None, "stratified")
 
 
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
-        ({"train": {"learning_rat": 1}}, "unknown setting 'train.learning_rat'; did you mean 'learning_rate'"),
+        (
+            {"train": {"learning_rat": 1}},
+            "unknown setting 'train.learning_rat'; did you mean 'learning_rate'",
+        ),
         ({"trian": {"steps": 1}}, "unknown setting 'trian'; did you mean 'train'"),
         ({"train": 3}, "setting 'train' is a section"),
         ({"train": {"steps": "many"}}, "setting 'train.steps' got 'many'; expected int"),

@@ -35,10 +35,28 @@ def test_every_preset_builds_its_field(name: str) -> None:
 def test_the_papers_presets_are_its_table(name: str) -> None:
     config = PRESETS[name]
     field, train = config.field, config.train
-    got = (field.layers, field.width, field.latent_size, train.batch, train.context_ratio, field.omega_first, field.omega_last)
+    got = (
+        field.layers,
+        field.width,
+        field.latent_size,
+        train.batch,
+        train.context_ratio,
+        field.omega_first,
+        field.omega_last,
+    )
     assert got == TABLE_6[name]
-    assert (train.steps, train.inner_steps, train.learning_rate, train.schedule) == (250_000, 10, 3e-6, "cosine")
-    assert (config.inner.step_size, config.inner.momentum, config.inner.channel_mean, config.fit.steps) == (1e-2, 0, False, 20)
+    assert (train.steps, train.inner_steps, train.learning_rate, train.schedule) == (
+        250_000,
+        10,
+        3e-6,
+        "cosine",
+    )
+    assert (
+        config.inner.step_size,
+        config.inner.momentum,
+        config.inner.channel_mean,
+        config.fit.steps,
+    ) == (1e-2, 0, False, 20)
     assert not (field.residual or field.shift_first or field.omega_increment or field.output_offset)
 
 
@@ -55,5 +73,7 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 
 
 def test_a_preset_of_another_dimension_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"settings for 2D signals, but the data is 3D; take one of: .*volume"):
+    with pytest.raises(
+        ConfigError, match=r"settings for 2D signals, but the data is 3D; take one of: .*volume"
+    ):
         fitted_to(preset("image"), SignalSpec(3, 1))

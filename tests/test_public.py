@@ -9,7 +9,18 @@ import pytest
 
 import medfuncta
 
-HEAVY = ("torch", "matplotlib", "sklearn", "monai", "pandas", "pyarrow", "scipy", "wfdb", "nibabel", "tensorboard")
+HEAVY = (
+    "torch",
+    "matplotlib",
+    "sklearn",
+    "monai",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "wfdb",
+    "nibabel",
+    "tensorboard",
+)
 TYPED = [
     node
     for block in ast.parse(Path(medfuncta.__file__).read_text()).body
@@ -31,14 +42,24 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_type_checkers_see_what_is_loaded() -> None:
-    seen = {alias.name: node.module.removeprefix("medfuncta.") for node in TYPED for alias in node.names}  # type: ignore[union-attr]
+    seen = {
+        alias.name: node.module.removeprefix("medfuncta.") for node in TYPED for alias in node.names
+    }  # type: ignore[union-attr]
     assert seen == medfuncta._HOMES
     assert sorted(seen) == sorted(medfuncta.__all__)
 
 
-@pytest.mark.parametrize("arguments", [["-c", "import medfuncta, sys"], ["-m", "medfuncta", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["-c", "import medfuncta, sys"], ["-m", "medfuncta", "--help"]]
+)
 def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> None:
-    seen = subprocess.run([sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True, timeout=60).stderr
+    seen = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stderr
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in seen.splitlines()}
     assert "medfuncta" in imported
     assert not imported & set(HEAVY)

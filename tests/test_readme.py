@@ -1,4 +1,5 @@
-"""What the documents promise: every command is understood, every Python block runs, every name is there."""
+"""What the documents promise: every command is understood, every Python block runs, every name is
+there."""
 
 from __future__ import annotations
 
@@ -33,12 +34,19 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 def commands() -> list[str]:
     """Every line of a shell block that calls the program, as the words after its name."""
-    lines = [line for _, block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
+    lines = [
+        line for _, block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()
+    ]
     return [line for line in lines if line.startswith("medfuncta ")]
 
 
 def sources() -> list[str]:
-    return [word for line in commands() for word in shlex.split(line, comments=True) if word.partition(":")[0] in KINDS and ":" in word]
+    return [
+        word
+        for line in commands()
+        for word in shlex.split(line, comments=True)
+        if word.partition(":")[0] in KINDS and ":" in word
+    ]
 
 
 @pytest.mark.parametrize("line", commands())
@@ -50,7 +58,11 @@ def test_every_command_is_understood(line: str) -> None:
 @pytest.mark.parametrize("text", sources())
 def test_every_source_has_its_kind_and_options(text: str) -> None:
     kind = source_kind(text.partition(":")[0])
-    options = {assignment.partition("=")[0] for assignment in text.partition("?")[2].split("&") if assignment}
+    options = {
+        assignment.partition("=")[0]
+        for assignment in text.partition("?")[2].split("&")
+        if assignment
+    }
     assert options <= set(kind.options)
 
 
@@ -61,7 +73,9 @@ def test_the_commands_on_samples_run(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(("document", "block"), blocks("python"))
-def test_every_python_block_runs(document: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_python_block_runs(
+    document: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As it stands, but for the length of a training."""
     monkeypatch.chdir(tmp_path)
     short, trainings = re.subn(r"settings=\{.*\}\}", "settings=TINY", block)
@@ -78,7 +92,10 @@ def test_python_takes_about_ten_lines() -> None:
 def test_the_first_block_installs_and_runs_the_demo_then_the_tests() -> None:
     _, first = blocks("bash")[0]
     demo, tests = first.splitlines()
-    install, constraints = ".venv/bin/pip install -c constraints.txt -e", (ROOT / "constraints.txt").read_text()
+    install, constraints = (
+        ".venv/bin/pip install -c constraints.txt -e",
+        (ROOT / "constraints.txt").read_text(),
+    )
     assert demo.startswith("python3 -m venv .venv && " + install)
     assert demo.endswith(".venv/bin/medfuncta demo")
     assert install in tests

@@ -22,7 +22,9 @@ WRONG: dict[str, Callable[[], object]] = {
     "one latent without a batch": lambda: FIELD(zeros(1, 5, 2), zeros(3)),
     "weights of fewer points": lambda: Points(zeros(2, 5, 2), zeros(2, 5, 1), zeros(2, 4)),
     "values without channels": lambda: Points(zeros(1, 5, 2), zeros(2, 5), zeros(2, 5)),
-    "whole numbers for values": lambda: Points(zeros(1, 5, 2), zeros(2, 5, 1, dtype=torch.int64), zeros(2, 5)),
+    "whole numbers for values": lambda: Points(
+        zeros(1, 5, 2), zeros(2, 5, 1, dtype=torch.int64), zeros(2, 5)
+    ),
     "context of one number": lambda: POINTS.take(torch.tensor(3)),
     "latents of three axes": lambda: SirenObjective(FIELD).losses(zeros(2, 3, 1), POINTS),
     "errors of two axes": lambda: psnr_of(zeros(2, 2)),

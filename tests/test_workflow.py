@@ -37,7 +37,11 @@ def test_model_selection_never_reads_the_test_split(tmp_path: Path, val: int) ->
     assert set(source.reads) == set(source.splits) - {"test"}
     assert training.progress.best_psnr is not None
     told = training.run.training
-    assert (told["source"], told["licence"], told["split_by"]) == ("guarded:waves", "CC0", "patient")
+    assert (told["source"], told["licence"], told["split_by"]) == (
+        "guarded:waves",
+        "CC0",
+        "patient",
+    )
     assert (told["train_signals"], told["val_signals"]) == ((6, 3) if val else (5, 1))
 
 
@@ -54,14 +58,22 @@ def test_signals_are_held_out_when_there_is_no_validation_split() -> None:
 
 
 def test_validation_signals_are_spread_evenly_over_their_split() -> None:
-    _, val_set = read_for_training(GuardedSource(val=9), Config(train=TrainConfig(validate_signals=3)))
+    _, val_set = read_for_training(
+        GuardedSource(val=9), Config(train=TrainConfig(validate_signals=3))
+    )
     assert [header.id for header in val_set.headers] == ["val-0", "val-4", "val-8"]
 
 
 def test_fewer_signals_than_the_presets_batch_make_a_smaller_batch(tmp_path: Path) -> None:
-    settings = {**TINY, "train": {key: value for key, value in TINY["train"].items() if key != "batch"}}
+    settings = {
+        **TINY,
+        "train": {key: value for key, value in TINY["train"].items() if key != "batch"},
+    }
     assert PRESETS["trace"].train.batch > 6
-    assert train(GuardedSource(), tmp_path, settings=settings, device="cpu").run.config.train.batch == 6
+    assert (
+        train(GuardedSource(), tmp_path, settings=settings, device="cpu").run.config.train.batch
+        == 6
+    )
 
 
 def test_fewer_signals_than_the_batch_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
@@ -75,7 +87,11 @@ def test_default_then_preset_then_file_then_flag() -> None:
     from_file = {"train": {"batch": 5, "inner_steps": 7}}
     from_flag = {"train": {"batch": "3"}}
     train_config = resolve(TRACE, "paper-1d", from_file, from_flag).train
-    assert (train_config.batch, train_config.inner_steps, train_config.learning_rate) == (3, 7, preset.learning_rate)
+    assert (train_config.batch, train_config.inner_steps, train_config.learning_rate) == (
+        3,
+        7,
+        preset.learning_rate,
+    )
     assert train_config.context == TrainConfig().context
 
 
@@ -98,9 +114,19 @@ def test_mistakes_are_named() -> None:
 def test_training_goes_on_from_another_runs_network_with_its_settings(tmp_path: Path) -> None:
     first = train(GuardedSource(), tmp_path / "first", settings=TINY, device="cpu").run
     still: dict[str, dict[str, Any]] = {"train": {"learning_rate": 0.0, "steps": 1}}
-    second = train(GuardedSource(train=9), tmp_path / "second", settings=still, start_from=tmp_path / "first", device="cpu").run
+    second = train(
+        GuardedSource(train=9),
+        tmp_path / "second",
+        settings=still,
+        start_from=tmp_path / "first",
+        device="cpu",
+    ).run
     assert second.fingerprint == first.fingerprint, "at a rate of 0 the weights stay what they were"
-    assert (second.config.train.steps, second.config.train.inner_steps, second.config.fit.steps) == (1, 2, 2)
+    assert (
+        second.config.train.steps,
+        second.config.train.inner_steps,
+        second.config.fit.steps,
+    ) == (1, 2, 2)
     assert second.training["started_from"] == {"fingerprint": first.fingerprint, **first.training}
     moved = train(GuardedSource(), tmp_path / "moved", start_from=first, device="cpu").run
     assert moved.fingerprint != first.fingerprint
@@ -118,7 +144,11 @@ def test_a_network_to_start_from_must_fit_data_and_settings(tmp_path: Path) -> N
 
 def test_shift_maps_start_orthogonal_when_asked(tmp_path: Path) -> None:
     still = {**TINY, "train": {**TINY["train"], "shift_init": "orthogonal", "learning_rate": 0.0}}
-    shift = train(GuardedSource(), tmp_path, settings=still, device="cpu").run.network.siren_layers[1].shift
+    shift = (
+        train(GuardedSource(), tmp_path, settings=still, device="cpu")
+        .run.network.siren_layers[1]
+        .shift
+    )
     assert shift is not None
     singular = torch.linalg.svdvals(shift.weight)
     torch.testing.assert_close(singular, singular[:1].expand_as(singular))

@@ -19,8 +19,21 @@ from medfuncta.signals.signal import Signal
 Checks = dict[str, bool]
 """What was compared, and whether it agrees."""
 
-_NIFTI_FIELDS = ("dim", "datatype", "bitpix")  # its codes for the unit of time and for the scanner's frame are not kept
-_NRRD_FIELDS = ("type", "dimension", "sizes", "space", "space directions", "space origin", "space units", "kinds")
+_NIFTI_FIELDS = (
+    "dim",
+    "datatype",
+    "bitpix",
+)  # its codes for the unit of time and for the scanner's frame are not kept
+_NRRD_FIELDS = (
+    "type",
+    "dimension",
+    "sizes",
+    "space",
+    "space directions",
+    "space origin",
+    "space units",
+    "kinds",
+)
 
 
 def check_nifti(original: Signal, path: Path, file: Path | None) -> Checks:
@@ -28,15 +41,22 @@ def check_nifti(original: Signal, path: Path, file: Path | None) -> Checks:
     image, grid = nib.Nifti1Image.from_filename(path), _grid(original)
     checks = {
         "shape": image.shape == grid.shape,
-        "affine": np.allclose(np.asarray(image.affine), np.eye(4) if grid.affine is None else grid.affine, atol=1e-4),
+        "affine": np.allclose(
+            np.asarray(image.affine), np.eye(4) if grid.affine is None else grid.affine, atol=1e-4
+        ),
         "unit": image.header.get_xyzt_units()[0] == (grid.unit or "unknown"),
         "dtype": image.get_data_dtype() == np.dtype(original.dtype),
         "finite": bool(np.isfinite(image.get_fdata()).all()),
     }
     if file is not None and file.name.endswith((".nii", ".nii.gz")):
         ours, theirs = image.header, nib.Nifti1Image.from_filename(file).header
-        same = ours.get_zooms() == theirs.get_zooms() and ours.get_xyzt_units()[0] == theirs.get_xyzt_units()[0]
-        checks["header"] = same and all(np.array_equal(ours[name], theirs[name]) for name in _NIFTI_FIELDS)
+        same = (
+            ours.get_zooms() == theirs.get_zooms()
+            and ours.get_xyzt_units()[0] == theirs.get_xyzt_units()[0]
+        )
+        checks["header"] = same and all(
+            np.array_equal(ours[name], theirs[name]) for name in _NIFTI_FIELDS
+        )
     return checks
 
 
@@ -73,8 +93,14 @@ def check_csv(original: Signal, path: Path, file: Path | None) -> Checks:
     numbers, grid = np.array(rows, float), _grid(original)
     return {
         "shape": numbers[:, 1:].shape == original.values.shape,
-        "spacing": bool(np.allclose(np.diff(numbers[:, 0]), 1 if grid.spacing is None else grid.spacing[0])),
-        "unit": header == [f"time [{grid.unit}]" if grid.unit else "sample", f"value [{original.unit}]" if original.unit else "value"],
+        "spacing": bool(
+            np.allclose(np.diff(numbers[:, 0]), 1 if grid.spacing is None else grid.spacing[0])
+        ),
+        "unit": header
+        == [
+            f"time [{grid.unit}]" if grid.unit else "sample",
+            f"value [{original.unit}]" if original.unit else "value",
+        ],
         "finite": bool(np.isfinite(numbers).all()),
     }
 
@@ -82,7 +108,12 @@ def check_csv(original: Signal, path: Path, file: Path | None) -> Checks:
 def check_wfdb(original: Signal, path: Path, file: Path | None) -> Checks:
     """A trace as a record."""
     record, grid = wfdb.rdrecord(str(path.with_suffix(""))), _grid(original)
-    assert isinstance(record, wfdb.Record) and record.p_signal is not None and record.fs is not None and grid.spacing is not None
+    assert (
+        isinstance(record, wfdb.Record)
+        and record.p_signal is not None
+        and record.fs is not None
+        and grid.spacing is not None
+    )
     return {
         "shape": record.p_signal.shape == original.values.shape,
         "spacing": bool(np.isclose(record.fs, 1 / grid.spacing[0])),
@@ -94,7 +125,10 @@ def check_wfdb(original: Signal, path: Path, file: Path | None) -> Checks:
 def check_npy(original: Signal, path: Path, file: Path | None) -> Checks:
     """An array of physical values."""
     values = np.load(path, allow_pickle=False)
-    return {"shape": values.shape == _grid(original).shape, "finite": bool(np.isfinite(values).all())}
+    return {
+        "shape": values.shape == _grid(original).shape,
+        "finite": bool(np.isfinite(values).all()),
+    }
 
 
 CHECKS: Mapping[str, Callable[[Signal, Path, Path | None], Checks]] = {
@@ -106,7 +140,8 @@ CHECKS: Mapping[str, Callable[[Signal, Path, Path | None], Checks]] = {
     ".hea": check_wfdb,
     ".npy": check_npy,
 }
-"""By suffix; ``check(original, decoded, file)``, where ``file`` is what the original was read from, if it has one of its own."""
+"""By suffix; ``check(original, decoded, file)``, where ``file`` is what the original was read from,
+if it has one of its own."""
 
 
 def _grid(signal: Signal) -> Grid:

@@ -1,8 +1,9 @@
 """Compute golden values with the authors' code: python tools/golden_values.py REFERENCE_DIR
 
-REFERENCE_DIR is a checkout of https://github.com/pfriedri/medfuncta. Its network gets parameters by formula, runs forward, inner loop and
-meta-gradient in float64, and the numbers go to ``tests/golden/reference.json`` together with all settings that made them. Only numbers
-are kept; the test rebuilds everything else.
+REFERENCE_DIR is a checkout of https://github.com/pfriedri/medfuncta. Its network gets parameters by
+formula, runs forward, inner loop and meta-gradient in float64, and the numbers go to
+``tests/golden/reference.json`` together with all settings that made them. Only numbers are kept;
+the test rebuilds everything else.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ DATA_TYPES = {1: "timeseries", 2: "img", 3: "img3d"}
 
 
 def our_name(name: str) -> str | None:
-    """What the authors' parameter is called here; None for the unused shift map of their last layer."""
+    """What the authors' parameter is called here; None for the unused shift map of their last
+    layer."""
     if name.startswith("last_layer.modulate"):
         return None
     return name.replace("modulate_shift_layer", "shift").replace("last_layer.linear", "last")
@@ -55,7 +57,9 @@ def load_reference(folder: Path) -> SimpleNamespace:
     from models.model_wrapper import ModelWrapper
     from train.maml_boot import inner_loop_step
 
-    return SimpleNamespace(network=LatentModulatedSIREN, wrapper=ModelWrapper, inner_step=inner_loop_step)
+    return SimpleNamespace(
+        network=LatentModulatedSIREN, wrapper=ModelWrapper, inner_step=inner_loop_step
+    )
 
 
 def make_network(reference: SimpleNamespace, case: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -69,19 +73,28 @@ def make_network(reference: SimpleNamespace, case: dict[str, Any]) -> tuple[Any,
         w0=SETTINGS["omega_first"],
         w0_increments=SETTINGS["omega_increment"],
     )
-    named = {ours: p for name, p in network.named_parameters() if (ours := our_name(name)) is not None}
-    filled = formula.parameters(((name, p.shape) for name, p in named.items()), SETTINGS["parameter_scale"])
+    named = {
+        ours: p for name, p in network.named_parameters() if (ours := our_name(name)) is not None
+    }
+    filled = formula.parameters(
+        ((name, p.shape) for name, p in named.items()), SETTINGS["parameter_scale"]
+    )
     with torch.no_grad():
         for name, parameter in named.items():
             parameter.copy_(filled[name])
     return network, named
 
 
-def golden(reference: SimpleNamespace, case: dict[str, Any], context_size: int | None) -> dict[str, Any]:
-    """Forward values, the inner loop and the meta-gradient of one case; all points are seen when ``context_size`` is None."""
+def golden(
+    reference: SimpleNamespace, case: dict[str, Any], context_size: int | None
+) -> dict[str, Any]:
+    """Forward values, the inner loop and the meta-gradient of one case; all points are seen when
+    ``context_size`` is None."""
     shape, channels, batch = case["shape"], case["channels"], case["batch"]
     network, named = make_network(reference, case)
-    arguments = SimpleNamespace(data_type=DATA_TYPES[len(shape)], data_size=[channels, *shape], device="cpu")
+    arguments = SimpleNamespace(
+        data_type=DATA_TYPES[len(shape)], data_size=[channels, *shape], device="cpu"
+    )
     wrapper = reference.wrapper(arguments, network)
     data = formula.signal_values(batch, shape, channels).movedim(-1, 1).contiguous()
     network.modulations = formula.latents(batch, SETTINGS["latent_size"])
@@ -112,12 +125,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reference", type=Path, help="checkout of the authors' repository")
     folder = parser.parse_args().reference.resolve()
-    commit = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "-C", str(folder), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
     torch.set_default_dtype(torch.float64)
     reference = load_reference(folder)
     cases = {name: golden(reference, case, None) for name, case in CASES.items()}
-    cases |= {f"{name}, context": golden(reference, case, prod(case["shape"]) // 3) for name, case in CASES.items()}
-    origin = {"repository": "https://github.com/pfriedri/medfuncta", "commit": commit, "torch": torch.__version__, "dtype": "float64"}
+    cases |= {
+        f"{name}, context": golden(reference, case, prod(case["shape"]) // 3)
+        for name, case in CASES.items()
+    }
+    origin = {
+        "repository": "https://github.com/pfriedri/medfuncta",
+        "commit": commit,
+        "torch": torch.__version__,
+        "dtype": "float64",
+    }
     write_json(GOLDEN / "reference.json", {"origin": origin, "settings": SETTINGS, "cases": cases})
 
 

@@ -1,18 +1,22 @@
-"""Make the signals that ship with the package from six public files: ``python tools/make_samples.py FOLDER``.
+"""Make the signals that ship with the package from six public files:
+``python tools/make_samples.py FOLDER``.
 
-FOLDER holds these files, taken as they are from public distributions (their licences: ``src/medfuncta/sources/samples/LICENSES.md``):
+FOLDER holds these files, taken as they are from public distributions (their licences:
+``src/medfuncta/sources/samples/LICENSES.md``):
 
-==================================================  ===================================================================
-file                                                distribution and path in it
-==================================================  ===================================================================
-ecg.dat                                             SciPy 1.9.3 wheel, scipy/misc/
-mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz    Nilearn 0.14.1 wheel, nilearn/datasets/data/
-ch2bet.nii.gz                                       Debian package mricron-data 1.2.20211006, usr/share/mricron/templates/
-lung1_image.nrrd, lung2_image.nrrd                  PyRadiomics 3.0.1 source distribution, data/
-ihc.png                                             scikit-image wheel, skimage/data/
-==================================================  ===================================================================
+==================================================
+=================================================================== file
+distribution and path in it ==================================================
+=================================================================== ecg.dat
+SciPy 1.9.3 wheel, scipy/misc/ mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz    Nilearn 0.14.1
+wheel, nilearn/datasets/data/ ch2bet.nii.gz                                       Debian package
+mricron-data 1.2.20211006, usr/share/mricron/templates/ lung1_image.nrrd, lung2_image.nrrd
+PyRadiomics 3.0.1 source distribution, data/ ihc.png
+scikit-image wheel, skimage/data/ ==================================================
+===================================================================
 
-Nothing is downloaded and nothing is drawn at random: the same files give the same bytes. Needs SciPy besides the package's own
+Nothing is downloaded and nothing is drawn at random: the same files give the same bytes. Needs
+    SciPy besides the package's own
 dependencies and ``medfuncta[nrrd]``.
 """
 
@@ -42,15 +46,21 @@ DIGESTS = {
     "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz": "421a10e872fd6cadae7f61d358dffbcc1795a497d61ee76c5dda2503e1a1e9e6",
 }
 
-# --- ecg: beats of one patient -------------------------------------------------------------------------------------------------------
+# --- ecg: beats of one patient
+# -------------------------------------------------------------------------------------------------------
 
 RATE, BEAT_RATE, BEAT_SAMPLES = 360, 125, 187
 WIDE_SECONDS = 0.060
-ECG_SPLITS = {"train": (0, 195), "val": (200, 235), "test": (240, 300)}  # seconds; gaps of 5 s keep overlapping beats apart
+ECG_SPLITS = {
+    "train": (0, 195),
+    "val": (200, 235),
+    "test": (240, 300),
+}  # seconds; gaps of 5 s keep overlapping beats apart
 
 
 def ecg_beats(folder: Path) -> None:
-    """Beats in the form of Kachuee et al. 2018, from the R peak on for 1.2 median RR intervals, in mV."""
+    """Beats in the form of Kachuee et al. 2018, from the R peak on for 1.2 median RR intervals, in
+    mV."""
     with np.load(folder / "ecg.dat", allow_pickle=False) as file:
         trace = (file["ecg"].astype(float) - 1024) / 200  # ADC zero and gain of the record: mV
     peaks = gqrs_detect(trace, RATE)
@@ -60,12 +70,23 @@ def ecg_beats(folder: Path) -> None:
     for peak, width in zip(peaks, _qrs_seconds(trace, peaks), strict=True):
         start = round(peak * BEAT_RATE / RATE)
         beat = np.round(resampled[start : start + length], 3)
-        inside = [name for name, (low, high) in ECG_SPLITS.items() if low * BEAT_RATE <= start and start + length <= high * BEAT_RATE]
+        inside = [
+            name
+            for name, (low, high) in ECG_SPLITS.items()
+            if low * BEAT_RATE <= start and start + length <= high * BEAT_RATE
+        ]
         if not inside or not np.isfinite(width):
             continue
         low, high = float(beat.min()), float(beat.max())
-        padded = np.pad(beat, (0, BEAT_SAMPLES - length), constant_values=low)  # the minimum is the 0 of the normalised beat
-        splits[inside[0]].add(padded.astype(np.float32)[:, None], int(width > WIDE_SECONDS), (low, high), f"second {peak / RATE:.2f}")
+        padded = np.pad(
+            beat, (0, BEAT_SAMPLES - length), constant_values=low
+        )  # the minimum is the 0 of the normalised beat
+        splits[inside[0]].add(
+            padded.astype(np.float32)[:, None],
+            int(width > WIDE_SECONDS),
+            (low, high),
+            f"second {peak / RATE:.2f}",
+        )
     card = Card(
         SignalSpec(1, 1, (BEAT_SAMPLES,), "mV", "ecg", ("narrow QRS", "wide QRS"), "binary-class"),
         SourceInfo(
@@ -88,17 +109,25 @@ def ecg_beats(folder: Path) -> None:
 
 
 def _qrs_seconds(trace: np.ndarray, peaks: np.ndarray) -> Iterator[float]:
-    """Width of the largest deflection near each peak at half its height above or below the local median; NaN at the ends."""
+    """Width of the largest deflection near each peak at half its height above or below the local
+    median; NaN at the ends."""
     smooth = signal.sosfiltfilt(signal.butter(2, [1, 40], "band", fs=RATE, output="sos"), trace)
     before, after = round(0.16 * RATE), round(0.24 * RATE)
     for peak in peaks:
-        window = smooth[max(0, peak - before) : peak + after] - np.median(smooth[max(0, peak - RATE) : peak + RATE])
+        window = smooth[max(0, peak - before) : peak + after] - np.median(
+            smooth[max(0, peak - RATE) : peak + RATE]
+        )
         top = int(np.argmax(np.abs(window)))
         whole = len(window) == before + after and 0 < top < len(window) - 1
-        yield signal.peak_widths(np.sign(window[top]) * window, [top])[0][0] / RATE if whole else float("nan")
+        yield (
+            signal.peak_widths(np.sign(window[top]) * window, [top])[0][0] / RATE
+            if whole
+            else float("nan")
+        )
 
 
-# --- histology: patches of one slide -------------------------------------------------------------------------------------------------
+# --- histology: patches of one slide
+# -------------------------------------------------------------------------------------------------
 
 PATCH_PIXELS = 32
 DAB = np.array([0.27, 0.57, 0.78])  # optical density of the brown stain (Ruifrok and Johnston 2001)
@@ -110,15 +139,35 @@ def histology(folder: Path) -> None:
     """Every second patch, as on a chessboard, of one slide of colon tissue."""
     picture = np.asarray(Image.open(folder / "ihc.png").convert("RGB"))
     density = -np.log10((picture + 1.0) / 256)
-    brown = np.linalg.lstsq(np.stack([DAB, HAEMATOXYLIN], axis=1), density.reshape(-1, 3).T, rcond=None)[0][0].reshape(picture.shape[:2])
+    brown = np.linalg.lstsq(
+        np.stack([DAB, HAEMATOXYLIN], axis=1), density.reshape(-1, 3).T, rcond=None
+    )[0][0].reshape(picture.shape[:2])
     stained = brown > 0.25
     splits = {name: Split() for name in HISTOLOGY_ROWS}
     for name, rows in HISTOLOGY_ROWS.items():
-        for row, column in ((r, c) for r in rows for c in range(picture.shape[1] // PATCH_PIXELS) if (r + c) % 2 == 0):
+        for row, column in (
+            (r, c)
+            for r in rows
+            for c in range(picture.shape[1] // PATCH_PIXELS)
+            if (r + c) % 2 == 0
+        ):
             box = tuple(slice(n * PATCH_PIXELS, (n + 1) * PATCH_PIXELS) for n in (row, column))
-            splits[name].add(picture[box], int(stained[box].mean() > 0.25), (0, 255), f"row {row} column {column}")
+            splits[name].add(
+                picture[box],
+                int(stained[box].mean() > 0.25),
+                (0, 255),
+                f"row {row} column {column}",
+            )
     card = Card(
-        SignalSpec(2, 3, (PATCH_PIXELS,) * 2, "8-bit", "histology", ("mostly unstained", "brown stain (FHL2)"), "binary-class"),
+        SignalSpec(
+            2,
+            3,
+            (PATCH_PIXELS,) * 2,
+            "8-bit",
+            "histology",
+            ("mostly unstained", "brown stain (FHL2)"),
+            "binary-class",
+        ),
         SourceInfo(
             name="sample:histology",
             licence="no known copyright restrictions (scikit-image)",
@@ -135,7 +184,9 @@ def histology(folder: Path) -> None:
 
 def main() -> None:
     """Check that the files are those named above, then make every sample."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="the folder with the six files")
     folder = parser.parse_args().folder
     for name, digest in DIGESTS.items():

@@ -1,4 +1,5 @@
-"""The form of the sample files: one ``npz`` with a card as JSON text and the arrays of each split as ``split/array``."""
+"""The form of the sample files: one ``npz`` with a card as JSON text and the arrays of each split
+as ``split/array``."""
 
 from __future__ import annotations
 
@@ -26,7 +27,14 @@ class Split:
     origins: list[str] = field(default_factory=list)
     affines: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, values: np.ndarray, label: int, span: tuple[float, float], origin: str, affine: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        values: np.ndarray,
+        label: int,
+        span: tuple[float, float],
+        origin: str,
+        affine: np.ndarray | None = None,
+    ) -> None:
         self.values.append(values)
         self.labels.append(label)
         self.ranges.append(span)
@@ -63,7 +71,11 @@ class Card:
 
 def write_sample(name: str, card: Card, splits: Mapping[str, Split]) -> None:
     """Write one sample file atomically and say what it holds."""
-    arrays = {f"{split}/{key}": array for split, signals in splits.items() for key, array in signals.arrays().items()}
+    arrays = {
+        f"{split}/{key}": array
+        for split, signals in splits.items()
+        for key, array in signals.arrays().items()
+    }
     counts = {split: np.bincount(signals.labels).tolist() for split, signals in splits.items()}
     text = np.array(json.dumps(asdict(card)))
     path = OUT / f"{name}.npz"

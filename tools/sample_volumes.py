@@ -22,15 +22,24 @@ def read_volume(path: Path) -> nib.Nifti1Image:
         data, header = nrrd.read(str(path))
         affine = np.eye(4)
         affine[:3, :3], affine[:3, 3] = header["space directions"].T, header["space origin"]
-        image = nib.Nifti1Image(data.astype(np.float32), np.diag([-1, -1, 1, 1]) @ affine)  # LPS+ to RAS+
+        image = nib.Nifti1Image(
+            data.astype(np.float32), np.diag([-1, -1, 1, 1]) @ affine
+        )  # LPS+ to RAS+
     else:
         loaded = nib.load(path)
         image = nib.Nifti1Image(np.asarray(loaded.dataobj, np.float32), loaded.affine)
     return nib.as_closest_canonical(image)
 
 
-def resampled(image: nib.Nifti1Image, shape: tuple[int, int, int], spacing: float, centre: np.ndarray, outside: float) -> nib.Nifti1Image:
-    """The volume on an isotropic grid about ``centre`` (mm), blurred first where the new grid is coarser."""
+def resampled(
+    image: nib.Nifti1Image,
+    shape: tuple[int, int, int],
+    spacing: float,
+    centre: np.ndarray,
+    outside: float,
+) -> nib.Nifti1Image:
+    """The volume on an isotropic grid about ``centre`` (mm), blurred first where the new grid is
+    coarser."""
     zooms = np.array(image.header.get_zooms()[:3])
     blurred = smooth_image(image, np.sqrt(np.maximum(spacing**2 - zooms**2, 0)), mode="nearest")
     affine = np.diag([spacing, spacing, spacing, 1.0])
@@ -39,7 +48,8 @@ def resampled(image: nib.Nifti1Image, shape: tuple[int, int, int], spacing: floa
 
 
 def body_centre(image: nib.Nifti1Image, threshold: float) -> np.ndarray:
-    """World coordinates in mm of the centre of the tissue along x and y and of the volume along z."""
+    """World coordinates in mm of the centre of the tissue along x and y and of the volume along
+    z."""
     data = image.get_fdata(dtype=np.float32)
     x, y, _ = ndimage.center_of_mass(data > threshold)
     return nib.affines.apply_affine(image.affine, [x, y, (data.shape[2] - 1) / 2])
@@ -57,16 +67,27 @@ SIDE = 64
 
 
 def slices(folder: Path) -> None:
-    """Grey slices in three planes of four volumes, shown as radiologists do (the patient's right on the left)."""
+    """Grey slices in three planes of four volumes, shown as radiologists do (the patient's right on
+    the left)."""
     names = [f"{organ} {plane}" for organ in ("brain MR", "chest CT") for plane in PLANES]
     splits = {name: Split() for name in ("train", "val", "test")}
     for file, (organ, split, threshold, spacing, outside) in SLICE_VOLUMES.items():
         image = read_volume(folder / file)
-        cube = resampled(image, (SIDE,) * 3, spacing, body_centre(image, threshold), outside).get_fdata(dtype=np.float32)
-        low, high = CT_WINDOW if organ == "chest CT" else (0.0, float(np.percentile(cube[cube > threshold], 99.5)))
-        grey = np.round(np.clip((cube - low) / (high - low), 0, 1) * 255).astype(np.uint8)[::-1, ::-1, ::-1]
+        cube = resampled(
+            image, (SIDE,) * 3, spacing, body_centre(image, threshold), outside
+        ).get_fdata(dtype=np.float32)
+        low, high = (
+            CT_WINDOW
+            if organ == "chest CT"
+            else (0.0, float(np.percentile(cube[cube > threshold], 99.5)))
+        )
+        grey = np.round(np.clip((cube - low) / (high - low), 0, 1) * 255).astype(np.uint8)[
+            ::-1, ::-1, ::-1
+        ]
         for axis, plane in enumerate(PLANES):
-            tissue = (cube[::-1, ::-1, ::-1] > threshold).mean(axis=tuple(a for a in range(3) if a != axis))
+            tissue = (cube[::-1, ::-1, ::-1] > threshold).mean(
+                axis=tuple(a for a in range(3) if a != axis)
+            )
             kept = np.flatnonzero(tissue > 0.15)
             if "_sym_" in file and plane == "sagittal":
                 kept = kept[kept < SIDE // 2]  # this brain is its own mirror image
@@ -93,12 +114,15 @@ def slices(folder: Path) -> None:
 
 
 def _slice_splits(kept: np.ndarray, split: str) -> Iterator[tuple[str, int]]:
-    """Test volumes give every third slice; of a training volume a slab at 60 to 75 % of the way is for validation, with gaps."""
+    """Test volumes give every third slice; of a training volume a slab at 60 to 75 % of the way is
+    for validation, with gaps."""
     if split == "test":
         yield from (("test", int(index)) for index in kept[::3])
         return
     low, high = round(0.6 * len(kept)), round(0.75 * len(kept))
-    yield from (("train", int(index)) for index in np.concatenate([kept[: low - 2], kept[high + 2 :]]))
+    yield from (
+        ("train", int(index)) for index in np.concatenate([kept[: low - 2], kept[high + 2 :]])
+    )
     yield from (("val", int(index)) for index in kept[low:high:2])
 
 
@@ -111,9 +135,15 @@ def volumes(folder: Path) -> None:
     splits = {name: Split() for name in ("train", "val", "test")}
     for file, split in (("lung1_image.nrrd", "train"), ("lung2_image.nrrd", "test")):
         image = read_volume(folder / file)
-        counts = np.floor(np.array(image.shape) * image.header.get_zooms()[:3] / (PATCH * PATCH_SPACING)).astype(int)
-        fine = resampled(image, tuple(counts * PATCH), PATCH_SPACING, body_centre(image, -200.0), -1024.0)
-        data = np.clip(np.round(fine.get_fdata(dtype=np.float32) / 4) * 4, *HU_RANGE).astype(np.int16)
+        counts = np.floor(
+            np.array(image.shape) * image.header.get_zooms()[:3] / (PATCH * PATCH_SPACING)
+        ).astype(int)
+        fine = resampled(
+            image, tuple(counts * PATCH), PATCH_SPACING, body_centre(image, -200.0), -1024.0
+        )
+        data = np.clip(np.round(fine.get_fdata(dtype=np.float32) / 4) * 4, *HU_RANGE).astype(
+            np.int16
+        )
         outside = _outside_air(data)
         for number, (i, j, k) in enumerate(np.ndindex(*counts)):
             corner = np.array([i, j, k]) * PATCH
@@ -124,7 +154,9 @@ def volumes(folder: Path) -> None:
                 continue
             which = "val" if split == "train" and i == counts[0] - 1 else split
             label = int((data[box] < AIR).mean() < LUNG_SHARE)
-            splits[which].add(data[box][..., None], label, HU_RANGE, f"{file.split('_')[0]} {i} {j} {k}", affine)
+            splits[which].add(
+                data[box][..., None], label, HU_RANGE, f"{file.split('_')[0]} {i} {j} {k}", affine
+            )
     card = Card(
         SignalSpec(3, 1, (PATCH,) * 3, "HU", "ct", ("lung", "soft tissue"), "binary-class"),
         SourceInfo(
@@ -146,7 +178,8 @@ def volumes(folder: Path) -> None:
 
 
 def _outside_air(data: np.ndarray) -> np.ndarray:
-    """True in the air around the body: what hangs together with one of the volume's four upright faces."""
+    """True in the air around the body: what hangs together with one of the volume's four upright
+    faces."""
     regions, _ = ndimage.label(data < AIR)
     faces = np.concatenate([regions[[0, -1]].ravel(), regions[:, [0, -1]].ravel()])
     return np.isin(regions, faces[faces > 0])

@@ -1,6 +1,7 @@
 """MedFuncta: one compact vector a signal.
 
-The names below are the public surface; each is imported when it is first used, so that ``import medfuncta`` costs next to nothing.
+The names below are the public surface; each is imported when it is first used, so that
+``import medfuncta`` costs next to nothing.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ _TEMPORARY_PREFIX = ".writing-"
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, flush it to disk, then give it its name.
 
-    A full disk or a kill leaves the old file as it was. The temporary name keeps the suffix, since some writers choose by it.
+    A full disk or a kill leaves the old file as it was. The temporary name keeps the suffix, since
+    some writers choose by it.
 
     Raises:
         MedFunctaError: If the disk is full or the folder cannot be written.
@@ -25,7 +26,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=_TEMPORARY_PREFIX, suffix="".join(path.suffixes[-2:]), dir=path.parent
+        )
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -34,7 +37,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise MedFunctaError(f"cannot write {path.name}: {error.strerror or error}; free some room or choose another folder") from error
+        raise MedFunctaError(
+            f"cannot write {path.name}: {error.strerror or error}; free some room or choose "
+            "another folder"
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -1,4 +1,5 @@
-"""Every setting of training and fitting, and how they are layered: default < preset < file < flag."""
+"""Every setting of training and fitting, and how they are layered: default < preset < file <
+flag."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class FieldConfig:
         width: L, units of a layer.
         latent_size: P, numbers in a latent.
         omega_first, omega_last: w_1 and w_K of the linear schedule; equal for a constant omega.
-        omega_increment: When set, w_k = omega_first + (k - 1) * omega_increment instead (the authors' code).
+        omega_increment: When set, w_k = omega_first + (k - 1) * omega_increment instead (the
+            authors' code).
         residual: Add each hidden layer's input to its output (the authors' code).
         shift_first: Let the latent shift the first layer too (the authors' code).
         output_offset: A constant added to the output (0.5 in the authors' code).
@@ -58,13 +60,31 @@ class FieldConfig:
         if not self.dim <= 3:
             raise ConfigError(f"field.dim is {self.dim}; expected 1, 2 or 3")
         if self.layers < 3:
-            raise ConfigError(f"field.layers is {self.layers}; expected at least 3: a first, a shifted and a last one")
+            raise ConfigError(
+                f"field.layers is {self.layers}; expected at least 3: a first, a shifted and a "
+                "last one"
+            )
         for name in ("omega_first", "omega_last"):
-            _expect(f"field.{name}", getattr(self, name), 0 < getattr(self, name) < inf, "a positive number")
+            _expect(
+                f"field.{name}",
+                getattr(self, name),
+                0 < getattr(self, name) < inf,
+                "a positive number",
+            )
         if self.omega_increment is not None:
             last = self.omega_first + self.omega_increment * (self.layers - 1)
-            _expect("field.omega_increment", self.omega_increment, 0 < last < inf, "one that leaves every omega positive")
-        _expect("field.output_offset", self.output_offset, isfinite(self.output_offset), "a finite number")
+            _expect(
+                "field.omega_increment",
+                self.omega_increment,
+                0 < last < inf,
+                "one that leaves every omega positive",
+            )
+        _expect(
+            "field.output_offset",
+            self.output_offset,
+            isfinite(self.output_offset),
+            "a finite number",
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +94,8 @@ class InnerConfig:
     Args:
         step_size: alpha.
         momentum: Heavy-ball momentum of the inner steps; 0 is the paper's plain SGD.
-        channel_mean: Average the squared error over channels (the authors' code) instead of summing it (Eq. 5).
+        channel_mean: Average the squared error over channels (the authors' code) instead of summing
+            it (Eq. 5).
     """
 
     step_size: float = 1e-2
@@ -95,24 +116,31 @@ class TrainConfig:
         batch: Signals a meta-step.
         inner_steps: G.
         context_ratio: gamma, the part of a signal's points that an inner step sees.
-        context: ``"random"`` draws points independently, ``"stratified"`` one from each stretch of neighbouring points.
-        outer_loss: ``"mean"`` of the signals' squared errors (Eq. 5), or ``"log"``: of their logarithms, so that the mean PSNR is learned.
-        shift_init: The shift maps at the start: ``"uniform"``, PyTorch's default, or ``"orthogonal"`` ones of the same size.
+        context: ``"random"`` draws points independently, ``"stratified"`` one from each stretch of
+            neighbouring points.
+        outer_loss: ``"mean"`` of the signals' squared errors (Eq. 5), or ``"log"``: of their
+            logarithms, so that the mean PSNR is learned.
+        shift_init: The shift maps at the start: ``"uniform"``, PyTorch's default, or
+            ``"orthogonal"`` ones of the same size.
         first_order: Drop the second-order terms (for comparison; quality suffers).
-        optimiser: ``"adamw"``, or ``"muon"`` for the matrices of layers 2..K-1 with AdamW for all else.
+        optimiser: ``"adamw"``, or ``"muon"`` for the matrices of layers 2..K-1 with AdamW for all
+            else.
         learning_rate: beta, the peak of the schedule.
         omega_scaled: Scale AdamW's rate of layer k by w_1 / w_k (Muon's always is).
         weight_decay: AdamW's.
         warmup: Meta-steps of linear warm-up.
         schedule: ``"cosine"`` to zero or ``"constant"``.
         clip: Largest norm of the meta-gradient; 0 switches clipping off.
-        average: Decay of an exponential moving average of the weights, used for validation and saving; 0 switches it off.
+        average: Decay of an exponential moving average of the weights, used for validation and
+            saving; 0 switches it off.
         validate_every: Meta-steps between validations.
         validate_signals: Validation signals at the most, spread evenly over the split.
         seed: Of every random draw.
         dtype: Floating type of weights and latents, ``"float32"`` or ``"float64"``.
-        autocast: ``"bfloat16"`` runs the matrix products in bfloat16 with latents and sums in ``dtype``; ``""`` does not.
-        compile: Fuse elementwise passes by ``torch.compile``; the first start compiles for about half a minute.
+        autocast: ``"bfloat16"`` runs the matrix products in bfloat16 with latents and sums in
+            ``dtype``; ``""`` does not.
+        compile: Fuse elementwise passes by ``torch.compile``; the first start compiles for about
+            half a minute.
         memory_mb: Budget for kept inner activations, in mebibytes; past it they are recomputed.
     """
 
@@ -144,9 +172,19 @@ class TrainConfig:
         for name in ("steps", "batch", "inner_steps", "validate_every", "validate_signals"):
             _expect(f"train.{name}", getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("learning_rate", "weight_decay", "clip", "warmup", "memory_mb"):
-            _expect(f"train.{name}", getattr(self, name), 0 <= getattr(self, name) < inf, "a finite number, at least 0")
+            _expect(
+                f"train.{name}",
+                getattr(self, name),
+                0 <= getattr(self, name) < inf,
+                "a finite number, at least 0",
+            )
         _expect("train.seed", self.seed, 0 <= self.seed < 2**63, "at least 0 and below 2^63")
-        _expect("train.context_ratio", self.context_ratio, 0 < self.context_ratio <= 1, "more than 0 and at most 1")
+        _expect(
+            "train.context_ratio",
+            self.context_ratio,
+            0 < self.context_ratio <= 1,
+            "more than 0 and at most 1",
+        )
         _choose("train.context", self.context, ("random", "stratified"))
         _choose("train.outer_loss", self.outer_loss, ("mean", "log"))
         _choose("train.shift_init", self.shift_init, ("uniform", "orthogonal"))
@@ -164,8 +202,8 @@ class FitConfig:
     Args:
         steps: H, inner steps on all points of a signal; ``"fast"`` takes five of its own.
         batch: Signals fitted side by side; changes speed and memory, never a latent.
-        quality: ``"paper"`` takes H inner steps, ``"fast"`` five of them and three Gauss-Newton steps, ``"best"`` Gauss-Newton steps after
-            all H until a signal gets no better.
+        quality: ``"paper"`` takes H inner steps, ``"fast"`` five of them and three Gauss-Newton
+            steps, ``"best"`` Gauss-Newton steps after all H until a signal gets no better.
     """
 
     steps: int = 20
@@ -214,7 +252,8 @@ def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:
     """A copy of a (nested) configuration with some values replaced.
 
     Raises:
-        ConfigError: On an unknown key (the nearest known one is named) or a value of the wrong type.
+        ConfigError: On an unknown key (the nearest known one is named) or a value of the wrong
+            type.
     """
     known = {f.name for f in fields(config)}  # type: ignore[arg-type]
     hints = get_type_hints(type(config))
@@ -227,7 +266,8 @@ def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:
         if is_dataclass(current):
             if not isinstance(value, Mapping):
                 raise ConfigError(
-                    f"setting '{name}' is a section, got {value!r}; expected settings such as {name}.{fields(current)[0].name}"
+                    f"setting '{name}' is a section, got {value!r}; expected settings such as "
+                    f"{name}.{fields(current)[0].name}"
                 )
             new[key] = override(current, value, f"{name}.")
         else:
@@ -244,12 +284,17 @@ def read_config_file(path: Path) -> dict[str, Any]:
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration file {path.name}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read the configuration file {path.name}: {error.strerror}"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not a TOML file: {error}") from error
     for name, section in settings.items():
         if not isinstance(section, dict):
-            raise ConfigError(f"'{name}' in {path.name} stands outside of a section; put it below [field], [inner], [train] or [fit]")
+            raise ConfigError(
+                f"'{name}' in {path.name} stands outside of a section; put it below [field], "
+                "[inner], [train] or [fit]"
+            )
     return settings
 
 
@@ -264,7 +309,10 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         key, equals, value = assignment.partition("=")
         section, dot, name = key.partition(".")
         if not (equals and dot and section and name):
-            raise ConfigError(f"got the setting '{assignment}'; expected section.name=value, such as train.batch=8")
+            raise ConfigError(
+                f"got the setting '{assignment}'; expected section.name=value, such as "
+                "train.batch=8"
+            )
         result.setdefault(section, {})[name] = value
     return result
 
@@ -280,7 +328,9 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
     try:
         if kind is bool and not isinstance(value, bool):
             raise ValueError
-        if kind is int and (isinstance(value, bool) or (not isinstance(value, str) and value != int(value))):
+        if kind is int and (
+            isinstance(value, bool) or (not isinstance(value, str) and value != int(value))
+        ):
             raise ValueError
         if kind is str and not isinstance(value, str):
             raise ValueError

@@ -1,7 +1,8 @@
 """What a user can get wrong, said in one line each.
 
-Every error that a user can mend derives from :class:`MedFunctaError`; the command line prints its text and exits with code 2.
-A text says what was got, what was expected, and what to do. Anything else that reaches the user is a bug.
+Every error that a user can mend derives from :class:`MedFunctaError`; the command line prints its
+text and exits with code 2. A text says what was got, what was expected, and what to do. Anything
+else that reaches the user is a bug.
 """
 
 from __future__ import annotations
@@ -43,5 +44,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def missing_extra(package: str, extra: str) -> MedFunctaError:
-    """The error for an optional package that is not installed; it names the extra that brings it."""
-    return MedFunctaError(f"the package '{package}' is needed for this but is not installed; run: pip install 'medfuncta[{extra}]'")
+    """The error for an optional package that is not installed; it names the extra that brings
+    it."""
+    return MedFunctaError(
+        f"the package '{package}' is needed for this but is not installed; run: pip install "
+        f"'medfuncta[{extra}]'"
+    )

@@ -1,7 +1,8 @@
 """Settings that go together, by name.
 
-``paper-*`` are those of the paper (Table 6 and section 4.4), learning rate and length included; they want a large GPU. The others were
-chosen by measurement on two CPU cores (docs/log.md) and are sized for the kind of data that their name says.
+``paper-*`` are those of the paper (Table 6 and section 4.4), learning rate and length included;
+they want a large GPU. The others were chosen by measurement on two CPU cores (docs/log.md) and are
+sized for the kind of data that their name says.
 """
 
 from __future__ import annotations
@@ -14,14 +15,23 @@ from medfuncta.config import Config, FieldConfig, FitConfig, InnerConfig, TrainC
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.signals.signal import SignalSpec
 
-_PAPER_TRAIN = TrainConfig(steps=250_000, learning_rate=3e-6, warmup=0, clip=0.0, validate_every=5000, validate_signals=256)
+_PAPER_TRAIN = TrainConfig(
+    steps=250_000, learning_rate=3e-6, warmup=0, clip=0.0, validate_every=5000, validate_signals=256
+)
 
 
 def _paper(field: FieldConfig, batch: int, gamma: float) -> Config:
-    return Config(field, InnerConfig(1e-2), replace(_PAPER_TRAIN, batch=batch, context_ratio=gamma), FitConfig(20, batch))
+    return Config(
+        field,
+        InnerConfig(1e-2),
+        replace(_PAPER_TRAIN, batch=batch, context_ratio=gamma),
+        FitConfig(20, batch),
+    )
 
 
-def _quick(field: FieldConfig, train: TrainConfig, inner: InnerConfig, fit_batch: int = 64) -> Config:
+def _quick(
+    field: FieldConfig, train: TrainConfig, inner: InnerConfig, fit_batch: int = 64
+) -> Config:
     return Config(field, inner, train, FitConfig(20, fit_batch))
 
 
@@ -33,7 +43,15 @@ PRESETS: Final[Mapping[str, Config]] = {
     "paper-3d": _paper(FieldConfig(3, 1, 15, 256, 8192, 20.0, 300.0), 4, 0.25),
     "trace": _quick(
         FieldConfig(1, 1, 6, 64, 64, 20.0, 80.0, residual=True),
-        TrainConfig(steps=2000, batch=16, learning_rate=2.5e-4, shift_init="orthogonal", optimiser="muon", outer_loss="log", average=0.98),
+        TrainConfig(
+            steps=2000,
+            batch=16,
+            learning_rate=2.5e-4,
+            shift_init="orthogonal",
+            optimiser="muon",
+            outer_loss="log",
+            average=0.98,
+        ),
         InnerConfig(2e-2, momentum=0.5),
     ),
     "image": _quick(
@@ -68,7 +86,8 @@ PRESETS: Final[Mapping[str, Config]] = {
         fit_batch=4,
     ),
 }
-"""Every preset; its ``field.channels`` (and, where it is general, ``field.dim``) are replaced by those of the data."""
+"""Every preset; its ``field.channels`` (and, where it is general, ``field.dim``) are replaced by
+those of the data."""
 
 _BY_DIMENSION: Final = {1: "trace", 2: "image", 3: "volume"}
 
@@ -97,5 +116,8 @@ def fitted_to(config: Config, spec: SignalSpec) -> Config:
     """
     if config.field.dim != spec.dim:
         fitting = [name for name, candidate in PRESETS.items() if candidate.field.dim == spec.dim]
-        raise ConfigError(f"settings for {config.field.dim}D signals, but the data is {spec.dim}D; take one of: {', '.join(fitting)}")
+        raise ConfigError(
+            f"settings for {config.field.dim}D signals, but the data is {spec.dim}D; take one of: "
+            f"{', '.join(fitting)}"
+        )
     return replace(config, field=replace(config.field, channels=spec.channels))

@@ -1,6 +1,7 @@
 """Array shapes by name; checked at run time in the tests.
 
-Axes: ``batch`` signals, ``points`` coordinates of a signal, ``dim`` spatial axes (1, 2 or 3), ``channels`` numbers per point, ``latent``
+Axes: ``batch`` signals, ``points`` coordinates of a signal, ``dim`` spatial axes (1, 2 or 3),
+    ``channels`` numbers per point, ``latent``
 entries of a latent (P).
 """
 

@@ -1,4 +1,5 @@
-"""The steps of the main job on sources: train here; fitting, evaluation and what follows live beside what they make."""
+"""The steps of the main job on sources: train here; fitting, evaluation and what follows live
+beside what they make."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from medfuncta.sources.cached_split import cached_split
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
 
-_HELD_OUT = 10  # of training signals, one in so many is held out when a source has no validation split
+_HELD_OUT = (
+    10  # of training signals, one in so many is held out when a source has no validation split
+)
 
 
 def train(
@@ -36,17 +39,19 @@ def train(
     device: torch.device | str | None = None,
     listener: Callable[[StepReport], None] | None = None,
 ) -> Training:
-    """Meta-learn a shared network on a source's training split, choosing the best by its validation split; the test split is never read.
+    """Meta-learn a shared network on a source's training split, choosing the best by its validation
+    split; the test split is never read.
 
     Args:
         source: A source, or the text that names one, such as ``"npz:bloodcells_64.npz"``.
         out: Folder of the run.
         preset: Name of a preset; the one that fits the data when None.
         settings: Sections of settings that override the preset, e.g. ``{"train": {"steps": 500}}``.
-        start_from: A run, or its folder, whose network training goes on from on this data. Its settings stand in for the preset.
+        start_from: A run, or its folder, whose network training goes on from on this data. Its
+            settings stand in for the preset.
         resume: Continue the run in ``out``.
-        cache: Folder where signals are kept ready to be memory-mapped, so that sets larger than memory can be trained on and files are
-            read once; None reads the signals into memory.
+        cache: Folder where signals are kept ready to be memory-mapped, so that sets larger than
+            memory can be trained on and files are read once; None reads the signals into memory.
         device: Where to compute; an accelerator when there is one.
         listener: Called after each meta-step.
 
@@ -75,12 +80,23 @@ def train(
         provenance["started_from"] = {"fingerprint": start.fingerprint, **start.training}
     network = None if start is None else start.network
     return train_network(
-        train_set, val_set, out, config, start=network, provenance=provenance, resume=resume, device=device, listener=listener
+        train_set,
+        val_set,
+        out,
+        config,
+        start=network,
+        provenance=provenance,
+        resume=resume,
+        device=device,
+        listener=listener,
     )
 
 
-def resolve(spec: SignalSpec, preset_name: str | None, *layers: Mapping[str, Any], start: Run | None = None) -> Config:
-    """Settings for data of this kind: default < preset, or the run to start from < each layer in turn (a file, then flags).
+def resolve(
+    spec: SignalSpec, preset_name: str | None, *layers: Mapping[str, Any], start: Run | None = None
+) -> Config:
+    """Settings for data of this kind: default < preset, or the run to start from < each layer in
+    turn (a file, then flags).
 
     Raises:
         ConfigError: If the settings do not fit the data, or the network to start from.
@@ -92,29 +108,50 @@ def resolve(spec: SignalSpec, preset_name: str | None, *layers: Mapping[str, Any
         start.spec.check_fits(spec)
         config = start.config
     else:
-        raise ConfigError(f"got the preset '{preset_name}' and a run to start from, which has settings of its own; give one of them")
+        raise ConfigError(
+            f"got the preset '{preset_name}' and a run to start from, which has settings of its "
+            "own; give one of them"
+        )
     for layer in layers:
         config = override(config, layer)
     if (config.field.dim, config.field.channels) != (spec.dim, spec.channels):
-        raise ConfigError("field.dim and field.channels follow from the data; remove them from the settings")
+        raise ConfigError(
+            "field.dim and field.channels follow from the data; remove them from the settings"
+        )
     if start is not None and config.field != start.config.field:
-        raise ConfigError("the sizes and frequencies of the network are those of the run to start from; remove [field] from the settings")
+        raise ConfigError(
+            "the sizes and frequencies of the network are those of the run to start from; remove "
+            "[field] from the settings"
+        )
     return config
 
 
-def read_for_training(source: Source, config: Config, cache: Path | None = None) -> tuple[SignalSet, SignalSet]:
-    """Training and validation signals. Without a validation split, one training signal in ten is held out."""
+def read_for_training(
+    source: Source, config: Config, cache: Path | None = None
+) -> tuple[SignalSet, SignalSet]:
+    """Training and validation signals. Without a validation split, one training signal in ten is
+    held out."""
     train_set = _read(source, "train", cache)
     if "val" in source.splits:
         val_set = _read(source, "val", cache)
-        spread = np.linspace(0, len(val_set) - 1, min(len(val_set), config.train.validate_signals)).astype(int)
-        return train_set, val_set.subset(spread)  # evenly spread: neighbours in a file are often of one patient
+        spread = np.linspace(
+            0, len(val_set) - 1, min(len(val_set), config.train.validate_signals)
+        ).astype(int)
+        return train_set, val_set.subset(
+            spread
+        )  # evenly spread: neighbours in a file are often of one patient
     if len(train_set) < 2:
-        raise ConfigError("1 training signal and no validation split; expected at least two signals")
+        raise ConfigError(
+            "1 training signal and no validation split; expected at least two signals"
+        )
     order = np.random.default_rng(config.train.seed).permutation(len(train_set))
     held_out = max(1, len(order) // _HELD_OUT)
     return train_set.subset(np.sort(order[held_out:])), train_set.subset(np.sort(order[:held_out]))
 
 
 def _read(source: Source, split: str, cache: Path | None) -> SignalSet:
-    return SignalSet.collect(source.spec, source.signals(split)) if cache is None else cached_split(source, split, cache)
+    return (
+        SignalSet.collect(source.spec, source.signals(split))
+        if cache is None
+        else cached_split(source, split, cache)
+    )

@@ -27,13 +27,18 @@ COLUMNS = {"name", "unit", "ours", "reference", "floor", "ratio"}
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny case in place of the ECG one; memory, which has a test of its own, without a process for each figure."""
+    """The tiny case in place of the ECG one; memory, which has a test of its own, without a process
+    for each figure."""
     monkeypatch.setitem(case.CASES, "ecg", TINY)  # type: ignore[arg-type]
     for module in (meta_step, memory):
-        monkeypatch.setattr(module, "extra_memory", lambda build, some: build(some)() or 2.0 * some.batch)
+        monkeypatch.setattr(
+            module, "extra_memory", lambda build, some: build(some)() or 2.0 * some.batch
+        )
 
 
-def run(benchmark: type[Command], arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, float | None]]:
+def run(
+    benchmark: type[Command], arguments: str, capsys: pytest.CaptureFixture[str]
+) -> dict[str, dict[str, float | None]]:
     """The rows by name."""
     assert main(benchmark, [*arguments.split(), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -53,7 +58,10 @@ def test_meta_step(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 
     monkeypatch.setattr("benchmarks.meta_step.in_turn", in_turn)
     rows = run(MetaStep, "--repeats 2", capsys)
-    time, share = rows["time of a meta-step, median"], rows["time of a meta-step, share of the floor"]
+    time, share = (
+        rows["time of a meta-step, median"],
+        rows["time of a meta-step, share of the floor"],
+    )
     assert (time["ours"], time["floor"], time["reference"]) == (3.0, 2.0, None)
     assert share["ours"] == 0.625  # the median of 1/2 and 3/4
     assert rows["peak memory of a meta-step, above idle"]["ours"] == 6.0
@@ -61,14 +69,26 @@ def test_meta_step(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 
 def test_memory(capsys: pytest.CaptureFixture[str]) -> None:
     rows = run(Memory, "--inner-steps 1 3 --points 1 2 --batches 1 4", capsys)
-    assert {"inner steps 1", "inner steps 3", "points 20", "points 40", "batch 1", "batch 4"} <= set(rows)
+    assert {
+        "inner steps 1",
+        "inner steps 3",
+        "points 20",
+        "points 40",
+        "batch 1",
+        "batch 4",
+    } <= set(rows)
     assert rows["inner steps 1 to 3, growth"]["ours"] == 1.0
     assert rows["batch 1 to 4, growth"]["ours"] == 4.0
 
 
 def test_fit(capsys: pytest.CaptureFixture[str]) -> None:
     rows = run(Fit, "--train-seconds 0.01 --signals 5 --batch 2 --batches 1 4 --repeats 1", capsys)
-    assert set(rows) == {"ours alone, batch 1", "ours alone, batch 2", "ours alone, batch 4", "PSNR"}
+    assert set(rows) == {
+        "ours alone, batch 1",
+        "ours alone, batch 2",
+        "ours alone, batch 4",
+        "PSNR",
+    }
     assert all(row["ours"] for row in rows.values())
 
 
@@ -78,23 +98,42 @@ def test_decode(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(run(Decode, "--finer 2 --batch 1 --repeats 1", capsys)) == {"decode 1 x (40)"}
 
 
-def test_time_to_quality(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.time_to_quality.in_turn", lambda steps, repeats: Timings({side: [0.5] * repeats for side in steps}))
+def test_time_to_quality(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "benchmarks.time_to_quality.in_turn",
+        lambda steps, repeats: Timings({side: [0.5] * repeats for side in steps}),
+    )
     settings = "field.layers=3 field.width=8 field.latent_size=4 train.batch=2 train.inner_steps=2 train.validate_signals=4 train.steps=9"
-    rows = run(TimeToQuality, f"--data sample:ecg --out {tmp_path} --every 2 --target 0 --set {settings}", capsys)
+    rows = run(
+        TimeToQuality,
+        f"--data sample:ecg --out {tmp_path} --every 2 --target 0 --set {settings}",
+        capsys,
+    )
     seconds = rows["time to 0.00 dB"]["ours"]
     assert seconds is not None and seconds > 0
     assert rows["time to 0.00 dB"]["floor"] == 2 * 0.5  # two meta-steps
-    assert (tmp_path / "ours.csv").read_text().count("\n") == 2  # the header, and the first validation, which was enough
+    assert (tmp_path / "ours.csv").read_text().count(
+        "\n"
+    ) == 2  # the header, and the first validation, which was enough
     assert (tmp_path / "curves.png").stat().st_size > 1000
     assert (tmp_path / "run-1" / "field.json").exists()
 
 
 def test_reading(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    rows = run(Reading, f"--data sample:ecg sample:histology --steps 2 --batch 2 --folder {tmp_path}", capsys)
+    rows = run(
+        Reading,
+        f"--data sample:ecg sample:histology --steps 2 --batch 2 --folder {tmp_path}",
+        capsys,
+    )
     assert len(rows) == 10
     for name in ("sample:ecg", "sample:histology"):
-        assert rows[f"{name}: read them into the cache"]["ours"] > rows[f"{name}: open the cache"]["ours"] > 0  # type: ignore[operator]
+        assert (
+            rows[f"{name}: read them into the cache"]["ours"]
+            > rows[f"{name}: open the cache"]["ours"]
+            > 0
+        )  # type: ignore[operator]
         for where in ("memory", "the cache on the disk"):
             assert 0 < rows[f"{name}: share of reading, {where}"]["ours"] < 100  # type: ignore[operator]
     assert not list(tmp_path.iterdir())
@@ -107,9 +146,14 @@ def test_high_resolution(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     (points,) = (row for name, row in rows.items() if name.endswith("6 x 5: points a signal"))
     assert points["ours"] == 30
     assert len(rows) == 5 and all(row["ours"] for row in rows.values())
-    settings = {"field": {"layers": 3, "width": 8, "latent_size": 4}, "train": {"steps": 1, "batch": 1, "inner_steps": 1}}
+    settings = {
+        "field": {"layers": 3, "width": 8, "latent_size": 4},
+        "train": {"steps": 1, "batch": 1, "inner_steps": 1},
+    }
     train(f"npz:{tmp_path / 'tiny.npz'}", tmp_path / "run", settings=settings, device="cpu")
-    arguments = f"--data npz:{tmp_path / 'tiny.npz'} --steps 2 --signals 2 --start-from {tmp_path / 'run'}"
+    arguments = (
+        f"--data npz:{tmp_path / 'tiny.npz'} --steps 2 --signals 2 --start-from {tmp_path / 'run'}"
+    )
     assert len(run(HighResolution, arguments, capsys)) == 5
 
 
@@ -124,7 +168,12 @@ def test_a_folder_that_is_no_checkout(capsys: pytest.CaptureFixture[str], tmp_pa
 
 
 def test_the_budget_is_an_option_where_meta_steps_are_taken() -> None:
-    assert MetaStep(memory_mb=7).case.memory_mb == Memory(memory_mb=7).case.memory_mb == Fit(memory_mb=7).case.memory_mb == 7
+    assert (
+        MetaStep(memory_mb=7).case.memory_mb
+        == Memory(memory_mb=7).case.memory_mb
+        == Fit(memory_mb=7).case.memory_mb
+        == 7
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,7 +185,9 @@ def test_the_budget_is_an_option_where_meta_steps_are_taken() -> None:
         (TimeToQuality, "--data sample:ecg", "Missing from"),
     ],
 )
-def test_a_mistake_gets_one_line(benchmark: type[Command], arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_gets_one_line(
+    benchmark: type[Command], arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(benchmark, arguments.split()) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1

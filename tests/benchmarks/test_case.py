@@ -21,8 +21,14 @@ def test_samples_lie_on_the_corners() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_authors_networks(name: str) -> None:
     case = CASES[name]
-    assert case.config.field.residual and case.config.field.shift_first and case.config.inner.channel_mean
-    assert case.field.omega_last == case.field.omega_first + (case.field.layers - 1) * (case.field.omega_increment or 0)
+    assert (
+        case.config.field.residual
+        and case.config.field.shift_first
+        and case.config.inner.channel_mean
+    )
+    assert case.field.omega_last == case.field.omega_first + (case.field.layers - 1) * (
+        case.field.omega_increment or 0
+    )
 
 
 def test_values_take_the_shape_of_the_case_and_repeat() -> None:

@@ -26,4 +26,6 @@ def test_products_of_a_meta_step() -> None:
 
 def test_products_of_fitting_and_decoding() -> None:
     assert products(fit_floor(TINY, signals=5)) == HIDDEN * 2 * FIT_STEPS * 5 * 20
-    assert products(decode_floor(replace(TINY, shape=(5000,), batch=2))) == HIDDEN * 10000  # more than one chunk, the last one not full
+    assert (
+        products(decode_floor(replace(TINY, shape=(5000,), batch=2))) == HIDDEN * 10000
+    )  # more than one chunk, the last one not full

@@ -9,14 +9,22 @@ from medfuncta.errors import MedFunctaError
 
 def test_sides_are_timed_in_turn() -> None:
     calls: list[str] = []
-    timings = in_turn({"ours": lambda: calls.append("a"), "reference": lambda: calls.append("b")}, repeats=3)
+    timings = in_turn(
+        {"ours": lambda: calls.append("a"), "reference": lambda: calls.append("b")}, repeats=3
+    )
     assert "".join(calls) == "ab" * 4  # one warm-up
     assert [len(seconds) for seconds in timings.seconds.values()] == [3, 3]
 
 
 def test_the_ratio_is_that_of_neighbours() -> None:
     """The machine slows down tenfold half-way; each pair still says one half."""
-    timings = Timings({"ours": [1.0, 1.0, 10.0, 10.0], "reference": [2.0, 2.0, 20.0, 20.0], "floor": [0.5, 0.5, 5.0, 5.0]})
+    timings = Timings(
+        {
+            "ours": [1.0, 1.0, 10.0, 10.0],
+            "reference": [2.0, 2.0, 20.0, 20.0],
+            "floor": [0.5, 0.5, 5.0, 5.0],
+        }
+    )
     median, minimum, share = timings.rows("step")
     assert median.ratio == 0.5
     assert (minimum.ours, minimum.reference, minimum.floor) == (1.0, 2.0, 0.5)
@@ -24,7 +32,9 @@ def test_the_ratio_is_that_of_neighbours() -> None:
 
 
 def test_rates_of_different_amounts() -> None:
-    row = Timings({"ours": [2.0], "reference": [1.0]}).rate_row("fit", "signals/s", {"ours": 64, "reference": 4})
+    row = Timings({"ours": [2.0], "reference": [1.0]}).rate_row(
+        "fit", "signals/s", {"ours": 64, "reference": 4}
+    )
     assert (row.ours, row.reference, row.floor, row.ratio) == (32.0, 4.0, None, 8.0)
 
 

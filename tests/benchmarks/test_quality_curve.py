@@ -52,7 +52,9 @@ def signals(count: int) -> SignalSet:
     return TINY.signals(TINY.domain.coordinates()[None].repeat(count, 0) / 2 + 0.5)
 
 
-def test_a_curve_is_measured_once_for_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_curve_is_measured_once_for_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     measured: list[float] = []
 
     class Counting:
@@ -69,7 +71,11 @@ def test_a_curve_is_measured_once_for_its_settings(tmp_path: Path, monkeypatch: 
     curves = ReferenceCurves(tmp_path, tmp_path, "waves", signals(4), signals(2))
     schedule = Schedule(steps=5, seconds=60, every=2)
     first = curves.curve(TINY, schedule)
-    assert [(moment.step, moment.psnr) for moment in first.moments] == [(2, 12.0), (4, 14.0), (5, 15.0)]
+    assert [(moment.step, moment.psnr) for moment in first.moments] == [
+        (2, 12.0),
+        (4, 14.0),
+        (5, 15.0),
+    ]
     again = curves.curve(TINY, schedule)
     assert [moment.psnr for moment in again.moments] == [12.0, 14.0, 15.0] and len(measured) == 5
     curves.curve(replace(TINY, learning_rate=1e-4), schedule)
@@ -89,8 +95,17 @@ def test_masked_signals_are_refused() -> None:
 
 def test_signals_of_one_shape_need_no_common_spacing() -> None:
     def spaced(spacing: float, shape: int = 4) -> Signal:
-        return Signal(f"s{spacing}", np.ones((shape, 1), np.float32), Grid((shape,), (spacing,)), ValueRange(0, 1))
+        return Signal(
+            f"s{spacing}",
+            np.ones((shape, 1), np.float32),
+            Grid((shape,), (spacing,)),
+            ValueRange(0, 1),
+        )
 
-    assert stacked(SignalSet.collect(SignalSpec(1, 1), [spaced(1.0), spaced(2.0)])).shape == (2, 4, 1)
+    assert stacked(SignalSet.collect(SignalSpec(1, 1), [spaced(1.0), spaced(2.0)])).shape == (
+        2,
+        4,
+        1,
+    )
     with pytest.raises(DataError, match="different shapes"):
         stacked(SignalSet.collect(SignalSpec(1, 1), [spaced(1.0), spaced(2.0, shape=5)]))

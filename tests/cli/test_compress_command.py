@@ -19,7 +19,9 @@ def latent_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "set")
 
 
-def test_the_report_is_written_and_printed(latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_is_written_and_printed(
+    latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert main(["compress", latent_set, "--data", "list:x", "--out", str(out), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -29,7 +31,9 @@ def test_the_report_is_written_and_printed(latent_set: str, tmp_path: Path, caps
         assert picture.width > 500
 
 
-def test_the_summary_names_who_needs_the_fewest_bits(latent_set: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_names_who_needs_the_fewest_bits(
+    latent_set: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["compress", latent_set, "--data", "list:x"]) == 0
     assert "fewest bits" in capsys.readouterr().out
     assert main(["compress", latent_set, "--data", "list:x", "--limit", "0"]) == 2

@@ -16,9 +16,28 @@ def run(tmp_path: Path) -> str:
     return str(tmp_path / "run")
 
 
-def test_json_has_the_metrics_and_the_files(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_metrics_and_the_files(
+    run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
-    assert main(["evaluate", run, "--data", "sample:histology", "--split", "val", "--steps", "1", "--out", str(out), "--json"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                run,
+                "--data",
+                "sample:histology",
+                "--split",
+                "val",
+                "--steps",
+                "1",
+                "--out",
+                str(out),
+                "--json",
+            ]
+        )
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
     assert 0 < result["psnr"]["mean"] < 40
     assert 0 < result["psnr"]["median"] < 40
@@ -28,7 +47,9 @@ def test_json_has_the_metrics_and_the_files(run: str, tmp_path: Path, capsys: py
 
 
 def test_a_person_gets_tables(run: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", run, "--data", "sample:histology", "--split", "val", "--steps", "1"]) == 0
+    assert (
+        main(["evaluate", run, "--data", "sample:histology", "--split", "val", "--steps", "1"]) == 0
+    )
     output = capsys.readouterr().out
     assert "8 signals of sample:histology (val)" in output
     for word in ("PSNR (dB)", "SSIM", "MAE 8-bit", "mostly unstained", "worst: val-"):
@@ -39,12 +60,17 @@ def test_a_person_gets_tables(run: str, capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "message"),
     [
         (["--data", "sample:ecg"], "trained on 2 dimensions and 3 channels"),
-        (["--data", "sample:histology", "--split", "tset"], "no split 'tset' in sample:histology; did you mean 'test'?"),
+        (
+            ["--data", "sample:histology", "--split", "tset"],
+            "no split 'tset' in sample:histology; did you mean 'test'?",
+        ),
         (["--data", "sample:histology", "--steps", "0"], "fit.steps' is 0; expected at least 1"),
         (["--data", "histology"], "expected kind:path"),
     ],
 )
-def test_mistakes_are_one_line(run: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_one_line(
+    run: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["evaluate", run, *arguments]) == 2
     output = capsys.readouterr()
     assert output.out == ""

@@ -24,7 +24,9 @@ def latent_set(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_gives_numbers_and_a_picture(latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], view: str) -> None:
+def test_every_view_gives_numbers_and_a_picture(
+    latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], view: str
+) -> None:
     assert main(["explore", latent_set, view, *VIEWS[view], "--out", str(tmp_path), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["view"] == view
@@ -38,7 +40,9 @@ def test_a_map_is_coloured_by_psnr_too(latent_set: str, tmp_path: Path) -> None:
     assert (tmp_path / "map.png").stat().st_size > 5_000
 
 
-def test_the_summary_of_a_map_has_no_thousand_points(latent_set: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_of_a_map_has_no_thousand_points(
+    latent_set: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["explore", latent_set, "map"]) == 0
     output = capsys.readouterr().out
     assert "36" in output
@@ -61,7 +65,9 @@ def test_the_summary_lists_outliers(latent_set: str, capsys: pytest.CaptureFixtu
         (["outliers", "--split", "test"], "6 signals; at least 20 are needed"),
     ],
 )
-def test_mistakes_get_one_line(latent_set: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+def test_mistakes_get_one_line(
+    latent_set: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     assert main(["explore", latent_set, *arguments]) == 2
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1
@@ -69,10 +75,15 @@ def test_mistakes_get_one_line(latent_set: str, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("view", ["map", "outliers"])
-def test_a_set_without_psnr_gives_strict_json_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str], view: str) -> None:
+def test_a_set_without_psnr_gives_strict_json_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], view: str
+) -> None:
     write_blob_set(tmp_path / "set", {"train": 30}, psnr=float("nan"))
     assert main(["explore", str(tmp_path / "set"), view, "--out", str(tmp_path), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result.get("points") or result["outliers"])[0]["psnr"] is None
-    assert main(["explore", str(tmp_path / "set"), "map", "--colour", "psnr", "--out", str(tmp_path)]) == 2
+    assert (
+        main(["explore", str(tmp_path / "set"), "map", "--colour", "psnr", "--out", str(tmp_path)])
+        == 2
+    )
     assert "no PSNR is known for this set" in capsys.readouterr().err

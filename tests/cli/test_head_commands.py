@@ -19,7 +19,9 @@ def balls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "set")
 
 
-def test_segment_writes_a_report_and_a_picture(balls: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_segment_writes_a_report_and_a_picture(
+    balls: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert main(["segment", balls, "--data", "list:x", *SMALL, "--out", str(out), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -29,9 +31,27 @@ def test_segment_writes_a_report_and_a_picture(balls: str, tmp_path: Path, capsy
         assert picture.width > 500
 
 
-def test_regress_writes_a_report_and_a_picture(balls: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_regress_writes_a_report_and_a_picture(
+    balls: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
-    assert main(["regress", balls, "--target", "volume:ball", "--data", "list:x", "--epochs", "2", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "regress",
+                balls,
+                "--target",
+                "volume:ball",
+                "--data",
+                "list:x",
+                "--epochs",
+                "2",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert "mean absolute error" in capsys.readouterr().out
     result = json.loads((out / "regression.json").read_text())
     assert [r["name"] for r in result["regressors"]] == ["training mean", "ridge", "mlp"]
@@ -42,13 +62,21 @@ def test_regress_writes_a_report_and_a_picture(balls: str, tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["segment", "SET", "--data", "list:x", "--points", "0"], "--points is 0; expected at least 1"),
+        (
+            ["segment", "SET", "--data", "list:x", "--points", "0"],
+            "--points is 0; expected at least 1",
+        ),
         (["regress", "SET", "--target", "volume:ball"], "give --data"),
-        (["regress", "SET", "--target", "radius", "--epochs", "0"], "--epochs is 0; expected at least 1"),
+        (
+            ["regress", "SET", "--target", "radius", "--epochs", "0"],
+            "--epochs is 0; expected at least 1",
+        ),
         (["regress", "SET", "--target", "radios"], "did you mean 'radius'"),
     ],
 )
-def test_mistakes_get_one_line(balls: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+def test_mistakes_get_one_line(
+    balls: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     assert main([balls if word == "SET" else word for word in arguments]) == 2
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1

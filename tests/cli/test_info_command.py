@@ -24,7 +24,15 @@ def test_a_source_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_source_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "sample:volumes"]) == 0
     output = capsys.readouterr().out
-    for word in ("sample:volumes", "3D, 1 channel, ct", "32 x 32 x 32", "2 x 2 x 2 mm", "values HU", "soft tissue", "BSD-3-Clause"):
+    for word in (
+        "sample:volumes",
+        "3D, 1 channel, ct",
+        "32 x 32 x 32",
+        "2 x 2 x 2 mm",
+        "values HU",
+        "soft tissue",
+        "BSD-3-Clause",
+    ):
         assert word in output
 
 
@@ -41,7 +49,10 @@ def test_a_latent_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["info", str(tmp_path / "set"), "--json", "--out", str(tmp_path / "out")]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["kind"] == "latent set"
-    assert {name: split["signals"] for name, split in result["splits"].items()} == {"train": 6, "test": 4}
+    assert {name: split["signals"] for name, split in result["splits"].items()} == {
+        "train": 6,
+        "test": 4,
+    }
     assert json.loads((tmp_path / "out" / "info.json").read_text()) == result
     assert main(["info", str(tmp_path / "set")]) == 0
     output = capsys.readouterr().out
@@ -49,7 +60,9 @@ def test_a_latent_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert word in output
 
 
-def test_a_damaged_latent_set_is_refused_when_it_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_latent_set_is_refused_when_it_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_blob_set(tmp_path / "set", {"train": 6})
     assert main(["info", str(tmp_path / "set"), "--check"]) == 0
     (shard,) = (tmp_path / "set" / "data").iterdir()

@@ -22,14 +22,34 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained field for the volumes that ship with the package."""
     field = FieldConfig(dim=3, layers=3, width=8, latent_size=8, omega_first=5, omega_last=10)
     folder = tmp_path_factory.mktemp("run") / "run"
-    Run(LatentField(field), Config(field=field, fit=FitConfig(steps=1)), open_source("sample:volumes").spec).save(folder)
+    Run(
+        LatentField(field),
+        Config(field=field, fit=FitConfig(steps=1)),
+        open_source("sample:volumes").spec,
+    ).save(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def latents(run_folder: Path) -> Path:
     folder = run_folder.parent / "latents"
-    assert main(["fit", str(run_folder), "--data", "sample:volumes", "--out", str(folder), "--splits", "test", "--dtype", "float16"]) == 0
+    assert (
+        main(
+            [
+                "fit",
+                str(run_folder),
+                "--data",
+                "sample:volumes",
+                "--out",
+                str(folder),
+                "--splits",
+                "test",
+                "--dtype",
+                "float16",
+            ]
+        )
+        == 0
+    )
     return folder
 
 
@@ -47,23 +67,47 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
     return error
 
 
-def test_fit_says_what_it_wrote(run_folder: Path, latents: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = run_json(capsys, "fit", run_folder, "--data", "sample:volumes", "--out", latents, "--splits", "test", "--dtype", "float16")
+def test_fit_says_what_it_wrote(
+    run_folder: Path, latents: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run_json(
+        capsys,
+        "fit",
+        run_folder,
+        "--data",
+        "sample:volumes",
+        "--out",
+        latents,
+        "--splits",
+        "test",
+        "--dtype",
+        "float16",
+    )
     latent_set = LatentSet.open(latents)
-    assert result["signals"] == len(latent_set) == len(list(open_source("sample:volumes").signals("test")))
+    assert (
+        result["signals"]
+        == len(latent_set)
+        == len(list(open_source("sample:volumes").signals("test")))
+    )
     assert result["dtype"] == "float16"
     assert result["psnr"]["worst"] <= result["psnr"]["median"]
 
 
-def test_fit_refuses_data_of_another_form(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "signals of 1 dimensions" in complaint(capsys, "fit", run_folder, "--data", "sample:ecg", "--out", tmp_path / "x")
+def test_fit_refuses_data_of_another_form(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "signals of 1 dimensions" in complaint(
+        capsys, "fit", run_folder, "--data", "sample:ecg", "--out", tmp_path / "x"
+    )
 
 
 def first(latents: Path) -> Any:
     return LatentSet.open(latents).split("test").row(0)
 
 
-def test_decode_writes_the_signal_on_its_own_grid_and_any_other(latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_decode_writes_the_signal_on_its_own_grid_and_any_other(
+    latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import nibabel
 
     row = first(latents)
@@ -72,16 +116,46 @@ def test_decode_writes_the_signal_on_its_own_grid_and_any_other(latents: Path, t
     assert own.shape == row.header.domain.shape == tuple(result["shape"][:-1])
     np.testing.assert_allclose(own.affine, row.header.domain.affine, atol=1e-5)
 
-    run_json(capsys, "decode", latents, "--id", row.id, "--shape", "5,6,7", "--out", tmp_path / "small.nii.gz")
+    run_json(
+        capsys,
+        "decode",
+        latents,
+        "--id",
+        row.id,
+        "--shape",
+        "5,6,7",
+        "--out",
+        tmp_path / "small.nii.gz",
+    )
     small = nibabel.load(tmp_path / "small.nii.gz")
     assert small.shape == (5, 6, 7)
-    run_json(capsys, "decode", latents, "--id", row.id, "--like", tmp_path / "small.nii.gz", "--out", tmp_path / "like.nii.gz")
+    run_json(
+        capsys,
+        "decode",
+        latents,
+        "--id",
+        row.id,
+        "--like",
+        tmp_path / "small.nii.gz",
+        "--out",
+        tmp_path / "like.nii.gz",
+    )
     like = nibabel.load(tmp_path / "like.nii.gz")
     np.testing.assert_allclose(like.affine, small.affine, atol=1e-5)
     np.testing.assert_allclose(like.get_fdata(), small.get_fdata(), atol=1.0)
 
     spacing = [2 * s for s in row.header.domain.spacing]
-    result = run_json(capsys, "decode", latents, "--id", row.id, "--spacing", ",".join(map(str, spacing)), "--out", tmp_path / "half.npy")
+    result = run_json(
+        capsys,
+        "decode",
+        latents,
+        "--id",
+        row.id,
+        "--spacing",
+        ",".join(map(str, spacing)),
+        "--out",
+        tmp_path / "half.npy",
+    )
     assert result["spacing"] == pytest.approx(spacing, rel=0.1)
 
 
@@ -90,20 +164,33 @@ def test_decode_writes_the_signal_on_its_own_grid_and_any_other(latents: Path, t
     [
         (["--id", "nope", "--out", "x.npy"], "no signal 'nope'"),
         (["--id", "ID", "--out", "x.doc"], "its suffix names no known format"),
-        (["--id", "ID", "--out", "x.npy", "--shape", "3,a"], "--shape is '3,a'; expected positive numbers"),
+        (
+            ["--id", "ID", "--out", "x.npy", "--shape", "3,a"],
+            "--shape is '3,a'; expected positive numbers",
+        ),
         (["--id", "ID", "--out", "x.npy", "--shape", "3,3"], "a shape of 2 axes"),
         (["--id", "ID", "--out", "x.npy", "--spacing", "0,1,1"], "--spacing is '0,1,1'"),
-        (["--id", "ID", "--out", "x.npy", "--spacing", "1,1,1", "--shape", "3,3,3"], "got --shape and --spacing; give one"),
+        (
+            ["--id", "ID", "--out", "x.npy", "--spacing", "1,1,1", "--shape", "3,3,3"],
+            "got --shape and --spacing; give one",
+        ),
         (["--id", "ID", "--out", "x.npy", "--like", "x.jpg"], "x.jpg is neither NIfTI nor NRRD"),
         (["--id", "ID", "--out", "x.npy", "--split", "tset"], "no split 'tset'"),
     ],
 )
 def test_decode_answers_mistakes_in_one_line(
-    latents: Path, words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    latents: Path,
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     id = first(latents).id
-    assert message in complaint(capsys, "decode", latents, *(id if word == "ID" else word for word in words))
+    assert message in complaint(
+        capsys, "decode", latents, *(id if word == "ID" else word for word in words)
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -117,21 +204,40 @@ def test_export_to_npz(latents: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert Run.load(tmp_path / "npz/field").fingerprint == LatentSet.open(latents).info.fingerprint
 
 
-def test_export_for_a_hub_is_the_same_set_and_nothing_else(latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_for_a_hub_is_the_same_set_and_nothing_else(
+    latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run_json(capsys, "export", latents, "--to", "hub", "--out", tmp_path / "hub")
     copy, original = LatentSet.open(tmp_path / "hub"), LatentSet.open(latents)
     assert copy.info == original.info
     np.testing.assert_array_equal(copy.split("test").latents, original.split("test").latents)
     assert copy.run.fingerprint == original.info.fingerprint
-    assert sorted(path.name for path in (tmp_path / "hub").iterdir()) == [".gitattributes", "README.md", "data", "field", "latent_set.json"]
+    assert sorted(path.name for path in (tmp_path / "hub").iterdir()) == [
+        ".gitattributes",
+        "README.md",
+        "data",
+        "field",
+        "latent_set.json",
+    ]
 
 
-def test_export_to_the_authors_layout_and_back_keeps_every_value(latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_to_the_authors_layout_and_back_keeps_every_value(
+    latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
 
     run_json(capsys, "export", latents, "--to", "reference", "--out", tmp_path / "reference")
     words = ["--omega-first", "5", "--omega-increment", "2.5", "--no-residual"]
-    result = run_json(capsys, "import", tmp_path / "reference", "--out", tmp_path / "back", *words, "--licence", "CC BY 4.0")
+    result = run_json(
+        capsys,
+        "import",
+        tmp_path / "reference",
+        "--out",
+        tmp_path / "back",
+        *words,
+        "--licence",
+        "CC BY 4.0",
+    )
     back, original = LatentSet.open(tmp_path / "back"), LatentSet.open(latents)
 
     assert result["splits"] == {"test": len(original)}
@@ -145,29 +251,49 @@ def test_export_to_the_authors_layout_and_back_keeps_every_value(latents: Path, 
     coordinates = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     phi = torch.from_numpy(original.split("test").latents[:1])
     with torch.no_grad():
-        torch.testing.assert_close(back.run.network(coordinates, phi), original.run.network(coordinates, phi), rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            back.run.network(coordinates, phi),
+            original.run.network(coordinates, phi),
+            rtol=0,
+            atol=1e-5,
+        )
 
 
-def test_a_folder_of_latents_without_weights_asks_for_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_latents_without_weights_asks_for_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "theirs/train").mkdir(parents=True)
     assert main(["import", str(tmp_path / "theirs"), "--out", str(tmp_path / "back")]) == 2
     assert "no weights in 'theirs' (model.pt or best.model); give" in capsys.readouterr().err
 
 
-def test_import_of_weights_alone_makes_a_run(latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_import_of_weights_alone_makes_a_run(
+    latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run_json(capsys, "export", latents, "--to", "reference", "--out", tmp_path / "reference")
-    result = run_json(capsys, "import", tmp_path / "reference/best.model", "--out", tmp_path / "run")
+    result = run_json(
+        capsys, "import", tmp_path / "reference/best.model", "--out", tmp_path / "run"
+    )
     assert result["kind"] == "run"
     assert Run.load(tmp_path / "run").fingerprint == result["fingerprint"]
 
 
-def test_export_never_writes_over_something(latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_never_writes_over_something(
+    latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    assert "is there already; give a new folder" in complaint(capsys, "export", latents, "--to", "npz", "--out", tmp_path)
+    assert "is there already; give a new folder" in complaint(
+        capsys, "export", latents, "--to", "npz", "--out", tmp_path
+    )
 
 
-def test_the_field_of_a_run_and_of_a_set_is_exported_as_onnx(run_folder: Path, latents: Path, tmp_path: Path) -> None:
+def test_the_field_of_a_run_and_of_a_set_is_exported_as_onnx(
+    run_folder: Path, latents: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("onnx")
     for index, what in enumerate((run_folder, latents)):
-        assert main(["export", str(what), "--to", "onnx", "--out", str(tmp_path / f"{index}.onnx")]) == 0
+        assert (
+            main(["export", str(what), "--to", "onnx", "--out", str(tmp_path / f"{index}.onnx")])
+            == 0
+        )
     assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()

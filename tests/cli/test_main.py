@@ -1,4 +1,5 @@
-"""What holds for every command: one way in, one line for a mistake, one JSON object for a result."""
+"""What holds for every command: one way in, one line for a mistake, one JSON object for a
+result."""
 
 from __future__ import annotations
 
@@ -39,25 +40,67 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("train --data sample:ecg", "Missing from medfuncta train: --out"),
         ("train --data sample:ecg --out x --steps many", "--steps"),
         ("train --data sample:ecg --out x --steps 0", "'train.steps' is 0; expected at least 1"),
-        ("info sample:ecg --skip-bad", "--skip-bad (applied to medfuncta info); see medfuncta info --help"),
-        ("train --data sample:ecg --out x --preset trase", "unknown preset 'trase'; did you mean 'trace'?"),
-        ("train --data sample:ecg --out x --preset volume", "settings for 3D signals, but the data is 1D; take one of: paper-1d, trace"),
-        ("train --data sample:ecg --out x --set train.bacth=3", "unknown setting 'train.bacth'; did you mean 'batch'?"),
-        ("train --data sample:ecg --out x --set tarin.batch=3", "unknown setting 'tarin'; did you mean 'train'?"),
-        ("train --data sample:ecg --out x --set train.batch=few", "setting 'train.batch' got 'few'; expected int"),
+        (
+            "info sample:ecg --skip-bad",
+            "--skip-bad (applied to medfuncta info); see medfuncta info --help",
+        ),
+        (
+            "train --data sample:ecg --out x --preset trase",
+            "unknown preset 'trase'; did you mean 'trace'?",
+        ),
+        (
+            "train --data sample:ecg --out x --preset volume",
+            "settings for 3D signals, but the data is 1D; take one of: paper-1d, trace",
+        ),
+        (
+            "train --data sample:ecg --out x --set train.bacth=3",
+            "unknown setting 'train.bacth'; did you mean 'batch'?",
+        ),
+        (
+            "train --data sample:ecg --out x --set tarin.batch=3",
+            "unknown setting 'tarin'; did you mean 'train'?",
+        ),
+        (
+            "train --data sample:ecg --out x --set train.batch=few",
+            "setting 'train.batch' got 'few'; expected int",
+        ),
         ("train --data sample:ecg --out x --set batch=3", "expected section.name=value"),
-        ("train --data sample:ecg --out x --set train.batch=3 --set train.bacth=3", "unknown setting 'train.bacth'"),
-        ("train --data sample:ecg --out x --set train.bacth=3 --set train.batch=3", "unknown setting 'train.bacth'"),
-        ("train --data sample:ecg --out x --steps 3 --batch 2 --steps=4", "--steps is given 2 times; give it once"),
+        (
+            "train --data sample:ecg --out x --set train.batch=3 --set train.bacth=3",
+            "unknown setting 'train.bacth'",
+        ),
+        (
+            "train --data sample:ecg --out x --set train.bacth=3 --set train.batch=3",
+            "unknown setting 'train.bacth'",
+        ),
+        (
+            "train --data sample:ecg --out x --steps 3 --batch 2 --steps=4",
+            "--steps is given 2 times; give it once",
+        ),
         ("info sample:ecg --skip-bad --skip_bad", "--skip-bad is given 2 times"),
-        ("train --data sample:ecg --out x --config nowhere.toml", "cannot read the configuration file nowhere.toml"),
-        ("train --data sample:ecg --out x --batch 400", "334 training signals for a batch of 400; give --batch 334 or less"),
-        ("train --data sample:ecg --out x --resume", "no checkpoint last.safetensors to resume from"),
-        ("train --data samples:ecg --out x", "unknown kind of source 'samples'; did you mean 'sample'?"),
+        (
+            "train --data sample:ecg --out x --config nowhere.toml",
+            "cannot read the configuration file nowhere.toml",
+        ),
+        (
+            "train --data sample:ecg --out x --batch 400",
+            "334 training signals for a batch of 400; give --batch 334 or less",
+        ),
+        (
+            "train --data sample:ecg --out x --resume",
+            "no checkpoint last.safetensors to resume from",
+        ),
+        (
+            "train --data samples:ecg --out x",
+            "unknown kind of source 'samples'; did you mean 'sample'?",
+        ),
         ("train --data sample:ekg --out x", "no sample 'ekg'; did you mean 'ecg'?"),
         ("train --data npz:nowhere.npz --out x", "nowhere.npz"),
         ("train --data wfdb:nowhere --out x", "nowhere"),
-        ("train --data wfdb:.?laed=V1 --out x", "unknown option 'laed' of wfdb; did you mean 'lead'?"),
+        (
+            "train --data wfdb:.?laed=V1 --out x",
+            "unknown option 'laed' of wfdb; did you mean 'lead'?",
+        ),
         ("evaluate nowhere --data sample:ecg", "'nowhere' is not a run"),
         ("fit nowhere --data sample:ecg --out x", "'nowhere' is not a run"),
         ("fit nowhere --data sample:ecg --out x --dtype int4", "int4"),
@@ -67,11 +110,17 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     ],
 )
 def test_a_mistake_gets_one_line(
-    words: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    words: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert message in complaint(words.split(), capsys)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "a mistake left a file behind"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], (
+        "a mistake left a file behind"
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

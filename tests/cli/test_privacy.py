@@ -1,4 +1,5 @@
-"""Who is in the data stays there: nothing that a command writes or says names a patient or a folder of theirs."""
+"""Who is in the data stays there: nothing that a command writes or says names a patient or a folder
+of theirs."""
 
 from __future__ import annotations
 
@@ -27,10 +28,14 @@ def dicom(folder: Path) -> str:
 
 
 def nifti(folder: Path) -> str:
-    """Files and a folder below are named after patients; the name of the folder itself is the data set's."""
+    """Files and a folder below are named after patients; the name of the folder itself is the data
+    set's."""
     folder.mkdir()
     for number in range(8):
-        nib.save(nib.Nifti1Image(stack(seed=number).astype(np.int16), np.eye(4)), folder / f"DOE_JANE_{number}.nii.gz")
+        nib.save(
+            nib.Nifti1Image(stack(seed=number).astype(np.int16), np.eye(4)),
+            folder / f"DOE_JANE_{number}.nii.gz",
+        )
     return f"nifti:{folder.parent}"
 
 
@@ -41,7 +46,10 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Every file with its name, tables unpacked."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         text = pyarrow.parquet.read_table(path).to_pydict() if path.suffix == ".parquet" else ""
-        yield str(path.relative_to(folder)), path.name.encode() + path.read_bytes() + str(text).encode()
+        yield (
+            str(path.relative_to(folder)),
+            path.name.encode() + path.read_bytes() + str(text).encode(),
+        )
 
 
 def data_folder(tmp_path: Path) -> Path:
@@ -54,31 +62,65 @@ def leaks(text: bytes, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_no_command_writes_or_says_who_is_in_the_data(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command_writes_or_says_who_is_in_the_data(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, out = data_folder(tmp_path), tmp_path / "out"
     source = SOURCES[kind](folder)
     settings = (*TINY, "train.context_ratio=1", "train.batch=2")
     commands = [
         ["info", source, "--out", str(out / "info")],
-        ["train", "--data", source, "--out", str(out / "run"), "--steps", "2", "--cache", str(out / "cache"), "--set", *settings],
+        [
+            "train",
+            "--data",
+            source,
+            "--out",
+            str(out / "run"),
+            "--steps",
+            "2",
+            "--cache",
+            str(out / "cache"),
+            "--set",
+            *settings,
+        ],
         ["evaluate", str(out / "run"), "--data", source, "--out", str(out / "report")],
         ["fit", str(out / "run"), "--data", source, "--out", str(out / "latents")],
         ["info", str(out / "run")],
         ["info", str(out / "latents")],
     ]
     for words in commands:
-        assert main([*words, "--json"]) == 0  # for a person, train repeats the source that was typed
+        assert (
+            main([*words, "--json"]) == 0
+        )  # for a person, train repeats the source that was typed
     latents = LatentSet.open(out / "latents")
-    assert main(["decode", str(latents.folder), "--id", latents.split("test").ids[0], "--out", str(out / "volume.nii.gz")]) == 0
+    assert (
+        main(
+            [
+                "decode",
+                str(latents.folder),
+                "--id",
+                latents.split("test").ids[0],
+                "--out",
+                str(out / "volume.nii.gz"),
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr()
     assert not leaks((said.out + said.err).encode(), folder)
     written = dict(contents(out))
-    assert {"run/field.json", "report/report.html", "latents/README.md", "info/info.json"} <= set(written)
-    assert {name: leaks(data, folder) for name, data in written.items() if leaks(data, folder)} == {}
+    assert {"run/field.json", "report/report.html", "latents/README.md", "info/info.json"} <= set(
+        written
+    )
+    assert {
+        name: leaks(data, folder) for name, data in written.items() if leaks(data, folder)
+    } == {}
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_file_that_is_left_out_is_not_named_in_what_is_published(kind: str, tmp_path: Path) -> None:
+def test_a_file_that_is_left_out_is_not_named_in_what_is_published(
+    kind: str, tmp_path: Path
+) -> None:
     folder, out = data_folder(tmp_path), tmp_path / "out"
     source = SOURCES[kind](folder)
     suffix = {"dicom": ".dcm", "nifti": ".nii.gz"}[kind]

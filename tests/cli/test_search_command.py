@@ -19,8 +19,25 @@ def latent_set(tmp_path: Path) -> str:
     return str(tmp_path / "set")
 
 
-def test_the_neighbours_of_a_signal(latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["search", latent_set, "--id", "test-1", "-k", "5", "--out", str(tmp_path / "out"), "--json"]) == 0
+def test_the_neighbours_of_a_signal(
+    latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [
+                "search",
+                latent_set,
+                "--id",
+                "test-1",
+                "-k",
+                "5",
+                "--out",
+                str(tmp_path / "out"),
+                "--json",
+            ]
+        )
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
     assert [n["classes"] for n in result["neighbours"]] == [["ill"]] * 5
     assert result["query"] == {"id": "test-1", "classes": ["ill"], "in_set": True}
@@ -29,13 +46,18 @@ def test_the_neighbours_of_a_signal(latent_set: str, tmp_path: Path, capsys: pyt
         assert picture.width > 500
 
 
-def test_the_neighbours_of_a_new_file(latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_neighbours_of_a_new_file(
+    latent_set: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = np.random.default_rng(0).integers(0, 255, (3, 5, 4), dtype=np.uint8)
     np.savez(tmp_path / "new.npz", test_images=images)
     assert main(["search", latent_set, "--file", f"npz:{tmp_path / 'new.npz'}", "-k", "3"]) == 0
     output = capsys.readouterr().out
     assert output.startswith("nearest to test-000000")
-    assert len([line for line in output.splitlines() if line.split()[1:2] in (["train"], ["test"])]) == 3
+    assert (
+        len([line for line in output.splitlines() if line.split()[1:2] in (["train"], ["test"])])
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +69,9 @@ def test_the_neighbours_of_a_new_file(latent_set: str, tmp_path: Path, capsys: p
         (["--file", "scan.nii"], "expected kind:path"),
     ],
 )
-def test_mistakes_get_one_line(latent_set: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+def test_mistakes_get_one_line(
+    latent_set: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     assert main(["search", latent_set, *arguments]) == 2
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1

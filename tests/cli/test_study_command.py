@@ -9,16 +9,48 @@ from medfuncta.cli.main import main
 
 
 def test_json_and_files(ecg_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["study", "missing-samples", "--run", str(ecg_run), "--limit", "2", "--out", str(tmp_path), "--json"]) == 0
+    assert (
+        main(
+            [
+                "study",
+                "missing-samples",
+                "--run",
+                str(ecg_run),
+                "--limit",
+                "2",
+                "--out",
+                str(tmp_path),
+                "--json",
+            ]
+        )
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
-    assert [trial["condition"] for trial in result["trials"]] == ["30% removed at random", "30% removed in 3 gaps"]
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "table.csv", "signals.csv", "picture.png", "report.html"}
+    assert [trial["condition"] for trial in result["trials"]] == [
+        "30% removed at random",
+        "30% removed in 3 gaps",
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.json",
+        "table.csv",
+        "signals.csv",
+        "picture.png",
+        "report.html",
+    }
 
 
-def test_a_person_gets_a_table_and_a_verdict(ecg_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_gets_a_table_and_a_verdict(
+    ecg_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["study", "missing-samples", "--run", str(ecg_run), "--limit", "2"]) == 0
     output = capsys.readouterr().out
-    for words in ("cubic interpolation", "best on", "interpolation is best with", "of 2 signals", "sample:ecg"):
+    for words in (
+        "cubic interpolation",
+        "best on",
+        "interpolation is best with",
+        "of 2 signals",
+        "sample:ecg",
+    ):
         assert words in output
 
 
@@ -31,7 +63,9 @@ def test_a_person_gets_a_table_and_a_verdict(ecg_run: Path, capsys: pytest.Captu
         (["missing-slices", "--data", "sample:ecg"], "expected volumes, 3D"),
     ],
 )
-def test_mistakes_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["study", *arguments]) == 2
     output = capsys.readouterr()
     assert output.out == ""

@@ -16,7 +16,12 @@ def test_json_says_what_was_trained(tmp_path: Path, capsys: pytest.CaptureFixtur
     result = json.loads(output.out)
     run = Run.load(tmp_path / "run")
     assert result["run"] == str(tmp_path / "run")
-    assert (result["steps"], result["best_step"], result["skipped_steps"], result["skipped_files"]) == (2, 2, 0, 0)
+    assert (
+        result["steps"],
+        result["best_step"],
+        result["skipped_steps"],
+        result["skipped_files"],
+    ) == (2, 2, 0, 0)
     assert result["psnr"] == run.training["val_psnr"]
     assert result["parameters"] == sum(parameter.numel() for parameter in run.network.parameters())
     assert run.training["source"] == "sample:ecg"
@@ -25,21 +30,54 @@ def test_json_says_what_was_trained(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_a_file_overrides_the_preset_and_flags_override_the_file(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
-    settings.write_text("[train]\nsteps = 9\nlearning_rate = 0.5\nbatch = 7\n[field]\nomega_first = 11\n")
-    assert main([*train_words(tmp_path / "run", "train.learning_rate=0.25"), "--config", str(settings)]) == 0
+    settings.write_text(
+        "[train]\nsteps = 9\nlearning_rate = 0.5\nbatch = 7\n[field]\nomega_first = 11\n"
+    )
+    assert (
+        main(
+            [*train_words(tmp_path / "run", "train.learning_rate=0.25"), "--config", str(settings)]
+        )
+        == 0
+    )
     config = Run.load(tmp_path / "run").config
-    assert (config.train.steps, config.train.batch, config.train.learning_rate, config.field.omega_first) == (2, 4, 0.25, 11)
+    assert (
+        config.train.steps,
+        config.train.batch,
+        config.train.learning_rate,
+        config.field.omega_first,
+    ) == (2, 4, 0.25, 11)
 
 
 def test_settings_of_several_flags_hold_all(tmp_path: Path) -> None:
     words = train_words(tmp_path / "run", "train.learning_rate=0.25", "train.average=0.5")
-    assert main([*words, "--set", "train.clip=2", "inner.momentum=0.125", "--set", "train.warmup=3", "--set", "train.clip=3"]) == 0
+    assert (
+        main(
+            [
+                *words,
+                "--set",
+                "train.clip=2",
+                "inner.momentum=0.125",
+                "--set",
+                "train.warmup=3",
+                "--set",
+                "train.clip=3",
+            ]
+        )
+        == 0
+    )
     config = Run.load(tmp_path / "run").config
-    assert (config.train.learning_rate, config.train.average, config.train.warmup, config.inner.momentum) == (0.25, 0.5, 3, 0.125)
+    assert (
+        config.train.learning_rate,
+        config.train.average,
+        config.train.warmup,
+        config.inner.momentum,
+    ) == (0.25, 0.5, 3, 0.125)
     assert config.train.clip == 3  # the last word
 
 
-def test_a_run_is_continued_and_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_continued_and_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = train_words(tmp_path / "run", "train.schedule=constant")
     assert main(words) == 0
     before = (tmp_path / "run" / "field.safetensors").read_bytes()
@@ -51,7 +89,9 @@ def test_a_run_is_continued_and_never_overwritten(tmp_path: Path, capsys: pytest
     assert json.loads(capsys.readouterr().out)["steps"] == 2
 
 
-def test_a_person_is_told_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_is_told_what_to_do_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(train_words(tmp_path / "run")) == 0
     output = capsys.readouterr().out
     assert "2 meta-steps" in output
@@ -60,7 +100,17 @@ def test_a_person_is_told_what_to_do_next(tmp_path: Path, capsys: pytest.Capture
 
 def test_a_run_starts_from_another_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(train_words(tmp_path / "first")) == 0
-    words = ["train", "--data", "sample:ecg", "--out", str(tmp_path / "second"), "--start-from", str(tmp_path / "first"), "--steps", "1"]
+    words = [
+        "train",
+        "--data",
+        "sample:ecg",
+        "--out",
+        str(tmp_path / "second"),
+        "--start-from",
+        str(tmp_path / "first"),
+        "--steps",
+        "1",
+    ]
     assert main(words) == 0
     first, second = Run.load(tmp_path / "first"), Run.load(tmp_path / "second")
     assert second.config.field == first.config.field

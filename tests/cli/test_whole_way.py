@@ -30,19 +30,34 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
-def test_what_is_fitted_is_decoded_again(ecg_run: Path, ecg_latents: Path, tmp_path: Path, ask: Any) -> None:
+def test_what_is_fitted_is_decoded_again(
+    ecg_run: Path, ecg_latents: Path, tmp_path: Path, ask: Any
+) -> None:
     originals = list(open_source("sample:ecg").signals("val"))
     evaluation = ask("evaluate", ecg_run, "--data", "sample:ecg", "--split", "val")
     latents = LatentSet.open(ecg_latents)
     assert evaluation["signals"] == len(latents) == len(originals)
-    assert evaluation["psnr"]["mean"] == pytest.approx(float(latents.split("val").psnr.mean()), abs=1e-3)
+    assert evaluation["psnr"]["mean"] == pytest.approx(
+        float(latents.split("val").psnr.mean()), abs=1e-3
+    )
 
     ask("decode", ecg_latents, "--id", originals[3].id, "--out", tmp_path / "beat.npy")
     decoded = np.load(tmp_path / "beat.npy")
-    np.testing.assert_allclose(decoded.ravel(), latents.decode(originals[3].id).values.ravel(), atol=1e-6)
+    np.testing.assert_allclose(
+        decoded.ravel(), latents.decode(originals[3].id).values.ravel(), atol=1e-6
+    )
     assert decoded.size == originals[3].values.size
 
-    finer = ask("decode", ecg_latents, "--id", originals[3].id, "--shape", "374", "--out", tmp_path / "fine.csv")
+    finer = ask(
+        "decode",
+        ecg_latents,
+        "--id",
+        originals[3].id,
+        "--shape",
+        "374",
+        "--out",
+        tmp_path / "fine.csv",
+    )
     assert finer["shape"] == [374, 1]
 
 
@@ -52,7 +67,9 @@ def test_each_part_says_what_it_is(ecg_run: Path, ecg_latents: Path, ask: Any) -
     assert run["fingerprint"] == latents["fingerprint"]
 
 
-def test_data_that_does_not_fit_the_run(ecg_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_that_does_not_fit_the_run(
+    ecg_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for words in (["evaluate", str(ecg_run)], ["fit", str(ecg_run), "--out", str(tmp_path / "x")]):
         assert "dimension" in complaint([*words, "--data", "sample:slices"], capsys)
     assert "no split 'vla' in sample:ecg; did you mean 'val'?" in complaint(
@@ -60,15 +77,28 @@ def test_data_that_does_not_fit_the_run(ecg_run: Path, tmp_path: Path, capsys: p
     )
 
 
-def test_a_latent_set_is_not_continued_with_another_field(ecg_latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_latent_set_is_not_continued_with_another_field(
+    ecg_latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*train_words(tmp_path / "other"), "--seed", "1"]) == 0
     before = {path: path.read_bytes() for path in ecg_latents.rglob("*") if path.is_file()}
-    words = ["fit", str(tmp_path / "other"), "--data", "sample:ecg", "--out", str(ecg_latents), "--splits", "val"]
+    words = [
+        "fit",
+        str(tmp_path / "other"),
+        "--data",
+        "sample:ecg",
+        "--out",
+        str(ecg_latents),
+        "--splits",
+        "val",
+    ]
     assert "this latent set was begun with fingerprint" in complaint(words, capsys)
     assert before == {path: path.read_bytes() for path in ecg_latents.rglob("*") if path.is_file()}
 
 
-def test_a_damaged_run_is_named(ecg_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_run_is_named(
+    ecg_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "field.json").write_bytes((ecg_run / "field.json").read_bytes())

@@ -1,4 +1,5 @@
-"""The kinds of signals that everything must hold for: seven of each, so that batches of three leave an odd one."""
+"""The kinds of signals that everything must hold for: seven of each, so that batches of three leave
+an odd one."""
 
 from __future__ import annotations
 
@@ -17,9 +18,14 @@ COUNT = 7
 SHAPES = ((4, 5, 3), (3, 3, 2), (5, 2, 4), (4, 5, 3), (2, 6, 3), (3, 4, 5), (6, 2, 2))
 
 
-def make_signal(number: int, domain: Domain, channels: int, mask: np.ndarray | None = None) -> Signal:
+def make_signal(
+    number: int, domain: Domain, channels: int, mask: np.ndarray | None = None
+) -> Signal:
     """A smooth wave over the coordinates, in units of its own."""
-    waves = [np.sin((2 + channel) * domain.coordinates().sum(axis=1) + number) for channel in range(channels)]
+    waves = [
+        np.sin((2 + channel) * domain.coordinates().sum(axis=1) + number)
+        for channel in range(channels)
+    ]
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = (100 * np.stack(waves, axis=-1) + 20).astype(np.float32).reshape(*shape, channels)
     return Signal(f"s{number}", values, domain, ValueRange(-80, 120), "HU", mask, label=number % 2)
@@ -56,7 +62,12 @@ def scattered() -> Iterator[Signal]:
     rng = np.random.default_rng(0)
     for number in range(COUNT):
         positions = rng.uniform((0, -3), (4, 3), (20 + 3 * number, 2))
-        yield make_signal(number, Scatter(positions, (0.0, -3.0), (4.0, 3.0), "mm"), 1, rng.random(len(positions)) < 0.8)
+        yield make_signal(
+            number,
+            Scatter(positions, (0.0, -3.0), (4.0, 3.0), "mm"),
+            1,
+            rng.random(len(positions)) < 0.8,
+        )
 
 
 KINDS: dict[str, Callable[[], Iterator[Signal]]] = {
@@ -71,7 +82,8 @@ def collect(signals: list[Signal]) -> SignalSet:
 
 
 def make_run(signals: SignalSet) -> Run:
-    """An untrained field that fits the signals, with an inner loop quick enough for its latents to matter."""
+    """An untrained field that fits the signals, with an inner loop quick enough for its latents to
+    matter."""
     sizes = {"layers": 4, "width": 16, "latent_size": 6, "omega_first": 5.0, "omega_last": 8.0}
     config = Config(
         FieldConfig(dim=signals.spec.dim, channels=signals.spec.channels, **sizes),  # type: ignore[arg-type]

@@ -22,7 +22,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "SETTINGS", TINY)
 
 
-def test_it_leaves_a_page_a_run_a_latent_set_and_a_report_and_may_be_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_leaves_a_page_a_run_a_latent_set_and_a_report_and_may_be_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out)]) == 0
     assert "next, on your own data" in capsys.readouterr().out
@@ -36,8 +38,14 @@ def test_it_leaves_a_page_a_run_a_latent_set_and_a_report_and_may_be_repeated(tm
     assert latents.splits == ("train", "val", "test")
     assert result["latents"] == {"signals": len(latents), "latent_size": 4}
     assert result["reconstruction"]["signals"] == len(latents.split("test"))
-    assert [report["name"] for report in result["classification"]["classifiers"]] == ["knn-1", "logistic"]
-    assert json.loads((out / "report/report.json").read_text())["psnr"] == result["reconstruction"]["psnr"]
+    assert [report["name"] for report in result["classification"]["classifiers"]] == [
+        "knn-1",
+        "logistic",
+    ]
+    assert (
+        json.loads((out / "report/report.json").read_text())["psnr"]
+        == result["reconstruction"]["psnr"]
+    )
     assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == [
         "index.html",
         "latents",
@@ -54,7 +62,9 @@ def test_it_leaves_a_page_a_run_a_latent_set_and_a_report_and_may_be_repeated(tm
     assert 'src="http' not in page and "<script" not in page
 
 
-def test_it_never_replaces_what_it_did_not_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_never_replaces_what_it_did_not_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work")
     assert main(["demo", "--out", str(tmp_path)]) == 2

@@ -12,8 +12,14 @@ from medfuncta.field import inference, native
 from medfuncta.field.inference import values_of
 from medfuncta.field.latent_field import LatentField
 
-PAPER = FieldConfig(dim=2, channels=3, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6)
-FIELDS = {"paper": PAPER, "residual": replace(PAPER, residual=True), "authors": replace(PAPER, residual=True, shift_first=True)}
+PAPER = FieldConfig(
+    dim=2, channels=3, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6
+)
+FIELDS = {
+    "paper": PAPER,
+    "residual": replace(PAPER, residual=True),
+    "authors": replace(PAPER, residual=True, shift_first=True),
+}
 
 
 def draw(*shape: int, seed: int) -> torch.Tensor:
@@ -24,13 +30,18 @@ def draw(*shape: int, seed: int) -> torch.Tensor:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("kind", FIELDS)
-def test_values_are_those_of_the_field(kind: str, shared: bool, dtype: torch.dtype, switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_are_those_of_the_field(
+    kind: str, shared: bool, dtype: torch.dtype, switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In C where there is a compiler, and by PyTorch; a chunk holds 7 of the 50 points."""
     monkeypatch.setenv(native.SWITCH, switch)
     monkeypatch.setattr(inference, "_CHUNK", 7 * 3 * 19)
     monkeypatch.setattr(inference, "_WORTH", 0)
     network = LatentField(FIELDS[kind]).to(dtype)
-    coordinates, latents = draw(1 if shared else 3, 50, 2, seed=1).to(dtype), draw(3, 5, seed=2).to(dtype)
+    coordinates, latents = (
+        draw(1 if shared else 3, 50, 2, seed=1).to(dtype),
+        draw(3, 5, seed=2).to(dtype),
+    )
     expected = network(coordinates, latents)
     got = values_of(network, latents, 50)(coordinates)
     assert got.dtype == dtype and not got.requires_grad

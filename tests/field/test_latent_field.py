@@ -27,7 +27,9 @@ def test_omega_schedules() -> None:
 
 
 def test_forward_is_the_formula_of_the_paper() -> None:
-    config = FieldConfig(dim=2, channels=3, layers=4, width=5, latent_size=6, omega_first=2, omega_last=5)
+    config = FieldConfig(
+        dim=2, channels=3, layers=4, width=5, latent_size=6, omega_first=2, omega_last=5
+    )
     field = LatentField(config).double()
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(2, 7, 2, generator=generator).double()
@@ -36,7 +38,10 @@ def test_forward_is_the_formula_of_the_paper() -> None:
     h = torch.sin(2 * (x @ p["layers.0.linear.weight"].T + p["layers.0.linear.bias"]))
     for k, w in ((1, 3.0), (2, 4.0)):
         shift = phi @ p[f"layers.{k}.shift.weight"].T + p[f"layers.{k}.shift.bias"]
-        h = torch.sin(w * (h @ p[f"layers.{k}.linear.weight"].T + p[f"layers.{k}.linear.bias"] + shift[:, None]))
+        h = torch.sin(
+            w
+            * (h @ p[f"layers.{k}.linear.weight"].T + p[f"layers.{k}.linear.bias"] + shift[:, None])
+        )
     expected = h @ p["last.weight"].T + p["last.bias"]
     torch.testing.assert_close(field(x, phi), expected)
 
@@ -44,7 +49,11 @@ def test_forward_is_the_formula_of_the_paper() -> None:
 def test_initial_weights_keep_to_their_bounds_and_fill_them() -> None:
     config = FieldConfig(dim=2, layers=5, width=64, latent_size=32, omega_first=20, omega_last=60)
     field = LatentField(config)
-    bounds = {"layers.0.linear": 1 / 2, "layers.2.linear": math.sqrt(6 / 64) / 40, "last": math.sqrt(6 / 64) / 60}
+    bounds = {
+        "layers.0.linear": 1 / 2,
+        "layers.2.linear": math.sqrt(6 / 64) / 40,
+        "last": math.sqrt(6 / 64) / 60,
+    }
     parameters = dict(field.named_parameters())
     for name, bound in bounds.items():
         largest = parameters[f"{name}.weight"].abs().max().item()
@@ -67,7 +76,9 @@ def test_orthogonal_shift_maps_keep_their_size_and_leave_all_else(latent_size: i
 
 def test_initialisation_follows_the_generator() -> None:
     config = FieldConfig(width=8, latent_size=4, layers=3)
-    a, b, c = (LatentField(config, torch.Generator().manual_seed(seed)).last.weight for seed in (1, 1, 2))
+    a, b, c = (
+        LatentField(config, torch.Generator().manual_seed(seed)).last.weight for seed in (1, 1, 2)
+    )
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
 
@@ -79,7 +90,9 @@ def test_impossible_sizes_are_refused(change: dict[str, float]) -> None:
 
 
 def test_a_shared_grid_equals_repeated_coordinates() -> None:
-    field = LatentField(FieldConfig(dim=1, layers=4, width=8, latent_size=3, omega_first=5, omega_last=9))
+    field = LatentField(
+        FieldConfig(dim=1, layers=4, width=8, latent_size=3, omega_first=5, omega_last=9)
+    )
     generator = torch.Generator().manual_seed(0)
     x, phi = torch.rand(1, 9, 1, generator=generator), torch.randn(4, 3, generator=generator)
     torch.testing.assert_close(field(x, phi), field(x.expand(4, -1, -1), phi))

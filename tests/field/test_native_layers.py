@@ -44,34 +44,68 @@ def test_sine_and_cosine_are_good_to_a_float(library: NativeLibrary, scale: floa
     assert (cosine - phases.double().cos()).abs().max() < 1.2e-7
 
 
-def test_phases_without_an_answer_are_nan_and_absurd_ones_stay_bounded(library: NativeLibrary) -> None:
-    sine, cosine = sine_and_cosine(library, torch.tensor([torch.nan, torch.inf, -torch.inf, 1e20, -1e9]))
+def test_phases_without_an_answer_are_nan_and_absurd_ones_stay_bounded(
+    library: NativeLibrary,
+) -> None:
+    sine, cosine = sine_and_cosine(
+        library, torch.tensor([torch.nan, torch.inf, -torch.inf, 1e20, -1e9])
+    )
     assert sine[:3].isnan().all() and cosine[:3].isnan().all()
     assert (sine[3:].abs() <= 1.001).all() and (cosine[3:].abs() <= 1.001).all()
 
 
-def everything(layers: Layers, *, points: int, shared_points: bool, shared_offsets: bool, known: bool) -> list[Tensor]:
+def everything(
+    layers: Layers, *, points: int, shared_points: bool, shared_offsets: bool, known: bool
+) -> list[Tensor]:
     """What each pass gives, all of them on the same numbers."""
-    batch, first, count, width = 3, layers.first_shifted, len(layers.weights), len(layers.weights[0])
+    batch, first, count, width = (
+        3,
+        layers.first_shifted,
+        len(layers.weights),
+        len(layers.weights[0]),
+    )
     coordinates = array(1 if shared_points else batch, points, 2, seed=1)
     rows = 1 if shared_offsets else batch
     offsets = [array(rows if k >= first else 1, 1, width, seed=10 + k) for k in range(count)]
     top = layers.rise(coordinates, offsets, keep_products=known)
     last = [state.clone() for state in top.states]
-    last += [state.clone() for state in layers.rise(coordinates, offsets, with_cosines=False).states]
-    ascent = layers.rise(coordinates, offsets, [product.clone() for product in top.products], all_states=True)
-    totals, sums = torch.ones(3, batch, count, width), [torch.ones_like(weight) for weight in layers.weights]
+    last += [
+        state.clone() for state in layers.rise(coordinates, offsets, with_cosines=False).states
+    ]
+    ascent = layers.rise(
+        coordinates, offsets, [product.clone() for product in top.products], all_states=True
+    )
+    totals, sums = (
+        torch.ones(3, batch, count, width),
+        [torch.ones_like(weight) for weight in layers.weights],
+    )
     kept = layers.descend(ascent, array(batch, points, width, seed=2), totals[0], keep=True)
     layers.descend(ascent, array(batch, points, width, seed=3), totals[1], sums=sums)
     slopes = torch.empty(batch, points, (count - first) * width)
     layers.slopes(ascent.cosines, array(batch, points, width, seed=5), slopes)
-    tangent = layers.tangent_rise(ascent.cosines, [array(batch, 1, width, seed=20 + k) for k in range(first, count)])
+    tangent = layers.tangent_rise(
+        ascent.cosines, [array(batch, 1, width, seed=20 + k) for k in range(first, count)]
+    )
     moves = [move.clone() for move in tangent.moves]
-    layers.tangent_descend(ascent, kept, tangent, array(batch, points, width, seed=4), totals[2], sums)
-    return [*last, *top.products, *ascent.states, *ascent.cosines, *kept, *moves, slopes, totals, *sums]
+    layers.tangent_descend(
+        ascent, kept, tangent, array(batch, points, width, seed=4), totals[2], sums
+    )
+    return [
+        *last,
+        *top.products,
+        *ascent.states,
+        *ascent.cosines,
+        *kept,
+        *moves,
+        slopes,
+        totals,
+        *sums,
+    ]
 
 
-@pytest.mark.parametrize(("width", "points"), [(19, 70), (75, 190)])  # less than a tile of a product; several, and parts of one
+@pytest.mark.parametrize(
+    ("width", "points"), [(19, 70), (75, 190)]
+)  # less than a tile of a product; several, and parts of one
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("shared_offsets", [True, False])
 @pytest.mark.parametrize("shared_points", [True, False])
@@ -87,27 +121,49 @@ def test_every_pass_is_that_of_pytorch(
     width: int,
     points: int,
 ) -> None:
-    weights = [array(width, inputs, seed=30 + k, scale=1.3 / inputs**0.5) for k, inputs in enumerate((2, width, width, width))]
-    native_ones = NativeLayers(weights, residual=residual, first_shifted=first_shifted, library=library)
+    weights = [
+        array(width, inputs, seed=30 + k, scale=1.3 / inputs**0.5)
+        for k, inputs in enumerate((2, width, width, width))
+    ]
+    native_ones = NativeLayers(
+        weights, residual=residual, first_shifted=first_shifted, library=library
+    )
     torch_ones = TorchLayers(weights, residual=residual, first_shifted=first_shifted)
     got, expected = (
-        everything(layers, points=points, shared_points=shared_points, shared_offsets=shared_offsets, known=known)
+        everything(
+            layers,
+            points=points,
+            shared_points=shared_points,
+            shared_offsets=shared_offsets,
+            known=known,
+        )
         for layers in (native_ones, torch_ones)
     )
     for mine, theirs in zip(got, expected, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4 * points / 70)  # sums over more points round more
-        assert (mine - theirs).norm() < 2e-6 * theirs.norm()  # an entry that is wrong alone makes it 1e-3
+        torch.testing.assert_close(
+            mine, theirs, rtol=1e-4, atol=1e-4 * points / 70
+        )  # sums over more points round more
+        assert (
+            mine - theirs
+        ).norm() < 2e-6 * theirs.norm()  # an entry that is wrong alone makes it 1e-3
 
 
 @pytest.mark.parametrize("inputs", [512, 513, 1200])
 def test_products_over_many_inputs_are_whole(library: NativeLibrary, inputs: int) -> None:
-    coordinates, weight = array(1, 45, inputs, seed=1), array(40, inputs, seed=2) / inputs**0.5  # both with a part of a tile left over
+    coordinates, weight = (
+        array(1, 45, inputs, seed=1),
+        array(40, inputs, seed=2) / inputs**0.5,
+    )  # both with a part of a tile left over
     layers = NativeLayers([weight], residual=False, first_shifted=0, library=library)
     product = layers.rise(coordinates, [torch.zeros(1, 1, 40)], keep_products=True).products[0]
-    torch.testing.assert_close(product.double(), coordinates.double() @ weight.double().T, rtol=0, atol=5e-6)
+    torch.testing.assert_close(
+        product.double(), coordinates.double() @ weight.double().T, rtol=0, atol=5e-6
+    )
 
 
-def test_they_are_chosen_for_float32_on_the_cpu_only(library: NativeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_chosen_for_float32_on_the_cpu_only(
+    library: NativeLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert native_library(CPU, torch.float32) is library
     assert native_library(CPU, torch.float64) is None
     assert native_library(torch.device("meta"), torch.float32) is None
@@ -123,7 +179,9 @@ def failing_compiler(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("compiler", ["absent", "failing"])
-def test_without_a_compiler_pytorch_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
+def test_without_a_compiler_pytorch_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
+) -> None:
     found = str(failing_compiler(tmp_path)) if compiler == "failing" else None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(native.shutil, "which", lambda name: found)
@@ -132,14 +190,18 @@ def test_without_a_compiler_pytorch_does_it(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("platform", "machine"), [("linux", "x86_64"), ("darwin", "arm64")])
-def test_where_c_would_not_be_faster_pytorch_does_it(monkeypatch: pytest.MonkeyPatch, platform: str, machine: str) -> None:
+def test_where_c_would_not_be_faster_pytorch_does_it(
+    monkeypatch: pytest.MonkeyPatch, platform: str, machine: str
+) -> None:
     monkeypatch.setattr(native.torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     monkeypatch.setattr(native.sys, "platform", platform)
     monkeypatch.setattr(native.platform, "machine", lambda: machine)
     assert load_library.__wrapped__() is None
 
 
-def test_they_are_compiled_once(library: NativeLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_compiled_once(
+    library: NativeLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del library
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert load_library.__wrapped__() is not None

@@ -17,15 +17,24 @@ CONFIG = Config(field=FieldConfig(dim=1, layers=3, width=8, latent_size=4))
 
 def make_run(seed: int = 0) -> Run:
     network = LatentField(CONFIG.field, torch.Generator().manual_seed(seed))
-    return Run(network, CONFIG, SignalSpec(1, 1, (16,), "mV", "ecg", ("N", "V")), {"source": "sample:ecg"})
+    return Run(
+        network, CONFIG, SignalSpec(1, 1, (16,), "mV", "ecg", ("N", "V")), {"source": "sample:ecg"}
+    )
 
 
 def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     run = make_run()
     run.save(tmp_path)
     loaded = Run.load(tmp_path)
-    assert (loaded.config, loaded.spec, loaded.training, loaded.fingerprint) == (run.config, run.spec, run.training, run.fingerprint)
-    for ours, theirs in zip(run.network.state_dict().values(), loaded.network.state_dict().values(), strict=True):
+    assert (loaded.config, loaded.spec, loaded.training, loaded.fingerprint) == (
+        run.config,
+        run.spec,
+        run.training,
+        run.fingerprint,
+    )
+    for ours, theirs in zip(
+        run.network.state_dict().values(), loaded.network.state_dict().values(), strict=True
+    ):
         assert torch.equal(ours, theirs)
 
 
@@ -34,7 +43,9 @@ def test_a_float64_run_stays_one(tmp_path: Path) -> None:
     run.network.double()
     run.save(tmp_path)
     loaded = Run.load(tmp_path)
-    assert loaded.fingerprint == run.fingerprint and loaded.network.last.weight.dtype == torch.float64
+    assert (
+        loaded.fingerprint == run.fingerprint and loaded.network.last.weight.dtype == torch.float64
+    )
 
 
 def test_fingerprints_tell_weights_apart() -> None:

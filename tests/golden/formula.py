@@ -1,4 +1,5 @@
-"""Parameters, values and contexts by formula, so that no file of weights is needed to make two programs compute the same thing."""
+"""Parameters, values and contexts by formula, so that no file of weights is needed to make two
+programs compute the same thing."""
 
 from __future__ import annotations
 
@@ -38,5 +39,6 @@ def endpoint_coordinates(shape: Iterable[int]) -> Tensor:
 
 
 def context(step: int, points: int, size: int) -> list[int]:
-    """The points that an inner step sees: every third of them or so, from a start that moves with the step."""
+    """The points that an inner step sees: every third of them or so, from a start that moves with
+    the step."""
     return sorted((7 * step + 3 * i) % points for i in range(size))

@@ -1,4 +1,5 @@
-"""The options named after the authors' code give its very numbers; ``tools/golden_values.py`` made them with it."""
+"""The options named after the authors' code give its very numbers; ``tools/golden_values.py`` made
+them with it."""
 
 from __future__ import annotations
 
@@ -23,14 +24,22 @@ from medfuncta.signals.points import Points
 GOLDEN = json.loads((Path(__file__).parent / "reference.json").read_text())
 SETTINGS = GOLDEN["settings"]
 INNER = InnerConfig(SETTINGS["step_size"], channel_mean=True)
-OBJECTIVES: dict[str, type[Objective]] = {"functional": FunctionalObjective, "siren": SirenObjective}
+OBJECTIVES: dict[str, type[Objective]] = {
+    "functional": FunctionalObjective,
+    "siren": SirenObjective,
+}
 EXACT = {"rtol": 1e-9, "atol": 1e-12}
 
 
 def make_field(case: dict[str, Any]) -> LatentField:
-    sizes = {name: SETTINGS[name] for name in ("layers", "width", "latent_size", "omega_first", "omega_increment")}
+    sizes = {
+        name: SETTINGS[name]
+        for name in ("layers", "width", "latent_size", "omega_first", "omega_increment")
+    }
     options = {"residual": True, "shift_first": True, "output_offset": 0.5}
-    field = LatentField(FieldConfig(dim=len(case["shape"]), channels=case["channels"], **sizes, **options)).double()
+    field = LatentField(
+        FieldConfig(dim=len(case["shape"]), channels=case["channels"], **sizes, **options)
+    ).double()
     shapes = ((name, parameter.shape) for name, parameter in field.named_parameters())
     field.load_state_dict(formula.parameters(shapes, SETTINGS["parameter_scale"]))
     return field
@@ -47,7 +56,10 @@ def make_contexts(case: dict[str, Any]) -> list[ContextIndex]:
     if case["context_size"] is None:
         return [None] * SETTINGS["inner_steps"]
     steps = range(SETTINGS["inner_steps"])
-    drawn = (torch.tensor(formula.context(step, prod(case["shape"]), case["context_size"])) for step in steps)
+    drawn = (
+        torch.tensor(formula.context(step, prod(case["shape"]), case["context_size"]))
+        for step in steps
+    )
     return [index.expand(case["batch"], -1) for index in drawn]
 
 
@@ -75,7 +87,13 @@ def test_inner_loop_and_meta_gradient(name: str, kind: str) -> None:
     field, points, contexts = make_field(case), make_points(case), make_contexts(case)
     objective = OBJECTIVES[kind](field, channel_mean=True)  # type: ignore[call-arg]
     initial = field.zero_latents(case["batch"])
-    steps = adapt(objective, initial, lambda step: context_points(points, contexts[step]), len(contexts), INNER).steps
+    steps = adapt(
+        objective,
+        initial,
+        lambda step: context_points(points, contexts[step]),
+        len(contexts),
+        INNER,
+    ).steps
     equal(torch.stack([step.losses for step in steps]), case["inner_losses"])
     result = meta_gradient(objective, initial, points, contexts, INNER)
     equal(result.latents, case["latents"])

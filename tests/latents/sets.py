@@ -31,12 +31,33 @@ def make_run() -> Run:
 def header(id: str, label: Label = 0) -> SignalHeader:
     grid = Grid((5, 4), (2.0, 3.0), AFFINE, "mm")
     values = np.zeros((5, 4, 1), np.float32)
-    return SignalHeader.of(Signal(id, values, grid, ValueRange(-1000.0, 500.0), "HU", label=label, dtype="int16", metadata={"site": "Ulm"}))
+    return SignalHeader.of(
+        Signal(
+            id,
+            values,
+            grid,
+            ValueRange(-1000.0, 500.0),
+            "HU",
+            label=label,
+            dtype="int16",
+            metadata={"site": "Ulm"},
+        )
+    )
 
 
-def make_info(run: Run, *, dtype: str = "float32", task: str = "binary-class", names: Sequence[str] = ("well", "ill")) -> SetInfo:
-    spec = SignalSpec(dim=2, channels=1, unit="HU", modality="ct", label_names=tuple(names), task=task)
-    source = SourceInfo("nifti:lungs", "CC BY-SA 4.0", "Made up for a test", "patient", {"resample": "none"})
+def make_info(
+    run: Run,
+    *,
+    dtype: str = "float32",
+    task: str = "binary-class",
+    names: Sequence[str] = ("well", "ill"),
+) -> SetInfo:
+    spec = SignalSpec(
+        dim=2, channels=1, unit="HU", modality="ct", label_names=tuple(names), task=task
+    )
+    source = SourceInfo(
+        "nifti:lungs", "CC BY-SA 4.0", "Made up for a test", "patient", {"resample": "none"}
+    )
     return SetInfo(run.fingerprint, LATENT, spec, source, {"steps": 3}, dtype)
 
 
@@ -48,9 +69,16 @@ SetMaker = Callable[..., LatentSet]
 
 
 def write_set(
-    folder: Path, *, dtype: str = "float32", task: str = "binary-class", latents: np.ndarray | None = None, prefix: str = "", **rows: int
+    folder: Path,
+    *,
+    dtype: str = "float32",
+    task: str = "binary-class",
+    latents: np.ndarray | None = None,
+    prefix: str = "",
+    **rows: int,
 ) -> LatentSet:
-    """``write_set(folder, train=5, val=2)`` writes a set with so many rows, three to four a shard."""
+    """``write_set(folder, train=5, val=2)`` writes a set with so many rows, three to four a
+    shard."""
     run = make_run()
     info = make_info(run, dtype=dtype, task=task)
     writer = LatentSetWriter(folder, run, info, shard_bytes=3 * LATENT * np.dtype(dtype).itemsize)
@@ -63,6 +91,8 @@ def write_set(
             ids = [f"{prefix}{split}-{i}" for i in range(start, min(start + 2, count))]
             psnr = 30 + np.arange(start, start + len(ids), dtype=np.float32)
             headers = [header(id, label=(start + i) % 2) for i, id in enumerate(ids)]
-            target.append(table_of(info, headers, numbers[start : start + len(ids)], psnr), last_id=ids[-1])
+            target.append(
+                table_of(info, headers, numbers[start : start + len(ids)], psnr), last_id=ids[-1]
+            )
         writer.finish_split(target)
     return writer.finish()

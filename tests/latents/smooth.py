@@ -21,7 +21,14 @@ SIGNALS = 7
 class Smooth(Source):
     """Images by formula; can be killed at a signal, and can hold a bad file."""
 
-    def __init__(self, *, count: int = SIGNALS, die_at: int | None = None, prefix: str = "", skip_bad: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        count: int = SIGNALS,
+        die_at: int | None = None,
+        prefix: str = "",
+        skip_bad: bool = False,
+    ) -> None:
         super().__init__(skip_bad=skip_bad)
         self.count, self.die_at, self.prefix = count, die_at, prefix
 
@@ -44,8 +51,17 @@ class Smooth(Source):
             if i == 1 and self.skip_bad:
                 self.skip("bad.png", DataError("bad.png is cut"))
             rows, columns = np.indices((6, 5 + i % 2))
-            values = (0.5 + 0.4 * np.sin(rows * 0.5 + i) * np.cos(columns * 0.7))[..., None].astype(np.float32)
-            yield Signal(f"{self.prefix}{split}-{i}", values * 100, Grid(values.shape[:2]), ValueRange(0.0, 100.0), "HU", label=i % 2)
+            values = (0.5 + 0.4 * np.sin(rows * 0.5 + i) * np.cos(columns * 0.7))[..., None].astype(
+                np.float32
+            )
+            yield Signal(
+                f"{self.prefix}{split}-{i}",
+                values * 100,
+                Grid(values.shape[:2]),
+                ValueRange(0.0, 100.0),
+                "HU",
+                label=i % 2,
+            )
 
 
 class Scattered(Smooth):
@@ -54,7 +70,9 @@ class Scattered(Smooth):
     def _read(self, split: str) -> Iterator[Signal]:
         positions = np.random.default_rng(0).uniform((5, 0), (25, 10), (40, 2))
         values = np.sin(positions[:, :1] / 5).astype(np.float32)
-        yield Signal("a", values, Scatter(positions, (5.0, 0.0), (25.0, 10.0), "mm"), ValueRange(-1.0, 1.0))
+        yield Signal(
+            "a", values, Scatter(positions, (5.0, 0.0), (25.0, 10.0), "mm"), ValueRange(-1.0, 1.0)
+        )
 
 
 def fit_smooth(folder: Path, count: int) -> None:

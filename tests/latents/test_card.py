@@ -13,7 +13,9 @@ BLOCKS = ["datasets", "pandas", "torch", "duckdb", "medfuncta"]
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)), ids=BLOCKS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
-def test_every_block_of_the_card_runs_in_its_folder(make_set: SetMaker, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_of_the_card_runs_in_its_folder(
+    make_set: SetMaker, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     latent_set = make_set(train=7, val=2)
     text = (latent_set.folder / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -26,7 +26,9 @@ from medfuncta.sources.source import Skipped
 FIT = FitConfig(steps=2, batch=2)
 
 
-def test_every_signal_is_there_once_with_the_latent_that_fitting_gives(small_run: Run, tmp_path: Path) -> None:
+def test_every_signal_is_there_once_with_the_latent_that_fitting_gives(
+    small_run: Run, tmp_path: Path
+) -> None:
     latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT)
     train = latent_set.split("train")
     fit = fit_latents(small_run, SignalSet.collect(Smooth().spec, Smooth().signals("train")), FIT)
@@ -37,11 +39,22 @@ def test_every_signal_is_there_once_with_the_latent_that_fitting_gives(small_run
     assert train.labels.tolist() == [i % 2 for i in range(SIGNALS)]
     np.testing.assert_allclose(train.latents, fit.latents.numpy(), rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(train.psnr, psnr_of(fit.errors).numpy(), rtol=1e-4)
-    assert latent_set.info.fit == {"steps": 2, "batch": 2, "quality": "paper", "step_size": 0.01, "momentum": 0.0, "channel_mean": False}
+    assert latent_set.info.fit == {
+        "steps": 2,
+        "batch": 2,
+        "quality": "paper",
+        "step_size": 0.01,
+        "momentum": 0.0,
+        "channel_mean": False,
+    }
 
 
 def rows_of(latent_set: LatentSet) -> list[Any]:
-    return [rows.table.to_pylist() for name in latent_set.splits for rows in latent_set.split(name).batches()]
+    return [
+        rows.table.to_pylist()
+        for name in latent_set.splits
+        for rows in latent_set.split(name).batches()
+    ]
 
 
 def test_a_stopped_fit_goes_on_where_it_was(small_run: Run, tmp_path: Path) -> None:
@@ -50,21 +63,37 @@ def test_a_stopped_fit_goes_on_where_it_was(small_run: Run, tmp_path: Path) -> N
         with pytest.raises(KeyboardInterrupt):
             create_latent_set(small_run, Smooth(die_at=die_at), tmp_path / "set", config=FIT)
     fitted: list[int] = []
-    assert rows_of(create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT, progress=fitted.append)) == undisturbed
+    assert (
+        rows_of(
+            create_latent_set(
+                small_run, Smooth(), tmp_path / "set", config=FIT, progress=fitted.append
+            )
+        )
+        == undisturbed
+    )
     assert fitted == [7, 9, 11, 13, 14]  # all but the last block of train had been kept
 
 
 def test_a_finished_set_is_not_fitted_again(small_run: Run, tmp_path: Path) -> None:
     create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT)
-    assert len(create_latent_set(small_run, Smooth(die_at=0), tmp_path / "set", config=FIT)) == 2 * SIGNALS
+    assert (
+        len(create_latent_set(small_run, Smooth(die_at=0), tmp_path / "set", config=FIT))
+        == 2 * SIGNALS
+    )
 
 
 def test_a_set_tells_how_to_fit_a_signal_like_its_own(small_run: Run, tmp_path: Path) -> None:
     config = FitConfig(steps=3, batch=2, quality="fast")
     latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=config)
     assert latent_set.fit_config == config != small_run.config.fit
-    again = fit_latents(latent_set.run, SignalSet.collect(Smooth().spec, [next(Smooth().signals("train"))]), latent_set.fit_config)
-    np.testing.assert_allclose(again.latents[0], latent_set.row("train-0").latent, rtol=1e-3, atol=1e-4)
+    again = fit_latents(
+        latent_set.run,
+        SignalSet.collect(Smooth().spec, [next(Smooth().signals("train"))]),
+        latent_set.fit_config,
+    )
+    np.testing.assert_allclose(
+        again.latents[0], latent_set.row("train-0").latent, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_other_settings_or_other_data_are_not_mixed_in(small_run: Run, tmp_path: Path) -> None:
@@ -72,30 +101,45 @@ def test_other_settings_or_other_data_are_not_mixed_in(small_run: Run, tmp_path:
         create_latent_set(small_run, Smooth(die_at=5), tmp_path / "set", config=FIT)
     with pytest.raises(LatentSetError, match=r"begun with fit.steps = 2, got 3"):
         create_latent_set(small_run, Smooth(), tmp_path / "set", config=FitConfig(steps=3, batch=2))
-    with pytest.raises(LatentSetError, match=r"signal 4 of split 'train' is 'new-train-3', but was 'train-3'"):
+    with pytest.raises(
+        LatentSetError, match=r"signal 4 of split 'train' is 'new-train-3', but was 'train-3'"
+    ):
         create_latent_set(small_run, Smooth(prefix="new-"), tmp_path / "set", config=FIT)
     with pytest.raises(LatentSetError, match="but was 'train-3' when it was fitted"):
         create_latent_set(small_run, Smooth(count=2), tmp_path / "set", config=FIT)
 
 
-def test_a_signal_whose_fit_diverges_stays_alone_and_is_reported(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_whose_fit_diverges_stays_alone_and_is_reported(
+    small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     healthy = create_latent_set(small_run, Smooth(), tmp_path / "healthy", config=FIT, dtype="int8")
 
     def diverging(run: Run, signals: SignalSet, *args: Any, **options: Any) -> Fit:
         fit = fit_latents(run, signals, *args, **options)
         bad = torch.tensor([header.id == "train-2" for header in signals.headers])
-        return Fit(torch.where(bad[:, None], torch.nan, fit.latents), torch.where(bad, torch.nan, fit.errors))
+        return Fit(
+            torch.where(bad[:, None], torch.nan, fit.latents),
+            torch.where(bad, torch.nan, fit.errors),
+        )
 
     monkeypatch.setattr(create, "fit_latents", diverging)
     latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT, dtype="int8")
-    assert latent_set.info.splits["train"].left_out == (Skipped("train-2", "its fit did not stay finite"),)
+    assert latent_set.info.splits["train"].left_out == (
+        Skipped("train-2", "its fit did not stay finite"),
+    )
     expected = list(itertools.chain.from_iterable(rows_of(healthy)))
-    assert list(itertools.chain.from_iterable(rows_of(latent_set))) == [row for row in expected if row["id"] != "train-2"]
+    assert list(itertools.chain.from_iterable(rows_of(latent_set))) == [
+        row for row in expected if row["id"] != "train-2"
+    ]
 
 
 def test_skipped_files_are_reported_but_not_named(small_run: Run, tmp_path: Path) -> None:
-    latent_set = create_latent_set(small_run, Smooth(skip_bad=True), tmp_path / "set", config=FIT, splits=["test"])
-    assert latent_set.info.splits["test"].left_out == (Skipped(public_name("bad.png", "hash"), "left out when the source was read"),)
+    latent_set = create_latent_set(
+        small_run, Smooth(skip_bad=True), tmp_path / "set", config=FIT, splits=["test"]
+    )
+    assert latent_set.info.splits["test"].left_out == (
+        Skipped(public_name("bad.png", "hash"), "left out when the source was read"),
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
@@ -111,14 +155,24 @@ def test_the_psnr_is_that_of_the_stored_latent(small_run: Run, tmp_path: Path, d
         assert decoded.domain == signal.domain
 
 
-def test_an_unknown_split_is_refused_before_anything_is_written(small_run: Run, tmp_path: Path) -> None:
+def test_an_unknown_split_is_refused_before_anything_is_written(
+    small_run: Run, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match=r"no split 'tset' in test:smooth; did you mean 'test'\?"):
-        create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT, splits=["train", "tset"])
+        create_latent_set(
+            small_run, Smooth(), tmp_path / "set", config=FIT, splits=["train", "tset"]
+        )
     assert not (tmp_path / "set").exists()
 
 
-def test_scattered_samples_are_decoded_on_a_grid_in_their_box(small_run: Run, tmp_path: Path) -> None:
-    grid = create_latent_set(small_run, Scattered(), tmp_path / "set", config=FIT).row("a", "test").header.domain
+def test_scattered_samples_are_decoded_on_a_grid_in_their_box(
+    small_run: Run, tmp_path: Path
+) -> None:
+    grid = (
+        create_latent_set(small_run, Scattered(), tmp_path / "set", config=FIT)
+        .row("a", "test")
+        .header.domain
+    )
     assert isinstance(grid, Grid)
     assert grid.shape == (9, 4)
     corner = np.array(grid.affine)[:2, 3] - np.array(grid.spacing) / 2
@@ -127,7 +181,11 @@ def test_scattered_samples_are_decoded_on_a_grid_in_their_box(small_run: Run, tm
 
 
 def test_positions_are_kept_when_asked_for(small_run: Run, tmp_path: Path) -> None:
-    domain = create_latent_set(small_run, Scattered(), tmp_path / "set", config=FIT, positions=True).row("a", "test").header.domain
+    domain = (
+        create_latent_set(small_run, Scattered(), tmp_path / "set", config=FIT, positions=True)
+        .row("a", "test")
+        .header.domain
+    )
     expected = next(Scattered().signals("test")).domain
     assert isinstance(domain, Scatter)
     np.testing.assert_allclose(domain.coordinates(), expected.coordinates(), atol=1e-6)

@@ -18,13 +18,26 @@ from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
 
-VOLUME = Grid((6, 5, 4), (1.0, 1.2, 2.0), np.array([[0, -1.2, 0, 10.0], [1, 0, 0, -20], [0, 0, 2, 5], [0, 0, 0, 1]]), "mm")
+VOLUME = Grid(
+    (6, 5, 4),
+    (1.0, 1.2, 2.0),
+    np.array([[0, -1.2, 0, 10.0], [1, 0, 0, -20], [0, 0, 2, 5], [0, 0, 0, 1]]),
+    "mm",
+)
 GRIDS = {1: Grid((50,), (0.1,), unit="s"), 2: Grid((7, 10)), 3: VOLUME}
 
 
 def make_run(dim: int, channels: int = 1, omega: float = 20.0) -> Run:
     """An untrained field; a low ``omega`` makes it smooth."""
-    config = FieldConfig(dim=dim, channels=channels, layers=4, width=16, latent_size=8, omega_first=omega, omega_last=omega)
+    config = FieldConfig(
+        dim=dim,
+        channels=channels,
+        layers=4,
+        width=16,
+        latent_size=8,
+        omega_first=omega,
+        omega_last=omega,
+    )
     network = LatentField(config, torch.Generator().manual_seed(dim))
     return Run(network, Config(field=config), SignalSpec(dim, channels))
 
@@ -40,7 +53,9 @@ def make_latents(count: int) -> torch.Tensor:
 def make_header(domain: Domain, channels: int = 1, low: float = -1000) -> SignalHeader:
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = np.zeros((*shape, channels), np.float32)
-    return SignalHeader.of(Signal("a", values, domain, ValueRange(low, 400), "HU", label=1, dtype="int16"))
+    return SignalHeader.of(
+        Signal("a", values, domain, ValueRange(low, 400), "HU", label=1, dtype="int16")
+    )
 
 
 @pytest.mark.parametrize("dim", GRIDS)
@@ -57,12 +72,21 @@ def test_decode_is_the_field_at_the_coordinates(dim: int, channels: int) -> None
 @pytest.mark.parametrize("chunk", [1, 7, 120, 10**9])
 def test_the_size_of_a_chunk_changes_nothing(chunk: int) -> None:
     run, latent = make_run(3), make_latent()
-    np.testing.assert_allclose(decode(run.network, latent, VOLUME, chunk=chunk), decode(run.network, latent, VOLUME), atol=1e-6)
-    mine, default = (reconstruct(run, latent, make_header(VOLUME), **options) for options in ({"chunk": chunk}, {}))
+    np.testing.assert_allclose(
+        decode(run.network, latent, VOLUME, chunk=chunk),
+        decode(run.network, latent, VOLUME),
+        atol=1e-6,
+    )
+    mine, default = (
+        reconstruct(run, latent, make_header(VOLUME), **options)
+        for options in ({"chunk": chunk}, {})
+    )
     np.testing.assert_allclose(mine.values, default.values, atol=1e-2)
 
 
-@pytest.mark.parametrize("domain", [*GRIDS.values(), Scatter(np.linspace(0, 1, 11)[:, None], (0.0,), (1.0,))])
+@pytest.mark.parametrize(
+    "domain", [*GRIDS.values(), Scatter(np.linspace(0, 1, 11)[:, None], (0.0,), (1.0,))]
+)
 def test_many_latents_at_once_are_each_alone(domain: Domain) -> None:
     run, latents = make_run(domain.dim, channels=2), make_latents(5)
     alone = [decode(run.network, latent, domain) for latent in latents]
@@ -72,15 +96,33 @@ def test_many_latents_at_once_are_each_alone(domain: Domain) -> None:
         assert decode(run.network, latents[:few], domain).shape == (few, *alone[0].shape)
 
 
-def test_signals_of_any_grids_are_reconstructed_in_order_each_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medfuncta.latents.decode.CHUNK", 3 * VOLUME.points)  # no more than three at once
+def test_signals_of_any_grids_are_reconstructed_in_order_each_as_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "medfuncta.latents.decode.CHUNK", 3 * VOLUME.points
+    )  # no more than three at once
     run, turned = make_run(3), replace(VOLUME, affine=np.eye(4))
-    domains = [VOLUME, *[replace(VOLUME) for _ in range(4)], turned, VOLUME, VOLUME.with_shape((3, 3, 3)), turned, turned]
+    domains = [
+        VOLUME,
+        *[replace(VOLUME) for _ in range(4)],
+        turned,
+        VOLUME,
+        VOLUME.with_shape((3, 3, 3)),
+        turned,
+        turned,
+    ]
     headers = [make_header(domain, low=-1000 + 10 * index) for index, domain in enumerate(domains)]
     latents = make_latents(len(domains))
-    for targets in (None, [VOLUME.with_shape((4, 4, 4)) if domain is not turned else turned for domain in domains]):
+    for targets in (
+        None,
+        [VOLUME.with_shape((4, 4, 4)) if domain is not turned else turned for domain in domains],
+    ):
         several = list(reconstruct_all(run, latents, headers, targets))
-        alone = [reconstruct(run, *each) for each in zip(latents, headers, targets or [None] * len(domains), strict=True)]
+        alone = [
+            reconstruct(run, *each)
+            for each in zip(latents, headers, targets or [None] * len(domains), strict=True)
+        ]
         assert [signal.domain for signal in several] == [signal.domain for signal in alone]
         for mine, one in zip(several, alone, strict=True):
             np.testing.assert_allclose(mine.values, one.values, atol=1e-2)
@@ -109,30 +151,48 @@ def test_memory_is_that_of_the_result_and_one_chunk() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 2 * 4 * grid.points  # float32 values, truth values of being inside and finite, and one chunk
+    assert (
+        peak < 2 * 4 * grid.points
+    )  # float32 values, truth values of being inside and finite, and one chunk
 
 
 def test_scattered_samples_decode_as_those_of_a_grid() -> None:
     grid = Grid((7, 10), (0.5, 0.25))
-    positions = (np.stack(np.unravel_index(np.arange(70), grid.shape), axis=-1) + 0.5) * grid.spacing
+    positions = (
+        np.stack(np.unravel_index(np.arange(70), grid.shape), axis=-1) + 0.5
+    ) * grid.spacing
     scatter = Scatter(positions, (0.0, 0.0), (3.5, 2.5))
     run, latent = make_run(2), make_latent()
-    np.testing.assert_allclose(decode(run.network, latent, scatter), decode(run.network, latent, grid).reshape(70, 1), atol=1e-5)
+    np.testing.assert_allclose(
+        decode(run.network, latent, scatter),
+        decode(run.network, latent, grid).reshape(70, 1),
+        atol=1e-5,
+    )
     assert reconstruct(run, latent, make_header(scatter)).values.shape == (70, 1)
 
 
 def test_a_float64_network_decodes_in_float64() -> None:
     run, latent = make_run(2), make_latent()
     exact = decode(run.network.double(), latent.double(), GRIDS[2])
-    np.testing.assert_allclose(exact, decode(run.network.float(), latent, GRIDS[2], device="cpu"), atol=1e-5)
+    np.testing.assert_allclose(
+        exact, decode(run.network.float(), latent, GRIDS[2], device="cpu"), atol=1e-5
+    )
     assert exact.dtype == np.float32
 
 
 def test_reconstruction_is_in_physical_units_on_the_own_grid() -> None:
     run, latent, header = make_run(3), make_latent(), make_header(VOLUME)
     signal = reconstruct(run, latent, header)
-    np.testing.assert_allclose(signal.values, decode(run.network, latent, VOLUME) * 1400 - 1000, rtol=1e-5, atol=1e-2)
-    assert (signal.domain, signal.unit, signal.label, signal.dtype, signal.mask) == (VOLUME, "HU", 1, "int16", None)
+    np.testing.assert_allclose(
+        signal.values, decode(run.network, latent, VOLUME) * 1400 - 1000, rtol=1e-5, atol=1e-2
+    )
+    assert (signal.domain, signal.unit, signal.label, signal.dtype, signal.mask) == (
+        VOLUME,
+        "HU",
+        1,
+        "int16",
+        None,
+    )
 
 
 @pytest.mark.parametrize("dim", GRIDS)
@@ -158,11 +218,15 @@ def test_the_grid_of_another_file_is_met_in_the_world() -> None:
     run, latent, header = make_run(3), make_latent(), make_header(VOLUME)
     assert VOLUME.affine is not None
     flip = np.diag([-1.0, 1, 1, 1])
-    flip[0, 3] = VOLUME.shape[0] + 1  # planes 0 and 1 of the other grid are planes 7 and 6 of the own, which has 6
+    flip[0, 3] = (
+        VOLUME.shape[0] + 1
+    )  # planes 0 and 1 of the other grid are planes 7 and 6 of the own, which has 6
     other = Grid((8, 5, 4), VOLUME.spacing, VOLUME.affine @ flip, "mm")
     signal = reconstruct(run, latent, header, other)
     assert signal.mask is not None and not signal.mask[:2].any() and signal.mask[2:].all()
-    np.testing.assert_allclose(signal.values[2:], reconstruct(run, latent, header).values[::-1], atol=0.05)
+    np.testing.assert_allclose(
+        signal.values[2:], reconstruct(run, latent, header).values[::-1], atol=0.05
+    )
     assert (signal.values[:2] == -1000).all()
 
 
@@ -173,5 +237,7 @@ def test_a_domain_that_does_not_fit_is_refused() -> None:
         reconstruct(run, latent, header, away)
     with pytest.raises(DataError, match="3 dimensions; the domain asked for has 2"):
         reconstruct(run, latent, header, GRIDS[2])
-    with pytest.raises(LatentSetError, match=r"a latent of shape \(5,\); this field expects \(8,\)"):
+    with pytest.raises(
+        LatentSetError, match=r"a latent of shape \(5,\); this field expects \(8,\)"
+    ):
         reconstruct(run, torch.zeros(5), header)

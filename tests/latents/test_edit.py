@@ -13,14 +13,18 @@ from medfuncta.latents.validate import validate
 
 
 def test_a_filter_keeps_the_rows_it_names_and_says_so(make_set: SetMaker, tmp_path: Path) -> None:
-    latent_set = filter_latent_set(make_set(train=7, val=7), pc.field("psnr") >= 34, tmp_path / "few")
+    latent_set = filter_latent_set(
+        make_set(train=7, val=7), pc.field("psnr") >= 34, tmp_path / "few"
+    )
     validate(latent_set)
     assert latent_set.split("train").ids == ["train-4", "train-5", "train-6"]
     np.testing.assert_array_equal(latent_set.split("val").latents, random_latents(7)[4:])
     assert latent_set.info.source.details["filter"] == "(psnr >= 34)"
 
 
-def test_a_filter_on_an_unknown_column_names_the_known_ones(make_set: SetMaker, tmp_path: Path) -> None:
+def test_a_filter_on_an_unknown_column_names_the_known_ones(
+    make_set: SetMaker, tmp_path: Path
+) -> None:
     with pytest.raises(LatentSetError, match="columns: id, latent"):
         filter_latent_set(make_set(train=7), pc.field("snr") > 3, tmp_path / "few")
 
@@ -31,9 +35,18 @@ def test_a_filter_that_keeps_nothing_is_refused(make_set: SetMaker, tmp_path: Pa
 
 
 def test_sets_of_one_field_are_merged_split_by_split(make_set: SetMaker, tmp_path: Path) -> None:
-    merged = merge_latent_sets([make_set("a", train=3, val=1, prefix="a-"), make_set("b", train=2, prefix="b-")], tmp_path / "both")
+    merged = merge_latent_sets(
+        [make_set("a", train=3, val=1, prefix="a-"), make_set("b", train=2, prefix="b-")],
+        tmp_path / "both",
+    )
     validate(merged)
-    assert merged.split("train").ids == ["a-train-0", "a-train-1", "a-train-2", "b-train-0", "b-train-1"]
+    assert merged.split("train").ids == [
+        "a-train-0",
+        "a-train-1",
+        "a-train-2",
+        "b-train-0",
+        "b-train-1",
+    ]
     assert merged.split("val").ids == ["a-val-0"]
     assert merged.info.source.licence == "CC BY-SA 4.0"
 
@@ -45,7 +58,9 @@ def test_an_id_that_would_be_there_twice_is_refused(make_set: SetMaker, tmp_path
 
 def test_sets_of_other_forms_are_not_merged(make_set: SetMaker, tmp_path: Path) -> None:
     with pytest.raises(LatentSetError, match="begun with dtype = 'float32', got 'int8'"):
-        merge_latent_sets([make_set("a", train=1), make_set("b", train=1, dtype="int8")], tmp_path / "both")
+        merge_latent_sets(
+            [make_set("a", train=1), make_set("b", train=1, dtype="int8")], tmp_path / "both"
+        )
 
 
 def test_what_a_stopped_edit_left_is_not_added_to(make_set: SetMaker, tmp_path: Path) -> None:

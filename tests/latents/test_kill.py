@@ -1,4 +1,5 @@
-"""``kill -9`` at random moments of a fit. ``MEDFUNCTA_KILLS=20`` kills more often than the suite has time for."""
+"""``kill -9`` at random moments of a fit. ``MEDFUNCTA_KILLS=20`` kills more often than the suite
+has time for."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def start_fit(folder: Path) -> multiprocessing.process.BaseProcess:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".safetensors"]  # its header has no fixed order
+    paths = [
+        path for path in folder.rglob("*") if path.is_file() and path.suffix != ".safetensors"
+    ]  # its header has no fixed order
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 

@@ -68,7 +68,10 @@ def test_an_unknown_split_or_id_is_answered_with_the_nearest(make_set: SetMaker)
     latent_set = make_set(train=3)
     with pytest.raises(LatentSetError, match=r"no split 'trian' in 'set'; did you mean 'train'\?"):
         latent_set.split("trian")
-    with pytest.raises(LatentSetError, match=r"no signal 'train-02' in 'set'; did you mean 'train-2'\? It has 3 signals"):
+    with pytest.raises(
+        LatentSetError,
+        match=r"no signal 'train-02' in 'set'; did you mean 'train-2'\? It has 3 signals",
+    ):
         latent_set.row("train-02")
 
 
@@ -83,7 +86,9 @@ def test_a_folder_that_is_no_latent_set_is_refused(tmp_path: Path) -> None:
         LatentSet.open(tmp_path)
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "damaged"), ("[]", "not of format"), ("{}", "not of format")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "damaged"), ("[]", "not of format"), ("{}", "not of format")]
+)
 def test_a_broken_description_is_refused(make_set: SetMaker, text: str, message: str) -> None:
     latent_set = make_set(train=1)
     (latent_set.folder / "latent_set.json").write_text(text)
@@ -131,7 +136,9 @@ def test_a_signal_is_decoded_by_its_id_on_any_grid(make_set: SetMaker) -> None:
     assert (own.id, own.unit, own.domain) == ("train-1", "HU", row.header.domain)
     expected = reconstruct(latent_set.run, torch.from_numpy(row.latent), row.header)
     np.testing.assert_array_equal(own.values, expected.values)
-    assert latent_set.decode("train-1", row.header.domain.with_shape((10, 8)), split="train").values.shape == (10, 8, 1)
+    assert latent_set.decode(
+        "train-1", row.header.domain.with_shape((10, 8)), split="train"
+    ).values.shape == (10, 8, 1)
 
 
 def test_all_signals_of_a_split_are_decoded_in_order(make_set: SetMaker) -> None:
@@ -139,12 +146,17 @@ def test_all_signals_of_a_split_are_decoded_in_order(make_set: SetMaker) -> None
     decoded = list(latent_set.decode_all("train"))
     assert [signal.id for signal in decoded] == latent_set.split("train").ids
     for signal in decoded:
-        np.testing.assert_allclose(signal.values, latent_set.decode(signal.id).values, rtol=1e-5, atol=1e-3)
+        np.testing.assert_allclose(
+            signal.values, latent_set.decode(signal.id).values, rtol=1e-5, atol=1e-3
+        )
 
 
 def test_signals_are_decoded_on_the_device_that_was_asked_for(make_set: SetMaker) -> None:
     latent_set = make_set(train=1)
-    for decode in (lambda: latent_set.decode("train-0", device="nowhere"), lambda: list(latent_set.decode_all("train", device="nowhere"))):
+    for decode in (
+        lambda: latent_set.decode("train-0", device="nowhere"),
+        lambda: list(latent_set.decode_all("train", device="nowhere")),
+    ):
         with pytest.raises(RuntimeError, match="nowhere"):
             decode()
 

@@ -23,23 +23,42 @@ from medfuncta.sources.source import SourceInfo
 
 SHAPE, WIDTH, LATENT, CHANNELS, HIDDEN = (4, 3), 8, 6, 3, 4
 
-# The authors' LatentModulatedSIREN(2, 3, hidden_size=8, num_layers=5, latent_modulation_dim=6, w0=10, w0_increments=5) with parameter k of
-# its state dict set to formula(shape, k) and latents formula((6,), 100) and formula((6,), 200), on its own 4 x 3 grid: every fourth point.
+# The authors' LatentModulatedSIREN(2, 3, hidden_size=8, num_layers=5, latent_modulation_dim=6,
+# w0=10, w0_increments=5) with parameter k of its state dict set to formula(shape, k) and latents
+# formula((6,), 100) and formula((6,), 200), on its own 4 x 3 grid: every fourth point.
 GOLDEN = [
-    [[0.2055736, 0.1965964, 0.324786], [0.1701087, 0.1890954, 0.3486159], [0.0673814, 0.1479308, 0.3874916]],
-    [[0.2084788, 0.2071786, 0.3382953], [0.177726, 0.2166656, 0.3837637], [0.0822295, 0.1716001, 0.4093576]],
+    [
+        [0.2055736, 0.1965964, 0.324786],
+        [0.1701087, 0.1890954, 0.3486159],
+        [0.0673814, 0.1479308, 0.3874916],
+    ],
+    [
+        [0.2084788, 0.2071786, 0.3382953],
+        [0.177726, 0.2166656, 0.3837637],
+        [0.0822295, 0.1716001, 0.4093576],
+    ],
 ]
 
 
 def formula(shape: tuple[int, ...], k: int) -> Tensor:
-    return (0.05 * torch.sin(0.7 * torch.arange(math.prod(shape), dtype=torch.float64) + k)).reshape(shape).float()
+    return (
+        (0.05 * torch.sin(0.7 * torch.arange(math.prod(shape), dtype=torch.float64) + k))
+        .reshape(shape)
+        .float()
+    )
 
 
 def reference_state() -> dict[str, Tensor]:
     shapes: dict[str, tuple[int, ...]] = {}
-    for layer, inputs, outputs in [*((f"layers.{i}", WIDTH if i else 2, WIDTH) for i in range(HIDDEN)), ("last_layer", WIDTH, CHANNELS)]:
+    for layer, inputs, outputs in [
+        *((f"layers.{i}", WIDTH if i else 2, WIDTH) for i in range(HIDDEN)),
+        ("last_layer", WIDTH, CHANNELS),
+    ]:
         shapes |= {f"{layer}.linear.weight": (outputs, inputs), f"{layer}.linear.bias": (outputs,)}
-        shapes |= {f"{layer}.modulate_shift_layer.weight": (outputs, LATENT), f"{layer}.modulate_shift_layer.bias": (outputs,)}
+        shapes |= {
+            f"{layer}.modulate_shift_layer.weight": (outputs, LATENT),
+            f"{layer}.modulate_shift_layer.bias": (outputs,),
+        }
     return {name: formula(shape, k) for k, (name, shape) in enumerate(shapes.items())}
 
 
@@ -61,7 +80,10 @@ def authors_code() -> Iterator[ModuleType]:
     class LatentModulatedSIREN(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layers = nn.ModuleList(LatentModulatedSIRENLayer(WIDTH if i else 2, WIDTH, 10.0 + 5.0 * i) for i in range(HIDDEN))
+            self.layers = nn.ModuleList(
+                LatentModulatedSIRENLayer(WIDTH if i else 2, WIDTH, 10.0 + 5.0 * i)
+                for i in range(HIDDEN)
+            )
             self.last_layer = LatentModulatedSIRENLayer(WIDTH, CHANNELS, 30.0)
             self.enable_skip_connections = True
             self.modulations = torch.zeros(LATENT, requires_grad=True)
@@ -89,7 +111,9 @@ def module_file(authors_code: ModuleType, tmp_path: Path) -> Path:
 @pytest.fixture
 def weights_file(tmp_path: Path) -> Path:
     axes = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
-    state = {f"model.{name}": tensor for name, tensor in reference_state().items()} | {"grid": torch.stack(axes, -1).reshape(-1, 2)}
+    state = {f"model.{name}": tensor for name, tensor in reference_state().items()} | {
+        "grid": torch.stack(axes, -1).reshape(-1, 2)
+    }
     torch.save(state, tmp_path / "best.model")
     return tmp_path / "best.model"
 
@@ -102,9 +126,15 @@ def golden_error(run: Any) -> float:
 
 
 def test_a_pickled_module_gives_the_authors_own_values(module_file: Path) -> None:
-    run = read_reference_field(module_file, ReferenceSettings(omega_first=1.0, omega_increment=1.0, shape=SHAPE))
+    run = read_reference_field(
+        module_file, ReferenceSettings(omega_first=1.0, omega_increment=1.0, shape=SHAPE)
+    )
     assert golden_error(run) < 1e-5
-    assert (run.config.field.omega_first, run.config.field.omega_increment, run.config.field.omega_last) == (10.0, 5.0, 30.0)
+    assert (
+        run.config.field.omega_first,
+        run.config.field.omega_increment,
+        run.config.field.omega_last,
+    ) == (10.0, 5.0, 30.0)
 
 
 def test_bare_weights_give_the_authors_own_values_and_say_their_grid(weights_file: Path) -> None:
@@ -114,16 +144,27 @@ def test_bare_weights_give_the_authors_own_values_and_say_their_grid(weights_fil
 
 
 def test_a_module_without_its_grid_asks_for_it(module_file: Path) -> None:
-    with pytest.raises(LatentSetError, match=r"model.pt does not say the grid of its signals; give it with --shape"):
+    with pytest.raises(
+        LatentSetError, match=r"model.pt does not say the grid of its signals; give it with --shape"
+    ):
         read_reference_field(module_file)
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"a": torch.zeros(2)}, [1], "text", reference_state() | {"layers.0.modulate_scale_layer.bias": torch.zeros(1)}]
+    "content",
+    [
+        {},
+        {"a": torch.zeros(2)},
+        [1],
+        "text",
+        reference_state() | {"layers.0.modulate_scale_layer.bias": torch.zeros(1)},
+    ],
 )
 def test_other_content_is_refused_in_one_line(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "x.model")
-    with pytest.raises(LatentSetError, match="does not hold a field that can be imported") as caught:
+    with pytest.raises(
+        LatentSetError, match="does not hold a field that can be imported"
+    ) as caught:
         read_reference_field(tmp_path / "x.model", ReferenceSettings(shape=SHAPE))
     assert "\n" not in str(caught.value)
 
@@ -176,7 +217,9 @@ def test_hostile_programs_end_in_stand_ins_or_one_line(tmp_path: Path, program: 
 
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path: Path) -> None:
     torch.save(torch.zeros(1).expand(10**12), tmp_path / "big.pt")
-    with pytest.raises(LatentSetError, match="a tensor of 1000000000000 numbers over a storage of 1"):
+    with pytest.raises(
+        LatentSetError, match="a tensor of 1000000000000 numbers over a storage of 1"
+    ):
         load_inert(tmp_path / "big.pt")
 
 
@@ -189,7 +232,9 @@ def test_a_compressed_member_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(LatentSetError, match=r"model.pt is not a file of torch.save since PyTorch 1.6"):
+    with pytest.raises(
+        LatentSetError, match=r"model.pt is not a file of torch.save since PyTorch 1.6"
+    ):
         load_inert(tmp_path / "model.pt")
 
 
@@ -198,7 +243,9 @@ def import_folder(tmp_path: Path, files: dict[str, Path], out: Path, **options: 
     for split, file in files.items():
         (folder / split).mkdir(parents=True)
         (folder / split / file.name).write_bytes(file.read_bytes())
-    return import_latent_set(folder, _run(tmp_path), out, SourceInfo("authors", "CC BY 4.0"), **options)
+    return import_latent_set(
+        folder, _run(tmp_path), out, SourceInfo("authors", "CC BY 4.0"), **options
+    )
 
 
 def _run(tmp_path: Path) -> Any:
@@ -210,13 +257,20 @@ def write_reference_set(folder: Path, label: Sequence[int] = (1,)) -> None:
     for split, count in (("train", 12), ("test", 1)):
         (folder / split).mkdir(parents=True)
         for i in range(count):
-            torch.save({"modulations": formula((LATENT,), i), "label": torch.tensor(label)}, folder / split / f"datapoint_{i}.pt")
+            torch.save(
+                {"modulations": formula((LATENT,), i), "label": torch.tensor(label)},
+                folder / split / f"datapoint_{i}.pt",
+            )
 
 
 def test_a_folder_becomes_a_latent_set_in_the_order_of_its_numbers(tmp_path: Path) -> None:
     write_reference_set(tmp_path / "set")
     latent_set = import_latent_set(
-        tmp_path / "set", _run(tmp_path), tmp_path / "out", SourceInfo("authors", "CC BY 4.0"), label_names=("a", "b")
+        tmp_path / "set",
+        _run(tmp_path),
+        tmp_path / "out",
+        SourceInfo("authors", "CC BY 4.0"),
+        label_names=("a", "b"),
     )
     train = latent_set.split("train")
 
@@ -224,24 +278,40 @@ def test_a_folder_becomes_a_latent_set_in_the_order_of_its_numbers(tmp_path: Pat
     assert train.ids == [f"train-{i}" for i in range(12)]
     assert train.labels.tolist() == [1] * 12
     assert np.isnan(train.psnr).all()
-    np.testing.assert_array_equal(train.latents, np.stack([formula((LATENT,), i).numpy() for i in range(12)]))
+    np.testing.assert_array_equal(
+        train.latents, np.stack([formula((LATENT,), i).numpy() for i in range(12)])
+    )
     assert latent_set.row("train-3").header.domain == Grid(SHAPE)
     assert "is not known" in (latent_set.folder / "README.md").read_text()
 
 
 def test_multi_label_vectors_become_class_numbers(tmp_path: Path) -> None:
     write_reference_set(tmp_path / "set", label=(1, 0, 1))
-    latent_set = import_latent_set(tmp_path / "set", _run(tmp_path), tmp_path / "out", SourceInfo("authors"), label_names=("a", "b", "c"))
+    latent_set = import_latent_set(
+        tmp_path / "set",
+        _run(tmp_path),
+        tmp_path / "out",
+        SourceInfo("authors"),
+        label_names=("a", "b", "c"),
+    )
     assert latent_set.row("test-0").label == (0, 2)
     assert latent_set.split("test").labels.tolist() == [[1, 0, 1]]
 
 
 def test_a_bad_file_is_named_and_skipped_on_demand(tmp_path: Path) -> None:
     write_reference_set(tmp_path / "set")
-    torch.save({"modulations": torch.full((LATENT,), math.nan), "label": torch.tensor(0)}, tmp_path / "set/train/datapoint_2.pt")
-    with pytest.raises(LatentSetError, match=r"datapoint_2.pt holds a latent with NaN or Inf \(--skip-bad leaves such files out\)"):
+    torch.save(
+        {"modulations": torch.full((LATENT,), math.nan), "label": torch.tensor(0)},
+        tmp_path / "set/train/datapoint_2.pt",
+    )
+    with pytest.raises(
+        LatentSetError,
+        match=r"datapoint_2.pt holds a latent with NaN or Inf \(--skip-bad leaves such files out\)",
+    ):
         import_latent_set(tmp_path / "set", _run(tmp_path), tmp_path / "out", SourceInfo("authors"))
-    latent_set = import_latent_set(tmp_path / "set", _run(tmp_path), tmp_path / "out", SourceInfo("authors"), skip_bad=True)
+    latent_set = import_latent_set(
+        tmp_path / "set", _run(tmp_path), tmp_path / "out", SourceInfo("authors"), skip_bad=True
+    )
     assert len(latent_set.split("train")) == 11
     assert [entry.name for entry in latent_set.info.splits["train"].left_out] == ["datapoint_2.pt"]
 

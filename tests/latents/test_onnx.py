@@ -14,12 +14,23 @@ from medfuncta.signals.signal import SignalSpec
 onnxruntime = pytest.importorskip("onnxruntime")
 
 OURS = FieldConfig(dim=3, channels=2, layers=4, width=8, latent_size=6)
-AUTHORS = FieldConfig(dim=1, layers=5, width=8, latent_size=6, omega_increment=5, residual=True, shift_first=True, output_offset=0.5)
+AUTHORS = FieldConfig(
+    dim=1,
+    layers=5,
+    width=8,
+    latent_size=6,
+    omega_increment=5,
+    residual=True,
+    shift_first=True,
+    output_offset=0.5,
+)
 
 
 @pytest.mark.parametrize("config", [OURS, AUTHORS], ids=["paper", "authors' code"])
 @torch.no_grad()
-def test_the_exported_field_gives_the_same_values_for_any_batch_and_any_points(config: FieldConfig, tmp_path: Path) -> None:
+def test_the_exported_field_gives_the_same_values_for_any_batch_and_any_points(
+    config: FieldConfig, tmp_path: Path
+) -> None:
     run = Run(LatentField(config), Config(field=config), SignalSpec(config.dim, config.channels))
     export_onnx(run, tmp_path / "field.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "field.onnx")
@@ -27,6 +38,10 @@ def test_the_exported_field_gives_the_same_values_for_any_batch_and_any_points(c
     for batch, points in ((1, 1), (5, 11), (2, 3)):
         coordinates = torch.rand(batch, points, config.dim, generator=generator) * 2 - 1
         latents = 0.1 * torch.randn(batch, 6, generator=generator)
-        (values,) = session.run(None, {"coordinates": coordinates.numpy(), "latents": latents.numpy()})
-        torch.testing.assert_close(torch.from_numpy(values), run.network(coordinates, latents), rtol=1e-4, atol=1e-5)
+        (values,) = session.run(
+            None, {"coordinates": coordinates.numpy(), "latents": latents.numpy()}
+        )
+        torch.testing.assert_close(
+            torch.from_numpy(values), run.network(coordinates, latents), rtol=1e-4, atol=1e-5
+        )
     assert session.get_modelmeta().custom_metadata_map == {"fingerprint": run.fingerprint}

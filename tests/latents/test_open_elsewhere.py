@@ -10,14 +10,18 @@ import pytest
 
 from latents.sets import SetMaker, random_latents
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"
+)
 
 
 @pytest.fixture
 def load_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
-    return lambda folder, **options: datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"), **options)
+    return lambda folder, **options: datasets.load_dataset(
+        str(folder), cache_dir=str(tmp_path / "cache"), **options
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
@@ -26,7 +30,9 @@ def test_datasets(make_set: SetMaker, load_dataset: Any, dtype: str) -> None:
     train = loaded["train"]
     assert {name: len(split) for name, split in loaded.items()} == {"train": 7, "val": 2}
     assert train.features["label"].names == ["well", "ill"]
-    latents = np.array(train["latent"], np.float32) * (np.array(train["latent_scale"])[:, None] if dtype == "int8" else 1)
+    latents = np.array(train["latent"], np.float32) * (
+        np.array(train["latent_scale"])[:, None] if dtype == "int8" else 1
+    )
     np.testing.assert_allclose(latents, random_latents(7), atol=2e-4)
     assert train[3]["id"] == "train-3"
 
@@ -39,7 +45,10 @@ def test_datasets_with_several_labels_a_row(make_set: SetMaker, load_dataset: An
 
 def test_pandas(make_set: SetMaker) -> None:
     pandas = pytest.importorskip("pandas")
-    frame = pandas.concat(pandas.read_parquet(path) for path in sorted((make_set(train=7).folder / "data").glob("*.parquet")))
+    frame = pandas.concat(
+        pandas.read_parquet(path)
+        for path in sorted((make_set(train=7).folder / "data").glob("*.parquet"))
+    )
     np.testing.assert_array_equal(np.stack(frame["latent"]), random_latents(7))
     assert frame["unit"].unique().tolist() == ["HU"]
 
@@ -53,6 +62,8 @@ def test_polars(make_set: SetMaker) -> None:
 def test_duckdb(make_set: SetMaker) -> None:
     duckdb = pytest.importorskip("duckdb")
     data = make_set(train=7, val=2).folder / "data"
-    rows = duckdb.sql(f"SELECT id, latent, metadata->>'site' FROM '{data}/train-*.parquet' WHERE psnr > 35").fetchall()
+    rows = duckdb.sql(
+        f"SELECT id, latent, metadata->>'site' FROM '{data}/train-*.parquet' WHERE psnr > 35"
+    ).fetchall()
     assert [(id, site) for id, _, site in rows] == [("train-6", "Ulm")]
     np.testing.assert_array_equal(np.array(rows[0][1], np.float32), random_latents(7)[6])

@@ -10,7 +10,9 @@ from medfuncta.latents.quantise import check_dtype, quantise, restore
 LATENTS = np.vstack([random_latents(5), np.zeros((1, LATENT), np.float32), 1e6 * random_latents(1)])
 
 
-@pytest.mark.parametrize(("dtype", "error"), [("float32", 0.0), ("float16", 2.0**-11), ("int8", 0.5 / 127)])
+@pytest.mark.parametrize(
+    ("dtype", "error"), [("float32", 0.0), ("float16", 2.0**-11), ("int8", 0.5 / 127)]
+)
 def test_stored_latents_are_as_near_as_their_bits_allow(dtype: str, error: float) -> None:
     stored, scales = quantise(LATENTS, dtype)
     assert stored.dtype == dtype

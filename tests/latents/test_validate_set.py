@@ -20,7 +20,9 @@ def test_a_sound_set_has_no_problems(make_set: SetMaker) -> None:
 def test_a_nan_latent_is_found(make_set: SetMaker) -> None:
     latents = random_latents(7)
     latents[4, 2] = np.nan
-    with pytest.raises(LatentSetError, match="'train' has 1 latents with NaN or Inf, such as 'train-4'"):
+    with pytest.raises(
+        LatentSetError, match="'train' has 1 latents with NaN or Inf, such as 'train-4'"
+    ):
         validate(make_set(train=7, latents=latents))
 
 
@@ -58,7 +60,9 @@ def test_damage_inside_a_shard_and_in_the_field_is_found_and_counted(make_set: S
     content[4:200] = bytes(196)
     path.write_bytes(content)
     (latent_set.folder / "field/field.safetensors").write_bytes(b"cut")
-    with pytest.raises(LatentSetError, match=r"the run 'field' is damaged .* \(and 1 more problems\)"):
+    with pytest.raises(
+        LatentSetError, match=r"the run 'field' is damaged .* \(and 1 more problems\)"
+    ):
         validate(LatentSet.open(latent_set.folder))
 
 
@@ -75,7 +79,11 @@ def test_only_latents_with_nan_or_inf_are_not_finite(dtype: str) -> None:
 
 
 def test_eight_bit_latents_are_as_finite_as_their_scale(make_set: SetMaker) -> None:
-    damaged = _rewrite(make_set(train=3, dtype="int8"), "latent_scale", pa.array([1.0, np.nan, np.inf], pa.float32()))
+    damaged = _rewrite(
+        make_set(train=3, dtype="int8"),
+        "latent_scale",
+        pa.array([1.0, np.nan, np.inf], pa.float32()),
+    )
     (rows,) = damaged.split("train").batches()
     assert rows.finite.tolist() == [True, False, False]
 

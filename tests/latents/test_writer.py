@@ -38,15 +38,25 @@ def write_all(folder: Path, run: Run) -> LatentSet:
             assert target.last_id == (f"{start - 1}" if start else "")
             kept = [i for i in which if i != BAD]
             left_out = [Skipped(str(BAD), "NaN")] if BAD in which else []
-            table = table_of(info, [header(str(i)) for i in kept], latents[kept], np.full(len(kept), 40.0, np.float32))
+            table = table_of(
+                info,
+                [header(str(i)) for i in kept],
+                latents[kept],
+                np.full(len(kept), 40.0, np.float32),
+            )
             target.append(table, last_id=str(which[-1]), left_out=left_out)
         writer.finish_split(target, [Skipped("b.nii", "truncated")])
     return writer.finish()
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file but the weights, whose header safetensors writes in any order; the field's fingerprint stands in field.json too."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".safetensors"]
+    """Every file but the weights, whose header safetensors writes in any order; the field's
+    fingerprint stands in field.json too."""
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".safetensors"
+    ]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
@@ -96,12 +106,16 @@ def test_a_kill_at_any_change_of_the_folder_loses_and_doubles_nothing(
     assert number > 15
 
 
-def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path, small_run: Run, undisturbed: dict[str, bytes]) -> None:
+def test_leftovers_of_a_killed_write_are_removed(
+    tmp_path: Path, small_run: Run, undisturbed: dict[str, bytes]
+) -> None:
     (tmp_path / "set/data" / f"{atomic._TEMPORARY_PREFIX}x.parquet").write_bytes(b"half")
     assert files_of(write_all(tmp_path / "set", small_run).folder) == undisturbed
 
 
-def test_other_settings_are_refused_by_name(make_set: SetMaker, tmp_path: Path, small_run: Run) -> None:
+def test_other_settings_are_refused_by_name(
+    make_set: SetMaker, tmp_path: Path, small_run: Run
+) -> None:
     make_set(train=1)
     with pytest.raises(LatentSetError, match=r"begun with dtype = 'float32', got 'int8'"):
         LatentSetWriter(tmp_path / "set", small_run, make_info(small_run, dtype="int8"))
@@ -126,9 +140,13 @@ def test_a_split_without_a_signal_is_refused(make_set: SetMaker) -> None:
         make_set(val=0)
 
 
-def test_a_set_without_a_finished_split_says_how_to_finish_it(tmp_path: Path, small_run: Run) -> None:
+def test_a_set_without_a_finished_split_says_how_to_finish_it(
+    tmp_path: Path, small_run: Run
+) -> None:
     LatentSetWriter(tmp_path / "set", small_run, make_info(small_run))
-    with pytest.raises(LatentSetError, match="has no finished split; run the same 'medfuncta fit' again"):
+    with pytest.raises(
+        LatentSetError, match="has no finished split; run the same 'medfuncta fit' again"
+    ):
         LatentSet.open(tmp_path / "set")
 
 
@@ -139,8 +157,14 @@ def test_a_block_that_fills_a_shard_becomes_one_at_once(tmp_path: Path, small_ru
     assert target is not None
     for start in (0, 2):
         ids = [str(start), str(start + 1)]
-        target.append(table_of(info, [header(id) for id in ids], random_latents(2), np.ones(2, np.float32)), last_id=ids[-1])
-    assert sorted(path.name for path in (tmp_path / "set/.fitting/train").iterdir()) == ["shard-00000.parquet", "shard-00001.parquet"]
+        target.append(
+            table_of(info, [header(id) for id in ids], random_latents(2), np.ones(2, np.float32)),
+            last_id=ids[-1],
+        )
+    assert sorted(path.name for path in (tmp_path / "set/.fitting/train").iterdir()) == [
+        "shard-00000.parquet",
+        "shard-00001.parquet",
+    ]
 
 
 def test_every_shard_names_its_field(make_set: SetMaker, small_run: Run) -> None:

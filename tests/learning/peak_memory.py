@@ -1,4 +1,5 @@
-"""The most memory that tensors take at one time, counted by PyTorch's allocator: the same number on every machine and in every run."""
+"""The most memory that tensors take at one time, counted by PyTorch's allocator: the same number on
+every machine and in every run."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from torch.autograd.profiler import profile
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """Bytes above those that were allocated before ``work`` began; temporaries inside PyTorch's own kernels count too."""
+    """Bytes above those that were allocated before ``work`` began; temporaries inside PyTorch's own
+    kernels count too."""
     with profile(profile_memory=True, use_kineto=True) as record:
         result = work()
     del result

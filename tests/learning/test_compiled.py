@@ -1,6 +1,7 @@
 """The form for accelerators: what torch.compile traces gives the same meta-gradient.
 
-In a process of its own: the checks of types that the tests add to every function are not for tracing. The kernels that an accelerator would
+In a process of its own: the checks of types that the tests add to every function are not for
+    tracing. The kernels that an accelerator would
 get are not made here, which takes half a minute.
 """
 
@@ -30,5 +31,7 @@ print("equal")
 
 def test_traced_passes_give_the_same_meta_gradient() -> None:
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
     assert done.stdout == "equal\n", done.stderr[-2000:]

@@ -16,7 +16,9 @@ SHARED = {"width": 8, "layers": 4, "omega_first": 3.0, "omega_last": 5.0}
 FIELDS = {  # 16 shifts (24 where the first layer has one too) for latents that are smaller and larger
     "small latent": FieldConfig(dim=2, channels=3, latent_size=5, residual=True, **SHARED),  # type: ignore[arg-type]
     "large latent": FieldConfig(dim=1, channels=2, latent_size=20, **SHARED),  # type: ignore[arg-type]
-    "first layer shifted": FieldConfig(dim=3, channels=1, latent_size=5, shift_first=True, output_offset=0.5, **SHARED),  # type: ignore[arg-type]
+    "first layer shifted": FieldConfig(
+        dim=3, channels=1, latent_size=5, shift_first=True, output_offset=0.5, **SHARED
+    ),  # type: ignore[arg-type]
 }
 
 
@@ -26,37 +28,59 @@ def config(request: pytest.FixtureRequest) -> FieldConfig:
 
 
 def latents_for(config: FieldConfig) -> torch.Tensor:
-    return 0.2 * torch.randn(3, config.latent_size, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    return 0.2 * torch.randn(
+        3, config.latent_size, generator=torch.Generator().manual_seed(4), dtype=torch.float64
+    )
 
 
 @pytest.mark.parametrize("channel_mean", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
-def test_equations_are_those_of_the_jacobian_by_autograd(config: FieldConfig, shared: bool, channel_mean: bool) -> None:
-    field, points, latents = make_field(config), make_points(config, shared=shared), latents_for(config)
+def test_equations_are_those_of_the_jacobian_by_autograd(
+    config: FieldConfig, shared: bool, channel_mean: bool
+) -> None:
+    field, points, latents = (
+        make_field(config),
+        make_points(config, shared=shared),
+        latents_for(config),
+    )
     problem = FieldLeastSquares(SirenObjective(field, channel_mean=channel_mean))
     got = problem.at(latents, points)
 
-    def weighted_values(latent: torch.Tensor, coordinates: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        return field(coordinates[None], latent[None])[0] * (weights / (config.channels if channel_mean else 1)).sqrt()[:, None]
+    def weighted_values(
+        latent: torch.Tensor, coordinates: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        return (
+            field(coordinates[None], latent[None])[0]
+            * (weights / (config.channels if channel_mean else 1)).sqrt()[:, None]
+        )
 
     places = points.coordinates.expand(3, -1, -1)
     jacobian = vmap(jacrev(weighted_values))(latents, places, points.weights).flatten(1, 2).detach()
-    lift = problem.to_latents(torch.eye(problem.unknowns, dtype=torch.float64))  # a row of latent changes for each unknown
+    lift = problem.to_latents(
+        torch.eye(problem.unknowns, dtype=torch.float64)
+    )  # a row of latent changes for each unknown
     reduced = jacobian @ lift.T
-    objective = FunctionalObjective(field, channel_mean=channel_mean).inner_gradient(latents, points)
+    objective = FunctionalObjective(field, channel_mean=channel_mean).inner_gradient(
+        latents, points
+    )
     assert_close(got.losses, objective.losses)
     assert_close(got.gradient, objective.gradient @ lift.T / 2)
     assert_close(got.matrix, reduced.mT @ reduced)
 
 
 def test_unknowns_are_the_fewer_of_latent_entries_and_shifts() -> None:
-    assert [FieldLeastSquares(SirenObjective(make_field(config))).unknowns for config in FIELDS.values()] == [5, 16, 5]
+    assert [
+        FieldLeastSquares(SirenObjective(make_field(config))).unknowns for config in FIELDS.values()
+    ] == [5, 16, 5]
 
 
 def test_a_change_of_shifts_is_met_by_the_smallest_latent() -> None:
     objective = SirenObjective(make_field(FIELDS["large latent"]))
     change = torch.randn(2, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert_close(FieldLeastSquares(objective).to_latents(change), change @ torch.linalg.pinv(objective.shift_maps.matrix()).T)
+    assert_close(
+        FieldLeastSquares(objective).to_latents(change),
+        change @ torch.linalg.pinv(objective.shift_maps.matrix()).T,
+    )
 
 
 def test_chunks_change_nothing(config: FieldConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,5 +105,7 @@ def test_one_latent_that_all_signals_share_is_as_good_as_copies_of_it(config: Fi
 def test_the_field_is_left_as_it_was(config: FieldConfig) -> None:
     field = make_field(config)
     found = FieldLeastSquares(SirenObjective(field)).at(latents_for(config), make_points(config))
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in field.parameters())
+    assert all(
+        parameter.grad is None and parameter.requires_grad for parameter in field.parameters()
+    )
     assert not found.matrix.requires_grad and not found.losses.requires_grad

@@ -10,7 +10,9 @@ from medfuncta.learning.log_loss import LogLoss
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.siren_objective import SirenObjective
 
-FIELD = FieldConfig(dim=2, channels=2, layers=5, width=6, latent_size=5, omega_first=3, omega_last=6)
+FIELD = FieldConfig(
+    dim=2, channels=2, layers=5, width=6, latent_size=5, omega_first=3, omega_last=6
+)
 INNER = InnerConfig(0.2, momentum=0.5)
 
 
@@ -18,7 +20,9 @@ def test_equals_autograd_of_the_mean_logarithm() -> None:
     field, points = make_field(FIELD), make_points(FIELD)
     contexts = draw(points, steps=4)
     expected = reference(field, points, contexts, INNER, lambda losses: losses.log().mean())
-    got = meta_gradient(LogLoss(SirenObjective(field)), field.zero_latents(3), points, contexts, INNER)
+    got = meta_gradient(
+        LogLoss(SirenObjective(field)), field.zero_latents(3), points, contexts, INNER
+    )
     assert relative_error(got.gradients, expected) < 1e-9
     assert relative_error(got.gradients, reference(field, points, contexts, INNER)) > 0.1
 
@@ -46,5 +50,7 @@ def test_a_nan_signal_makes_the_gradient_not_finite() -> None:
     """So that its meta-step is skipped and counted."""
     field, points = make_field(FIELD), make_points(FIELD)
     points.values[1, 0] = torch.nan
-    got = meta_gradient(LogLoss(SirenObjective(field)), field.zero_latents(3), points, draw(points, steps=1), INNER)
+    got = meta_gradient(
+        LogLoss(SirenObjective(field)), field.zero_latents(3), points, draw(points, steps=1), INNER
+    )
     assert not got.gradients["last.bias"].isfinite().all()

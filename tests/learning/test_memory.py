@@ -1,4 +1,5 @@
-"""Memory of a meta-step: that of one inner step on one chunk of one signal, whatever G, the resolution and the batch are."""
+"""Memory of a meta-step: that of one inner step on one chunk of one signal, whatever G, the
+resolution and the batch are."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from medfuncta.learning.objective import FunctionalObjective, Objective
 from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 
-FIELD = make_field(FieldConfig(dim=2, layers=4, width=8, latent_size=2, omega_first=3, omega_last=6))
+FIELD = make_field(
+    FieldConfig(dim=2, layers=4, width=8, latent_size=2, omega_first=3, omega_last=6)
+)
 INNER = InnerConfig(0.1)
 CHUNK = 512
 OBJECTIVES: dict[str, Callable[[], Objective]] = {
@@ -25,7 +28,15 @@ OBJECTIVES: dict[str, Callable[[], Objective]] = {
 }
 
 
-def peak(kind: str, *, steps: int = 5, points: int = CHUNK, batch: int = 1, ratio: float = 1.0, memory: int = 0) -> int:
+def peak(
+    kind: str,
+    *,
+    steps: int = 5,
+    points: int = CHUNK,
+    batch: int = 1,
+    ratio: float = 1.0,
+    memory: int = 0,
+) -> int:
     """Of one meta-step; ``unrolled`` keeps autograd's graph of the whole inner loop."""
     targets = make_points(FIELD.config, batch, points, shared=True)
     contexts = draw(targets, steps, ratio)
@@ -33,7 +44,11 @@ def peak(kind: str, *, steps: int = 5, points: int = CHUNK, batch: int = 1, rati
         return peak_bytes(lambda: reference(FIELD, targets, contexts, INNER))
     start = FIELD.zero_latents(batch)
     # One worker: the count sees its own thread only.
-    return peak_bytes(lambda: meta_gradient(OBJECTIVES[kind](), start, targets, contexts, INNER, memory=memory, workers=1))
+    return peak_bytes(
+        lambda: meta_gradient(
+            OBJECTIVES[kind](), start, targets, contexts, INNER, memory=memory, workers=1
+        )
+    )
 
 
 def growth_with_inner_steps(kind: str, few: int = 5, many: int = 40, ratio: float = 1.0) -> float:
@@ -68,8 +83,12 @@ def test_a_stored_graph_fails_these_checks() -> None:
     assert growth_with_points("unrolled") > 5
 
 
-@pytest.mark.parametrize(("batch", "room", "sizes"), [(64, 5, {4}), (16, 8, {8}), (16, 16, {16}), (7, 3, {2, 3})])
-def test_groups_are_of_one_size_where_that_takes_few_more(monkeypatch: pytest.MonkeyPatch, batch: int, room: int, sizes: set[int]) -> None:
+@pytest.mark.parametrize(
+    ("batch", "room", "sizes"), [(64, 5, {4}), (16, 8, {8}), (16, 16, {16}), (7, 3, {2, 3})]
+)
+def test_groups_are_of_one_size_where_that_takes_few_more(
+    monkeypatch: pytest.MonkeyPatch, batch: int, room: int, sizes: set[int]
+) -> None:
     """A budget for some signals of a batch."""
     targets = make_points(FIELD.config, batch, 3, shared=True)
     objective, seen = SirenObjective(FIELD), []
@@ -81,7 +100,9 @@ def test_groups_are_of_one_size_where_that_takes_few_more(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(objective, "outer_gradient", counting)
     budget = room * objective.tape_bytes(5 * 3)
-    meta_gradient(objective, FIELD.zero_latents(batch), targets, [None] * 5, INNER, memory=budget, workers=1)
+    meta_gradient(
+        objective, FIELD.zero_latents(batch), targets, [None] * 5, INNER, memory=budget, workers=1
+    )
     assert set(seen) == sizes and sum(seen) == batch
 
 

@@ -13,10 +13,18 @@ from medfuncta.field.native import native_library
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.siren_objective import SirenObjective
 
-PAPER = FieldConfig(dim=2, channels=2, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6)
-FIELDS = {"paper": PAPER, "residual": replace(PAPER, residual=True), "authors": replace(PAPER, residual=True, shift_first=True)}
+PAPER = FieldConfig(
+    dim=2, channels=2, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6
+)
+FIELDS = {
+    "paper": PAPER,
+    "residual": replace(PAPER, residual=True),
+    "authors": replace(PAPER, residual=True, shift_first=True),
+}
 
-pytestmark = pytest.mark.skipif(native_library(torch.device("cpu"), torch.float32) is None, reason="no C compiler here")
+pytestmark = pytest.mark.skipif(
+    native_library(torch.device("cpu"), torch.float32) is None, reason="no C compiler here"
+)
 
 
 @pytest.mark.parametrize("kind", FIELDS)
@@ -25,13 +33,24 @@ def test_the_meta_gradient_is_the_same(kind: str, shared: bool) -> None:
     field = make_field(FIELDS[kind])
     points = make_points(field.config, batch=4, count=70, shared=shared)
     contexts, inner = draw(points, 3, 1.0 if shared else 0.5), InnerConfig(0.1, momentum=0.5)
-    exact = meta_gradient(SirenObjective(field), field.zero_latents(4), points, contexts, inner).gradients
+    exact = meta_gradient(
+        SirenObjective(field), field.zero_latents(4), points, contexts, inner
+    ).gradients
     field, points = field.float(), points.to(dtype=torch.float32)
-    for kept_points in (0, 40, 10**6):  # of one signal; 40 are a chunk of the last step, and not its other chunks
+    for kept_points in (
+        0,
+        40,
+        10**6,
+    ):  # of one signal; 40 are a chunk of the last step, and not its other chunks
         objective = SirenObjective(field, chunk=32)
         memory = kept_points * objective.tape_bytes(1)
-        got = meta_gradient(objective, field.zero_latents(4), points, contexts, inner, memory=memory, workers=1).gradients
-        assert relative_error({name: g.double() for name, g in got.items()}, list(exact.values())) < 2e-5
+        got = meta_gradient(
+            objective, field.zero_latents(4), points, contexts, inner, memory=memory, workers=1
+        ).gradients
+        assert (
+            relative_error({name: g.double() for name, g in got.items()}, list(exact.values()))
+            < 2e-5
+        )
 
 
 def test_a_nan_signal_keeps_to_itself() -> None:

@@ -24,7 +24,9 @@ def network(latent_size: int = 8) -> LatentField:
 def test_every_parameter_has_one_optimiser(optimiser: str) -> None:
     field = network()
     optimisers = make_optimisers(field, replace(TINY.train, optimiser=optimiser))
-    held = Counter(id(p) for each in optimisers for group in each.param_groups for p in group["params"])
+    held = Counter(
+        id(p) for each in optimisers for group in each.param_groups for p in group["params"]
+    )
     assert held == Counter(id(p) for p in field.parameters())
 
 
@@ -42,13 +44,17 @@ def test_a_muon_step_is_as_large_as_one_of_adam_divided_by_omega(latent_size: in
     before = {name: p.detach().clone() for name, p in field.named_parameters()}
     optimisers = make_optimisers(field, replace(TINY.train, optimiser="muon", weight_decay=0.0))
     generator = torch.Generator().manual_seed(0)
-    gradients = {name: torch.randn(p.shape, generator=generator) for name, p in field.named_parameters()}
+    gradients = {
+        name: torch.randn(p.shape, generator=generator) for name, p in field.named_parameters()
+    }
     apply_gradients(field, optimisers, gradients, RATE, 0.0)
     schedule = omegas(field.config)
     for name, parameter in field.named_parameters():
         scale = schedule[0] / schedule[int(name.split(".")[1])] if name in MATRICES else 1.0
         moved = (parameter.detach() - before[name]).square().mean().sqrt()
-        assert float(moved) == pytest.approx(RATE * scale, rel=0.3), name  # Muon's singular values are 1 to within 0.3
+        assert float(moved) == pytest.approx(RATE * scale, rel=0.3), (
+            name
+        )  # Muon's singular values are 1 to within 0.3
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing() -> None:

@@ -14,7 +14,9 @@ from medfuncta.learning.objective import FunctionalObjective
 from medfuncta.learning.shared_points import SharedPoints, sharing_points
 from medfuncta.learning.siren_objective import SirenObjective
 
-FIELD = FieldConfig(dim=2, channels=2, layers=4, width=8, latent_size=5, omega_first=3, omega_last=5, residual=True)
+FIELD = FieldConfig(
+    dim=2, channels=2, layers=4, width=8, latent_size=5, omega_first=3, omega_last=5, residual=True
+)
 INNER = InnerConfig(0.2, momentum=0.5)
 
 
@@ -26,7 +28,9 @@ def test_the_meta_gradient_is_that_of_one_core(cores: int, batch: int, memory: i
     field, points = make_field(FIELD), make_points(FIELD, batch=batch)
     arguments = field.zero_latents(batch), points, draw(points, 4), INNER
     expected = meta_gradient(LogLoss(SirenObjective(field)), *arguments, memory=memory)
-    got = meta_gradient(LogLoss(SharedPoints(SirenObjective(field), cores)), *arguments, memory=memory)
+    got = meta_gradient(
+        LogLoss(SharedPoints(SirenObjective(field), cores)), *arguments, memory=memory
+    )
     assert_close(got.losses, expected.losses)
     assert_close(got.latents, expected.latents)
     for name, gradient in expected.gradients.items():

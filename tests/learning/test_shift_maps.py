@@ -11,16 +11,29 @@ from medfuncta.config import FieldConfig
 from medfuncta.learning import shift_maps
 from medfuncta.learning.shift_maps import ShiftMaps
 
-CONFIG = FieldConfig(dim=2, channels=1, layers=5, width=7, latent_size=4, omega_first=2, omega_last=8)
+CONFIG = FieldConfig(
+    dim=2, channels=1, layers=5, width=7, latent_size=4, omega_first=2, omega_last=8
+)
 
 
 @pytest.mark.parametrize("small", [0, 10**6])
-def test_shifts_follow_latents_and_their_gradients_come_back(monkeypatch: pytest.MonkeyPatch, small: int) -> None:
+def test_shifts_follow_latents_and_their_gradients_come_back(
+    monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
     monkeypatch.setattr(shift_maps, "_SMALL", small)
     layers = make_field(CONFIG).siren_layers
     maps = ShiftMaps(layers)
-    latents = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    shifts = torch.cat([layer.omega * latents @ layer.shift.weight.T for layer in layers if layer.shift is not None], dim=1)
+    latents = torch.randn(
+        3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True
+    )
+    shifts = torch.cat(
+        [
+            layer.omega * latents @ layer.shift.weight.T
+            for layer in layers
+            if layer.shift is not None
+        ],
+        dim=1,
+    )
     assert maps.shape == (21, 4)
     assert_close(maps.shifts(latents.detach()), shifts.detach())
     assert_close(maps.matrix() @ latents.detach().T, shifts.detach().T)

@@ -36,22 +36,31 @@ def test_training_improves_and_reports(tmp_path: Path) -> None:
     assert Run.load(tmp_path).fingerprint == training.run.fingerprint
     rows = read_log(tmp_path)
     assert [row["step"] for row in rows] == ["10", "20", "30", "40", "50", "60"]
-    assert rows[0]["val_psnr"] == "" and float(rows[1]["val_psnr"]) == pytest.approx(validations[0], rel=1e-5)
+    assert rows[0]["val_psnr"] == "" and float(rows[1]["val_psnr"]) == pytest.approx(
+        validations[0], rel=1e-5
+    )
     assert list((tmp_path / "events").iterdir())
 
 
 def read_log(folder: Path) -> list[dict[str, str]]:
     """The rows of a run's log without their wall time."""
     with (folder / "metrics.csv").open() as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in csv.DictReader(file)
+        ]
 
 
 class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("options", [{}, {"optimiser": "muon", "outer_loss": "log"}], ids=["adamw", "muon"])
-def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path, options: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"optimiser": "muon", "outer_loss": "log"}], ids=["adamw", "muon"]
+)
+def test_a_resumed_run_is_bitwise_the_undisturbed_one(
+    tmp_path: Path, options: dict[str, str]
+) -> None:
     config = tiny(steps=9, **options)
 
     def kill_at_five(report: StepReport) -> None:
@@ -64,7 +73,10 @@ def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path, options: d
     cut = train(tmp_path / "cut", config, resume=True)
     for name, tensor in whole.run.network.state_dict().items():
         assert torch.equal(tensor, cut.run.network.state_dict()[name]), name
-    assert (whole.progress.best_psnr, whole.progress.step) == (cut.progress.best_psnr, cut.progress.step)
+    assert (whole.progress.best_psnr, whole.progress.step) == (
+        cut.progress.best_psnr,
+        cut.progress.step,
+    )
     assert read_log(tmp_path / "whole") == read_log(tmp_path / "cut")
 
 
@@ -111,7 +123,9 @@ def test_divergence_ends_in_one_line(tmp_path: Path) -> None:
         train_network(spoiled, VAL, tmp_path, tiny(steps=50, validate_every=50), device="cpu")
 
 
-def test_the_best_network_is_kept_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_network_is_kept_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     psnrs = iter([10.0, 30.0, 20.0])
     monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
     training = train(tmp_path, tiny(steps=9, validate_every=3))
@@ -119,7 +133,9 @@ def test_the_best_network_is_kept_not_the_last(tmp_path: Path, monkeypatch: pyte
     assert training.run.training["steps"] == 6
 
 
-def test_a_lost_network_is_replaced_by_the_best_at_half_the_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_network_is_replaced_by_the_best_at_half_the_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Validations after steps 3, 6, 9, 12; the second one is far below the first."""
     psnrs = iter([30.0, 30.0 - LOST - 0.1, 29.0, 31.0])
     monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
@@ -134,7 +150,13 @@ def test_a_lost_network_is_replaced_by_the_best_at_half_the_rate(tmp_path: Path,
 
     monkeypatch.setattr(TrainingState, "go_back", watched)
     saved: list[Run] = []
-    training = train(tmp_path, config, listener=lambda report: saved.append(Run.load(tmp_path)) if report.progress.step == 3 else None)
+    training = train(
+        tmp_path,
+        config,
+        listener=lambda report: (
+            saved.append(Run.load(tmp_path)) if report.progress.step == 3 else None
+        ),
+    )
     lost, restored = weights
     assert torch.equal(restored, saved[0].network.last.weight) and not torch.equal(restored, lost)
     assert (training.progress.returns, training.progress.best_step) == (1, 12)
@@ -142,7 +164,9 @@ def test_a_lost_network_is_replaced_by_the_best_at_half_the_rate(tmp_path: Path,
     assert rates["9"] == pytest.approx(rates["3"] / 2)
 
 
-def test_a_run_that_went_back_resumes_bitwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_went_back_resumes_bitwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def kill_at_eight(report: StepReport) -> None:
         if report.progress.step == 8:
             raise Killed
@@ -163,10 +187,14 @@ def test_a_run_that_went_back_resumes_bitwise(tmp_path: Path, monkeypatch: pytes
     assert cut.progress.returns == 1
 
 
-def test_a_run_that_is_lost_for_good_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_lost_for_good_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     psnrs = itertools.chain([30.0], itertools.repeat(10.0))
     monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
-    with pytest.raises(RunError, match=r"validation fell from 30.0 to 10.0 dB at step \d+; lower the learning rate"):
+    with pytest.raises(
+        RunError, match=r"validation fell from 30.0 to 10.0 dB at step \d+; lower the learning rate"
+    ):
         train(tmp_path, tiny(steps=100, validate_every=1))
 
 

@@ -32,11 +32,15 @@ def test_memory_depends_neither_on_the_batch_nor_on_the_points() -> None:
     network = LatentField(TINY.field)
 
     def peak(batch: int, count: int) -> int:
-        points = Points(torch.zeros(1, count, 1), torch.zeros(batch, count, 1), torch.zeros(batch, count))
+        points = Points(
+            torch.zeros(1, count, 1), torch.zeros(batch, count, 1), torch.zeros(batch, count)
+        )
         return peak_bytes(lambda: clamped_errors(network, network.zero_latents(batch), points))
 
     assert max(peak(1, 2**17), peak(16, 2**14)) < 1.1 * peak(1, 2**14)
 
 
 def test_psnr_of_what_is_exact_half_and_wrong() -> None:
-    torch.testing.assert_close(psnr_of(torch.tensor([0.0, 0.01, 1.0])), torch.tensor([120.0, 20.0, 0.0]))
+    torch.testing.assert_close(
+        psnr_of(torch.tensor([0.0, 0.01, 1.0])), torch.tensor([120.0, 20.0, 0.0])
+    )

@@ -14,7 +14,16 @@ from medfuncta.signals.signal_set import SignalSet
 TINY = Config(
     FieldConfig(dim=1, layers=4, width=16, latent_size=8, omega_first=8, omega_last=12),
     InnerConfig(1e-2),
-    TrainConfig(steps=6, batch=4, inner_steps=3, learning_rate=1e-3, warmup=2, context_ratio=0.5, validate_every=3, average=0.5),
+    TrainConfig(
+        steps=6,
+        batch=4,
+        inner_steps=3,
+        learning_rate=1e-3,
+        warmup=2,
+        context_ratio=0.5,
+        validate_every=3,
+        average=0.5,
+    ),
     FitConfig(steps=4, batch=4),
 )
 
@@ -30,5 +39,7 @@ def make_signals(count: int, seed: int = 0, points: int = 24) -> SignalSet:
     grid = Grid((points,), (1 / 125,), unit="s")
     time = np.linspace(0, 2 * np.pi, points)
     waves = [np.sin(time + phase)[:, None].astype(np.float32) for phase in rng.uniform(0, 6, count)]
-    signals = [Signal(f"s{i}", wave, grid, ValueRange(-1, 1), unit="mV") for i, wave in enumerate(waves)]
+    signals = [
+        Signal(f"s{i}", wave, grid, ValueRange(-1, 1), unit="mV") for i, wave in enumerate(waves)
+    ]
     return SignalSet.collect(SignalSpec(1, 1, (points,), "mV"), signals)

@@ -1,4 +1,5 @@
-"""The meta-gradient by autograd through the unrolled inner loop, and small float64 fields and points to take it of."""
+"""The meta-gradient by autograd through the unrolled inner loop, and small float64 fields and
+points to take it of."""
 
 from __future__ import annotations
 
@@ -18,10 +19,14 @@ def make_field(config: FieldConfig, seed: int = 0) -> LatentField:
     return LatentField(config, torch.Generator().manual_seed(seed)).double()
 
 
-def make_points(config: FieldConfig, batch: int = 3, count: int = 20, seed: int = 1, *, shared: bool = False) -> Points:
+def make_points(
+    config: FieldConfig, batch: int = 3, count: int = 20, seed: int = 1, *, shared: bool = False
+) -> Points:
     generator = torch.Generator().manual_seed(seed)
     rows = 1 if shared else batch
-    coordinates = torch.rand(rows, count, config.dim, generator=generator, dtype=torch.float64) * 2 - 1
+    coordinates = (
+        torch.rand(rows, count, config.dim, generator=generator, dtype=torch.float64) * 2 - 1
+    )
     values = torch.rand(batch, count, config.channels, generator=generator, dtype=torch.float64)
     weights = torch.rand(batch, count, generator=generator, dtype=torch.float64)
     weights[:, -3:] = 0
@@ -42,24 +47,32 @@ def unrolled_loss(
     latent_size: int,
     of_losses: Callable[[Tensor], Tensor] = Tensor.mean,
 ) -> Tensor:
-    """The outer loss, a number from those of the signals, with an autograd graph through the whole inner loop, written out plainly."""
+    """The outer loss, a number from those of the signals, with an autograd graph through the whole
+    inner loop, written out plainly."""
 
     def losses(latents: Tensor, some: Points) -> Tensor:
-        error = (functional_call(field, parameters, (some.coordinates, latents)) - some.values).square()
+        error = (
+            functional_call(field, parameters, (some.coordinates, latents)) - some.values
+        ).square()
         error = error.mean(-1) if inner.channel_mean else error.sum(-1)
         return (error * some.weights).sum(-1)
 
     latents = points.values.new_zeros(points.batch, latent_size).requires_grad_()
     velocity = torch.zeros_like(latents)
     for index in contexts:
-        (gradient,) = torch.autograd.grad(losses(latents, context_points(points, index)).sum(), latents, create_graph=True)
+        (gradient,) = torch.autograd.grad(
+            losses(latents, context_points(points, index)).sum(), latents, create_graph=True
+        )
         velocity = inner.momentum * velocity + gradient
         latents = latents - inner.step_size * velocity
     return of_losses(losses(latents, points))
 
 
 def relative_error(got: dict[str, Tensor], expected: Sequence[Tensor]) -> float:
-    a, b = torch.cat([g.flatten() for g in got.values()]), torch.cat([e.flatten() for e in expected])
+    a, b = (
+        torch.cat([g.flatten() for g in got.values()]),
+        torch.cat([e.flatten() for e in expected]),
+    )
     return float((a - b).norm() / b.norm())
 
 
@@ -71,5 +84,7 @@ def reference(
     of_losses: Callable[[Tensor], Tensor] = Tensor.mean,
 ) -> list[Tensor]:
     parameters = {name: p.detach().clone().requires_grad_() for name, p in field.named_parameters()}
-    loss = unrolled_loss(field, parameters, points, contexts, inner, field.config.latent_size, of_losses)
+    loss = unrolled_loss(
+        field, parameters, points, contexts, inner, field.config.latent_size, of_losses
+    )
     return list(torch.autograd.grad(loss, list(parameters.values())))

@@ -23,8 +23,15 @@ def make_signals() -> list[Signal]:
     """Two shapes, a mask, scattered points, every kind of label."""
     rng = np.random.default_rng(0)
     affine = np.diag([0.1, 0.2, 1 / 3, 1.0])
-    grids = [Grid((4, 5), (0.1, 0.2), affine, "mm"), Grid((4, 5), (0.1, 0.2), affine.copy(), "mm"), Grid((3, 2))]
-    domains: list[Domain] = [*grids, Scatter(rng.uniform(0, 1, (7, 2)), (0.0, 0.0), (1.0, 2.0), "mm")]
+    grids = [
+        Grid((4, 5), (0.1, 0.2), affine, "mm"),
+        Grid((4, 5), (0.1, 0.2), affine.copy(), "mm"),
+        Grid((3, 2)),
+    ]
+    domains: list[Domain] = [
+        *grids,
+        Scatter(rng.uniform(0, 1, (7, 2)), (0.0, 0.0), (1.0, 2.0), "mm"),
+    ]
     labels = (0, (0, 1), None, 1)
     signals = []
     for number, (domain, label) in enumerate(zip(domains, labels, strict=True)):
@@ -32,7 +39,11 @@ def make_signals() -> list[Signal]:
         values = rng.uniform(-5, 5, (*shape, 3)).astype(np.float32)
         mask = rng.random(shape) > 0.3 if number == 1 else None
         facts = {"origin": f"nr {number}", "frame": number}
-        signals.append(Signal(f"s{number}", values, domain, ValueRange(-5, 5.5), "HU", mask, label, "int16", facts))
+        signals.append(
+            Signal(
+                f"s{number}", values, domain, ValueRange(-5, 5.5), "HU", mask, label, "int16", facts
+            )
+        )
     return signals
 
 
@@ -60,7 +71,14 @@ def assert_same(one: SignalSet, other: SignalSet) -> None:
     assert len(one) == len(other)
     for number in range(len(one)):
         a, b = one.signal(number), other.signal(number)
-        assert (a.id, a.range, a.unit, a.label, a.dtype, a.metadata) == (b.id, b.range, b.unit, b.label, b.dtype, b.metadata)
+        assert (a.id, a.range, a.unit, a.label, a.dtype, a.metadata) == (
+            b.id,
+            b.range,
+            b.unit,
+            b.label,
+            b.dtype,
+            b.metadata,
+        )
         np.testing.assert_array_equal(a.values, b.values)
         np.testing.assert_array_equal(a.mask, b.mask)  # type: ignore[arg-type]
         if isinstance(a.domain, Grid):
@@ -105,7 +123,9 @@ def test_another_state_is_read_anew_in_the_place_of_the_old(reader: Reader, tmp_
 
 @pytest.mark.parametrize("name", ["values.npy", "observed.npy", "positions.npz", "headers.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone", "empty"])
-def test_a_damaged_entry_is_built_anew(reader: Reader, tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_entry_is_built_anew(
+    reader: Reader, tmp_path: Path, name: str, damage: str
+) -> None:
     read(reader, tmp_path)
     path = tmp_path / "set" / name
     data = path.read_bytes()
@@ -117,7 +137,9 @@ def test_a_damaged_entry_is_built_anew(reader: Reader, tmp_path: Path, name: str
 
 
 def test_a_reader_that_fails_leaves_nothing_behind(reader: Reader, tmp_path: Path) -> None:
-    reader.signals.append(Signal("odd", np.zeros((2, 2, 1), np.float32), Grid((2, 2)), ValueRange(0, 1)))
+    reader.signals.append(
+        Signal("odd", np.zeros((2, 2, 1), np.float32), Grid((2, 2)), ValueRange(0, 1))
+    )
     with pytest.raises(DataError, match="1 channels"):
         read(reader, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -134,7 +156,12 @@ def test_no_signal_and_no_room_are_said_in_a_line(reader: Reader, tmp_path: Path
 def test_a_set_larger_than_memory_is_written_and_read_batch_by_batch(tmp_path: Path) -> None:
     def long() -> Iterator[Signal]:
         for number in range(256):
-            yield Signal(f"s{number}", np.full((256, 256, 1), 0.5, np.float32), Grid((256, 256)), ValueRange(0, 1))
+            yield Signal(
+                f"s{number}",
+                np.full((256, 256, 1), 0.5, np.float32),
+                Grid((256, 256)),
+                ValueRange(0, 1),
+            )
 
     tracemalloc.start()
     signals, _ = cached(SignalSpec(2, 1), long(), tmp_path, KEY)

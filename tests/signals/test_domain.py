@@ -12,7 +12,9 @@ SIDES = st.lists(st.tuples(st.integers(1, 6), st.floats(0.01, 100)), min_size=1,
 
 
 @given(SIDES)
-def test_the_longest_side_spans_the_box_and_the_others_keep_their_proportion(sides: list[tuple[int, float]]) -> None:
+def test_the_longest_side_spans_the_box_and_the_others_keep_their_proportion(
+    sides: list[tuple[int, float]],
+) -> None:
     shape, spacing = zip(*sides, strict=True)
     grid = Grid(shape, spacing)
     lengths = np.multiply(shape, spacing)
@@ -34,18 +36,26 @@ def test_a_grid_is_scattered_points_at_its_sample_centres(sides: list[tuple[int,
 
 
 def test_without_a_spacing_every_axis_spans_the_box() -> None:
-    np.testing.assert_allclose(Grid((2, 4)).coordinates()[:5], [[-0.5, -0.75], [-0.5, -0.25], [-0.5, 0.25], [-0.5, 0.75], [0.5, -0.75]])
+    np.testing.assert_allclose(
+        Grid((2, 4)).coordinates()[:5],
+        [[-0.5, -0.75], [-0.5, -0.25], [-0.5, 0.25], [-0.5, 0.75], [0.5, -0.75]],
+    )
 
 
 @given(SIDES, st.data())
-def test_another_shape_covers_the_same_box(sides: list[tuple[int, float]], data: st.DataObject) -> None:
+def test_another_shape_covers_the_same_box(
+    sides: list[tuple[int, float]], data: st.DataObject
+) -> None:
     shape, spacing = zip(*sides, strict=True)
     grid = Grid(shape, spacing, np.diag([2.0, 3.0, 4.0, 1.0]))
     other = grid.with_shape(data.draw(st.tuples(*[st.integers(1, 9)] * grid.dim)))
     np.testing.assert_allclose(other.half_sides, grid.half_sides)
     for one in (grid, other):
         assert one.affine is not None
-    corners = [one.affine @ np.r_[np.full(grid.dim, -0.5), np.zeros(3 - grid.dim), 1] for one in (grid, other)]  # type: ignore[operator]
+    corners = [
+        one.affine @ np.r_[np.full(grid.dim, -0.5), np.zeros(3 - grid.dim), 1]
+        for one in (grid, other)
+    ]  # type: ignore[operator]
     np.testing.assert_allclose(corners[0], corners[1], atol=1e-9)
 
 
@@ -76,8 +86,18 @@ def test_scattered_points_that_make_no_signal_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("shape", "spacing"), [((), None), ((0,), None), ((2,) * 4, None), ((2,), (0.0,)), ((2,), (np.nan,)), ((2,), (1.0, 1.0))]
+    ("shape", "spacing"),
+    [
+        ((), None),
+        ((0,), None),
+        ((2,) * 4, None),
+        ((2,), (0.0,)),
+        ((2,), (np.nan,)),
+        ((2,), (1.0, 1.0)),
+    ],
 )
-def test_grids_that_make_no_signal_are_refused(shape: tuple[int, ...], spacing: tuple[float, ...] | None) -> None:
+def test_grids_that_make_no_signal_are_refused(
+    shape: tuple[int, ...], spacing: tuple[float, ...] | None
+) -> None:
     with pytest.raises(DataError, match=r"a grid of shape|a spacing of"):
         Grid(shape, spacing)

@@ -1,4 +1,5 @@
-"""Steps keep the physical box, land first and last samples where their affine says, and are taken back."""
+"""Steps keep the physical box, land first and last samples where their affine says, and are taken
+back."""
 
 import numpy as np
 import pytest
@@ -9,11 +10,22 @@ from scipy.spatial.transform import Rotation
 
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Quantiles, Reorient, Resample, Window, input_grid
+from medfuncta.signals.preprocess import (
+    CropPad,
+    Grey,
+    Preprocessing,
+    Quantiles,
+    Reorient,
+    Resample,
+    Window,
+    input_grid,
+)
 from medfuncta.signals.preprocess.step import GridStep
 from medfuncta.signals.signal import Signal, ValueRange
 
-pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # beartype draws which item of a tuple it checks
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Do not use the `random` module"
+)  # beartype draws which item of a tuple it checks
 
 FAST = settings(max_examples=40, deadline=None)
 SIZES = st.integers(1, 9)
@@ -30,7 +42,10 @@ def grids(draw, dims=(1, 2, 3)):
         return Grid(shape, spacing, None, "mm")
     affine = np.eye(4)
     affine[:3, :3] = (
-        Rotation.from_euler("xyz", draw(st.lists(st.floats(0, 360), min_size=3, max_size=3)), degrees=True).as_matrix() * spacing
+        Rotation.from_euler(
+            "xyz", draw(st.lists(st.floats(0, 360), min_size=3, max_size=3)), degrees=True
+        ).as_matrix()
+        * spacing
     )
     affine[:3, 3] = draw(st.lists(st.floats(-100, 100), min_size=3, max_size=3))
     return Grid(shape, spacing, affine, "mm")
@@ -47,9 +62,21 @@ def steps(draw, grid):
         Resample(shape=shape),
         Resample(shape=shape, method="mean"),
     ]
-    known.append(Resample(spacing=tuple(draw(st.lists(SPACINGS, min_size=grid.dim, max_size=grid.dim)))))
+    known.append(
+        Resample(spacing=tuple(draw(st.lists(SPACINGS, min_size=grid.dim, max_size=grid.dim))))
+    )
     if grid.affine is not None:
-        known.append(Reorient("".join(draw(st.permutations([draw(st.sampled_from(pair)) for pair in ("LR", "PA", "IS")])))))
+        known.append(
+            Reorient(
+                "".join(
+                    draw(
+                        st.permutations(
+                            [draw(st.sampled_from(pair)) for pair in ("LR", "PA", "IS")]
+                        )
+                    )
+                )
+            )
+        )
     return draw(st.sampled_from(known))
 
 
@@ -75,7 +102,9 @@ def test_place_says_where_samples_go(grid, data):
     for index in (np.zeros(3), np.array(after.shape) - 1):
         before = matrix[:3, :3] @ index + matrix[:3, 3]
         np.testing.assert_allclose(world(after, index), world(grid, before), atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(after.affine[:3, :3], axis=0), after.spacing, rtol=1e-6)
+    np.testing.assert_allclose(
+        np.linalg.norm(after.affine[:3, :3], axis=0), after.spacing, rtol=1e-6
+    )
 
 
 @FAST
@@ -95,7 +124,9 @@ def test_taken_back_to_its_own_grid(grid, data):
     signal = signal_on(grid)
     back = step.invert(step.apply(signal), grid)
     assert back.domain == grid
-    if not isinstance(step, Resample):  # resampling loses detail; all else keeps every value that it did not cut off
+    if not isinstance(
+        step, Resample
+    ):  # resampling loses detail; all else keeps every value that it did not cut off
         seen = slice(None) if back.mask is None else back.mask
         np.testing.assert_array_equal(back.values[seen], signal.values[seen])
 
@@ -114,12 +145,17 @@ def test_a_crop_masks_exactly_what_it_cut_off(grid, data):
 def test_the_box_stays_whole_when_resampled(grid, data):
     shape = tuple(data.draw(st.lists(SIZES, min_size=grid.dim, max_size=grid.dim)))
     new = grid.with_shape(shape)
-    np.testing.assert_allclose(np.multiply(new.shape, new.spacing), np.multiply(grid.shape, grid.spacing), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.multiply(new.shape, new.spacing), np.multiply(grid.shape, grid.spacing), rtol=1e-6
+    )
     np.testing.assert_allclose(new.half_sides, grid.half_sides, rtol=1e-6)
     spaced = grid.with_spacing(new.spacing)
     assert spaced.shape == shape
     if grid.affine is not None:  # the outer corners of the corner voxels stay
-        for corner, old in ((np.full(3, -0.5), np.full(3, -0.5)), (np.array(shape) - 0.5, np.array(grid.shape) - 0.5)):
+        for corner, old in (
+            (np.full(3, -0.5), np.full(3, -0.5)),
+            (np.array(shape) - 0.5, np.array(grid.shape) - 0.5),
+        ):
             np.testing.assert_allclose(world(new, corner), world(grid, old), atol=1e-5)
 
 
@@ -136,7 +172,8 @@ def test_coordinates_are_centred_and_fill_the_longest_side(grid):
 @FAST
 @given(grids(), st.data())
 def test_decoding_on_the_input_grid_sees_the_same_places(grid, data):
-    """A voxel of the input, found through its world position on the new grid, has the coordinate that the chain says."""
+    """A voxel of the input, found through its world position on the new grid, has the coordinate
+    that the chain says."""
     chain = Preprocessing((data.draw(steps(grid)),))
     if grid.affine is None:
         return
@@ -144,7 +181,9 @@ def test_decoding_on_the_input_grid_sees_the_same_places(grid, data):
     index = np.arange(grid.points)
     where = np.array([world(grid, np.array(i)) for i in np.ndindex(grid.shape)])
     on_new = (np.linalg.inv(after.affine) @ np.c_[where, np.ones(len(where))].T).T[:, :3]
-    np.testing.assert_allclose(chain.coordinates_on(grid, index), after.coordinates_at(on_new), atol=1e-4)
+    np.testing.assert_allclose(
+        chain.coordinates_on(grid, index), after.coordinates_at(on_new), atol=1e-4
+    )
 
 
 @FAST
@@ -154,7 +193,9 @@ def test_value_range_maps_there_and_back(values):
     normal = value_range.normalise(values)
     assert normal.min() >= 0
     assert normal.max() <= 1
-    np.testing.assert_allclose(value_range.restore(normal), values, atol=1e-3 * max(1.0, float(np.abs(values).max())))
+    np.testing.assert_allclose(
+        value_range.restore(normal), values, atol=1e-3 * max(1.0, float(np.abs(values).max()))
+    )
 
 
 def test_resampling_is_exact_for_a_ramp():
@@ -162,7 +203,9 @@ def test_resampling_is_exact_for_a_ramp():
     grid = Grid((32,), (1.0,))
     ramp = np.arange(32, dtype=np.float32)[:, None]
     for method, shape in (("linear", (64,)), ("cubic", (64,)), ("mean", (16,)), ("linear", (16,))):
-        moved = Resample(shape=shape, method=method).apply(Signal("a", ramp, grid, ValueRange(0, 31)))
+        moved = Resample(shape=shape, method=method).apply(
+            Signal("a", ramp, grid, ValueRange(0, 31))
+        )
         centres = (np.arange(shape[0]) + 0.5) * 32 / shape[0] - 0.5
         np.testing.assert_allclose(moved.values[6:-6, 0], centres[6:-6], atol=1e-2)
 
@@ -175,7 +218,9 @@ def test_mean_is_the_block_mean():
 
 
 def test_reorient_flips_and_swaps():
-    affine = np.array([[0, -2.0, 0, 10], [-1.0, 0, 0, 20], [0, 0, 3.0, 30], [0, 0, 0, 1]])  # axes point to P, L, S
+    affine = np.array(
+        [[0, -2.0, 0, 10], [-1.0, 0, 0, 20], [0, 0, 3.0, 30], [0, 0, 0, 1]]
+    )  # axes point to P, L, S
     grid = Grid((2, 3, 4), (1.0, 2.0, 3.0), affine, "mm")
     signal = signal_on(grid)
     moved = Reorient("RAS").apply(signal)
@@ -215,12 +260,19 @@ def test_window_and_quantiles_set_the_range():
 def test_quantiles_of_background_keep_the_full_range():
     values = np.zeros((1000, 1), np.float32)
     values[0] = 9
-    assert Quantiles(0.01, 0.99).apply(Signal("a", values, Grid((1000,)), ValueRange(0, 9))).range == ValueRange(0, 9)
+    assert Quantiles(0.01, 0.99).apply(
+        Signal("a", values, Grid((1000,)), ValueRange(0, 9))
+    ).range == ValueRange(0, 9)
 
 
 def test_a_constant_signal_maps_to_zero():
     values = np.full((4, 1), 3, np.float32)
-    assert not Quantiles(0, 1).apply(Signal("a", values, Grid((4,)), ValueRange(3, 4))).normalised().any()
+    assert (
+        not Quantiles(0, 1)
+        .apply(Signal("a", values, Grid((4,)), ValueRange(3, 4)))
+        .normalised()
+        .any()
+    )
 
 
 def test_grey_is_luminance():

@@ -1,4 +1,5 @@
-"""What every source must do, whatever it reads; a format's tests call :func:`check_source` on tiny files and on real ones."""
+"""What every source must do, whatever it reads; a format's tests call :func:`check_source` on tiny
+files and on real ones."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import SPLITS, Source
 
-_opened: list[str] | None = None  # an audit hook cannot be taken away again, so one hook writes here while someone watches
+_opened: list[str] | None = (
+    None  # an audit hook cannot be taken away again, so one hook writes here while someone watches
+)
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -38,7 +41,8 @@ def opened_files() -> Iterator[list[str]]:
 
 
 def check_source(open_source: Callable[[], Source]) -> dict[str, list[Signal]]:
-    """Hold a source to what every source promises; ``open_source`` opens it anew. Returns its signals by split."""
+    """Hold a source to what every source promises; ``open_source`` opens it anew. Returns its
+    signals by split."""
     signals = {split: list(open_source().signals(split)) for split in open_source().splits}
     check_splits(open_source(), signals)
     check_ids(open_source(), signals)
@@ -69,20 +73,33 @@ def check_order(open_source: Callable[[], Source], signals: dict[str, list[Signa
         for _ in range(2):
             again = list(source.signals(split))
             assert [signal.id for signal in again] == [signal.id for signal in first]
-            assert all(np.array_equal(a.values, b.values, equal_nan=True) for a, b in zip(again, first, strict=True))
+            assert all(
+                np.array_equal(a.values, b.values, equal_nan=True)
+                for a, b in zip(again, first, strict=True)
+            )
 
 
 def check_spec(source: Source, signals: dict[str, list[Signal]]) -> None:
     """Every signal is what the spec says, is finite where observed, and fits beside the others."""
     spec = source.spec
     for signal in (signal for split in signals.values() for signal in split):
-        assert (signal.domain.dim, signal.channels, signal.unit) == (spec.dim, spec.channels, spec.unit)
+        assert (signal.domain.dim, signal.channels, signal.unit) == (
+            spec.dim,
+            spec.channels,
+            spec.unit,
+        )
         if spec.shape is not None:
             assert isinstance(signal.domain, Grid) and signal.domain.shape == spec.shape
         observed = signal.values if signal.mask is None else signal.values[signal.mask]
         assert np.isfinite(observed).all() and np.isfinite(signal.normalised()).all()
         assert np.abs(signal.domain.coordinates()).max() <= 1
-        numbers = signal.label if isinstance(signal.label, tuple) else () if signal.label is None else (signal.label,)
+        numbers = (
+            signal.label
+            if isinstance(signal.label, tuple)
+            else ()
+            if signal.label is None
+            else (signal.label,)
+        )
         assert all(0 <= number < len(spec.label_names) for number in numbers)
         assert all(low < high for low, high in pairwise(numbers))
     for split in signals.values():
@@ -95,17 +112,23 @@ def check_info(source: Source) -> None:
     for text in (info.name, *(value for value in info.details.values() if isinstance(value, str))):
         assert not text.startswith(("/", "~")) and "\\" not in text
     assert "/" not in info.name and ":" in info.name
-    assert all(value is None or isinstance(value, str | int | float | bool) for value in info.details.values())
+    assert all(
+        value is None or isinstance(value, str | int | float | bool)
+        for value in info.details.values()
+    )
     assert info.split_by
 
 
 def check_test_stays_closed(open_source: Callable[[], Source]) -> None:
-    """No file that only the test split needs is opened by opening the source, describing it, or reading the other splits."""
+    """No file that only the test split needs is opened by opening the source, describing it, or
+    reading the other splits."""
     splits = open_source().splits
     if "test" not in splits or len(splits) == 1:
         return
     for split in splits:
-        list(open_source().signals(split))  # modules that readers import lazily are imported from here on
+        list(
+            open_source().signals(split)
+        )  # modules that readers import lazily are imported from here on
     with opened_files() as described:
         source = open_source()
         _ = source.spec, source.info
@@ -116,4 +139,6 @@ def check_test_stays_closed(open_source: Callable[[], Source]) -> None:
         list(source.signals("test"))
     only_test = set(test) - set(others)
     assert not only_test & set(described), "files of the test split were opened before it was read"
-    assert only_test or len(set(test)) == 1, "the test split lies in files of its own, and all were opened for other splits"
+    assert only_test or len(set(test)) == 1, (
+        "the test split lies in files of its own, and all were opened for other splits"
+    )

@@ -8,9 +8,23 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    TwelveLeadECGWaveformStorage,
+    generate_uid,
+)
 
-SECRETS = ("DOE", "JANE", "MRN-4711", "19400101", "ACC-0815", "Mercy Hospital", "1.2.826.0.1.3680043.8.498")
+SECRETS = (
+    "DOE",
+    "JANE",
+    "MRN-4711",
+    "19400101",
+    "ACC-0815",
+    "Mercy Hospital",
+    "1.2.826.0.1.3680043.8.498",
+)
 
 
 def header(storage: str, patient: str, series: str) -> Dataset:
@@ -19,9 +33,16 @@ def header(storage: str, patient: str, series: str) -> Dataset:
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = storage
     data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    data.PatientName, data.PatientID, data.PatientBirthDate = "DOE^JANE", f"MRN-4711-{patient}", "19400101"
+    data.PatientName, data.PatientID, data.PatientBirthDate = (
+        "DOE^JANE",
+        f"MRN-4711-{patient}",
+        "19400101",
+    )
     data.AccessionNumber, data.InstitutionName = "ACC-0815", "Mercy Hospital"
-    data.StudyInstanceUID, data.SeriesInstanceUID = generate_uid(entropy_srcs=[patient]), generate_uid(entropy_srcs=[patient, series])
+    data.StudyInstanceUID, data.SeriesInstanceUID = (
+        generate_uid(entropy_srcs=[patient]),
+        generate_uid(entropy_srcs=[patient, series]),
+    )
     return data
 
 
@@ -33,8 +54,11 @@ def add_pixels(data: Dataset, pixels: np.ndarray) -> Dataset:
     return data
 
 
-def ct_slice(pixels: np.ndarray, height: float, patient: str = "a", series: str = "1", **changes: object) -> Dataset:
-    """Rows run along +y, columns along +x (patient axes left, posterior); spacing 0.5 between rows, 0.75 between columns."""
+def ct_slice(
+    pixels: np.ndarray, height: float, patient: str = "a", series: str = "1", **changes: object
+) -> Dataset:
+    """Rows run along +y, columns along +x (patient axes left, posterior); spacing 0.5 between rows,
+    0.75 between columns."""
     data = add_pixels(header(CTImageStorage, patient, series), pixels)
     data.Modality, data.RescaleSlope, data.RescaleIntercept = "CT", 2, -1000
     data.ImageOrientationPatient, data.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [10, 20, height]
@@ -54,7 +78,14 @@ def save(data: Dataset, path: Path) -> None:
     pydicom.dcmwrite(path, data, enforce_file_format=True)
 
 
-def write_series(folder: Path, pixels: np.ndarray, patient: str = "a", series: str = "1", step: float = 3, **changes: object) -> None:
+def write_series(
+    folder: Path,
+    pixels: np.ndarray,
+    patient: str = "a",
+    series: str = "1",
+    step: float = 3,
+    **changes: object,
+) -> None:
     """One file a slice, named so that the order of names is not that of positions."""
     for index, image in enumerate(pixels):
         data = ct_slice(image, index * step, patient, series, **changes)
@@ -68,14 +99,20 @@ def enhanced(pixels: np.ndarray) -> Dataset:
     shared, measures, plane = Dataset(), Dataset(), Dataset()
     measures.PixelSpacing, measures.SliceThickness = [0.5, 0.75], 3
     plane.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = Sequence([measures]), Sequence([plane])
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = (
+        Sequence([measures]),
+        Sequence([plane]),
+    )
     data.SharedFunctionalGroupsSequence = Sequence([shared])
     data.PerFrameFunctionalGroupsSequence = Sequence()
     for index in range(len(pixels)):
         group, position, values = Dataset(), Dataset(), Dataset()
         position.ImagePositionPatient = [10, 20, -3 * index]
         values.RescaleSlope, values.RescaleIntercept, values.RescaleType = index + 1, 5, "US"
-        group.PlanePositionSequence, group.PixelValueTransformationSequence = Sequence([position]), Sequence([values])
+        group.PlanePositionSequence, group.PixelValueTransformationSequence = (
+            Sequence([position]),
+            Sequence([values]),
+        )
         data.PerFrameFunctionalGroupsSequence.append(group)
     return data
 
@@ -86,14 +123,22 @@ def ecg(samples: np.ndarray, patient: str = "w", unit: str = "uV") -> Dataset:
     data.Modality = "ECG"
     group = Dataset()
     group.NumberOfWaveformSamples, group.NumberOfWaveformChannels = samples.shape
-    group.SamplingFrequency, group.WaveformBitsAllocated, group.WaveformSampleInterpretation = 500, 16, "SS"
+    group.SamplingFrequency, group.WaveformBitsAllocated, group.WaveformSampleInterpretation = (
+        500,
+        16,
+        "SS",
+    )
     group.WaveformOriginality = "ORIGINAL"
     group.ChannelDefinitionSequence = Sequence()
     for _ in range(samples.shape[1]):
         channel, code = Dataset(), Dataset()
         code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = unit, "UCUM", unit
         channel.ChannelSensitivity, channel.ChannelSensitivityUnitsSequence = 2.5, Sequence([code])
-        channel.ChannelSensitivityCorrectionFactor, channel.ChannelBaseline, channel.WaveformBitsStored = 1, 0, 16
+        (
+            channel.ChannelSensitivityCorrectionFactor,
+            channel.ChannelBaseline,
+            channel.WaveformBitsStored,
+        ) = 1, 0, 16
         group.ChannelDefinitionSequence.append(channel)
     group.WaveformData = samples.astype("<i2").tobytes()
     data.WaveformSequence = Sequence([group])

@@ -17,19 +17,30 @@ AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 SHAPE = (24, 24, 15)
 
 
-def write_cases(folder: Path, names: list[str], sequence: str = "t1n", mask: str = "seg", separator: str = "-") -> str:
+def write_cases(
+    folder: Path, names: list[str], sequence: str = "t1n", mask: str = "seg", separator: str = "-"
+) -> str:
     for number, name in enumerate(names):
         (folder / name).mkdir(parents=True)
         image = np.random.default_rng(number).gamma(2, 100, SHAPE).astype(np.int16)
         image[:4] = 0
-        for what, data in ((sequence, image), ("t2w", image // 2), (mask, (image > 300).astype(np.uint8))):
-            nib.save(nib.Nifti1Image(data, AFFINE), folder / name / f"{name}{separator}{what}.nii.gz")
+        for what, data in (
+            (sequence, image),
+            ("t2w", image // 2),
+            (mask, (image > 300).astype(np.uint8)),
+        ):
+            nib.save(
+                nib.Nifti1Image(data, AFFINE), folder / name / f"{name}{separator}{what}.nii.gz"
+            )
     return f"brats:{folder}"
 
 
 @pytest.fixture
 def cases(tmp_path: Path) -> str:
-    return write_cases(tmp_path / "brats", [f"BraTS-GLI-{patient:05d}-{visit:03d}" for patient in range(4) for visit in range(2)])
+    return write_cases(
+        tmp_path / "brats",
+        [f"BraTS-GLI-{patient:05d}-{visit:03d}" for patient in range(4) for visit in range(2)],
+    )
 
 
 def test_volumes_are_the_papers(cases, tmp_path):
@@ -57,7 +68,9 @@ def test_visits_of_a_patient_stay_together_and_masks_follow(cases):
 
 
 def test_names_of_earlier_years(tmp_path):
-    text = write_cases(tmp_path / "brats", [f"BraTS2021_{case:05d}" for case in range(4)], "t1", separator="_")
+    text = write_cases(
+        tmp_path / "brats", [f"BraTS2021_{case:05d}" for case in range(4)], "t1", separator="_"
+    )
     source = open_source(text)
     assert sum(map(len, source.items.values())) == 4
     assert source.mask_of(source.items["test"][0].id) is not None

@@ -1,4 +1,5 @@
-"""A corpus of broken files, made on the spot: each is refused in one line, none crashes, and none asks for much memory."""
+"""A corpus of broken files, made on the spot: each is refused in one line, none crashes, and none
+asks for much memory."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def shorts(*values: int) -> bytes:
 
 
 def nifti_files() -> dict[str, bytes]:
-    """Offsets are those of the NIfTI-1 header: 40 axes, 70 type, 108 where the data starts, 280 affine, 344 magic."""
+    """Offsets are those of the NIfTI-1 header: 40 axes, 70 type, 108 where the data starts, 280
+    affine, 344 magic."""
     good = nii()
     holes = VOLUME.astype(np.float32)
     holes[0, 0, 0] = np.nan
@@ -75,14 +77,21 @@ def nifti_files() -> dict[str, bytes]:
     }
     packed = {name: gzip.compress(data) for name, data in raw.items()}
     whole = gzip.compress(good)
-    packed |= {"stream " + name: data for name, data in {f"cut at {part}": cut(whole, part) for part in (*HALVES, 0.999)}.items()}
+    packed |= {
+        "stream " + name: data
+        for name, data in {f"cut at {part}": cut(whole, part) for part in (*HALVES, 0.999)}.items()
+    }
     packed["not packed"], packed["checksum"] = good, patched(whole, len(whole) - 8, b"0000")
-    return {f"{n}.nii": data for n, data in raw.items()} | {f"{n}.nii.gz": data for n, data in packed.items()}
+    return {f"{n}.nii": data for n, data in raw.items()} | {
+        f"{n}.nii.gz": data for n, data in packed.items()
+    }
 
 
 def image(kind: str, **given: object) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)).save(stream, kind, **given)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)).save(
+        stream, kind, **given
+    )
     return stream.getvalue()
 
 
@@ -93,13 +102,24 @@ def chunk(name: bytes, data: bytes) -> bytes:
 def png(width: int, height: int, depth: int = 8, colour: int = 2) -> bytes:
     """A PNG whose header may claim what it likes."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 def image_files() -> dict[str, bytes]:
     kinds = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF", "bmp": "BMP"}
-    files = {f"empty.{suffix}": b"" for suffix in kinds} | {f"text.{suffix}": b"no image" * 99 for suffix in kinds}
-    files |= {f"cut at {part}.{suffix}": cut(image(kind), part) for suffix, kind in kinds.items() for part in HALVES}
+    files = {f"empty.{suffix}": b"" for suffix in kinds} | {
+        f"text.{suffix}": b"no image" * 99 for suffix in kinds
+    }
+    files |= {
+        f"cut at {part}.{suffix}": cut(image(kind), part)
+        for suffix, kind in kinds.items()
+        for part in HALVES
+    }
     claims = {
         "bomb": png(60000, 60000),
         "large": png(10000, 9500),
@@ -114,7 +134,12 @@ def image_files() -> dict[str, bytes]:
 
 def nrrd_bytes(**changes: object) -> bytes:
     stream = io.BytesIO()
-    header = {"space": "left-posterior-superior", "space directions": np.eye(3), "space origin": np.zeros(3), **changes}
+    header = {
+        "space": "left-posterior-superior",
+        "space directions": np.eye(3),
+        "space origin": np.zeros(3),
+        **changes,
+    }
     nrrd.write(stream, VOLUME, header)
     return stream.getvalue()
 
@@ -129,9 +154,15 @@ def nrrd_files() -> dict[str, bytes]:
         "two sizes": b"9 8",
     }
     files = {
-        f"{name} {kind}": data.replace(b"9 8 7", size) for name, size in sizes.items() for kind, data in (("raw", raw), ("gz", packed))
+        f"{name} {kind}": data.replace(b"9 8 7", size)
+        for name, size in sizes.items()
+        for kind, data in (("raw", raw), ("gz", packed))
     }
-    files |= {f"cut at {part} {kind}": cut(data, part) for part in HALVES for kind, data in (("raw", raw), ("gz", packed))}
+    files |= {
+        f"cut at {part} {kind}": cut(data, part)
+        for part in HALVES
+        for kind, data in (("raw", raw), ("gz", packed))
+    }
     files |= {
         "empty": b"",
         "text": b"no volume\n" * 99,
@@ -141,11 +172,19 @@ def nrrd_files() -> dict[str, bytes]:
         "bytes that are not packed": raw.replace(b"encoding: raw", b"encoding: gzip"),
         "other packing": raw.replace(b"encoding: raw", b"encoding: bzip2"),
         "flat": nrrd_bytes(**{"space directions": np.diag([1.0, 1.0, 0.0])}),
-        "one axis": nrrd_bytes(**{"space directions": np.array([[1.0, 0, 0], [np.nan] * 3, [np.nan] * 3])}),
+        "one axis": nrrd_bytes(
+            **{"space directions": np.array([[1.0, 0, 0], [np.nan] * 3, [np.nan] * 3])}
+        ),
         "bzip2 cut": cut(raw, 0.3) + bz2.compress(b"x" * 99)[:9],
-        "data file that is not there": raw.replace(b"encoding: raw", b"encoding: raw\ndata file: gone.raw"),
-        "data file elsewhere": raw.replace(b"encoding: raw", b"encoding: raw\ndata file: ../../secret.raw"),
-        "data file at the root": raw.replace(b"encoding: raw", b"encoding: raw\ndata file: /etc/hostname"),
+        "data file that is not there": raw.replace(
+            b"encoding: raw", b"encoding: raw\ndata file: gone.raw"
+        ),
+        "data file elsewhere": raw.replace(
+            b"encoding: raw", b"encoding: raw\ndata file: ../../secret.raw"
+        ),
+        "data file at the root": raw.replace(
+            b"encoding: raw", b"encoding: raw\ndata file: /etc/hostname"
+        ),
     }
     return {f"{name}.nrrd": data for name, data in files.items()}
 
@@ -174,10 +213,15 @@ def dicom_files() -> dict[str, bytes | Files]:
 
     def series(**last: object) -> Files:
         slices = [ct_slice(image, 3 * height) for height, image in enumerate(pixels)]
-        return {f"{n}.dcm": dicom_bytes(data, **(last if n == 4 else {})) for n, data in enumerate(slices)}
+        return {
+            f"{n}.dcm": dicom_bytes(data, **(last if n == 4 else {}))
+            for n, data in enumerate(slices)
+        }
 
     two_units = ecg(np.arange(40).reshape(20, 2))
-    two_units.WaveformSequence[0].ChannelDefinitionSequence[0].ChannelSensitivityUnitsSequence[0].CodeValue = "mm[Hg]"
+    two_units.WaveformSequence[0].ChannelDefinitionSequence[0].ChannelSensitivityUnitsSequence[
+        0
+    ].CodeValue = "mm[Hg]"
     return {
         "empty.dcm": b"",
         "text.dcm": b"no image" * 99,
@@ -219,7 +263,9 @@ def archive(**arrays: np.ndarray) -> bytes:
 def claiming(shape: tuple[int, ...]) -> bytes:
     """An archive whose array has a header and no data."""
     member, stream = io.BytesIO(), io.BytesIO()
-    np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        member, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
     with zipfile.ZipFile(stream, "w") as zipped:
         zipped.writestr("train_images.npy", member.getvalue())
     return stream.getvalue()
@@ -248,7 +294,10 @@ def npz_files() -> dict[str, bytes]:
 
 
 def wfdb_files() -> dict[str, Files]:
-    head, data = b"100 1 360 1000\n100.dat 16 200 16 0 0 0 0 MLII\n", np.zeros(1000, "<i2").tobytes()
+    head, data = (
+        b"100 1 360 1000\n100.dat 16 200 16 0 0 0 0 MLII\n",
+        np.zeros(1000, "<i2").tobytes(),
+    )
     heads = {
         "empty": b"",
         "text": b"no record\n" * 9,
@@ -259,7 +308,9 @@ def wfdb_files() -> dict[str, Files]:
         "unknown format": head.replace(b" 16 200", b" 999 200"),
         "data elsewhere": head.replace(b"100.dat", b"../../secret.dat"),
     }
-    files: dict[str, Files] = {name: {"100.hea": text, "100.dat": data} for name, text in heads.items()}
+    files: dict[str, Files] = {
+        name: {"100.hea": text, "100.dat": data} for name, text in heads.items()
+    }
     return files | {
         "no data": {"100.hea": head},
         "cut": {"100.hea": head, "100.dat": data[:99]},
@@ -286,7 +337,9 @@ def csv_files() -> dict[str, bytes]:
 DRAWN = "val=0&test=0"
 QUERIES = {"wfdb": f"window=1&{DRAWN}", "npz": ""}
 TIMES = f"value=v&time=t&{DRAWN}"
-QUERIES |= {name: TIMES for name in csv_files() if "time" in name or "place" in name or "columns" in name}
+QUERIES |= {
+    name: TIMES for name in csv_files() if "time" in name or "place" in name or "columns" in name
+}
 """By kind, or by case."""
 CORPUS: Mapping[str, Mapping[str, bytes | Files]] = {
     "nifti": nifti_files(),
@@ -306,7 +359,9 @@ def read_all(text: str) -> None:
             pass
 
 
-@pytest.mark.parametrize(("kind", "case"), [(kind, case) for kind, cases in CORPUS.items() for case in cases])
+@pytest.mark.parametrize(
+    ("kind", "case"), [(kind, case) for kind, cases in CORPUS.items() for case in cases]
+)
 def test_refused_in_one_line(kind: str, case: str, tmp_path: Path) -> None:
     folder = tmp_path / "somewhere"
     folder.mkdir()
@@ -314,7 +369,9 @@ def test_refused_in_one_line(kind: str, case: str, tmp_path: Path) -> None:
     for name, data in ({case: broken} if isinstance(broken, bytes) else broken).items():
         (folder / name).write_bytes(data)
     location = folder / case if kind == "npz" else folder
-    source_kind(kind)  # imports what it needs, so that this is not taken for memory that a file asked for
+    source_kind(
+        kind
+    )  # imports what it needs, so that this is not taken for memory that a file asked for
     tracemalloc.start()
     try:
         with pytest.raises(MedFunctaError) as caught:

@@ -73,7 +73,11 @@ def test_what_was_left_out_is_told_again(folder: Path, cache: Path) -> None:
 def test_files_that_belong_to_a_file_are_watched(tmp_path: Path) -> None:
     for name in ("100.hea", "100.dat", "100.atr", "101.hea"):
         (tmp_path / name).touch()
-    assert [path.name for path in watched_files(tmp_path / "100.hea")] == ["100.atr", "100.dat", "100.hea"]
+    assert [path.name for path in watched_files(tmp_path / "100.hea")] == [
+        "100.atr",
+        "100.dat",
+        "100.hea",
+    ]
 
 
 def test_a_source_without_files_cannot_be_cached(cache: Path) -> None:
@@ -81,14 +85,18 @@ def test_a_source_without_files_cannot_be_cached(cache: Path) -> None:
         cached_split(GuardedSource(), "train", cache)
 
 
-def test_training_through_the_cache_gives_the_same_network(folder: Path, cache: Path, tmp_path: Path) -> None:
+def test_training_through_the_cache_gives_the_same_network(
+    folder: Path, cache: Path, tmp_path: Path
+) -> None:
     settings = {
         "field": {"layers": 3, "width": 8, "latent_size": 4},
         "train": {"steps": 2, "batch": 2, "inner_steps": 2},
         "fit": {"steps": 2},
     }
     prints = [
-        train(opened(folder), tmp_path / name, settings=settings, device="cpu", cache=place).run.fingerprint
+        train(
+            opened(folder), tmp_path / name, settings=settings, device="cpu", cache=place
+        ).run.fingerprint
         for name, place in (("plain", None), ("filling", cache), ("cached", cache))
     ]
     assert len(set(prints)) == 1

@@ -35,12 +35,17 @@ def test_a_series_is_ordered_rescaled_and_placed(tmp_path):
     np.testing.assert_array_equal(signal.values[..., 0], pixels.transpose(2, 1, 0) * 2.0 - 1000)
     assert (signal.unit, signal.dtype, signal.metadata) == ("HU", "int16", {"modality": "ct"})
     assert signal.domain.spacing == (0.75, 0.5, 3.0)
-    np.testing.assert_allclose(signal.domain.affine @ [0, 0, 0, 1], [-10, -20, 0, 1])  # left and posterior become right and anterior
-    np.testing.assert_allclose(signal.domain.affine @ [1, 2, 3, 1], [-10 - 0.75, -20 - 2 * 0.5, 9, 1])
+    np.testing.assert_allclose(
+        signal.domain.affine @ [0, 0, 0, 1], [-10, -20, 0, 1]
+    )  # left and posterior become right and anterior
+    np.testing.assert_allclose(
+        signal.domain.affine @ [1, 2, 3, 1], [-10 - 0.75, -20 - 2 * 0.5, 9, 1]
+    )
 
 
 def conform(open_it) -> dict:
-    """All promises but one: headers of every split are read at once, since only they tell which files make a series."""
+    """All promises but one: headers of every split are read at once, since only they tell which
+    files make a series."""
     signals = {split: list(open_it().signals(split)) for split in open_it().splits}
     check_splits(open_it(), signals)
     check_ids(open_it(), signals)
@@ -66,14 +71,21 @@ def test_no_pixel_of_another_split_is_decoded(tmp_path, monkeypatch):
     held_back = {path for item in source.items["test"] for path in item.paths}
     whole = pydicom.dcmread
     monkeypatch.setattr(
-        pydicom, "dcmread", lambda path, **given: pytest.fail("test split read") if path in held_back else whole(path, **given)
+        pydicom,
+        "dcmread",
+        lambda path, **given: (
+            pytest.fail("test split read") if path in held_back else whole(path, **given)
+        ),
     )
     assert list(source.signals("train"))
 
 
 def test_a_tilted_stack_shears_the_affine(tmp_path):
     for index, image in enumerate(stack()):
-        save(ct_slice(image, index * 3, ImagePositionPatient=[10, 20 + index, index * 3]), tmp_path / f"{index}.dcm")
+        save(
+            ct_slice(image, index * 3, ImagePositionPatient=[10, 20 + index, index * 3]),
+            tmp_path / f"{index}.dcm",
+        )
     (signal,) = read(tmp_path)
     np.testing.assert_allclose(signal.domain.affine @ [0, 0, 4, 1], [-10, -24, 12, 1])
 
@@ -92,7 +104,10 @@ def test_missing_slices_are_reported_or_masked(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ImagePositionPatient": [10, 20, 3]}, r"5 slices in 4 places .*keep the files of one of them"),
+        (
+            {"ImagePositionPatient": [10, 20, 3]},
+            r"5 slices in 4 places .*keep the files of one of them",
+        ),
         ({"ImageOrientationPatient": [0, 1, 0, 0, 0, 1]}, "mixes orientations"),
         ({"PixelSpacing": [1, 1]}, "mixes orientations or spacings"),
         ({"ImagePositionPatient": [10, 20, 13.6]}, "uneven distances"),
@@ -114,17 +129,27 @@ def test_echoes_in_one_series_are_refused_with_what_to_do(tmp_path):
             save(ct_slice(image, height * 3, EchoNumbers=echo), tmp_path / f"{echo}_{height}.dcm")
     with pytest.raises(DataError) as caught:
         read(tmp_path)
-    assert "15 slices in 5 places (several echoes, time points or copies?); expected one volume a series: keep" in str(caught.value)
+    assert (
+        "15 slices in 5 places (several echoes, time points or copies?); expected one volume a "
+        "series: keep" in str(caught.value)
+    )
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("signed", "ends"), [(0, 4095), (1, -1)])
 def test_dark_is_low_whatever_the_file_says(tmp_path, signed, ends):
     pixels = stack()
-    facts = {"PhotometricInterpretation": "MONOCHROME1", "BitsStored": 12, "HighBit": 11, "PixelRepresentation": signed}
+    facts = {
+        "PhotometricInterpretation": "MONOCHROME1",
+        "BitsStored": 12,
+        "HighBit": 11,
+        "PixelRepresentation": signed,
+    }
     write_series(tmp_path, pixels, Modality="MR", **facts)
     (signal,) = read(tmp_path)
-    np.testing.assert_array_equal(signal.values[..., 0], (ends - pixels.transpose(2, 1, 0)) * 2.0 - 1000)
+    np.testing.assert_array_equal(
+        signal.values[..., 0], (ends - pixels.transpose(2, 1, 0)) * 2.0 - 1000
+    )
 
 
 def test_hounsfield_units_are_never_turned_over(tmp_path):
@@ -135,7 +160,9 @@ def test_hounsfield_units_are_never_turned_over(tmp_path):
 
 @pytest.mark.parametrize(("slope", "dtype"), [(1, "int16"), (0.5, "float32")])
 def test_values_below_zero_outgrow_an_unsigned_file(tmp_path, slope, dtype):
-    write_series(tmp_path, stack(), PixelRepresentation=0, RescaleSlope=slope, RescaleIntercept=-1024)
+    write_series(
+        tmp_path, stack(), PixelRepresentation=0, RescaleSlope=slope, RescaleIntercept=-1024
+    )
     (signal,) = read(tmp_path)
     assert (signal.values.min() < 0, signal.dtype) == (True, dtype)
 
@@ -162,7 +189,9 @@ def test_a_single_slice_is_an_image(tmp_path):
     (signal,) = read(tmp_path)
     np.testing.assert_array_equal(signal.values[..., 0], pixels * 2.0 - 1000)
     assert (signal.domain.shape, signal.domain.spacing) == ((4, 6), (0.5, 0.75))
-    np.testing.assert_allclose(signal.domain.affine @ [2, 1, 0, 1], [-10 - 0.75, -20 - 2 * 0.5, 0, 1])
+    np.testing.assert_allclose(
+        signal.domain.affine @ [2, 1, 0, 1], [-10 - 0.75, -20 - 2 * 0.5, 0, 1]
+    )
 
 
 def test_traces_come_in_millivolts_and_seconds(tmp_path):
@@ -170,7 +199,12 @@ def test_traces_come_in_millivolts_and_seconds(tmp_path):
     save(ecg(samples), tmp_path / "a.dcm")
     (signal,) = read(tmp_path)
     np.testing.assert_allclose(signal.values, samples * 2.5e-3, rtol=1e-6)
-    assert (signal.unit, signal.domain.spacing, signal.domain.unit, signal.metadata) == ("mV", (0.002,), "s", {"modality": "ecg"})
+    assert (signal.unit, signal.domain.spacing, signal.domain.unit, signal.metadata) == (
+        "mV",
+        (0.002,),
+        "s",
+        {"modality": "ecg"},
+    )
     (lead,) = read(tmp_path, "&channel=1")
     np.testing.assert_array_equal(lead.values, signal.values[:, 1:])
 
@@ -210,7 +244,10 @@ def test_no_error_names_anyone(tmp_path, broken):
         (tmp_path / "outside").touch()
         victim.symlink_to(tmp_path / "outside")
     else:
-        changes = {"claims": {"Rows": 60000, "Columns": 60000}, "doubled": {"ImagePositionPatient": [10, 20, 3]}}.get(broken, {})
+        changes = {
+            "claims": {"Rows": 60000, "Columns": 60000},
+            "doubled": {"ImagePositionPatient": [10, 20, 3]},
+        }.get(broken, {})
         save(ct_slice(stack()[0], 15, **changes), victim)
     if broken == "truncated":
         victim.write_bytes(victim.read_bytes()[:-20])
@@ -224,8 +261,16 @@ def test_no_error_names_anyone(tmp_path, broken):
 @pytest.mark.parametrize(
     ("name", "shape", "unit"),
     [
-        *[("CT_small.dcm", (128, 128, 1), "HU"), ("MR_small.dcm", (64, 64, 1), ""), ("waveform_ecg.dcm", (10000, 12), "mV")],
-        *[("rtdose.dcm", (10, 10, 15, 1), ""), ("SC_rgb_small_odd.dcm", (3, 3, 3), ""), ("ExplVR_BigEnd.dcm", (60, 80, 3), "")],
+        *[
+            ("CT_small.dcm", (128, 128, 1), "HU"),
+            ("MR_small.dcm", (64, 64, 1), ""),
+            ("waveform_ecg.dcm", (10000, 12), "mV"),
+        ],
+        *[
+            ("rtdose.dcm", (10, 10, 15, 1), ""),
+            ("SC_rgb_small_odd.dcm", (3, 3, 3), ""),
+            ("ExplVR_BigEnd.dcm", (60, 80, 3), ""),
+        ],
         ("MR_small_RLE.dcm", (64, 64, 1), ""),
     ],
 )
@@ -237,11 +282,18 @@ def test_files_of_pydicom(name, shape, unit):
 def test_a_stored_slice_equals_its_own_pixels():
     (signal,) = read(own_file("CT_small.dcm"))
     data = pydicom.dcmread(own_file("CT_small.dcm"))
-    np.testing.assert_array_equal(signal.values[..., 0], data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept))
+    np.testing.assert_array_equal(
+        signal.values[..., 0],
+        data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept),
+    )
 
 
 def test_brain_mr(test_data):
     source = open_source(f"dicom:{test_data / 'brain_mr_dicom'}{ALL}")
     signals = list(source.signals("train"))
-    assert [(signal.domain.shape, signal.metadata) for signal in signals] == [((280, 320, 22), {"modality": "mr"})] * 4
-    assert len({tuple(signal.domain.affine.ravel().round(3)) for signal in signals}) == 1  # registered to each other
+    assert [(signal.domain.shape, signal.metadata) for signal in signals] == [
+        ((280, 320, 22), {"modality": "mr"})
+    ] * 4
+    assert (
+        len({tuple(signal.domain.affine.ravel().round(3)) for signal in signals}) == 1
+    )  # registered to each other

@@ -1,4 +1,5 @@
-"""Files are found inside their folder only, named without giving names away, and split by patient."""
+"""Files are found inside their folder only, named without giving names away, and split by
+patient."""
 
 from __future__ import annotations
 
@@ -45,7 +46,10 @@ def test_links_that_leave_the_folder_are_refused(tmp_path, target):
     with pytest.raises(DataError, match=r"link\.x is a symbolic link that leaves the folder"):
         find_files(tmp_path / "in", (".x",), refuse)
     noted: list[str] = []
-    assert [path.name for path in find_files(tmp_path / "in", (".x",), lambda name, _: noted.append(name))] == ["a.x"]
+    assert [
+        path.name
+        for path in find_files(tmp_path / "in", (".x",), lambda name, _: noted.append(name))
+    ] == ["a.x"]
     assert noted == ["link.x"]
 
 
@@ -87,7 +91,11 @@ def test_given_splits_stay_and_missing_ones_are_drawn(tmp_path):
     touch(tmp_path, *(f"imagesTr/{n}.x" for n in range(10)), *(f"imagesTs/{n}.x" for n in range(3)))
     found, options = items(tmp_path, val="0.2")
     splits = split_items(found, options)
-    assert {split: len(group) for split, group in splits.items()} == {"train": 8, "val": 2, "test": 3}
+    assert {split: len(group) for split, group in splits.items()} == {
+        "train": 8,
+        "val": 2,
+        "test": 3,
+    }
     assert all(item.split == "test" for item in splits["test"])
 
 

@@ -25,7 +25,9 @@ def pixels(shape=(6, 9, 3), dtype=np.uint8, seed=0) -> np.ndarray:
 def write_set(folder: Path, count=8, suffix=".png", shape=(6, 9, 3)) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
-        Image.fromarray(pixels((shape[0] + index % 3, *shape[1:]), seed=index)).save(folder / f"{index}{suffix}")
+        Image.fromarray(pixels((shape[0] + index % 3, *shape[1:]), seed=index)).save(
+            folder / f"{index}{suffix}"
+        )
     return f"images:{folder}"
 
 
@@ -33,15 +35,28 @@ def test_ragged_colour_images(tmp_path):
     text = write_set(tmp_path) + "?ids=names"
     splits = check_source(lambda: open_source(text))
     signal = splits["train"][0]
-    np.testing.assert_array_equal(signal.values, np.asarray(Image.open(tmp_path / f"{signal.id}.png")))
+    np.testing.assert_array_equal(
+        signal.values, np.asarray(Image.open(tmp_path / f"{signal.id}.png"))
+    )
     assert (signal.range, signal.unit, signal.dtype) == (ValueRange(0, 255), "8-bit", "uint8")
-    assert {signal.domain.shape for split in splits.values() for signal in split} == {(6, 9), (7, 9), (8, 9)}
+    assert {signal.domain.shape for split in splits.values() for signal in split} == {
+        (6, 9),
+        (7, 9),
+        (8, 9),
+    }
 
 
 @pytest.mark.parametrize(
     ("mode", "channels", "dtype"),
     [
-        *[("1", 1, "uint8"), ("L", 1, "uint8"), ("LA", 1, "uint8"), ("P", 3, "uint8"), ("RGB", 3, "uint8"), ("RGBA", 3, "uint8")],
+        *[
+            ("1", 1, "uint8"),
+            ("L", 1, "uint8"),
+            ("LA", 1, "uint8"),
+            ("P", 3, "uint8"),
+            ("RGB", 3, "uint8"),
+            ("RGBA", 3, "uint8"),
+        ],
         *[("I;16", 1, "uint16"), ("I", 1, "int32"), ("F", 1, "float32"), ("CMYK", 3, "uint8")],
     ],
 )
@@ -74,7 +89,9 @@ def test_16_bits_a_colour(tmp_path):
     tifffile, imagecodecs = pytest.importorskip("tifffile"), pytest.importorskip("imagecodecs")
     colour = pixels(dtype=np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", colour, photometric="rgb")
-    tifffile.imwrite(tmp_path / "b.tif", np.moveaxis(colour, -1, 0), photometric="rgb", planarconfig="separate")
+    tifffile.imwrite(
+        tmp_path / "b.tif", np.moveaxis(colour, -1, 0), photometric="rgb", planarconfig="separate"
+    )
     (tmp_path / "c.png").write_bytes(imagecodecs.png_encode(colour))
     for name in ("a.tif", "b.tif", "c.png"):
         np.testing.assert_array_equal(read_image(tmp_path / name), colour)
@@ -85,7 +102,9 @@ def test_images_stand_upright(tmp_path):
     exif[274] = 6  # turned by 90 degrees
     original = Image.fromarray(pixels())
     original.save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.rot90(np.asarray(original), -1))
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.png"), np.rot90(np.asarray(original), -1)
+    )
 
 
 def test_class_folders(tmp_path):
@@ -94,7 +113,11 @@ def test_class_folders(tmp_path):
     splits = check_source(lambda: open_source(f"images:{tmp_path}?ids=names"))
     source = open_source(f"images:{tmp_path}")
     assert (source.spec.label_names, source.spec.task) == (("sick", "well"), "binary-class")
-    assert all(signal.id.startswith(source.spec.label_names[signal.label]) for split in splits.values() for signal in split)
+    assert all(
+        signal.id.startswith(source.spec.label_names[signal.label])
+        for split in splits.values()
+        for signal in split
+    )
     assert open_source(f"images:{tmp_path}?classes=false").spec.label_names == ()
 
 
@@ -103,7 +126,11 @@ def test_given_splits_with_class_folders(tmp_path):
         for name in ("a", "b"):
             write_set(tmp_path / split / name, count)
     source = open_source(f"images:{tmp_path}")
-    assert {split: len(list(source.signals(split))) for split in source.splits} == {"train": 6, "val": 4, "test": 2}
+    assert {split: len(list(source.signals(split))) for split in source.splits} == {
+        "train": 6,
+        "val": 4,
+        "test": 2,
+    }
     assert (source.spec.label_names, source.info.split_by) == (("a", "b"), "given")
 
 
@@ -127,14 +154,27 @@ def bomb(width=60000, height=60000) -> bytes:
     """A PNG whose header claims 3.6 billion pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(bomb(), "pixels"), (bomb(10000, 9500), "pixels"), (b"no image", "not a readable"), (b"", "not a readable")]
+    ("content", "said"),
+    [
+        (bomb(), "pixels"),
+        (bomb(10000, 9500), "pixels"),
+        (b"no image", "not a readable"),
+        (b"", "not a readable"),
+    ],
 )
 def test_bombs_and_other_files_are_refused(tmp_path, content, said):
     (tmp_path / "a.png").write_bytes(content)

@@ -20,14 +20,18 @@ from sources.conformance import check_source
 def write(folder: Path, name: str, size: int = 28, shape: tuple[int, ...] | None = None) -> Path:
     """A file in the real layout, with three signals a split."""
     facts = registry()[name]
-    row = shape or {"grey": (size,) * 2, "rgb": (size, size, 3), "volume": (size,) * 3}[facts["kind"]]
+    row = (
+        shape or {"grey": (size,) * 2, "rgb": (size, size, 3), "volume": (size,) * 3}[facts["kind"]]
+    )
     rng = np.random.default_rng(0)
     arrays = {}
     for split in ("train", "val", "test"):
         arrays[f"{split}_images"] = rng.integers(0, 256, (3, *row), np.uint8)
         classes = len(facts["classes"])
         multi = facts["task"] == "multi-label"
-        arrays[f"{split}_labels"] = rng.integers(0, 2, (3, classes)) if multi else rng.integers(0, classes, (3, 1))
+        arrays[f"{split}_labels"] = (
+            rng.integers(0, 2, (3, classes)) if multi else rng.integers(0, classes, (3, 1))
+        )
     path = folder / (f"{name}.npz" if size == 28 else f"{name}_{size}.npz")
     np.savez_compressed(path, **arrays)
     return path
@@ -42,13 +46,18 @@ def test_every_set_of_the_collection(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
     source, facts = opened(tmp_path, name), registry()[name]
     labels = [signal.label for signal in source.signals("test")]
-    assert source.spec.dim == (3 if name.endswith("3d") else 2) and source.spec.task == facts["task"]
+    assert (
+        source.spec.dim == (3 if name.endswith("3d") else 2) and source.spec.task == facts["task"]
+    )
     assert source.spec.label_names == tuple(facts["classes"]) and len(labels) == 3
     assert all(isinstance(label, tuple) == (facts["task"] == "multi-label") for label in labels)
     assert source.info.licence == facts["licence"] and source.info.name == f"medmnist:{name}"
 
 
-@pytest.mark.parametrize(("name", "size"), [("pathmnist", 28), ("chestmnist", 64), ("retinamnist", 64), ("nodulemnist3d", 28)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("pathmnist", 28), ("chestmnist", 64), ("retinamnist", 64), ("nodulemnist3d", 28)],
+)
 def test_it_keeps_every_promise_of_a_source(tmp_path: Path, name: str, size: int) -> None:
     write(tmp_path, name, size)
     check_source(lambda: opened(tmp_path, name, f"size={size}&limit=2"))
@@ -58,21 +67,42 @@ def test_the_registry_is_whole() -> None:
     assert len(registry()) == 18
     checksums = [md5 for facts in registry().values() for md5 in facts["md5"].values()]
     assert len(set(checksums)) == 12 * 4 + 6 * 2 and all(len(md5) == 32 for md5 in checksums)
-    assert {name for name, facts in registry().items() if facts["licence"] != "CC BY 4.0"} == {"dermamnist"}
+    assert {name for name, facts in registry().items() if facts["licence"] != "CC BY 4.0"} == {
+        "dermamnist"
+    }
 
 
 def test_no_folder_is_on_record(tmp_path: Path) -> None:
     write(tmp_path, "bloodmnist")
-    assert not any(tmp_path.name in str(value) for value in opened(tmp_path, "BloodMNIST").info.details.values())
+    assert not any(
+        tmp_path.name in str(value)
+        for value in opened(tmp_path, "BloodMNIST").info.details.values()
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "error", "line"),
     [
-        ("medmnist:bloodmnst", ConfigError, "no set 'bloodmnst' in MedMNIST; did you mean 'bloodmnist'? Known: adrenalmnist3d"),
-        ("medmnist:bloodmnist?size=32", ConfigError, "no size 32 of bloodmnist; expected one of 28, 64, 128, 224"),
-        ("medmnist:organmnist3d?size=128", ConfigError, "no size 128 of organmnist3d; expected one of 28, 64"),
-        ("medmnist:bloodmnist?root=.&size=64", DataError, "no file bloodmnist_64.npz; get it with download=true, or name its folder"),
+        (
+            "medmnist:bloodmnst",
+            ConfigError,
+            "no set 'bloodmnst' in MedMNIST; did you mean 'bloodmnist'? Known: adrenalmnist3d",
+        ),
+        (
+            "medmnist:bloodmnist?size=32",
+            ConfigError,
+            "no size 32 of bloodmnist; expected one of 28, 64, 128, 224",
+        ),
+        (
+            "medmnist:organmnist3d?size=128",
+            ConfigError,
+            "no size 128 of organmnist3d; expected one of 28, 64",
+        ),
+        (
+            "medmnist:bloodmnist?root=.&size=64",
+            DataError,
+            "no file bloodmnist_64.npz; get it with download=true, or name its folder",
+        ),
     ],
 )
 def test_what_is_not_there_is_one_line(text: str, error: type[Exception], line: str) -> None:
@@ -83,10 +113,15 @@ def test_what_is_not_there_is_one_line(text: str, error: type[Exception], line: 
 
 def test_another_file_under_the_name_is_one_line(tmp_path: Path) -> None:
     write(tmp_path, "pneumoniamnist")
-    with pytest.raises(DataError, match=r"pneumoniamnist.npz has another checksum than the published 28209eda"):
+    with pytest.raises(
+        DataError, match=r"pneumoniamnist.npz has another checksum than the published 28209eda"
+    ):
         open_source(f"medmnist:pneumoniamnist?root={tmp_path}")
     write(tmp_path, "pneumoniamnist", 64, shape=(28, 28))
-    with pytest.raises(DataError, match=r"pneumoniamnist_64.npz holds signals of shape \(28, 28\); expected 64 along each axis"):
+    with pytest.raises(
+        DataError,
+        match=r"pneumoniamnist_64.npz holds signals of shape \(28, 28\); expected 64 along each axis",
+    ):
         opened(tmp_path, "pneumoniamnist", "size=64")
 
 
@@ -110,7 +145,8 @@ class Server(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A file that a server on this machine publishes as BreastMNIST; gives the folder to download to."""
+    """A file that a server on this machine publishes as BreastMNIST; gives the folder to download
+    to."""
     (tmp_path / "web").mkdir()
     path = write(tmp_path / "web", "breastmnist")
     Server.content, Server.starts = path.read_bytes(), ()
@@ -124,7 +160,9 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def test_a_download_is_checked_and_used(published: Path) -> None:
     source = open_source(f"medmnist:breastmnist?root={published}&download=true")
-    assert len(list(source.signals("train"))) == 3 and [path.name for path in published.iterdir()] == ["breastmnist.npz"]
+    assert len(list(source.signals("train"))) == 3 and [
+        path.name for path in published.iterdir()
+    ] == ["breastmnist.npz"]
     open_source(f"medmnist:breastmnist?root={published}&download=true")
     assert Server.starts == (0,)
 
@@ -145,14 +183,22 @@ def test_a_download_that_arrived_whole_is_not_fetched_again(published: Path) -> 
 
 def test_a_download_with_another_checksum_is_removed(published: Path) -> None:
     Server.content = bytes(3000)
-    with pytest.raises(DataError, match=r"breastmnist.npz arrived with another checksum and was removed; expected MD5"):
+    with pytest.raises(
+        DataError,
+        match=r"breastmnist.npz arrived with another checksum and was removed; expected MD5",
+    ):
         open_source(f"medmnist:breastmnist?root={published}&download=true")
     assert list(published.iterdir()) == []
 
 
-def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(medmnist, "_URL", "http://127.0.0.1:9/{file}")
-    with pytest.raises(DataError, match=r"the download of breastmnist.npz stopped \(.*\); run the command again to continue it"):
+    with pytest.raises(
+        DataError,
+        match=r"the download of breastmnist.npz stopped \(.*\); run the command again to continue it",
+    ):
         open_source(f"medmnist:breastmnist?root={tmp_path}&download=true")
 
 

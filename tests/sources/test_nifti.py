@@ -42,7 +42,11 @@ def test_ragged_volumes_keep_what_their_files_say(tmp_path, suffix):
         image = nib.load(tmp_path / f"{signal.id}{suffix}")
         np.testing.assert_array_equal(signal.values[..., 0], image.get_fdata())
         np.testing.assert_array_equal(signal.domain.affine, image.affine)
-        assert (signal.domain.spacing, signal.domain.unit, signal.dtype) == ((1.5, 2.0, 3.0), "mm", "int16")
+        assert (signal.domain.spacing, signal.domain.unit, signal.dtype) == (
+            (1.5, 2.0, 3.0),
+            "mm",
+            "int16",
+        )
         assert signal.range == ValueRange(image.get_fdata().min(), image.get_fdata().max())
 
 
@@ -56,7 +60,9 @@ def test_ragged_volumes_keep_what_their_files_say(tmp_path, suffix):
         ("float64", 2, 1, "float64"),
     ],
 )
-def test_slope_and_intercept_are_applied_and_their_values_come_back(tmp_path, stored, slope, intercept, returned):
+def test_slope_and_intercept_are_applied_and_their_values_come_back(
+    tmp_path, stored, slope, intercept, returned
+):
     raw = np.arange(120).reshape(4, 5, 6).astype(stored)
     header = nib.Nifti1Header()
     header.set_data_shape(raw.shape)
@@ -84,7 +90,12 @@ def test_metres_and_microns_become_millimetres(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "spatial", "channels"),
-    [((4, 5), (4, 5), 1), ((4, 5, 1), (4, 5), 1), ((4, 5, 6, 3), (4, 5, 6), 3), ((4, 5, 6, 1, 2), (4, 5, 6), 2)],
+    [
+        ((4, 5), (4, 5), 1),
+        ((4, 5, 1), (4, 5), 1),
+        ((4, 5, 6, 3), (4, 5, 6), 3),
+        ((4, 5, 6, 1, 2), (4, 5, 6), 2),
+    ],
 )
 def test_axes(tmp_path, shape, spatial, channels):
     nib.save(volume(shape), tmp_path / "a.nii.gz")
@@ -96,7 +107,9 @@ def test_one_channel_of_a_4d_file(tmp_path):
     image = volume((4, 5, 6, 3))
     nib.save(image, tmp_path / "a.nii.gz")
     source = open_source(f"nifti:{tmp_path}?channel=1&val=0&test=0")
-    np.testing.assert_array_equal(next(source.signals("train")).values[..., 0], image.get_fdata()[..., 1])
+    np.testing.assert_array_equal(
+        next(source.signals("train")).values[..., 0], image.get_fdata()[..., 1]
+    )
     with pytest.raises(ConfigError, match="3 channels"):
         open_source(f"nifti:{tmp_path}?channel=3&val=0&test=0").spec  # noqa: B018
 
@@ -113,11 +126,16 @@ def test_colour_voxels_are_channels(tmp_path):
 def test_a_decathlon_folder(tmp_path):
     text = write_set(tmp_path, sub="imagesTr")
     write_set(tmp_path, 2, sub="imagesTs")
-    (tmp_path / "dataset.json").write_text(json.dumps({"licence": "CC-BY-SA 4.0", "labels": {"0": "background", "1": "organ"}}))
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"licence": "CC-BY-SA 4.0", "labels": {"0": "background", "1": "organ"}})
+    )
     (tmp_path / "labelsTr").mkdir()
     for index in range(8):
         image = nib.load(tmp_path / "imagesTr" / f"scan_{index}.nii.gz")
-        nib.save(nib.Nifti1Image((image.get_fdata() > 100).astype(np.uint8), AFFINE), tmp_path / "labelsTr" / f"scan_{index}.nii.gz")
+        nib.save(
+            nib.Nifti1Image((image.get_fdata() > 100).astype(np.uint8), AFFINE),
+            tmp_path / "labelsTr" / f"scan_{index}.nii.gz",
+        )
     splits = check_source(lambda: open_source(text + "?orient=RAS"))
     source = open_source(text + "?orient=RAS")
     assert {name: len(split) for name, split in splits.items()} == {"train": 7, "val": 1, "test": 2}
@@ -160,7 +178,9 @@ def test_a_constant_volume_maps_to_zero(tmp_path):
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_a_header_that_claims_terabytes_allocates_nothing(tmp_path, suffix):
     raw = bytearray(volume().to_bytes())
-    raw[42:48] = np.array([1000, 1000, 1000], "<i2").tobytes()  # a plausible claim, not held by the file
+    raw[42:48] = np.array(
+        [1000, 1000, 1000], "<i2"
+    ).tobytes()  # a plausible claim, not held by the file
     path = tmp_path / f"a{suffix}"
     path.write_bytes(gzip.compress(bytes(raw)) if suffix.endswith("gz") else bytes(raw))
     tracemalloc.start()
@@ -192,7 +212,16 @@ def test_files_of_another_form_are_named(tmp_path):
         [list(source.signals(split)) for source in [open_source(text)] for split in source.splits]
 
 
-@pytest.mark.parametrize("query", ["window=0,1&quantiles=0,1", "window=1", "shape=4,4,4&spacing=1,1,1", "orient=RRR", "quantiles=0.9,0.1"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "window=0,1&quantiles=0,1",
+        "window=1",
+        "shape=4,4,4&spacing=1,1,1",
+        "orient=RRR",
+        "quantiles=0.9,0.1",
+    ],
+)
 def test_options_that_exclude_each_other(tmp_path, query):
     with pytest.raises(ConfigError):
         open_source(f"{write_set(tmp_path)}?{query}")

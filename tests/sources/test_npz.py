@@ -17,13 +17,21 @@ from sources.conformance import check_source
 COUNTS = {"train": 5, "val": 3, "test": 4}
 
 
-def write(path: Path, row: tuple[int, ...] = (6, 7), dtype: str = "uint8", columns: tuple[int, ...] = (1,), **replaced: np.ndarray) -> str:
+def write(
+    path: Path,
+    row: tuple[int, ...] = (6, 7),
+    dtype: str = "uint8",
+    columns: tuple[int, ...] = (1,),
+    **replaced: np.ndarray,
+) -> str:
     """A tiny archive in MedMNIST's layout; keywords replace arrays."""
     rng = np.random.default_rng(0)
     arrays: dict[str, np.ndarray] = {}
     for split, count in COUNTS.items():
         arrays[f"{split}_images"] = (rng.random((count, *row)) * 200).astype(dtype)
-        arrays[f"{split}_labels"] = np.arange(count * max(1, *columns, 1)).reshape(count, *columns) % 2
+        arrays[f"{split}_labels"] = (
+            np.arange(count * max(1, *columns, 1)).reshape(count, *columns) % 2
+        )
     np.savez(path, allow_pickle=True, **(arrays | replaced))
     return f"npz:{path}"
 
@@ -42,36 +50,59 @@ def write(path: Path, row: tuple[int, ...] = (6, 7), dtype: str = "uint8", colum
         ((9, 2), "?kind=trace", (9,), 2),
     ],
 )
-def test_every_layout(tmp_path: Path, row: tuple[int, ...], query: str, shape: tuple[int, ...], channels: int) -> None:
+def test_every_layout(
+    tmp_path: Path, row: tuple[int, ...], query: str, shape: tuple[int, ...], channels: int
+) -> None:
     text = write(tmp_path / "x.npz", row) + query
     signals = check_source(lambda: open_source(text))
     source = open_source(text)
     assert (source.spec.shape, source.spec.channels) == (shape, channels)
     assert {split: len(read) for split, read in signals.items()} == COUNTS
     with np.load(tmp_path / "x.npz") as arrays:
-        assert np.array_equal(signals["val"][2].values, arrays["val_images"][2].reshape(*shape, channels))
-        assert [signal.label for signal in signals["test"]] == arrays["test_labels"].ravel().tolist()
+        assert np.array_equal(
+            signals["val"][2].values, arrays["val_images"][2].reshape(*shape, channels)
+        )
+        assert [signal.label for signal in signals["test"]] == arrays[
+            "test_labels"
+        ].ravel().tolist()
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_fortran_order_reads_the_same(tmp_path: Path, save: Callable[..., None]) -> None:
     images = np.arange(5 * 6 * 7, dtype=np.uint8).reshape(5, 6, 7)
     save(tmp_path / "x.npz", train_images=np.asfortranarray(images))
-    values = np.stack([signal.values[..., 0] for signal in open_source(f"npz:{tmp_path / 'x.npz'}").signals("train")])
+    values = np.stack(
+        [
+            signal.values[..., 0]
+            for signal in open_source(f"npz:{tmp_path / 'x.npz'}").signals("train")
+        ]
+    )
     assert np.array_equal(values, images)
 
 
-def test_arrays_longer_than_a_block_come_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medfuncta.sources.npz_archive._BLOCK_BYTES", 100)  # two signals of 42 bytes
+def test_arrays_longer_than_a_block_come_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "medfuncta.sources.npz_archive._BLOCK_BYTES", 100
+    )  # two signals of 42 bytes
     write(tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz") as arrays:
-        read = [signal.values[..., 0] for signal in open_source(f"npz:{tmp_path / 'x.npz'}").signals("train")]
+        read = [
+            signal.values[..., 0]
+            for signal in open_source(f"npz:{tmp_path / 'x.npz'}").signals("train")
+        ]
         assert np.array_equal(np.stack(read), arrays["train_images"])
 
 
 def test_eight_bit_images_have_their_full_range(tmp_path: Path) -> None:
     signal = next(open_source(write(tmp_path / "x.npz")).signals("train"))
-    assert (signal.range.low, signal.range.high, signal.unit, signal.dtype) == (0, 255, "8-bit", "uint8")
+    assert (signal.range.low, signal.range.high, signal.unit, signal.dtype) == (
+        0,
+        255,
+        "8-bit",
+        "uint8",
+    )
 
 
 def test_other_types_take_the_range_of_the_first_split(tmp_path: Path) -> None:
@@ -83,7 +114,9 @@ def test_other_types_take_the_range_of_the_first_split(tmp_path: Path) -> None:
 
 
 def test_options_set_range_limit_and_names(tmp_path: Path) -> None:
-    source = open_source(write(tmp_path / "x.npz") + "?range=-1,400&limit=2&labels=benign,malignant")
+    source = open_source(
+        write(tmp_path / "x.npz") + "?range=-1,400&limit=2&labels=benign,malignant"
+    )
     signals = list(source.signals("train"))
     assert [signal.id for signal in signals] == ["train-000000", "train-000001"]
     assert signals[0].range.high == 400
@@ -94,21 +127,34 @@ def test_a_column_a_class_is_multi_label(tmp_path: Path) -> None:
     columns = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 1, 1], [0, 0, 1]])
     source = open_source(write(tmp_path / "x.npz", columns=(3,), train_labels=columns))
     assert source.spec.task == "multi-label" and source.spec.label_names == ("0", "1", "2")
-    assert [signal.label for signal in source.signals("train")] == [(1, 2), (), (0,), (0, 1, 2), (2,)]
+    assert [signal.label for signal in source.signals("train")] == [
+        (1, 2),
+        (),
+        (0,),
+        (0, 1, 2),
+        (2,),
+    ]
 
 
 def test_labels_may_be_flat_or_missing(tmp_path: Path) -> None:
-    assert [signal.label for signal in open_source(write(tmp_path / "x.npz", columns=())).signals("val")] == [0, 1, 0]
+    assert [
+        signal.label for signal in open_source(write(tmp_path / "x.npz", columns=())).signals("val")
+    ] == [0, 1, 0]
     np.savez(tmp_path / "y.npz", train_images=np.zeros((2, 4, 4)))
     source = open_source(f"npz:{tmp_path / 'y.npz'}")
-    assert [signal.label for signal in source.signals("train")] == [None, None] and source.spec.label_names == ()
+    assert [signal.label for signal in source.signals("train")] == [
+        None,
+        None,
+    ] and source.spec.label_names == ()
 
 
 def test_a_broken_test_split_disturbs_nothing_else(tmp_path: Path) -> None:
     text = write(tmp_path / "x.npz", test_images=np.array([{"a": 1}], object))
     source = open_source(text)
     assert len([*source.signals("train"), *source.signals("val")]) == 8
-    with pytest.raises(DataError, match=r"test_images in x.npz holds Python objects, which are never loaded"):
+    with pytest.raises(
+        DataError, match=r"test_images in x.npz holds Python objects, which are never loaded"
+    ):
         list(source.signals("test"))
 
 
@@ -125,7 +171,10 @@ def test_a_bad_signal_is_skipped_on_request(tmp_path: Path) -> None:
 
 def test_a_broken_archive_is_not_skipped_signal_by_signal(tmp_path: Path) -> None:
     text = write(tmp_path / "x.npz", train_images=np.full((5, 6, 7), np.nan))
-    with pytest.raises(DataError, match=r"train_images in x.npz holds no finite number; expected some to take the range from$"):
+    with pytest.raises(
+        DataError,
+        match=r"train_images in x.npz holds no finite number; expected some to take the range from$",
+    ):
         list(open_source(text, skip_bad=True).signals("train"))
 
 
@@ -140,7 +189,9 @@ def flip_data(path: Path) -> None:
 
 
 def claim_terabytes(path: Path) -> None:
-    header = np.lib.format.header_data_from_array_1_0(np.zeros((5, 6, 7), np.uint8)) | {"shape": (10**9, 600, 700)}
+    header = np.lib.format.header_data_from_array_1_0(np.zeros((5, 6, 7), np.uint8)) | {
+        "shape": (10**9, 600, 700)
+    }
     with zipfile.ZipFile(path, "w") as archive, archive.open("train_images.npy", "w") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
         stream.write(bytes(210))
@@ -154,14 +205,30 @@ def other_format(path: Path) -> None:
     ("damage", "line"),
     [
         (truncate, "x.npz is not a readable npz file (File is not a zip file); get the file again"),
-        (other_format, "x.npz is not a readable npz file (File is not a zip file); get the file again"),
-        (flip_data, "x.npz is not a readable npz file (Bad CRC-32 for file 'train_images.npy'); get the file again"),
+        (
+            other_format,
+            "x.npz is not a readable npz file (File is not a zip file); get the file again",
+        ),
+        (
+            flip_data,
+            (
+                "x.npz is not a readable npz file (Bad CRC-32 for file 'train_images.npy'); get "
+                "the "
+                "file again"
+            ),
+        ),
         (
             claim_terabytes,
-            "train_images in x.npz has 210 bytes; its shape (1000000000, 600, 700) needs 420000000000000; get the file again",
+            (
+                "train_images in x.npz has 210 bytes; its shape (1000000000, 600, 700) needs "
+                "420000000000000; get the file again"
+            ),
         ),
         (lambda path: path.unlink(), "no file x.npz; check the location"),
-        (lambda path: np.savez(path, a=np.zeros(2), b=np.zeros(2)), "x.npz holds a, b; expected train_images, val_images or test_images"),
+        (
+            lambda path: np.savez(path, a=np.zeros(2), b=np.zeros(2)),
+            "x.npz holds a, b; expected train_images, val_images or test_images",
+        ),
         (
             lambda path: np.savez(path, train_images=np.zeros((2, 3), "U3")),
             "train_images in x.npz holds <U3 of shape (2, 3); expected an array",
@@ -178,15 +245,23 @@ def other_format(path: Path) -> None:
             lambda path: write(path, train_labels=np.zeros(5)),
             "train_labels in x.npz is float64 of shape (5,); expected whole numbers [5, col",
         ),
-        (lambda path: write(path, train_labels=np.full(5, -1)), "signal 'train-000000': label -1; expected 0 to 0; name all classes"),
+        (
+            lambda path: write(path, train_labels=np.full(5, -1)),
+            "signal 'train-000000': label -1; expected 0 to 0; name all classes",
+        ),
         (
             lambda path: write(path, train_labels=np.full(5, 2**40)),
             "train_labels in x.npz goes up to 1099511627776; expected classes numbered from 0",
         ),
-        (lambda path: write(path, train_images=np.full((5, 6, 7), np.nan)), "train_images in x.npz holds no finite number"),
+        (
+            lambda path: write(path, train_images=np.full((5, 6, 7), np.nan)),
+            "train_images in x.npz holds no finite number",
+        ),
     ],
 )
-def test_broken_files_are_one_line(tmp_path: Path, damage: Callable[[Path], object], line: str) -> None:
+def test_broken_files_are_one_line(
+    tmp_path: Path, damage: Callable[[Path], object], line: str
+) -> None:
     path = tmp_path / "x.npz"
     write(path)
     damage(path)
@@ -199,12 +274,26 @@ def test_broken_files_are_one_line(tmp_path: Path, damage: Callable[[Path], obje
 @pytest.mark.parametrize(
     ("name", "array", "line"),
     [
-        ("test_images", np.zeros((4, 6, 8), np.uint8), "test_images in x.npz has shape (4, 6, 8); expected ('N', 6, 7)"),
-        ("test_labels", np.full((4, 1), 7), "signal 'test-000000': label 7; expected 0 to 1; name all classes with labels="),
-        ("test_labels", np.full((4, 3), 1), "signal 'test-000000': labels [1, 1, 1]; expected 2 of 0 or 1, one a class"),
+        (
+            "test_images",
+            np.zeros((4, 6, 8), np.uint8),
+            "test_images in x.npz has shape (4, 6, 8); expected ('N', 6, 7)",
+        ),
+        (
+            "test_labels",
+            np.full((4, 1), 7),
+            "signal 'test-000000': label 7; expected 0 to 1; name all classes with labels=",
+        ),
+        (
+            "test_labels",
+            np.full((4, 3), 1),
+            "signal 'test-000000': labels [1, 1, 1]; expected 2 of 0 or 1, one a class",
+        ),
     ],
 )
-def test_splits_that_differ_are_one_line(tmp_path: Path, name: str, array: np.ndarray, line: str) -> None:
+def test_splits_that_differ_are_one_line(
+    tmp_path: Path, name: str, array: np.ndarray, line: str
+) -> None:
     with pytest.raises(DataError) as caught:
         list(open_source(write(tmp_path / "x.npz", **{name: array})).signals("test"))
     assert str(caught.value).startswith(line)
@@ -223,7 +312,10 @@ def test_the_rgb_guess_is_for_the_last_axis_only() -> None:
     assert Layout.of((10, 28, 28, 3), "") == Layout((28, 28), 3)
 
 
-@pytest.mark.parametrize(("name", "counts"), [("bloodcells_64", (2804, 565, 572)), ("pneumoniamnist_28", (3482, 400, 524))])
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("bloodcells_64", (2804, 565, 572)), ("pneumoniamnist_28", (3482, 400, 524))],
+)
 def test_real_archives(test_data: Path, name: str, counts: tuple[int, ...]) -> None:
     def opened() -> Source:
         return open_source(f"npz:{test_data / name}.npz?limit=20")

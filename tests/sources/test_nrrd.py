@@ -16,7 +16,11 @@ from sources.conformance import check_source
 nrrd = pytest.importorskip("nrrd")
 
 DIRECTIONS = [[0.0, 2.0, 0.0], [1.5, 0.0, 0.0], [0.0, 0.0, 3.0]]
-HEADER = {"space": "left-posterior-superior", "space directions": DIRECTIONS, "space origin": [10.0, 20.0, 30.0]}
+HEADER = {
+    "space": "left-posterior-superior",
+    "space directions": DIRECTIONS,
+    "space origin": [10.0, 20.0, 30.0],
+}
 
 
 def volume(shape=(4, 5, 6), seed=0) -> np.ndarray:
@@ -25,7 +29,9 @@ def volume(shape=(4, 5, 6), seed=0) -> np.ndarray:
 
 def write_set(folder: Path, count=8) -> str:
     for index in range(count):
-        nrrd.write(str(folder / f"scan_{index}.nrrd"), volume((4 + index % 3, 5, 6), index), dict(HEADER))
+        nrrd.write(
+            str(folder / f"scan_{index}.nrrd"), volume((4 + index % 3, 5, 6), index), dict(HEADER)
+        )
     return f"nrrd:{folder}"
 
 
@@ -33,13 +39,24 @@ def test_ragged_volumes(tmp_path):
     text = write_set(tmp_path) + "?ids=names"
     splits = check_source(lambda: open_source(text))
     for signal in (signal for split in splits.values() for signal in split):
-        np.testing.assert_array_equal(signal.values[..., 0], nrrd.read(str(tmp_path / f"{signal.id}.nrrd"))[0])
-        assert (signal.domain.spacing, signal.domain.unit, signal.dtype) == ((2.0, 1.5, 3.0), "mm", "int16")
+        np.testing.assert_array_equal(
+            signal.values[..., 0], nrrd.read(str(tmp_path / f"{signal.id}.nrrd"))[0]
+        )
+        assert (signal.domain.spacing, signal.domain.unit, signal.dtype) == (
+            (2.0, 1.5, 3.0),
+            "mm",
+            "int16",
+        )
 
 
 @pytest.mark.parametrize(
     ("space", "signs"),
-    [("left-posterior-superior", (-1, -1, 1)), ("LPS", (-1, -1, 1)), ("right-anterior-superior", (1, 1, 1)), ("LAS", (-1, 1, 1))],
+    [
+        ("left-posterior-superior", (-1, -1, 1)),
+        ("LPS", (-1, -1, 1)),
+        ("right-anterior-superior", (1, 1, 1)),
+        ("LAS", (-1, 1, 1)),
+    ],
 )
 def test_world_axes_become_ras(tmp_path, space, signs):
     nrrd.write(str(tmp_path / "a.nrrd"), volume(), {**HEADER, "space": space})
@@ -52,11 +69,17 @@ def test_world_axes_become_ras(tmp_path, space, signs):
 @pytest.mark.parametrize("suffix", [".nrrd", ".nhdr"])
 def test_every_encoding(tmp_path, encoding, suffix):
     nrrd.write(str(tmp_path / f"a{suffix}"), volume(), {**HEADER, "encoding": encoding})
-    np.testing.assert_array_equal(read_volume(tmp_path / f"a{suffix}", tmp_path)[0][..., 0], volume())
+    np.testing.assert_array_equal(
+        read_volume(tmp_path / f"a{suffix}", tmp_path)[0][..., 0], volume()
+    )
 
 
 def test_channels_may_come_first(tmp_path):
-    header = {**HEADER, "space directions": [[np.nan] * 3, *DIRECTIONS], "kinds": ["vector", "domain", "domain", "domain"]}
+    header = {
+        **HEADER,
+        "space directions": [[np.nan] * 3, *DIRECTIONS],
+        "kinds": ["vector", "domain", "domain", "domain"],
+    }
     nrrd.write(str(tmp_path / "a.nrrd"), volume((2, 4, 5, 6)), header)
     values, grid, _ = read_volume(tmp_path / "a.nrrd", tmp_path)
     assert grid.shape == (4, 5, 6)
@@ -65,16 +88,24 @@ def test_channels_may_come_first(tmp_path):
 
 @pytest.mark.parametrize(
     ("header", "spacing"),
-    [({"spacings": [1.0, 2.0, 3.0]}, (1, 2, 3)), ({}, None), ({"spacings": [1.0, 2.0, 3.0], "units": ["um"] * 3}, (0.001, 0.002, 0.003))],
+    [
+        ({"spacings": [1.0, 2.0, 3.0]}, (1, 2, 3)),
+        ({}, None),
+        ({"spacings": [1.0, 2.0, 3.0], "units": ["um"] * 3}, (0.001, 0.002, 0.003)),
+    ],
 )
 def test_headers_without_directions(tmp_path, header, spacing):
     nrrd.write(str(tmp_path / "a.nrrd"), volume(), header)
-    assert read_volume(tmp_path / "a.nrrd", tmp_path)[1].spacing == (spacing and pytest.approx(spacing))
+    assert read_volume(tmp_path / "a.nrrd", tmp_path)[1].spacing == (
+        spacing and pytest.approx(spacing)
+    )
 
 
 def test_one_slice_is_an_image(tmp_path):
     nrrd.write(str(tmp_path / "a.nrrd"), volume((4, 5, 1)), dict(HEADER))
-    nrrd.write(str(tmp_path / "b.nrrd"), volume((4, 5)), {**HEADER, "space directions": DIRECTIONS[:2]})
+    nrrd.write(
+        str(tmp_path / "b.nrrd"), volume((4, 5)), {**HEADER, "space directions": DIRECTIONS[:2]}
+    )
     for name in ("a.nrrd", "b.nrrd"):
         values, grid, _ = read_volume(tmp_path / name, tmp_path)
         assert (values.shape, grid.shape, grid.spacing) == ((4, 5, 1), (4, 5), (2.0, 1.5))
@@ -91,7 +122,11 @@ def test_a_data_file_outside_the_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("sizes", "said"),
-    [("32000 32000 32000", "claims"), ("1000 1000 1000", "less than its header claims"), ("4 0 6", "at least one sample")],
+    [
+        ("32000 32000 32000", "claims"),
+        ("1000 1000 1000", "less than its header claims"),
+        ("4 0 6", "at least one sample"),
+    ],
 )
 @pytest.mark.parametrize("encoding", ["raw", "gzip"])
 def test_absurd_headers_allocate_nothing(tmp_path, sizes, said, encoding):

@@ -20,7 +20,14 @@ class Example:
 
 
 def test_text_becomes_typed_values() -> None:
-    given = {"limit": "3", "window": "1e-1", "flip": "True", "kind": "rgb", "spacing": "1, 2,3", "leads": "I,II"}
+    given = {
+        "limit": "3",
+        "window": "1e-1",
+        "flip": "True",
+        "kind": "rgb",
+        "spacing": "1, 2,3",
+        "leads": "I,II",
+    }
     assert parse(Example, given) == Example(3, 0.1, True, "rgb", (1.0, 2.0, 3.0), ("I", "II"))
 
 
@@ -53,7 +60,14 @@ def test_help_and_record_come_from_the_declaration() -> None:
         ("kind", "gray", "the option 'kind' is 'gray'; did you mean 'grey'? Known: grey, rgb"),
         ("spacing", "1,,2", "the option 'spacing' is ''; expected a number"),
         ("spacing", "1,-2", "the option 'spacing' is -2.0; expected more than 0"),
-        ("limmit", "1", "unknown option 'limmit'; did you mean 'limit'? Known: flip, kind, leads, limit, spacing, window"),
+        (
+            "limmit",
+            "1",
+            (
+                "unknown option 'limmit'; did you mean 'limit'? Known: flip, kind, leads, limit, "
+                "spacing, window"
+            ),
+        ),
     ],
 )
 def test_a_wrong_value_is_one_line(name: str, text: str, line: str) -> None:

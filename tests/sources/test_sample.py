@@ -12,12 +12,21 @@ from medfuncta.sources.sample import SAMPLES, SampleSource, open_sample
 from medfuncta.sources.table import open_source
 from sources.conformance import check_source
 
-FORMS = {"ecg": (187, 1), "slices": (64, 64, 1), "volumes": (32, 32, 32, 1), "histology": (32, 32, 3)}
+FORMS = {
+    "ecg": (187, 1),
+    "slices": (64, 64, 1),
+    "volumes": (32, 32, 32, 1),
+    "histology": (32, 32, 3),
+}
 
 
 @pytest.fixture(scope="module")
 def read() -> dict[str, dict[str, list[Signal]]]:
-    return {name: {split: list(source.signals(split)) for split in source.splits} for name in SAMPLES if (source := SampleSource(name))}
+    return {
+        name: {split: list(source.signals(split)) for split in source.splits}
+        for name in SAMPLES
+        if (source := SampleSource(name))
+    }
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -30,7 +39,9 @@ def test_there_is_a_sample_of_each_dimension(read: dict[str, dict[str, list[Sign
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_split_has_every_class_and_no_signal_twice(name: str, read: dict[str, dict[str, list[Signal]]]) -> None:
+def test_every_split_has_every_class_and_no_signal_twice(
+    name: str, read: dict[str, dict[str, list[Signal]]]
+) -> None:
     splits, source = read[name], SampleSource(name)
     assert list(splits) == ["train", "val", "test"]
     for signals in splits.values():
@@ -41,28 +52,49 @@ def test_every_split_has_every_class_and_no_signal_twice(name: str, read: dict[s
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_normalised_values_fill_the_unit_interval(name: str, read: dict[str, dict[str, list[Signal]]]) -> None:
+def test_normalised_values_fill_the_unit_interval(
+    name: str, read: dict[str, dict[str, list[Signal]]]
+) -> None:
     for signals in read[name].values():
         values = np.concatenate([signal.normalised() for signal in signals])
-        assert values.min() == pytest.approx(0, abs=0.05) and values.max() == pytest.approx(1, abs=0.05)
+        assert values.min() == pytest.approx(0, abs=0.05) and values.max() == pytest.approx(
+            1, abs=0.05
+        )
         assert values.min() >= 0 and values.max() <= 1
 
 
 def test_test_beats_come_later_than_train_beats(read: dict[str, dict[str, list[Signal]]]) -> None:
-    seconds = {split: [float(str(signal.metadata["origin"]).split()[1]) for signal in signals] for split, signals in read["ecg"].items()}
-    assert max(seconds["train"]) + 5 < min(seconds["val"]) and max(seconds["val"]) + 5 < min(seconds["test"])
+    seconds = {
+        split: [float(str(signal.metadata["origin"]).split()[1]) for signal in signals]
+        for split, signals in read["ecg"].items()
+    }
+    assert max(seconds["train"]) + 5 < min(seconds["val"]) and max(seconds["val"]) + 5 < min(
+        seconds["test"]
+    )
 
 
 @pytest.mark.parametrize("name", ["slices", "volumes"])
-def test_test_signals_are_of_other_volumes(name: str, read: dict[str, dict[str, list[Signal]]]) -> None:
-    volumes = {split: {str(signal.metadata["origin"]).split()[0] for signal in signals} for split, signals in read[name].items()}
+def test_test_signals_are_of_other_volumes(
+    name: str, read: dict[str, dict[str, list[Signal]]]
+) -> None:
+    volumes = {
+        split: {str(signal.metadata["origin"]).split()[0] for signal in signals}
+        for split, signals in read[name].items()
+    }
     assert volumes["train"] == volumes["val"] and not volumes["train"] & volumes["test"]
 
 
-def test_volumes_carry_hounsfield_units_and_their_place(read: dict[str, dict[str, list[Signal]]]) -> None:
+def test_volumes_carry_hounsfield_units_and_their_place(
+    read: dict[str, dict[str, list[Signal]]],
+) -> None:
     first, second = read["volumes"]["train"][:2]
     assert isinstance(first.domain, Grid) and isinstance(second.domain, Grid)
-    assert (first.unit, first.dtype, first.domain.unit, first.domain.spacing) == ("HU", "int16", "mm", (2.0, 2.0, 2.0))
+    assert (first.unit, first.dtype, first.domain.unit, first.domain.spacing) == (
+        "HU",
+        "int16",
+        "mm",
+        (2.0, 2.0, 2.0),
+    )
     assert first.domain.affine is not None and second.domain.affine is not None
     assert np.allclose(np.abs(np.diag(first.domain.affine)), [2, 2, 2, 1])
     assert not np.array_equal(first.domain.affine, second.domain.affine)

@@ -16,7 +16,9 @@ RECORDS = tuple(str(100 + i) for i in range(22))
     test=st.floats(0, 0.49),
     seed=st.integers(0, 99),
 )
-def test_every_group_is_in_exactly_one_split_and_none_is_empty(names: set[str], val: float, test: float, seed: int) -> None:
+def test_every_group_is_in_exactly_one_split_and_none_is_empty(
+    names: set[str], val: float, test: float, seed: int
+) -> None:
     splits = split_groups(names, SplitOptions(str(val), str(test), seed))
     assert sorted(name for chosen in splits.values() for name in chosen) == sorted(names)
     assert set(splits) == {"train"} | ({"val"} if val else set()) | ({"test"} if test else set())
@@ -25,7 +27,11 @@ def test_every_group_is_in_exactly_one_split_and_none_is_empty(names: set[str], 
 
 def test_fractions_are_met() -> None:
     splits = split_groups(map(str, range(100)), SplitOptions("0.1", "0.3"))
-    assert {split: len(names) for split, names in splits.items()} == {"train": 60, "val": 10, "test": 30}
+    assert {split: len(names) for split, names in splits.items()} == {
+        "train": 60,
+        "val": 10,
+        "test": 30,
+    }
 
 
 def test_the_split_depends_on_names_and_seed_only() -> None:
@@ -37,7 +43,9 @@ def test_the_split_depends_on_names_and_seed_only() -> None:
 
 def test_names_and_fractions_mix() -> None:
     splits = split_groups(RECORDS, SplitOptions(val="0.1", test="100,101"))
-    assert splits["test"] == ("100", "101") and len(splits["val"]) == 2 and len(splits["train"]) == 18
+    assert (
+        splits["test"] == ("100", "101") and len(splits["val"]) == 2 and len(splits["train"]) == 18
+    )
 
 
 def test_all_groups_can_be_one_split() -> None:
@@ -48,23 +56,38 @@ def test_all_groups_can_be_one_split() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "line"),
     [
-        (SplitOptions("0.6", "0.5"), ConfigError, "fractions of 0.6 and 0.5 for val and test; expected at most 1 in sum"),
-        (SplitOptions("100,101", "101"), ConfigError, "'101' is named for the val and the test split; expected it in one of them"),
+        (
+            SplitOptions("0.6", "0.5"),
+            ConfigError,
+            "fractions of 0.6 and 0.5 for val and test; expected at most 1 in sum",
+        ),
+        (
+            SplitOptions("100,101", "101"),
+            ConfigError,
+            "'101' is named for the val and the test split; expected it in one of them",
+        ),
         (SplitOptions("0", "100,999"), DataError, "no '999' for the test split; Known: 100, 101"),
     ],
 )
-def test_impossible_splits_are_one_line(options: SplitOptions, error: type[Exception], line: str) -> None:
+def test_impossible_splits_are_one_line(
+    options: SplitOptions, error: type[Exception], line: str
+) -> None:
     with pytest.raises(error) as caught:
         split_groups(["100", "101"], options)
     assert str(caught.value) == line
 
 
 def test_too_few_groups_say_what_to_do() -> None:
-    with pytest.raises(DataError, match=r"2 groups \(records, patients or files\) for 3 splits.*val=0 or test=0"):
+    with pytest.raises(
+        DataError, match=r"2 groups \(records, patients or files\) for 3 splits.*val=0 or test=0"
+    ):
         split_groups(["a", "b"], SplitOptions())
 
 
-@pytest.mark.parametrize(("val", "test"), [("0.1", "0.2"), ("0", "0"), ("0", "1"), ("0.5", "0.5"), ("100", "0"), ("0.0", "100,101")])
+@pytest.mark.parametrize(
+    ("val", "test"),
+    [("0.1", "0.2"), ("0", "0"), ("0", "1"), ("0.5", "0.5"), ("100", "0"), ("0.0", "100,101")],
+)
 def test_the_splits_are_known_before_the_groups(val: str, test: str) -> None:
     options = SplitOptions(val, test)
     assert wanted_splits(options) == tuple(split_groups(RECORDS, options))

@@ -34,8 +34,13 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     rng = np.random.default_rng(0)
     for number in range(6):
-        nib.save(nib.Nifti1Image(rng.integers(0, 99, (3, 4, 5)).astype(np.int16), np.eye(4)), tmp_path / "data" / f"v{number}.nii")
-    (tmp_path / "data" / "dataset.json").write_text(json.dumps({"licence": "CC0", "reference": "somebody"}))
+        nib.save(
+            nib.Nifti1Image(rng.integers(0, 99, (3, 4, 5)).astype(np.int16), np.eye(4)),
+            tmp_path / "data" / f"v{number}.nii",
+        )
+    (tmp_path / "data" / "dataset.json").write_text(
+        json.dumps({"licence": "CC0", "reference": "somebody"})
+    )
     return tmp_path / "data"
 
 
@@ -51,7 +56,9 @@ def test_every_kind_takes_them(name: str) -> None:
 def test_they_stand_in_for_what_the_data_says_and_nothing_else_changes(folder: Path) -> None:
     plain = opened(folder).info
     assert (plain.licence, plain.citation) == ("CC0", "somebody")
-    assert opened(folder, STATED).info == replace(plain, licence="ODC-By 1.0", citation="Moody & Mark 2001, a=b?")
+    assert opened(folder, STATED).info == replace(
+        plain, licence="ODC-By 1.0", citation="Moody & Mark 2001, a=b?"
+    )
     assert opened(folder, "citation=one%0A  line").info == replace(plain, citation="one line")
 
 
@@ -60,7 +67,9 @@ def test_they_change_no_signal_and_no_cache(folder: Path) -> None:
 
 
 def test_they_outlive_further_preprocessing(folder: Path) -> None:
-    plain, stated = (PreprocessedSource(opened(folder, options), Preprocessing(())) for options in ("", STATED))
+    plain, stated = (
+        PreprocessedSource(opened(folder, options), Preprocessing(())) for options in ("", STATED)
+    )
     assert (stated.info.licence, plain.info.licence) == ("ODC-By 1.0", "CC0")
     assert cache_key(stated, "train") == cache_key(plain, "train")
 
@@ -69,11 +78,25 @@ def test_runs_and_cards_carry_them(folder: Path, tmp_path: Path) -> None:
     source = opened(folder, STATED)
     plain = train(opened(folder), tmp_path / "plain", settings=SETTINGS, device="cpu").run
     run = train(source, tmp_path / "run", settings=SETTINGS, device="cpu").run
-    assert (run.training["licence"], run.training["citation"]) == ("ODC-By 1.0", "Moody & Mark 2001, a=b?")
+    assert (run.training["licence"], run.training["citation"]) == (
+        "ODC-By 1.0",
+        "Moody & Mark 2001, a=b?",
+    )
     assert run.fingerprint == plain.fingerprint
-    latents = create_latent_set(run, source, tmp_path / "set", config=FitConfig(steps=1, batch=4), splits=["test"], device="cpu")
+    latents = create_latent_set(
+        run,
+        source,
+        tmp_path / "set",
+        config=FitConfig(steps=1, batch=4),
+        splits=["test"],
+        device="cpu",
+    )
     card = (latents.folder / "README.md").read_text()
-    for line in ("license: odc-by", "- **Licence**: ODC-By 1.0, carried over", "Moody & Mark 2001, a=b?"):
+    for line in (
+        "license: odc-by",
+        "- **Licence**: ODC-By 1.0, carried over",
+        "Moody & Mark 2001, a=b?",
+    ):
         assert line in card
 
 

@@ -27,7 +27,12 @@ class SpySource(Source):
         yield from ()
 
 
-SPY = SourceKind("spy", "A kind for these tests.", {"size": "pixels (default: 28)", "name": "any text"}, SpySource)
+SPY = SourceKind(
+    "spy",
+    "A kind for these tests.",
+    {"size": "pixels (default: 28)", "name": "any text"},
+    SpySource,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +56,31 @@ def test_a_location_alone_has_no_options() -> None:
     ("text", "line"),
     [
         ("spy:", "nothing after 'spy:'; expected spy:path[?option=value]"),
-        ("spy:x?sizze=3", "unknown option 'sizze' of spy; did you mean 'size'? Known: citation, licence, name, size"),
-        ("spy:x?size", "the option 'size' of spy has no value; expected size=VALUE (pixels (default: 28))"),
+        (
+            "spy:x?sizze=3",
+            (
+                "unknown option 'sizze' of spy; did you mean 'size'? Known: citation, licence, "
+                "name, "
+                "size"
+            ),
+        ),
+        (
+            "spy:x?size",
+            "the option 'size' of spy has no value; expected size=VALUE (pixels (default: 28))",
+        ),
         ("spy:x?size=1&size=2", "the option 'size' of spy is given twice; expected it once"),
-        ("spy:x?licence=", "the option 'licence' of spy has no value; expected licence=VALUE (the data's licence, such as"),
-        ("spy:x?licence=%20", "the option 'licence' of spy is blank; expected the data's licence, such as"),
+        (
+            "spy:x?licence=",
+            (
+                "the option 'licence' of spy has no value; expected licence=VALUE (the data's "
+                "licence, "
+                "such as"
+            ),
+        ),
+        (
+            "spy:x?licence=%20",
+            "the option 'licence' of spy is blank; expected the data's licence, such as",
+        ),
     ],
 )
 def test_bad_text_is_one_line(text: str, line: str) -> None:
@@ -65,7 +90,9 @@ def test_bad_text_is_one_line(text: str, line: str) -> None:
 
 
 def test_text_without_a_kind_shows_the_form_and_no_folder() -> None:
-    with pytest.raises(ConfigError, match=r"got 'scan.npz' as a source; expected kind:path") as caught:
+    with pytest.raises(
+        ConfigError, match=r"got 'scan.npz' as a source; expected kind:path"
+    ) as caught:
         table.open_source("/home/jane/scan.npz")
     assert "jane" not in str(caught.value) and "did you mean 'npz'" in str(caught.value)
 
@@ -78,4 +105,9 @@ def test_an_unknown_kind_names_the_nearest() -> None:
 def test_the_table_imports_no_reader() -> None:
     """In a process of its own, since the tests around it import the readers."""
     code = "import sys, medfuncta.sources.table; print([m for m in ('wfdb', 'nibabel', 'pyarrow', 'pandas', 'scipy') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -11,13 +11,17 @@ def at(psnr: float) -> SignalMetrics:
 
 
 def trial(**psnrs: list[float]) -> Trial:
-    metrics = {name: [SignalMetrics.failure("s", None, 10) if math.isnan(p) else at(p) for p in values] for name, values in psnrs.items()}
+    metrics = {
+        name: [SignalMetrics.failure("s", None, 10) if math.isnan(p) else at(p) for p in values]
+        for name, values in psnrs.items()
+    }
     return Trial("half removed", metrics)
 
 
 def test_the_verdict_names_who_wins_whoever_it_is() -> None:
     assert trial(field=[20, 21, 40], linear=[25, 26, 24]).verdict == (
-        "half removed: field is best with 27.00 dB on average (linear 25.00 dB), and on 1 of 3 signals"
+        "half removed: field is best with 27.00 dB on average (linear 25.00 dB), and on 1 of 3 "
+        "signals"
     )
     assert trial(field=[20], linear=[25]).verdict.startswith("half removed: linear is best")
 

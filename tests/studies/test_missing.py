@@ -17,10 +17,14 @@ from medfuncta.studies.table import StudyOptions, run_study
 from tasks.list_source import small_run
 
 
-def polynomial(degree: int, axis: int = 0, shape: tuple[int, ...] = (40,), mask: np.ndarray | None = None) -> Signal:
+def polynomial(
+    degree: int, axis: int = 0, shape: tuple[int, ...] = (40,), mask: np.ndarray | None = None
+) -> Signal:
     """A signal that a spline of this degree follows exactly along the axis."""
     along = np.linspace(-1, 1, shape[axis])[np.indices(shape)[axis]] ** degree
-    return Signal("s", along[..., None].astype(np.float32), Grid(shape), ValueRange(-1, 1), mask=mask)
+    return Signal(
+        "s", along[..., None].astype(np.float32), Grid(shape), ValueRange(-1, 1), mask=mask
+    )
 
 
 def rng() -> np.random.Generator:
@@ -61,7 +65,9 @@ def test_removed_values_play_no_part() -> None:
     depleted = Depleted.of(signal, 0, in_gaps, rng())
     spoiled = signal.values.copy()
     spoiled[depleted.removed] = 99
-    other = Depleted(Signal("s", spoiled, signal.domain, signal.range), 0, depleted.left, depleted.removed)
+    other = Depleted(
+        Signal("s", spoiled, signal.domain, signal.range), 0, depleted.left, depleted.removed
+    )
     np.testing.assert_array_equal(other.interpolated(3).values, depleted.interpolated(3).values)
     np.testing.assert_array_equal(other.remainder.normalised(), depleted.remainder.normalised())
 
@@ -75,9 +81,18 @@ def test_what_was_missing_before_is_neither_left_nor_removed() -> None:
 
 def test_slices_lie_along_the_widest_spacing() -> None:
     def volume(*spacing: float) -> Signal:
-        return Signal("v", np.zeros((2, 2, 2, 1), np.float32), Grid((2, 2, 2), spacing, unit="mm"), ValueRange(0, 1))
+        return Signal(
+            "v",
+            np.zeros((2, 2, 2, 1), np.float32),
+            Grid((2, 2, 2), spacing, unit="mm"),
+            ValueRange(0, 1),
+        )
 
-    assert [slice_axis(volume(1, 5, 1)), slice_axis(volume(1, 1, 1)), slice_axis(polynomial(1, shape=(2, 2, 2)))] == [1, 2, 2]
+    assert [
+        slice_axis(volume(1, 5, 1)),
+        slice_axis(volume(1, 1, 1)),
+        slice_axis(polynomial(1, shape=(2, 2, 2))),
+    ] == [1, 2, 2]
 
 
 def test_too_short_and_patchy_signals_are_refused() -> None:
@@ -89,21 +104,34 @@ def test_too_short_and_patchy_signals_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "trials"), [("missing-samples", "sample:ecg", 2), ("missing-slices", "sample:volumes", 1)], ids=["trace", "volume"]
+    ("name", "data", "trials"),
+    [("missing-samples", "sample:ecg", 2), ("missing-slices", "sample:volumes", 1)],
+    ids=["trace", "volume"],
 )
-def test_a_study_measures_every_method_on_what_was_removed(name: str, data: str, trials: int, tmp_path: Path) -> None:
+def test_a_study_measures_every_method_on_what_was_removed(
+    name: str, data: str, trials: int, tmp_path: Path
+) -> None:
     spec = open_source(data).spec
     small_run(spec).save(tmp_path / "run")
     findings = run_study(name, StudyOptions(data, tmp_path / "run", limit=2, device="cpu"))
     assert len(findings.trials) == trials
     for trial in findings.trials:
         assert list(trial.metrics) == [FIELD, *SPLINES]
-        part = {m.points / np.prod(spec.shape or ()) for metrics in trial.metrics.values() for m in metrics}
+        part = {
+            m.points / np.prod(spec.shape or ())
+            for metrics in trial.metrics.values()
+            for m in metrics
+        }
         assert len(part) == 1 and 0.29 < part.pop() < 0.51
         assert trial.summaries["linear interpolation"].psnr.mean > trial.summaries[FIELD].psnr.mean  # type: ignore[operator]
         assert "neural field" not in trial.verdict.split(" is best")[0]
     write_findings(findings, tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["trials"][0]["methods"][FIELD]["signals"] == 2
+    assert (
+        json.loads((tmp_path / "out" / "report.json").read_text())["trials"][0]["methods"][FIELD][
+            "signals"
+        ]
+        == 2
+    )
     assert len((tmp_path / "out" / "table.csv").read_text().splitlines()) == 1 + 3 * trials
     assert len((tmp_path / "out" / "signals.csv").read_text().splitlines()) == 1 + 2 * 3 * trials
     assert (tmp_path / "out" / "picture.png").read_bytes().startswith(b"\x89PNG")

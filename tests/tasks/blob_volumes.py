@@ -39,13 +39,16 @@ class BlobSource(ListSource):
 
 def blob_run() -> Run:
     """A field of one hidden width whose shifts are large, so that features move with the latent."""
-    field = FieldConfig(dim=3, layers=4, width=32, latent_size=4, omega_first=4, omega_last=4, residual=False)
+    field = FieldConfig(
+        dim=3, layers=4, width=32, latent_size=4, omega_first=4, omega_last=4, residual=False
+    )
     network = LatentField(field, torch.Generator().manual_seed(0))
     return Run(network, Config(field=field), SPEC)
 
 
 def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
-    """The latent of a ball is its centre and radius; the last signal of a split has no label map when there are more than six."""
+    """The latent of a ball is its centre and radius; the last signal of a split has no label map
+    when there are more than six."""
     grid = Grid(SHAPE, (1.0, 1.5, 2.0), AFFINE, "mm")
     coordinates, run = grid.coordinates(), blob_run()
     source = BlobSource(SPEC, {})
@@ -61,7 +64,15 @@ def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
             mask = (np.linalg.norm(coordinates - centre, axis=1) < radius).reshape(SHAPE)
             id = f"{split}-{number}"
             values = mask[..., None].astype(np.float32)
-            signals[split].append(Signal(id, values, grid, ValueRange(0.0, 1.0), metadata={"radius": float(radius), "site": "Ulm"}))
+            signals[split].append(
+                Signal(
+                    id,
+                    values,
+                    grid,
+                    ValueRange(0.0, 1.0),
+                    metadata={"radius": float(radius), "site": "Ulm"},
+                )
+            )
             source.masks[id] = mask.astype(np.int16)
         if count > 6:
             source.masks[f"{split}-{count - 1}"] = None
@@ -69,7 +80,9 @@ def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
         assert target is not None
         latents = np.column_stack([centres, radii]).astype(np.float32)
         headers = [SignalHeader.of(signal) for signal in signals[split]]
-        target.append(table_of(info, headers, latents, np.full(count, 30, np.float32)), last_id=headers[-1].id)
+        target.append(
+            table_of(info, headers, latents, np.full(count, 30, np.float32)), last_id=headers[-1].id
+        )
         writer.finish_split(target)
     source._splits = signals
     return writer.finish(), source

@@ -19,7 +19,13 @@ from medfuncta.sources.source import Source, SourceInfo
 class ListSource(Source):
     """Signals from lists; a :class:`DataError` in a list stands for a bad file."""
 
-    def __init__(self, spec: SignalSpec, splits: Mapping[str, Sequence[Signal | DataError]], *, skip_bad: bool = False) -> None:
+    def __init__(
+        self,
+        spec: SignalSpec,
+        splits: Mapping[str, Sequence[Signal | DataError]],
+        *,
+        skip_bad: bool = False,
+    ) -> None:
         super().__init__(skip_bad=skip_bad)
         self._spec, self._splits = spec, splits
         self.opened: list[str] = []
@@ -45,18 +51,35 @@ class ListSource(Source):
                 yield entry
 
 
-def make_signal(id: str, domain: Domain, channels: int = 1, label: Label = None, seed: int = 0, unit: str = "HU") -> Signal:
+def make_signal(
+    id: str, domain: Domain, channels: int = 1, label: Label = None, seed: int = 0, unit: str = "HU"
+) -> Signal:
     """A smooth random signal between -100 and 100."""
     coordinates = domain.coordinates()
     directions = np.random.default_rng(seed).normal(size=(coordinates.shape[1], channels))
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = 100 * np.sin(2 * coordinates @ directions).astype(np.float32)
-    return Signal(id, values.reshape(*shape, channels), domain, ValueRange(-100.0, 100.0), unit, label=label)
+    return Signal(
+        id, values.reshape(*shape, channels), domain, ValueRange(-100.0, 100.0), unit, label=label
+    )
 
 
 def small_run(spec: SignalSpec, *, seed: int = 0, **fit: int) -> Run:
     """A field that nobody trained."""
-    field = FieldConfig(dim=spec.dim, channels=spec.channels, layers=3, width=16, latent_size=8, omega_first=5.0, omega_last=5.0)
+    field = FieldConfig(
+        dim=spec.dim,
+        channels=spec.channels,
+        layers=3,
+        width=16,
+        latent_size=8,
+        omega_first=5.0,
+        omega_last=5.0,
+    )
     settings = {"steps": 2, "batch": 3, **fit}
     network = LatentField(field, torch.Generator().manual_seed(seed))
-    return Run(network, Config(field=field, fit=FitConfig(**settings)), spec, {"source": "list:test", "val_psnr": 12.5})
+    return Run(
+        network,
+        Config(field=field, fit=FitConfig(**settings)),
+        spec,
+        {"source": "list:test", "val_psnr": 12.5},
+    )

@@ -17,12 +17,22 @@ from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.writers.table import FORMATS, write_signal
 
-AFFINE = np.array([[0.0, -1.5, 0.1, 10.0], [0.9, 0.0, 0.0, -20.0], [0.0, 0.2, 3.0, 5.0], [0.0, 0.0, 0.0, 1.0]])  # turned and sheared
+AFFINE = np.array(
+    [[0.0, -1.5, 0.1, 10.0], [0.9, 0.0, 0.0, -20.0], [0.0, 0.2, 3.0, 5.0], [0.0, 0.0, 0.0, 1.0]]
+)  # turned and sheared
 VOLUME = Grid((4, 5, 3), (0.9, 1.513, 3.0), AFFINE, "mm")
 TRACE = Grid((50,), (0.004,), unit="s")
 
 
-def make(domain: Domain, channels: int = 1, dtype: str = "float32", *, low: float = -50.0, high: float = 50.0, unit: str = "") -> Signal:
+def make(
+    domain: Domain,
+    channels: int = 1,
+    dtype: str = "float32",
+    *,
+    low: float = -50.0,
+    high: float = 50.0,
+    unit: str = "",
+) -> Signal:
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = np.random.default_rng(0).uniform(low, high, (*shape, channels)).astype(np.float32)
     return Signal("x", values, domain, ValueRange(low, high), unit, dtype=dtype)
@@ -38,11 +48,20 @@ def test_nifti_keeps_affine_unit_and_type(tmp_path: Path, suffix: str, dtype: st
     assert np.allclose(image.affine, AFFINE) and image.header.get_xyzt_units()[0] == "mm"
     assert image.get_data_dtype() == np.dtype(dtype).newbyteorder("=")
     assert image.header.get_slope_inter() in ((1.0, 0.0), (None, None))
-    expected = signal.values[..., 0] if "float" in dtype else np.rint(signal.values[..., 0]).clip(0 if dtype == "uint8" else None)
+    expected = (
+        signal.values[..., 0]
+        if "float" in dtype
+        else np.rint(signal.values[..., 0]).clip(0 if dtype == "uint8" else None)
+    )
     np.testing.assert_array_equal(image.get_fdata(), expected)
 
 
-def turned(degrees: tuple[float, float, float], spacing: tuple[float, float, float], *, mirrored: bool = False) -> np.ndarray:
+def turned(
+    degrees: tuple[float, float, float],
+    spacing: tuple[float, float, float],
+    *,
+    mirrored: bool = False,
+) -> np.ndarray:
     """An affine without shear whose axes are turned about x, y and z."""
     affine = np.eye(4)
     for axis, angle in enumerate(np.radians(degrees)):
@@ -62,7 +81,9 @@ def turned(degrees: tuple[float, float, float], spacing: tuple[float, float, flo
         np.diag([-1.0, -1.0, 2.0, 1.0]),  # a half turn, as scans written from DICOM have
         turned((10, -25, 40), (0.9, 1.513, 3.0)),
         turned((100, 5, 170), (0.9, 1.513, 3.0), mirrored=True),
-        turned((10, -25, 40), (0.9, 1.513, 3.0)).astype(np.float32).astype(float),  # as a header holds it
+        turned((10, -25, 40), (0.9, 1.513, 3.0))
+        .astype(np.float32)
+        .astype(float),  # as a header holds it
         turned((10, -25, 40), (1.0, 1.0, 1.0)).round(6),  # as many DICOM files do
     ],
 )
@@ -92,7 +113,11 @@ def test_nifti_holds_channels_and_single_slices(tmp_path: Path) -> None:
     write_signal(picture, tmp_path / "slice.nii")
     np.testing.assert_array_equal(nib.load(tmp_path / "colours.nii").get_fdata(), colours.values)  # type: ignore[attr-defined]
     image = nib.load(tmp_path / "slice.nii")
-    assert isinstance(image, nib.Nifti1Image) and image.shape == (4, 5, 1) and image.header.get_zooms() == (2, 3, 1)
+    assert (
+        isinstance(image, nib.Nifti1Image)
+        and image.shape == (4, 5, 1)
+        and image.header.get_zooms() == (2, 3, 1)
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -103,9 +128,19 @@ def test_nrrd_keeps_directions_and_type(tmp_path: Path, channels: int, dtype: st
     data, header = nrrd.read(str(tmp_path / "a.nrrd"))
     ras = np.eye(4)
     ras[:3, :3], ras[:3, 3] = header["space directions"][:3].T, header["space origin"]
-    assert header["space"] == "left-posterior-superior" and np.allclose(np.diag([-1, -1, 1, 1]) @ ras, AFFINE)
-    assert data.dtype == dtype and header["kinds"][:3] == ["domain"] * 3 and header["space units"] == ["mm"] * 3
-    expected = signal.values if dtype == "float32" else np.rint(signal.values).clip(0 if dtype == "uint16" else None)
+    assert header["space"] == "left-posterior-superior" and np.allclose(
+        np.diag([-1, -1, 1, 1]) @ ras, AFFINE
+    )
+    assert (
+        data.dtype == dtype
+        and header["kinds"][:3] == ["domain"] * 3
+        and header["space units"] == ["mm"] * 3
+    )
+    expected = (
+        signal.values
+        if dtype == "float32"
+        else np.rint(signal.values).clip(0 if dtype == "uint16" else None)
+    )
     np.testing.assert_array_equal(data, expected[..., 0] if channels == 1 else expected)
 
 
@@ -117,21 +152,29 @@ def test_nrrd_without_an_affine_keeps_the_spacing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
 @pytest.mark.parametrize(("dtype", "channels"), [("uint8", 1), ("uint8", 3), ("uint16", 1)])
-def test_pictures_keep_pixels_and_clip(tmp_path: Path, suffix: str, dtype: str, channels: int) -> None:
+def test_pictures_keep_pixels_and_clip(
+    tmp_path: Path, suffix: str, dtype: str, channels: int
+) -> None:
     limit = np.iinfo(dtype).max
     signal = make(Grid((6, 9)), channels, dtype, low=-20.0, high=limit + 20.0)
     write_signal(signal, tmp_path / f"a{suffix}")
     pixels = np.asarray(Image.open(tmp_path / f"a{suffix}"))
     assert pixels.dtype == dtype
-    np.testing.assert_array_equal(pixels.reshape(signal.values.shape), np.rint(signal.values).clip(0, limit))
+    np.testing.assert_array_equal(
+        pixels.reshape(signal.values.shape), np.rint(signal.values).clip(0, limit)
+    )
 
 
 @pytest.mark.parametrize(("channels", "limit"), [(1, 65535), (3, 255)])
-def test_pictures_of_physical_values_span_their_range(tmp_path: Path, channels: int, limit: int) -> None:
+def test_pictures_of_physical_values_span_their_range(
+    tmp_path: Path, channels: int, limit: int
+) -> None:
     signal = make(Grid((6, 9)), channels, "int16", low=-1000.0, high=400.0, unit="HU")
     write_signal(signal, tmp_path / "a.png")
     pixels = np.asarray(Image.open(tmp_path / "a.png")).reshape(signal.values.shape)
-    np.testing.assert_allclose(pixels / limit, signal.normalised().reshape(signal.values.shape), atol=0.51 / limit)
+    np.testing.assert_allclose(
+        pixels / limit, signal.normalised().reshape(signal.values.shape), atol=0.51 / limit
+    )
 
 
 def test_a_trace_becomes_a_table_of_times_and_values(tmp_path: Path) -> None:
@@ -140,7 +183,9 @@ def test_a_trace_becomes_a_table_of_times_and_values(tmp_path: Path) -> None:
     table = pyarrow.csv.read_csv(tmp_path / "a.csv")
     assert table.column_names == ["time [s]", "value 1 [mV]", "value 2 [mV]"]
     np.testing.assert_allclose(table["time [s]"], np.arange(50) * 0.004)
-    np.testing.assert_array_equal(np.asarray(table["value 2 [mV]"], np.float32), signal.values[:, 1])
+    np.testing.assert_array_equal(
+        np.asarray(table["value 2 [mV]"], np.float32), signal.values[:, 1]
+    )
 
 
 def test_a_trace_without_spacing_is_numbered(tmp_path: Path) -> None:
@@ -182,14 +227,27 @@ def test_masked_samples_are_holes(tmp_path: Path) -> None:
     for suffix in (".npy", ".csv", ".hea"):
         write_signal(signal, tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(np.isnan(np.load(tmp_path / "a.npy")), ~mask)
-    assert pyarrow.csv.read_csv(tmp_path / "a.csv")["value [mV]"].is_null().to_pylist() == (~mask).tolist()
-    np.testing.assert_array_equal(np.isnan(wfdb.rdrecord(str(tmp_path / "a")).p_signal[:, 0]), ~mask)
+    assert (
+        pyarrow.csv.read_csv(tmp_path / "a.csv")["value [mV]"].is_null().to_pylist()
+        == (~mask).tolist()
+    )
+    np.testing.assert_array_equal(
+        np.isnan(wfdb.rdrecord(str(tmp_path / "a")).p_signal[:, 0]), ~mask
+    )
 
 
 def test_masked_voxels_of_an_integer_volume_take_the_lowest_value(tmp_path: Path) -> None:
     mask = np.ones(VOLUME.shape, bool)
     mask[0] = False
-    signal = Signal("x", np.zeros((*VOLUME.shape, 1), np.float32), VOLUME, ValueRange(-1024, 1000), "HU", mask, dtype="int16")
+    signal = Signal(
+        "x",
+        np.zeros((*VOLUME.shape, 1), np.float32),
+        VOLUME,
+        ValueRange(-1024, 1000),
+        "HU",
+        mask,
+        dtype="int16",
+    )
     write_signal(signal, tmp_path / "a.nii")
     write_signal(signal, tmp_path / "a.nrrd")
     for data in (nib.load(tmp_path / "a.nii").get_fdata(), nrrd.read(str(tmp_path / "a.nrrd"))[0]):  # type: ignore[attr-defined]
@@ -197,11 +255,17 @@ def test_masked_voxels_of_an_integer_volume_take_the_lowest_value(tmp_path: Path
 
 
 def test_a_format_that_cannot_hold_a_signal_names_others(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a 3D signal cannot be written as \.png; write it as \.nii\.gz or"):
+    with pytest.raises(
+        DataError, match=r"a 3D signal cannot be written as \.png; write it as \.nii\.gz or"
+    ):
         write_signal(make(VOLUME), tmp_path / "a.png")
-    with pytest.raises(DataError, match=r"a 1D signal cannot be written as \.nii; write it as \.csv or"):
+    with pytest.raises(
+        DataError, match=r"a 1D signal cannot be written as \.nii; write it as \.csv or"
+    ):
         write_signal(make(TRACE), tmp_path / "a.nii")
-    with pytest.raises(DataError, match=r"scattered samples cannot be written as \.hea; write it as \.csv or \.npy"):
+    with pytest.raises(
+        DataError, match=r"scattered samples cannot be written as \.hea; write it as \.csv or \.npy"
+    ):
         write_signal(make(Scatter(np.zeros((3, 1)), (0.0,), (1.0,))), tmp_path / "a.hea")
     with pytest.raises(DataError, match=r"2 channels cannot be written as \.png"):
         write_signal(make(Grid((4, 4)), 2), tmp_path / "a.png")
@@ -219,16 +283,27 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_failing_write_leaves_the_old_file(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_write_leaves_the_old_file(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"old")
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    signal = next(s for s in (make(VOLUME), make(Grid((4, 4))), make(TRACE)) if FORMATS[suffix].holds(s))
+    monkeypatch.setattr(
+        "os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    signal = next(
+        s for s in (make(VOLUME), make(Grid((4, 4))), make(TRACE)) if FORMATS[suffix].holds(s)
+    )
     with pytest.raises(MedFunctaError, match="No space left"):
         write_signal(signal, path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name] and path.read_bytes() == b"old"
 
 
 def test_a_constant_trace_goes_through_wfdb(tmp_path: Path) -> None:
-    write_signal(Signal("x", np.full((9, 1), 0.25, np.float32), TRACE.with_shape((9,)), ValueRange(0, 1), "mV"), tmp_path / "a.hea")
+    write_signal(
+        Signal(
+            "x", np.full((9, 1), 0.25, np.float32), TRACE.with_shape((9,)), ValueRange(0, 1), "mV"
+        ),
+        tmp_path / "a.hea",
+    )
     np.testing.assert_allclose(wfdb.rdrecord(str(tmp_path / "a")).p_signal, 0.25, atol=1e-4)

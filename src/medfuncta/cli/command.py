@@ -14,15 +14,18 @@ import tyro
 from medfuncta.config import parse_assignments
 
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
-"""Settings as section.name=value, several behind one flag, the flag as often as one likes: ``--set a.b=1 c.d=2 --set e.f=3``."""
+"""Settings as section.name=value, several behind one flag, the flag as often as one likes:
+``--set a.b=1 c.d=2 --set e.f=3``."""
 
 
 @dataclass(kw_only=True)
 class Command(ABC):
-    """Options of every command; a subclass adds its own, each with a docstring that becomes its help text."""
+    """Options of every command; a subclass adds its own, each with a docstring that becomes its
+    help text."""
 
     json: bool = False
-    """Print the result as one JSON object on standard output; progress goes to standard error either way."""
+    """Print the result as one JSON object on standard output; progress goes to standard error
+    either way."""
 
     @abstractmethod
     def run(self) -> dict[str, Any]:

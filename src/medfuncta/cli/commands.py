@@ -38,4 +38,5 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "regress": Regress,
     "compress": Compress,
 }
-"""Name on the command line and the dataclass behind it; a command's module imports nothing heavy before it runs."""
+"""Name on the command line and the dataclass behind it; a command's module imports nothing heavy
+before it runs."""

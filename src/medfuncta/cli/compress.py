@@ -15,7 +15,8 @@ from medfuncta.errors import ConfigError
 
 @dataclass(kw_only=True)
 class Compress(Command):
-    """Measure how many bits latents need for which quality, beside JPEG, JPEG 2000, WebP, wavelets and linear prediction."""
+    """Measure how many bits latents need for which quality, beside JPEG, JPEG 2000, WebP, wavelets
+    and linear prediction."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set with a training split, as 'medfuncta fit' writes it."""
@@ -38,7 +39,9 @@ class Compress(Command):
         if self.limit < 1:
             raise ConfigError(f"--limit is {self.limit}; expected at least 1")
         source = open_source(self.data)
-        report = compare_codecs(LatentSet.open(self.latents), source, split=self.split, limit=self.limit, progress=_tell)
+        report = compare_codecs(
+            LatentSet.open(self.latents), source, split=self.split, limit=self.limit, progress=_tell
+        )
         result = report.to_dict()
         if self.out is not None:
             write_json(self.out / "compression.json", result)
@@ -48,7 +51,15 @@ class Compress(Command):
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import table
 
-        header = ("codec", "setting", "bits", "of it format", "with what is shared", "PSNR (dB)", "exact")
+        header = (
+            "codec",
+            "setting",
+            "bits",
+            "of it format",
+            "with what is shared",
+            "PSNR (dB)",
+            "exact",
+        )
         rows = [
             (name, *_cells(point), f"{point['exact']:,}" if point["exact"] else "")
             for name, curve in result["codecs"].items()
@@ -56,19 +67,33 @@ class Compress(Command):
         ]
         lines = [
             table(header, rows),
-            f"bits a sample, {result['signals']:,} {result['split']} signals; the shared network has {result['network_bytes']:,} bytes",
+            (
+                f"bits a sample, {result['signals']:,} {result['split']} signals; the shared "
+                "network "
+                f"has {result['network_bytes']:,} bytes"
+            ),
             "fewest bits, file format not counted, at the PSNR of the latents:",
         ]
-        return "\n".join(lines + [f"{v['psnr']:.1f} dB: {v['shortest']} ({_bits_of(v)})" for v in result["verdicts"]])
+        return "\n".join(
+            lines
+            + [f"{v['psnr']:.1f} dB: {v['shortest']} ({_bits_of(v)})" for v in result["verdicts"]]
+        )
 
 
 def _cells(point: dict[str, Any]) -> list[str]:
     psnr = "exact" if point["psnr"] is None else f"{point['psnr']:.2f}"
-    return [point["setting"], *(f"{point[key]:.3f}" for key in ("bits", "format_bits", "bits_with_shared")), psnr]
+    return [
+        point["setting"],
+        *(f"{point[key]:.3f}" for key in ("bits", "format_bits", "bits_with_shared")),
+        psnr,
+    ]
 
 
 def _bits_of(verdict: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {'never' if bits is None else f'{bits:.2f}'}" for name, bits in verdict["bits"].items())
+    return ", ".join(
+        f"{name} {'never' if bits is None else f'{bits:.2f}'}"
+        for name, bits in verdict["bits"].items()
+    )
 
 
 def _tell(line: str) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Decode(Command):
-    """Turn a latent back into its signal, in its own units, on its own grid or any other, and write it to a file."""
+    """Turn a latent back into its signal, in its own units, on its own grid or any other, and write
+    it to a file."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set, as 'medfuncta fit' writes it."""
@@ -50,7 +51,13 @@ class Decode(Command):
         latent_set = LatentSet.open(self.latents)
         row = latent_set.row(self.id, self.split)
         domain = self._domain(row.header.domain)
-        signal = reconstruct(latent_set.run, torch.from_numpy(row.latent), row.header, domain, device=self.device or default_device())
+        signal = reconstruct(
+            latent_set.run,
+            torch.from_numpy(row.latent),
+            row.header,
+            domain,
+            device=self.device or default_device(),
+        )
         write_signal(signal, self.out)
         grid = signal.domain if isinstance(signal.domain, Grid) else None
         return {
@@ -77,7 +84,10 @@ class Decode(Command):
         if not given:
             return own
         if not isinstance(own, Grid):
-            raise DataError(f"'{self.id}' has samples at positions of their own, which --{given[0]} does not fit; decode it without")
+            raise DataError(
+                f"'{self.id}' has samples at positions of their own, which --{given[0]} does not "
+                "fit; decode it without"
+            )
         if self.shape is not None:
             return own.with_shape(numbers("shape", self.shape, int))
         return own.with_spacing(numbers("spacing", self.spacing or "", float))
@@ -91,4 +101,6 @@ def _grid_of(path: Path) -> Grid:
         return nifti.read_volume(path)[1]
     if path.suffix.lower() in (".nrrd", ".nhdr"):
         return nrrd.read_volume(path, path.parent)[1]
-    raise ConfigError(f"--like {path.name} is neither NIfTI nor NRRD; give a .nii, .nii.gz or .nrrd file")
+    raise ConfigError(
+        f"--like {path.name} is neither NIfTI nor NRRD; give a .nii, .nii.gz or .nrrd file"
+    )

@@ -14,13 +14,15 @@ from medfuncta.cli.command import Command
 
 @dataclass(kw_only=True)
 class Demo(Command):
-    """Train, fit, reconstruct and classify heartbeats that ship with the package, and show on a page what came out.
+    """Train, fit, reconstruct and classify heartbeats that ship with the package, and show on a
+    page what came out.
 
     Takes about a minute or two on two cores and needs no network.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("medfuncta-demo")
-    """Folder for run/, latents/, report/ and index.html; what an earlier demo left there is replaced."""
+    """Folder for run/, latents/, report/ and index.html; what an earlier demo left there is
+    replaced."""
 
     def run(self) -> dict[str, Any]:
         from medfuncta.cli.progress import training_progress
@@ -28,7 +30,10 @@ class Demo(Command):
         from medfuncta.demo.page import PAGE_FILE, write_demo_report
         from medfuncta.demo.steps import SETTINGS, demonstrate
 
-        with replacing(self.out) as fresh, training_progress(SETTINGS["train"]["steps"]) as listener:
+        with (
+            replacing(self.out) as fresh,
+            training_progress(SETTINGS["train"]["steps"]) as listener,
+        ):
             demo = demonstrate(fresh, SETTINGS, listener=listener, tell=_tell)
             write_demo_report(demo, fresh)
         return {"page": str(self.out / PAGE_FILE), **demo.to_dict()}
@@ -38,11 +43,21 @@ class Demo(Command):
         from medfuncta.demo.page import OWN_DATA
 
         train, latents, quality = result["train"], result["latents"], result["reconstruction"]
-        accuracy = result["classification"]["classifiers"][0]["metrics"]["balanced_accuracy"]["value"]
+        accuracy = result["classification"]["classifiers"][0]["metrics"]["balanced_accuracy"][
+            "value"
+        ]
         rows = [
-            ("train", f"{train['steps']} meta-steps in {train['seconds']:.0f} s", f"{train['psnr']:.2f} dB on validation signals"),
+            (
+                "train",
+                f"{train['steps']} meta-steps in {train['seconds']:.0f} s",
+                f"{train['psnr']:.2f} dB on validation signals",
+            ),
             ("fit", f"{latents['signals']} heartbeats", f"{latents['latent_size']} numbers each"),
-            ("evaluate", f"{quality['signals']} unseen heartbeats", f"{quality['psnr']['mean']:.2f} dB mean PSNR"),
+            (
+                "evaluate",
+                f"{quality['signals']} unseen heartbeats",
+                f"{quality['psnr']['mean']:.2f} dB mean PSNR",
+            ),
             ("classify", "nearest neighbour of each", f"{100 * accuracy:.1f} % balanced accuracy"),
         ]
         return "\n".join(

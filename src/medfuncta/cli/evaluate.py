@@ -19,7 +19,8 @@ class Evaluate(Command):
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
     """The folder that 'medfuncta train --out' wrote."""
     data: str
-    """Where the signals come from: kind:path[?option=value], e.g. wfdb:mitbih, nifti:volumes, sample:ecg."""
+    """Where the signals come from: kind:path[?option=value], e.g. wfdb:mitbih, nifti:volumes,
+    sample:ecg."""
     split: str = "test"
     """Which part of the data: train, val or test."""
     out: Path | None = None
@@ -27,7 +28,8 @@ class Evaluate(Command):
     steps: int | None = None
     """H, inner steps of a fit; the run's own when not given."""
     quality: Quality | None = None
-    """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on from paper until it gets no better."""
+    """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on
+    from paper until it gets no better."""
     skip_bad: bool = False
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None
@@ -44,7 +46,15 @@ class Evaluate(Command):
         source = open_source(self.data, skip_bad=self.skip_bad)
         config = override(run.config.fit, given(steps=self.steps, quality=self.quality), "fit.")
         with counting("signals") as progress:
-            evaluation = evaluate(run, source, split=self.split, config=config, device=self.device, out=self.out, progress=progress)
+            evaluation = evaluate(
+                run,
+                source,
+                split=self.split,
+                config=config,
+                device=self.device,
+                out=self.out,
+                progress=progress,
+            )
         report_skipped(source)
         return evaluation.to_dict() | {"out": None if self.out is None else str(self.out)}
 
@@ -60,12 +70,25 @@ class Evaluate(Command):
         }
         header = ("", "mean", "median", "std")
         rows = [
-            (name.strip(), *(f"{result[key][column]:.4g}" for column in header[1:])) for key, name in names.items() if result[key]["count"]
+            (name.strip(), *(f"{result[key][column]:.4g}" for column in header[1:]))
+            for key, name in names.items()
+            if result[key]["count"]
         ]
-        lines = [table(header, rows, f"{result['signals']:,} signals of {result['source']['name']} ({result['split']})")]
+        lines = [
+            table(
+                header,
+                rows,
+                f"{result['signals']:,} signals of {result['source']['name']} ({result['split']})",
+            )
+        ]
         if result["by_class"]:
             classes = result["by_class"].items()
-            lines.append(table(("class", "signals", "mean PSNR"), [(name, f"{c['signals']:,}", _decibels(c)) for name, c in classes]))
+            lines.append(
+                table(
+                    ("class", "signals", "mean PSNR"),
+                    [(name, f"{c['signals']:,}", _decibels(c)) for name, c in classes],
+                )
+            )
         for what in ("failed", "exact"):
             if result[what]:
                 lines.append(f"{result[what]} {what}, in no PSNR above")

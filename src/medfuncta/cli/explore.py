@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Explore(Command):
-    """See what a latent set holds: a map of it, the way from one signal to another, the mean signal of each class, or its outliers."""
+    """See what a latent set holds: a map of it, the way from one signal to another, the mean signal
+    of each class, or its outliers."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set, as 'medfuncta fit' writes it."""
-    view: Annotated[tyro.conf.Positional[Literal["map", "interpolate", "mean", "outliers"]], tyro.conf.arg(metavar="VIEW")]
+    view: Annotated[
+        tyro.conf.Positional[Literal["map", "interpolate", "mean", "outliers"]],
+        tyro.conf.arg(metavar="VIEW"),
+    ]
     """map, interpolate, mean or outliers."""
     out: Path | None = None
     """Folder for the view's numbers (JSON) and its picture (PNG), both of the view's name."""
@@ -46,7 +50,8 @@ class Explore(Command):
     label: str | None = None
     """The one class to take the mean of."""
     distance: Literal["neighbours", "mahalanobis"] = "neighbours"
-    """How outliers are measured: mean distance to the ten nearest latents, or robust Mahalanobis distance."""
+    """How outliers are measured: mean distance to the ten nearest latents, or robust Mahalanobis
+    distance."""
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 16
     """How many outliers are listed."""
 
@@ -59,7 +64,12 @@ class Explore(Command):
             if value < 1:
                 raise ConfigError(f"{name} is {value}; expected at least 1")
         latents = LatentSet.open(self.latents)
-        views = {"map": self._map, "interpolate": self._interpolate, "mean": self._mean, "outliers": self._outliers}
+        views = {
+            "map": self._map,
+            "interpolate": self._interpolate,
+            "mean": self._mean,
+            "outliers": self._outliers,
+        }
         numbers, picture = views[self.view](latents)
         result = {"view": self.view, **numbers}
         if self.out is not None:
@@ -70,11 +80,18 @@ class Explore(Command):
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import facts, table
 
-        known = {name.replace("_", " "): value for name, value in result.items() if isinstance(value, str | int | float)}
+        known = {
+            name.replace("_", " "): value
+            for name, value in result.items()
+            if isinstance(value, str | int | float)
+        }
         rows = result.get("classes") or result.get("outliers") or []
         lines = [facts(known)]
         if rows:
-            cells = [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+            cells = [
+                [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
+                for row in rows
+            ]
             lines.append(table([name.replace("_", " ") for name in rows[0]], cells))
         return "\n".join(lines)
 
@@ -89,8 +106,13 @@ class Explore(Command):
 
         sample = self._sample(latents)
         map = make_map(sample.latents, self.method)
-        columns = zip(sample.ids, sample.splits, map.places.tolist(), _known(sample.psnr), strict=True)
-        points = [{"id": id, "split": split, "x": x, "y": y, "psnr": psnr} for id, split, (x, y), psnr in columns]
+        columns = zip(
+            sample.ids, sample.splits, map.places.tolist(), _known(sample.psnr), strict=True
+        )
+        points = [
+            {"id": id, "split": split, "x": x, "y": y, "psnr": psnr}
+            for id, split, (x, y), psnr in columns
+        ]
         numbers = {
             "signals": len(points),
             "left_out": sample.left_out,
@@ -111,7 +133,12 @@ class Explore(Command):
         first, second = (latents.row(id, self.split) for id in self.between)
         signals = interpolate(latents, first, second, self.steps)
         length = float(np.linalg.norm(second.latent - first.latent))
-        numbers = {"first": first.id, "second": second.id, "steps": len(signals), "euclidean_distance": length}
+        numbers = {
+            "first": first.id,
+            "second": second.id,
+            "steps": len(signals),
+            "euclidean_distance": length,
+        }
         return numbers, lambda: interpolation_picture(signals, first.id, second.id)
 
     def _mean(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
@@ -120,8 +147,20 @@ class Explore(Command):
 
         sample = self._sample(latents)
         means = class_means(latents, sample, self.label)
-        classes = [{"class": m.name, "signals": m.signals, "nearest_signal": m.typical.id, "its_split": m.typical.split} for m in means]
-        return {"signals": len(sample.ids), "left_out": sample.left_out, "classes": classes}, lambda: means_picture(latents, means)
+        classes = [
+            {
+                "class": m.name,
+                "signals": m.signals,
+                "nearest_signal": m.typical.id,
+                "its_split": m.typical.split,
+            }
+            for m in means
+        ]
+        return {
+            "signals": len(sample.ids),
+            "left_out": sample.left_out,
+            "classes": classes,
+        }, lambda: means_picture(latents, means)
 
     def _outliers(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
         from medfuncta.tasks.explore import UNUSUAL, find_outliers
@@ -142,7 +181,13 @@ class Explore(Command):
             for row in found.order[: self.k].tolist()
         ]
         unusual = int((found.scores > UNUSUAL).sum())
-        numbers = {"signals": len(sample.ids), "left_out": sample.left_out, "unusual": unusual, "threshold_z": UNUSUAL, "outliers": listed}
+        numbers = {
+            "signals": len(sample.ids),
+            "left_out": sample.left_out,
+            "unusual": unusual,
+            "threshold_z": UNUSUAL,
+            "outliers": listed,
+        }
         return numbers, lambda: outliers_picture(latents, sample, found, self.k)
 
 

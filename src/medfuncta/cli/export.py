@@ -21,7 +21,8 @@ class Export(Command):
     out: Annotated[Path, tyro.conf.arg(metavar="DIR|FILE")]
     """The folder to write, or the file field.onnx for onnx."""
     to: Literal["npz", "hub", "reference", "onnx"]
-    """npz: an archive a split; hub: a folder ready to push; reference: the layout of the authors' code; onnx: the field alone."""
+    """npz: an archive a split; hub: a folder ready to push; reference: the layout of the authors'
+    code; onnx: the field alone."""
 
     def run(self) -> dict[str, Any]:
         from medfuncta.field.run import METADATA_FILE, Run
@@ -36,5 +37,7 @@ class Export(Command):
         if self.out.is_file() or (self.out.is_dir() and any(self.out.iterdir())):
             raise ConfigError(f"'{self.out.name}' is there already; give a new folder")
         latent_set = LatentSet.open(self.what)
-        {"npz": export.export_npz, "hub": export.export_hub, "reference": export.export_reference}[self.to](latent_set, self.out)
+        {"npz": export.export_npz, "hub": export.export_hub, "reference": export.export_reference}[
+            self.to
+        ](latent_set, self.out)
         return {"out": str(self.out), "form": self.to, "signals": len(latent_set)}

@@ -14,7 +14,8 @@ from medfuncta.config import Quality
 
 @dataclass(kw_only=True)
 class Fit(Command):
-    """Turn every signal of a source into a latent, with the shared network held still, and write them as a latent set.
+    """Turn every signal of a source into a latent, with the shared network held still, and write
+    them as a latent set.
 
     Started again with the same settings, a fit that was stopped goes on where it was.
     """
@@ -30,7 +31,8 @@ class Fit(Command):
     batch: int | None = None
     """Signals fitted side by side; the run's own when not given."""
     quality: Quality | None = None
-    """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on from paper until it gets no better."""
+    """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on
+    from paper until it gets no better."""
     splits: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...")] = None
     """Which splits, such as train val test; all of them when not given."""
     dtype: Literal["float32", "float16", "int8"] = "float32"
@@ -52,7 +54,9 @@ class Fit(Command):
 
         run = Run.load(self.run_folder)
         source = open_source(self.data, skip_bad=self.skip_bad)
-        config = override(run.config.fit, given(steps=self.steps, batch=self.batch, quality=self.quality), "fit.")
+        config = override(
+            run.config.fit, given(steps=self.steps, batch=self.batch, quality=self.quality), "fit."
+        )
         with counting("signals") as progress:
             latent_set = create_latent_set(
                 run,
@@ -67,7 +71,9 @@ class Fit(Command):
             )
         report_skipped(source)
         figures = describe(latent_set)
-        left_out = [asdict(entry) for split in latent_set.info.splits.values() for entry in split.left_out]
+        left_out = [
+            asdict(entry) for split in latent_set.info.splits.values() for entry in split.left_out
+        ]
         return {
             "latents": str(self.out),
             "signals": len(latent_set),
@@ -75,7 +81,11 @@ class Fit(Command):
             "latent_size": figures.latent_size,
             "dtype": figures.dtype,
             "bytes": figures.bytes,
-            "psnr": {"mean": figures.psnr_mean, "median": figures.psnr_median, "worst": figures.psnr_worst},
+            "psnr": {
+                "mean": figures.psnr_mean,
+                "median": figures.psnr_median,
+                "worst": figures.psnr_worst,
+            },
             "storage_cost": figures.storage_cost,
             "left_out": left_out,
         }
@@ -83,11 +93,17 @@ class Fit(Command):
     def summary(self, result: dict[str, Any]) -> str:
         splits = ", ".join(f"{count:,} {name}" for name, count in result["splits"].items())
         left_out = f", {len(result['left_out'])} left out" if result["left_out"] else ""
-        cost = f", {result['storage_cost']:.2f} dB of it lost to {result['dtype']}" if result["dtype"] != "float32" else ""
+        cost = (
+            f", {result['storage_cost']:.2f} dB of it lost to {result['dtype']}"
+            if result["dtype"] != "float32"
+            else ""
+        )
         psnr = result["psnr"]
         return (
-            f"{result['latents']}: {result['signals']:,} latents of {result['latent_size']:,} numbers ({splits}{left_out}), "
+            f"{result['latents']}: {result['signals']:,} latents of {result['latent_size']:,} "
+            f"numbers ({splits}{left_out}), "
             f"{result['bytes'] / 1e6:,.1f} MB\n"
-            f"PSNR: mean {psnr['mean']:.2f} dB, median {psnr['median']:.2f} dB, worst {psnr['worst']:.2f} dB{cost}\n"
+            f"PSNR: mean {psnr['mean']:.2f} dB, median {psnr['median']:.2f} dB, worst "
+            f"{psnr['worst']:.2f} dB{cost}\n"
             f"next: medfuncta classify {result['latents']}"
         )

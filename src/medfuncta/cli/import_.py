@@ -23,17 +23,20 @@ class Import(Command):
     """
 
     what: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER|FILE")]
-    """The folder that fit_NFset.py wrote (train/, val/, test/, model.pt), or a file of weights (model.pt, best.model)."""
+    """The folder that fit_NFset.py wrote (train/, val/, test/, model.pt), or a file of weights
+    (model.pt, best.model)."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The latent set or the run to write."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """The weights that belong to a folder; its model.pt or best.model when not given."""
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N")] = None
-    """Samples of the signals along each axis, such as 64,64; needed where the weights do not say it."""
+    """Samples of the signals along each axis, such as 64,64; needed where the weights do not say
+    it."""
     omega_first: float = 10.0
     """w of the first layer, where the weights do not say it."""
     omega_increment: float | None = None
-    """What each further layer adds to it, where the weights do not say it; the authors' 10 for traces, else 5, when not given."""
+    """What each further layer adds to it, where the weights do not say it; the authors' 10 for
+    traces, else 5, when not given."""
     residual: bool = True
     """Hidden layers are summed with their input, where the weights do not say it."""
     name: str = "imported"
@@ -55,18 +58,33 @@ class Import(Command):
         shape = None if self.shape is None else tuple(numbers("shape", self.shape, int))
         settings = ReferenceSettings(self.omega_first, self.omega_increment, self.residual, shape)
         folder = self.what.is_dir()
-        run = read_reference_field(self.weights or (_weights_in(self.what) if folder else self.what), settings)
-        result = {"out": str(self.out), "kind": "latent set" if folder else "run", "fingerprint": run.fingerprint}
+        run = read_reference_field(
+            self.weights or (_weights_in(self.what) if folder else self.what), settings
+        )
+        result = {
+            "out": str(self.out),
+            "kind": "latent set" if folder else "run",
+            "fingerprint": run.fingerprint,
+        }
         if not folder:
             run.save(self.out)
             return result
         names = [name for name in self.label_names.split(",") if name]
         latent_set = import_latent_set(
-            self.what, run, self.out, SourceInfo(self.name, self.licence), label_names=names, dtype=self.dtype, skip_bad=self.skip_bad
+            self.what,
+            run,
+            self.out,
+            SourceInfo(self.name, self.licence),
+            label_names=names,
+            dtype=self.dtype,
+            skip_bad=self.skip_bad,
         )
         splits = latent_set.info.splits
         left_out = [entry.name for split in splits.values() for entry in split.left_out]
-        return result | {"splits": {name: split.signals for name, split in splits.items()}, "left_out": left_out}
+        return result | {
+            "splits": {name: split.signals for name, split in splits.items()},
+            "left_out": left_out,
+        }
 
 
 def _weights_in(folder: Path) -> Path:
@@ -74,6 +92,7 @@ def _weights_in(folder: Path) -> Path:
     found = [folder / name for name in _WEIGHTS if (folder / name).is_file()]
     if not found:
         raise LatentSetError(
-            f"no weights in '{folder.name}' ({' or '.join(_WEIGHTS)}); give the file that its latents belong to as --weights"
+            f"no weights in '{folder.name}' ({' or '.join(_WEIGHTS)}); give the file that its "
+            "latents belong to as --weights"
         )
     return found[0]

@@ -18,9 +18,11 @@ class Info(Command):
     what: Annotated[Positional[str], arg(metavar="SOURCE|RUN|LATENTS")]
     """A source (kind:path[?option=value]), or the folder of a run or of a latent set."""
     out: Path | None = None
-    """Folder for info.json and a picture: a contact sheet of a source, the training curve of a run."""
+    """Folder for info.json and a picture: a contact sheet of a source, the training curve of a
+    run."""
     check: bool = False
-    """Read a latent set to its end first, and refuse one with damaged, doubled or wrongly labelled rows or another field's latents."""
+    """Read a latent set to its end first, and refuse one with damaged, doubled or wrongly labelled
+    rows or another field's latents."""
 
     def run(self) -> dict[str, Any]:
         from medfuncta.latents.latent_set import LatentSet
@@ -45,16 +47,36 @@ def _source(result: dict[str, Any]) -> str:
         "licence": result["licence"],
         **_cited(result),
         "splits by": result["split_by"],
-        **{name.replace("_", " "): value for name, value in result["details"].items() if value not in (None, "")},
+        **{
+            name.replace("_", " "): value
+            for name, value in result["details"].items()
+            if value not in (None, "")
+        },
     }
     rows = [
-        (name, f"{s['signals']:,}", f"{s['points']:,}", _range(s), _extent(s["extent"]), _most(s["spacings"]))
+        (
+            name,
+            f"{s['signals']:,}",
+            f"{s['points']:,}",
+            _range(s),
+            _extent(s["extent"]),
+            _most(s["spacings"]),
+        )
         for name, s in result["splits"].items()
     ]
-    lines = [facts(entries), table(("split", "signals", "points", f"values {signal['unit']}".strip(), "shape", "spacing"), rows)]
+    lines = [
+        facts(entries),
+        table(
+            ("split", "signals", "points", f"values {signal['unit']}".strip(), "shape", "spacing"),
+            rows,
+        ),
+    ]
     labels = sorted({label for s in result["splits"].values() for label in s["labels"]})
     if labels:
-        counts = [(label, *(f"{s['labels'].get(label, 0):,}" for s in result["splits"].values())) for label in labels]
+        counts = [
+            (label, *(f"{s['labels'].get(label, 0):,}" for s in result["splits"].values()))
+            for label in labels
+        ]
         lines.append(table(("class", *result["splits"]), counts))
     return "\n".join([*lines, *(f"! {line}" for line in result["odd"])])
 
@@ -71,7 +93,11 @@ def _run(result: dict[str, Any]) -> str:
             "layers x width": f"{field['layers']} x {field['width']}",
             "latent": f"{field['latent_size']:,} numbers",
             "omega": f"{omegas[0]:g} to {omegas[-1]:g}",
-            **{name.replace("_", " "): _text(value) for name, value in result["training"].items() if not isinstance(value, dict)},
+            **{
+                name.replace("_", " "): _text(value)
+                for name, value in result["training"].items()
+                if not isinstance(value, dict)
+            },
         }
     )
 
@@ -89,7 +115,10 @@ def _latent_set(result: dict[str, Any]) -> str:
         "PSNR": _psnr(result),
         "field": result["fingerprint"],
     }
-    rows = [(name, f"{s['signals']:,}", f"{s['left_out']:,}", _most(s["labels"])) for name, s in result["splits"].items()]
+    rows = [
+        (name, f"{s['signals']:,}", f"{s['left_out']:,}", _most(s["labels"]))
+        for name, s in result["splits"].items()
+    ]
     return "\n".join([facts(entries), table(("split", "signals", "left out", "classes"), rows)])
 
 
@@ -105,7 +134,12 @@ def _psnr(result: dict[str, Any]) -> str:
 
 def _form(signal: dict[str, Any]) -> str:
     channels = signal["channels"]
-    parts = [f"{signal['dim']}D", f"{channels} channel{'s' if channels > 1 else ''}", signal["modality"], signal["task"]]
+    parts = [
+        f"{signal['dim']}D",
+        f"{channels} channel{'s' if channels > 1 else ''}",
+        signal["modality"],
+        signal["task"],
+    ]
     return ", ".join(filter(None, parts))
 
 
@@ -126,4 +160,6 @@ def _most(counts: dict[str, int]) -> str:
     shown = list(counts.items())[:4]
     if len(shown) < 2:
         return "".join(counts)
-    return ", ".join(f"{name} ({count:,})" for name, count in shown) + (", ..." if len(counts) > len(shown) else "")
+    return ", ".join(f"{name} ({count:,})" for name, count in shown) + (
+        ", ..." if len(counts) > len(shown) else ""
+    )

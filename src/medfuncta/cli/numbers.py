@@ -20,5 +20,7 @@ def numbers(flag: str, text: str, kind: type[Number]) -> list[Number]:
     except ValueError:
         result = []
     if not result or not all(0 < number < float("inf") for number in result):
-        raise ConfigError(f"--{flag} is '{text}'; expected positive numbers separated by commas, one an axis")
+        raise ConfigError(
+            f"--{flag} is '{text}'; expected positive numbers separated by commas, one an axis"
+        )
     return result

@@ -24,18 +24,26 @@ def parse(words: Sequence[str], commands: Mapping[str, type[Command]], descripti
     """The command that these words ask for.
 
     Raises:
-        ConfigError: If the command or an option is unknown, missing, not of its type, or given twice.
+        ConfigError: If the command or an option is unknown, missing, not of its type, or given
+            twice.
         SystemExit: With code 0, after ``--help``.
     """
     import tyro
 
     if not words:
-        raise ConfigError(f"no command given; {suggest('', commands)}; 'medfuncta demo' shows them at work, --help explains them")
+        raise ConfigError(
+            f"no command given; {suggest('', commands)}; 'medfuncta demo' shows them at work, "
+            "--help explains them"
+        )
     if not words[0].startswith("-") and words[0] not in commands:
         raise ConfigError(f"unknown command '{words[0]}'; {suggest(words[0], commands)}")
     program = f"medfuncta {words[0]}" if words[0] in commands else "medfuncta"
     return parsed(
-        lambda: tyro.extras.subcommand_cli_from_dict(dict(commands), args=words, prog="medfuncta", description=description), words, program
+        lambda: tyro.extras.subcommand_cli_from_dict(
+            dict(commands), args=words, prog="medfuncta", description=description
+        ),
+        words,
+        program,
     )
 
 
@@ -67,11 +75,15 @@ def _refuse_repetition(words: Sequence[str]) -> None:
     flags = Counter(match[0].replace("_", "-") for word in words if (match := _FLAG.match(word)))
     for flag, count in flags.items():
         if count > 1 and flag not in _REPEATABLE:
-            raise ConfigError(f"{flag} is given {count} times; give it once, with all of its values behind it if it takes several")
+            raise ConfigError(
+                f"{flag} is given {count} times; give it once, with all of its values behind it if "
+                "it takes several"
+            )
 
 
 def _unboxed(text: str) -> str:
-    """What tyro says in a box under a title, as one line: the first paragraph, and the first flag that it proposes.
+    """What tyro says in a box under a title, as one line: the first paragraph, and the first flag
+    that it proposes.
 
     A flag that another command has is proposed by its own name; that tells nothing.
 
@@ -81,7 +93,9 @@ def _unboxed(text: str) -> str:
     body = [line.strip("│ ") for line in text.splitlines()[1:]]
     sections = [list(lines) for ruled, lines in groupby(body, _is_rule) if not ruled]
     said = " ".join(takewhile(bool, sections[0])).rstrip(".")
-    proposals = next((" ".join(lines) for lines in sections if lines[0].startswith("Perhaps you meant")), "")
+    proposals = next(
+        (" ".join(lines) for lines in sections if lines[0].startswith("Perhaps you meant")), ""
+    )
     nearest = _FLAG.search(proposals)
     return f"{said}; did you mean {nearest[0]}?" if nearest and nearest[0] not in said else said
 

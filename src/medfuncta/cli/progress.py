@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from medfuncta.learning.train import StepReport
 from medfuncta.sources.source import Source
@@ -34,16 +42,29 @@ def training_progress(steps: int) -> Iterator[Callable[[StepReport], None]]:
             bar.start()
             progress = report.progress
             val = "-" if progress.best_psnr is None else f"{progress.best_psnr:.2f} dB"
-            bar.update(task, completed=progress.step, speed=progress.step / progress.seconds, train=report.train_psnr, val=val)
+            bar.update(
+                task,
+                completed=progress.step,
+                speed=progress.step / progress.seconds,
+                train=report.train_psnr,
+                val=val,
+            )
 
         yield listen
 
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """A counter of things done whose number is not known beforehand; call it with how many are done so far."""
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"), TimeElapsedColumn())
-    with _shown_when_used(Progress(*columns, console=Console(stderr=True), transient=True)) as progress:
+    """A counter of things done whose number is not known beforehand; call it with how many are done
+    so far."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed:,.0f} {task.description}"),
+        TimeElapsedColumn(),
+    )
+    with _shown_when_used(
+        Progress(*columns, console=Console(stderr=True), transient=True)
+    ) as progress:
         task = progress.add_task(what, total=None)
 
         def show(done: int) -> None:
@@ -55,7 +76,8 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _shown_when_used(progress: Progress) -> Iterator[Progress]:
-    """A display that leaves no trace when it was never started, so that a mistake found before gets its one line."""
+    """A display that leaves no trace when it was never started, so that a mistake found before gets
+    its one line."""
     try:
         yield progress
     finally:

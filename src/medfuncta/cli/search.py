@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Search(Command):
-    """Find the signals of a latent set that are nearest to one of them, or to a new one that is fitted on the fly."""
+    """Find the signals of a latent set that are nearest to one of them, or to a new one that is
+    fitted on the fly."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set, as 'medfuncta fit' writes it."""
@@ -28,13 +29,15 @@ class Search(Command):
     split: str | None = None
     """Where the signal with that id is, when several splits have it."""
     file: str | None = None
-    """A new signal: a source, kind:path[?option=value], read with the options that the set was made with; its first signal without --id."""
+    """A new signal: a source, kind:path[?option=value], read with the options that the set was made
+    with; its first signal without --id."""
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10
     """How many neighbours."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """What near means."""
     index: Path | None = None
-    """Answer from this FAISS index, made when it is not there yet: faster for large sets, and approximate."""
+    """Answer from this FAISS index, made when it is not there yet: faster for large sets, and
+    approximate."""
     out: Path | None = None
     """Folder for search.json and search.png, a picture of the query and its neighbours."""
 
@@ -51,22 +54,37 @@ class Search(Command):
         hits = search_set(latents, latent, self.k, self.metric, leave_out=itself, index=index)
         names = latents.info.spec.label_names
         result = {
-            "query": {"id": query.id, "classes": class_names(query.label, names), "in_set": itself is not None},
+            "query": {
+                "id": query.id,
+                "classes": class_names(query.label, names),
+                "in_set": itself is not None,
+            },
             "metric": self.metric,
             "exact": index is None,
             "neighbours": [
-                {"id": h.row.id, "split": h.row.split, "distance": h.distance, "classes": class_names(h.row.label, names)} for h in hits
+                {
+                    "id": h.row.id,
+                    "split": h.row.split,
+                    "distance": h.distance,
+                    "classes": class_names(h.row.label, names),
+                }
+                for h in hits
             ],
         }
         if self.out is not None:
             write_json(self.out / "search.json", result)
-            save_png(search_picture(latents, query, f"query {query.id}", hits), self.out / "search.png")
+            save_png(
+                search_picture(latents, query, f"query {query.id}", hits), self.out / "search.png"
+            )
         return result
 
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import table
 
-        rows = [(n["id"], n["split"], ", ".join(n["classes"]), f"{n['distance']:.4f}") for n in result["neighbours"]]
+        rows = [
+            (n["id"], n["split"], ", ".join(n["classes"]), f"{n['distance']:.4f}")
+            for n in result["neighbours"]
+        ]
         classes = ", ".join(result["query"]["classes"])
         title = f"nearest to {result['query']['id']}{f' ({classes})' if classes else ''}"
         return table(("signal", "split", "class", f"{result['metric']} distance"), rows, title)
@@ -81,10 +99,14 @@ class Search(Command):
 
         if self.file is not None:
             signal = _one_signal(self.file, self.split, self.id)
-            fitted = fit_latents(latents.run, SignalSet.collect(latents.run.spec, [signal]), latents.fit_config)
+            fitted = fit_latents(
+                latents.run, SignalSet.collect(latents.run.spec, [signal]), latents.fit_config
+            )
             return signal, fitted.latents[0].numpy(), None
         if self.id is None:
-            raise ConfigError("nothing to search for; give --id with a signal of the set, or --file with a source")
+            raise ConfigError(
+                "nothing to search for; give --id with a signal of the set, or --file with a source"
+            )
         row = latents.row(self.id, self.split)
         return reconstruct(latents.run, torch.tensor(row.latent), row.header), row.latent, row
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Segment(Command):
-    """Learn to segment signals from the features of their field and their latents, and measure Dice on the test split."""
+    """Learn to segment signals from the features of their field and their latents, and measure Dice
+    on the test split."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set with the splits train, val and test, as 'medfuncta fit' writes it."""
@@ -46,23 +47,38 @@ class Segment(Command):
         from medfuncta.tasks.drawing.figure import save_png
         from medfuncta.tasks.segment import SegmentOptions, segment, segmentation_picture
 
-        for name, value in (("points", self.points), ("hidden", self.hidden), ("epochs", self.epochs)):
+        for name, value in (
+            ("points", self.points),
+            ("hidden", self.hidden),
+            ("epochs", self.epochs),
+        ):
             if value < 1:
                 raise ConfigError(f"--{name} is {value}; expected at least 1")
         source = open_source(self.data)
-        options = SegmentOptions(points=self.points, hidden=self.hidden, epochs=self.epochs, seconds=self.seconds, seed=self.seed)
+        options = SegmentOptions(
+            points=self.points,
+            hidden=self.hidden,
+            epochs=self.epochs,
+            seconds=self.seconds,
+            seed=self.seed,
+        )
         found = segment(LatentSet.open(self.latents), source, options, progress=_tell)
         result = found.to_dict()
         if self.out is not None:
             write_json(self.out / "segmentation.json", result)
-            save_png(segmentation_picture(found, _shown(found, source)), self.out / "segmentation.png")
+            save_png(
+                segmentation_picture(found, _shown(found, source)), self.out / "segmentation.png"
+            )
         return result
 
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import table
 
         heads = result["dice"]
-        rows = [(name, *(_interval(heads[head][name]) for head in heads)) for name in (*result["structures"], "mean")]
+        rows = [
+            (name, *(_interval(heads[head][name]) for head in heads))
+            for name in (*result["structures"], "mean")
+        ]
         sizes = ", ".join(f"{count:,} {name}" for name, count in result["signals"].items())
         return f"{table(('Dice', *heads), rows)}\ntest split with 95 % bootstrap intervals; {sizes}; {result['parameters']:,} parameters"
 
@@ -77,7 +93,11 @@ def _shown(found: Segmentation, source: Source) -> list[Signal]:
 
 
 def _interval(interval: dict[str, Any]) -> str:
-    return "undefined" if interval["value"] is None else f"{interval['value']:.3f} [{interval['low']:.2f}, {interval['high']:.2f}]"
+    return (
+        "undefined"
+        if interval["value"] is None
+        else f"{interval['value']:.3f} [{interval['low']:.2f}, {interval['high']:.2f}]"
+    )
 
 
 def _tell(line: str) -> None:

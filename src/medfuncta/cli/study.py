@@ -17,15 +17,18 @@ from medfuncta.errors import ConfigError
 class Study(Command):
     """Do an experiment: missing-samples, missing-slices or mixed-shapes.
 
-    Methods are compared on held-out signals, and the table says which of them wins, whichever it is.
+    Methods are compared on held-out signals, and the table says which of them wins, whichever it
+    is.
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
     """Which one."""
     data: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None
-    """Where the signals come from, such as wfdb:mitbih or nifti:volumes; signals that ship with the package when not given."""
+    """Where the signals come from, such as wfdb:mitbih or nifti:volumes; signals that ship with the
+    package when not given."""
     run_folder: Annotated[Path | None, tyro.conf.arg(name="run", metavar="RUN")] = None
-    """The folder that 'medfuncta train --out' wrote; without it a network is trained on the data first."""
+    """The folder that 'medfuncta train --out' wrote; without it a network is trained on the data
+    first."""
     steps: int | None = None
     """Meta-steps of that training."""
     limit: int = 32
@@ -46,7 +49,9 @@ class Study(Command):
         row = study(self.name)
         data = self.data or row.data
         if not data:
-            raise ConfigError(f"the study {self.name} needs data of your own; give --data, such as nifti:FOLDER")
+            raise ConfigError(
+                f"the study {self.name} needs data of your own; give --data, such as nifti:FOLDER"
+            )
         if self.limit < 1:
             raise ConfigError(f"--limit is {self.limit}; expected at least 1")
         options = StudyOptions(
@@ -62,7 +67,11 @@ class Study(Command):
         findings = run_study(self.name, options)
         if self.out is not None:
             write_findings(findings, self.out)
-        return {"study": self.name, **findings.to_dict(), "out": None if self.out is None else str(self.out)}
+        return {
+            "study": self.name,
+            **findings.to_dict(),
+            "out": None if self.out is None else str(self.out),
+        }
 
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import facts, table
@@ -80,5 +89,7 @@ class Study(Command):
 
 def _cells(summary: dict[str, Any]) -> list[str]:
     psnr = summary["psnr"]
-    numbers = ["–" if psnr[name] is None else f"{psnr[name]:.2f}" for name in ("mean", "median", "std")]
+    numbers = [
+        "–" if psnr[name] is None else f"{psnr[name]:.2f}" for name in ("mean", "median", "std")
+    ]
     return [*numbers, f"{summary['best_on']} of {summary['signals']}"]

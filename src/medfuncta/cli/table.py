@@ -25,7 +25,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "")
     from rich.markup import escape
     from rich.table import Table
 
-    result = Table(box=box.SIMPLE_HEAD, title=escape(title) or None, title_justify="left", title_style="bold", pad_edge=False)
+    result = Table(
+        box=box.SIMPLE_HEAD,
+        title=escape(title) or None,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+    )
     for number, name in enumerate(header):
         result.add_column(escape(name), justify="right" if number else "left", overflow="fold")
     for row in rows:

@@ -14,7 +14,8 @@ class Train(Command):
     """Meta-learn a shared network on the training split of a source."""
 
     data: str
-    """Where the signals come from: kind:path[?option=value], e.g. wfdb:mitbih, npz:cells.npz, nifti:volumes, sample:ecg."""
+    """Where the signals come from: kind:path[?option=value], e.g. wfdb:mitbih, npz:cells.npz,
+    nifti:volumes, sample:ecg."""
     out: Path
     """Folder of the run to write."""
     preset: str | None = None
@@ -22,7 +23,8 @@ class Train(Command):
     config: Path | None = None
     """TOML file with the sections [field], [inner], [train], [fit]; overrides the preset."""
     start_from: Path | None = None
-    """Folder of a run whose network to go on from, on other data or with other settings; its settings stand in for a preset."""
+    """Folder of a run whose network to go on from, on other data or with other settings; its
+    settings stand in for a preset."""
     steps: int | None = None
     """Meta-steps."""
     batch: int | None = None
@@ -36,7 +38,8 @@ class Train(Command):
     skip_bad: bool = False
     """Leave out files that cannot be read, name and count them."""
     cache: Path | None = None
-    """Folder where signals that were read once are kept, outside memory: for sets that are larger than it or slow to read."""
+    """Folder where signals that were read once are kept, outside memory: for sets that are larger
+    than it or slow to read."""
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
@@ -80,18 +83,32 @@ class Train(Command):
         """The file's settings, overridden by flags."""
         from medfuncta.config import read_config_file
 
-        merged: dict[str, dict[str, Any]] = {} if self.config is None else read_config_file(self.config)
-        layers = [assigned(self.set), {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)}]
+        merged: dict[str, dict[str, Any]] = (
+            {} if self.config is None else read_config_file(self.config)
+        )
+        layers = [
+            assigned(self.set),
+            {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)},
+        ]
         for layer in layers:
             for section, values in layer.items():
                 merged[section] = {**merged.get(section, {}), **values}
         return merged
 
     def summary(self, result: dict[str, Any]) -> str:
-        skipped = f", {result['skipped_steps']} steps with a gradient that was not finite" if result["skipped_steps"] else ""
-        returns = f", gone back to {result['returns']} times at half the rate" if result["returns"] else ""
+        skipped = (
+            f", {result['skipped_steps']} steps with a gradient that was not finite"
+            if result["skipped_steps"]
+            else ""
+        )
+        returns = (
+            f", gone back to {result['returns']} times at half the rate"
+            if result["returns"]
+            else ""
+        )
         return (
             f"{result['run']}: {result['steps']} meta-steps in {result['seconds']:.0f} s, "
-            f"best validation PSNR {result['psnr']:.2f} dB at step {result['best_step']}{returns}{skipped}\n"
+            f"best validation PSNR {result['psnr']:.2f} dB at step "
+            f"{result['best_step']}{returns}{skipped}\n"
             f"next: medfuncta evaluate {result['run']} --data '{self.data}' --out report"
         )

@@ -1,1 +1,2 @@
-"""The whole way on signals that ship with the package, from training to a page that shows what came out."""
+"""The whole way on signals that ship with the package, from training to a page that shows what came
+out."""

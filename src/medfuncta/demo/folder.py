@@ -19,7 +19,8 @@ _PARTS: Final = (RUN_FOLDER, LATENTS_FOLDER, REPORT_FOLDER, PAGE_FILE)
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """A fresh folder to fill; when all went well, its parts take the place of those that an earlier demo left in ``out``.
+    """A fresh folder to fill; when all went well, its parts take the place of those that an earlier
+    demo left in ``out``.
 
     Raises:
         ConfigError: If ``out`` holds something by one of their names that no demo wrote.
@@ -27,7 +28,10 @@ def replacing(out: Path) -> Iterator[Path]:
     """
     foreign = [name for name in _PARTS if (out / name).exists()]
     if foreign and not (out / _MARK).exists():
-        raise ConfigError(f"'{out.name}' holds '{foreign[0]}', which no demo wrote; give another folder with --out")
+        raise ConfigError(
+            f"'{out.name}' holds '{foreign[0]}', which no demo wrote; give another folder with "
+            "--out"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".writing-", dir=out) as name:
@@ -36,7 +40,10 @@ def replacing(out: Path) -> Iterator[Path]:
             for part in _PARTS:
                 _put(Path(name) / part, out / part)
     except OSError as error:
-        raise MedFunctaError(f"cannot write '{out.name}': {error.strerror or error}; free some room or choose another folder") from error
+        raise MedFunctaError(
+            f"cannot write '{out.name}': {error.strerror or error}; free some room or choose "
+            "another folder"
+        ) from error
 
 
 def _put(new: Path, old: Path) -> None:

@@ -25,7 +25,8 @@ OWN_DATA: Final = (
 )
 """What to try next."""
 _OTHER_SOURCES: Final = (
-    "Instead of wfdb:FOLDER, give images:FOLDER, nifti:FOLDER, dicom:FOLDER, nrrd:FOLDER, npz:FILE or csv:FILE; "
+    "Instead of wfdb:FOLDER, give images:FOLDER, nifti:FOLDER, dicom:FOLDER, nrrd:FOLDER, npz:FILE "
+    "or csv:FILE; "
     "'medfuncta info SOURCE' shows what is in it."
 )
 
@@ -40,18 +41,24 @@ _CAPTIONS: Final = {
 
 
 def write_demo_report(demo: Demonstration, folder: Path) -> None:
-    """Write the page ``index.html``; its pictures and figures join those of the evaluation in the report's folder."""
+    """Write the page ``index.html``; its pictures and figures join those of the evaluation in the
+    report's folder."""
     report = folder / REPORT_FOLDER
     save_png(curve_picture(folder / RUN_FOLDER / METRICS_FILE), report / "curve.png")
     save_png(comparison_picture(demo.comparison), report / "classification.png")
     write_json(report / "classification.json", demo.comparison.to_dict())
-    demo_page(demo, {name: (report / f"{name}.png").read_bytes() for name in _CAPTIONS}).save(folder / PAGE_FILE)
+    demo_page(demo, {name: (report / f"{name}.png").read_bytes() for name in _CAPTIONS}).save(
+        folder / PAGE_FILE
+    )
 
 
 def demo_page(demo: Demonstration, pictures: dict[str, bytes]) -> Page:
     """The page, given its pictures by name."""
     size, points = demo.latents.info.latent_size, demo.evaluation.signals[0].points
-    page = Page(f"Heartbeats as {size} numbers each", f"medfuncta demo on {demo.source.name}, {demo.seconds:.0f} seconds")
+    page = Page(
+        f"Heartbeats as {size} numbers each",
+        f"medfuncta demo on {demo.source.name}, {demo.seconds:.0f} seconds",
+    )
     page.tiles(_tiles(demo))
     page.heading("What happened")
     for paragraph in _story(demo, size, points):
@@ -76,7 +83,12 @@ def demo_page(demo: Demonstration, pictures: dict[str, bytes]) -> Page:
 def _tiles(demo: Demonstration) -> dict[str, str]:
     figures = key_figures(demo.evaluation.summary, demo.evaluation.spec.unit)
     accuracy = demo.comparison.reports[0].metrics["balanced_accuracy"].value
-    return {**figures, f"nearest neighbours, {METRICS['balanced_accuracy']}": "–" if accuracy is None else f"{100 * accuracy:.1f} %"}
+    return {
+        **figures,
+        f"nearest neighbours, {METRICS['balanced_accuracy']}": "–"
+        if accuracy is None
+        else f"{100 * accuracy:.1f} %",
+    }
 
 
 def _story(demo: Demonstration, size: int, points: int) -> Sequence[str]:
@@ -84,11 +96,15 @@ def _story(demo: Demonstration, size: int, points: int) -> Sequence[str]:
     parameters = sum(parameter.numel() for parameter in demo.training.run.network.parameters())
     counts = {name: len(demo.latents.split(name)) for name in SPLITS}
     return (
-        f"A shared network of {parameters:,} parameters was meta-learned in {progress.step} steps ({progress.seconds:.0f} seconds) on "
+        f"A shared network of {parameters:,} parameters was meta-learned in {progress.step} steps "
+        f"({progress.seconds:.0f} seconds) on "
         f"{counts['train']} heartbeats. It has seen no heartbeat of the test split.",
-        f"Then the network was held still, and each of {sum(counts.values())} heartbeats was given its own latent by "
-        f"{demo.evaluation.fit.steps} steps of gradient descent: {size} numbers in place of {points} samples.",
-        f"From its latent, each of the {counts['test']} test heartbeats was decoded and compared with the original, and its class was read "
+        f"Then the network was held still, and each of {sum(counts.values())} heartbeats was given "
+        "its own latent by "
+        f"{demo.evaluation.fit.steps} steps of gradient descent: {size} numbers in place of "
+        f"{points} samples.",
+        f"From its latent, each of the {counts['test']} test heartbeats was decoded and compared "
+        "with the original, and its class was read "
         "off the nearest training latent.",
     )
 
@@ -96,8 +112,10 @@ def _story(demo: Demonstration, size: int, points: int) -> Sequence[str]:
 def _classes(comparison: Comparison) -> str:
     first, second = comparison.labelling.names
     return (
-        f"The labels, '{first}' and '{second}', follow from a rule on the width of the beat and not from a cardiologist; they show that a "
-        "latent keeps the shape of its signal. All beats are of one patient: nothing here says anything about diagnosis."
+        f"The labels, '{first}' and '{second}', follow from a rule on the width of the beat and "
+        "not from a cardiologist; they show that a "
+        "latent keeps the shape of its signal. All beats are of one patient: nothing here says "
+        "anything about diagnosis."
     )
 
 
@@ -111,5 +129,13 @@ def _folders(demo: Demonstration) -> dict[str, str]:
 
 def _provenance(demo: Demonstration) -> dict[str, str]:
     source = demo.source
-    made: dict[str, Any] = {name.replace("_", " "): str(value) for name, value in source.details.items()}
-    return {"source": SOURCE, "licence": source.licence, "citation": source.citation, "splits kept apart by": source.split_by, **made}
+    made: dict[str, Any] = {
+        name.replace("_", " "): str(value) for name, value in source.details.items()
+    }
+    return {
+        "source": SOURCE,
+        "licence": source.licence,
+        "citation": source.citation,
+        "splits kept apart by": source.split_by,
+        **made,
+    }

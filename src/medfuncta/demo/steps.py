@@ -13,13 +13,22 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.learning.train import StepReport, Training
 from medfuncta.sources.source import SourceInfo
 from medfuncta.sources.table import open_source
-from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, Comparison, choose, compare, examples_of_latents
+from medfuncta.tasks.classify import (
+    LATENT_CLASSIFIERS,
+    ClassifierOptions,
+    Comparison,
+    choose,
+    compare,
+    examples_of_latents,
+)
 from medfuncta.tasks.evaluate import Evaluation, evaluate
 from medfuncta.workflow import train
 
 SOURCE: Final = "sample:ecg"
 PRESET: Final = "trace"
-SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {"train": {"steps": 150, "validate_every": 30, "validate_signals": 24}}
+SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "train": {"steps": 150, "validate_every": 30, "validate_signals": 24}
+}
 """What differs from the preset, so that the whole demo ends within three minutes on two cores."""
 
 RUN_FOLDER: Final = "run"
@@ -36,7 +45,8 @@ class Demonstration:
         training: The shared network and how it was learned.
         latents: One row for every signal of every split.
         evaluation: How the test split comes back.
-        comparison: How nearest neighbours and logistic regression on latents tell its classes apart.
+        comparison: How nearest neighbours and logistic regression on latents tell its classes
+            apart.
         seconds: Wall time of all of it.
     """
 
@@ -52,7 +62,11 @@ class Demonstration:
         progress = self.training.progress
         return {
             "source": SOURCE,
-            "train": {"steps": progress.step, "seconds": round(progress.seconds, 1), "psnr": progress.best_psnr},
+            "train": {
+                "steps": progress.step,
+                "seconds": round(progress.seconds, 1),
+                "psnr": progress.best_psnr,
+            },
             "latents": {"signals": len(self.latents), "latent_size": self.latents.info.latent_size},
             "reconstruction": self.evaluation.summary.to_dict(),
             "classification": self.comparison.to_dict(),
@@ -67,7 +81,8 @@ def demonstrate(
     listener: Callable[[StepReport], None] | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Demonstration:
-    """Train, fit, evaluate and classify, and write the run, the latents and the report below ``folder``.
+    """Train, fit, evaluate and classify, and write the run, the latents and the report below
+    ``folder``.
 
     Args:
         folder: A new or empty one.
@@ -86,4 +101,6 @@ def demonstrate(
     tell("classifying them by their latents")
     classifiers = choose(LATENT_CLASSIFIERS, ["knn", "logistic"], ClassifierOptions(k=(1,)))
     comparison = compare(examples_of_latents(latents), classifiers)
-    return Demonstration(source.info, training, latents, evaluation, comparison, perf_counter() - began)
+    return Demonstration(
+        source.info, training, latents, evaluation, comparison, perf_counter() - began
+    )

@@ -20,11 +20,20 @@ Shift: TypeAlias = Float[Tensor, "batch #points outputs"]
 class SirenLayer(nn.Module):
     """``sin(w (W x + b + M phi + m))``; without a shift map ``sin(w (W x + b))``.
 
-    Initialised as in Sitzmann et al. 2020: W and b uniform within 1/n for the first layer and sqrt(6/n)/w for others (n = fan-in); the
+    Initialised as in Sitzmann et al. 2020: W and b uniform within 1/n for the first layer and
+        sqrt(6/n)/w for others (n = fan-in); the
     shift map M, m within 1/sqrt(P), PyTorch's default for a linear map.
     """
 
-    def __init__(self, inputs: int, outputs: int, omega: float, latent_size: int | None, *, first: bool = False) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        omega: float,
+        latent_size: int | None,
+        *,
+        first: bool = False,
+    ) -> None:
         super().__init__()
         self.omega = omega
         self.linear = nn.Linear(inputs, outputs)
@@ -41,10 +50,13 @@ class SirenLayer(nn.Module):
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
     def shift_of(self, latents: Latents) -> Shift | None:
-        """M phi + m, one shift for all points: ``[batch, 1, outputs]``; None without a shift map."""
+        """M phi + m, one shift for all points: ``[batch, 1, outputs]``; None without a shift
+        map."""
         return None if self.shift is None else self.shift(latents).unsqueeze(1)
 
-    def forward(self, inputs: Float[Tensor, "#batch points inputs"], shift: Shift | None) -> Float[Tensor, "#batch points outputs"]:
+    def forward(
+        self, inputs: Float[Tensor, "#batch points inputs"], shift: Shift | None
+    ) -> Float[Tensor, "#batch points outputs"]:
         preactivation = self.linear(inputs)
         if shift is not None:
             preactivation = preactivation + shift
@@ -52,7 +64,8 @@ class SirenLayer(nn.Module):
 
 
 class LatentField(nn.Module):
-    """The shared network. Layer 1 is a SIREN layer, layers 2..K-1 are shifted by the latent, layer K is linear (paper, section 3.1).
+    """The shared network. Layer 1 is a SIREN layer, layers 2..K-1 are shifted by the latent, layer
+    K is linear (paper, section 3.1).
 
     Args:
         config: Sizes and frequencies.
@@ -64,8 +77,16 @@ class LatentField(nn.Module):
         self.config = config
         schedule = omegas(config)
         latent_size = config.latent_size
-        first = SirenLayer(config.dim, config.width, schedule[0], latent_size if config.shift_first else None, first=True)
-        hidden = [SirenLayer(config.width, config.width, omega, latent_size) for omega in schedule[1:-1]]
+        first = SirenLayer(
+            config.dim,
+            config.width,
+            schedule[0],
+            latent_size if config.shift_first else None,
+            first=True,
+        )
+        hidden = [
+            SirenLayer(config.width, config.width, omega, latent_size) for omega in schedule[1:-1]
+        ]
         self.layers = nn.ModuleList([first, *hidden])
         self.last = nn.Linear(config.width, config.channels)
         self.reset(generator or torch.Generator().manual_seed(0))
@@ -91,8 +112,9 @@ class LatentField(nn.Module):
 
     @torch.no_grad()
     def orthogonalise_shifts(self, generator: torch.Generator) -> None:
-        """Draw the shift maps anew, each orthogonal and of the size it has: entries of a latent then move the shifts of a layer equally
-        far and independently of each other (Saxe et al. 2014)."""
+        """Draw the shift maps anew, each orthogonal and of the size it has: entries of a latent
+        then move the shifts of a layer equally far and independently of each other (Saxe et al.
+        2014)."""
         for layer in self.siren_layers:
             if layer.shift is not None:
                 weight, size = layer.shift.weight, layer.shift.weight.norm()
@@ -100,18 +122,22 @@ class LatentField(nn.Module):
                 weight *= size / weight.norm()
 
     def folded_weights(self) -> list[Tensor]:
-        """w W of layers 1..K-1, a copy: what they read, times this, is what the sine is taken of, but for :meth:`folded_offsets`."""
+        """w W of layers 1..K-1, a copy: what they read, times this, is what the sine is taken of,
+        but for :meth:`folded_offsets`."""
         return [layer.omega * layer.linear.weight for layer in self.siren_layers]
 
     def folded_offsets(self, latents: Latents) -> list[Tensor]:
-        """w (b + M phi + m) of layers 1..K-1, ``[batch, 1, width]``; ``[1, 1, width]`` of a layer that latents do not shift."""
+        """w (b + M phi + m) of layers 1..K-1, ``[batch, 1, width]``; ``[1, 1, width]`` of a layer
+        that latents do not shift."""
         offsets = []
         for layer in self.siren_layers:
             shift, bias = layer.shift_of(latents), layer.linear.bias.reshape(1, 1, -1)
             offsets.append(layer.omega * (bias if shift is None else bias + shift))
         return offsets
 
-    def features(self, coordinates: Coordinates, latents: Latents) -> Float[Tensor, "batch points width"]:
+    def features(
+        self, coordinates: Coordinates, latents: Latents
+    ) -> Float[Tensor, "batch points width"]:
         """What the last layer reads: the output of layer K-1."""
         first, *hidden = self.siren_layers
         outputs = first(coordinates, first.shift_of(latents))
@@ -124,7 +150,8 @@ class LatentField(nn.Module):
         """Values at coordinates.
 
         Args:
-            coordinates: ``[batch, points, dim]``, or ``[1, points, dim]`` for a grid that all latents share.
+            coordinates: ``[batch, points, dim]``, or ``[1, points, dim]`` for a grid that all
+                latents share.
             latents: ``[batch, latent]``.
 
         Returns:
@@ -133,5 +160,6 @@ class LatentField(nn.Module):
         return self.last(self.features(coordinates, latents)) + self.config.output_offset
 
     def zero_latents(self, batch: int) -> Latents:
-        """phi_0 = 0 for ``batch`` signals, with the field's device and floating type: one row in memory, seen ``batch`` times."""
+        """phi_0 = 0 for ``batch`` signals, with the field's device and floating type: one row in
+        memory, seen ``batch`` times."""
         return self.last.weight.new_zeros(1, self.config.latent_size).expand(batch, -1)

@@ -1,7 +1,9 @@
-"""Layers 1..K-1 of a field with w folded into their weights: forward, backward, and along a tangent, on one chunk of points.
+"""Layers 1..K-1 of a field with w folded into their weights: forward, backward, and along a
+tangent, on one chunk of points.
 
-Names are those of :mod:`medfuncta.learning.siren_objective`. Arrays are ``[batch | 1, points, width]``, with 1 where signals share them;
-offsets and shift moves ``[batch | 1, 1, width]``; totals, which sums over points are added to, ``[batch, layers, width]``.
+Names are those of :mod:`medfuncta.learning.siren_objective`. Arrays are
+``[batch | 1, points, width]``, with 1 where signals share them; offsets and shift moves
+``[batch | 1, 1, width]``; totals, which sums over points are added to, ``[batch, layers, width]``.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ class Ascent:
 
     states: list[Tensor]  # h that layers 1..K read; the last one only unless all were asked for
     cosines: list[Tensor]  # c of layers 1..K-1, when they were asked for
-    products: list[Tensor] = field(default_factory=list)  # W h of layers 1..K-1, when they were asked for
+    products: list[Tensor] = field(
+        default_factory=list
+    )  # W h of layers 1..K-1, when they were asked for
 
 
 @dataclass(eq=False)
@@ -62,8 +66,8 @@ class Layers(ABC):
         with_cosines: bool = True,
         keep_products: bool = False,
     ) -> Ascent:
-        """Forward. ``products`` kept from an earlier pass, which are written over, save the matrix products. Without cosines the
-        others need less room.
+        """Forward. ``products`` kept from an earlier pass, which are written over, save the matrix
+        products. Without cosines the others need less room.
 
         What was not asked to be kept may be written over by the same thread's next call.
         """
@@ -80,14 +84,17 @@ class Layers(ABC):
     ) -> list[Tensor]:
         """Backward from ``descent``, d of the last layer, which is written over unless ``keep``.
 
-        dL/dt is added to ``totals``; with ``sums``, dL/dW to them. Goes down to the first shifted layer, with ``sums`` to the first of all.
+        dL/dt is added to ``totals``; with ``sums``, dL/dW to them. Goes down to the first shifted
+        layer, with ``sums`` to the first of all.
 
         Returns:
             With ``keep``, d of each layer that was passed, in the order of the layers.
         """
 
     @abstractmethod
-    def tangent_rise(self, cosines: Sequence[Tensor], shift_moves: Sequence[Tensor]) -> TangentAscent:
+    def tangent_rise(
+        self, cosines: Sequence[Tensor], shift_moves: Sequence[Tensor]
+    ) -> TangentAscent:
         """Forward along ``shift_moves``, t. of each shifted layer."""
 
     @abstractmethod
@@ -100,7 +107,8 @@ class Layers(ABC):
         totals: Tensor,
         sums: Sequence[Tensor],
     ) -> None:
-        """The tangent of ``descend`` with ``sums``, from ``descent``, d. of the last layer. Writes over ``descent`` and ``tangent``.
+        """The tangent of ``descend`` with ``sums``, from ``descent``, d. of the last layer. Writes
+        over ``descent`` and ``tangent``.
 
         Args:
             ascent: With all states.
@@ -109,7 +117,8 @@ class Layers(ABC):
 
     @abstractmethod
     def slopes(self, cosines: Sequence[Tensor], descent: Tensor, out: Tensor) -> None:
-        """e of all shifted layers at every point, side by side, into ``out``, ``[batch, points, all shifts]``.
+        """e of all shifted layers at every point, side by side, into ``out``,
+        ``[batch, points, all shifts]``.
 
         Writes over ``descent``, d of the last layer.
         """
@@ -179,12 +188,16 @@ class TorchLayers(Layers):
                 kept.append(descent)
         return kept[::-1] if keep else []
 
-    def tangent_rise(self, cosines: Sequence[Tensor], shift_moves: Sequence[Tensor]) -> TangentAscent:
+    def tangent_rise(
+        self, cosines: Sequence[Tensor], shift_moves: Sequence[Tensor]
+    ) -> TangentAscent:
         first, *others = shift_moves
         phases, moves = [first], [first * cosines[self.first_shifted]]
         for k, offset in enumerate(others, self.first_shifted + 1):
             product = self._products.times(moves[-1], self.weights[k].T)
-            phase, move = self._passes.swing(product, offset, cosines[k], moves[-1] if self.residual(k) else None)
+            phase, move = self._passes.swing(
+                product, offset, cosines[k], moves[-1] if self.residual(k) else None
+            )
             phases.append(phase)
             moves.append(move)
         return TangentAscent(phases, moves)
@@ -204,7 +217,13 @@ class TorchLayers(Layers):
             if shifted < 0:
                 adjoint = self._passes.slope(descent, ascent.cosines[k], of_layers[k])
             else:
-                arrays = (ascent.cosines[k], descents[shifted], tangent.phases[shifted], ascent.states[k + 1], below)
+                arrays = (
+                    ascent.cosines[k],
+                    descents[shifted],
+                    tangent.phases[shifted],
+                    ascent.states[k + 1],
+                    below,
+                )
                 adjoint, slope = self._passes.adjoint(descent, *arrays, of_layers[k])
                 if shifted > 0:
                     self._add_product(sums[k], slope, tangent.moves[shifted - 1])
@@ -220,14 +239,16 @@ class TorchLayers(Layers):
                 descent = self._lower(slope, descent, k)
 
     def _lower(self, slope: Tensor, descent: Tensor, k: int) -> Tensor:
-        """W^T e of layer ``k`` for every point, added to what comes down the residual path, ``descent``, in place."""
+        """W^T e of layer ``k`` for every point, added to what comes down the residual path,
+        ``descent``, in place."""
         if not self.residual(k):
             return self._products.times(slope, self.weights[k])
         self._products.add_times(descent.flatten(0, 1), slope.flatten(0, 1), self.weights[k])
         return descent
 
     def _add_product(self, total: Tensor, left: Tensor, right: Tensor) -> None:
-        """``total += sum over signals and points of left right^T``; what signals share on the right is not repeated."""
+        """``total += sum over signals and points of left right^T``; what signals share on the right
+        is not repeated."""
         if len(right) < len(left):
             left = left.sum(0, keepdim=True)
         self._products.add_times(total, left.flatten(0, 1).T, right.flatten(0, 1))

@@ -1,9 +1,12 @@
-"""The functions of ``native.c``, for float32 on the CPU: compiled in half a second by the system's compiler when first needed, and kept.
+"""The functions of ``native.c``, for float32 on the CPU: compiled in half a second by the system's
+compiler when first needed, and kept.
 
-PyTorch reads and writes every array once an operation, computes sine and cosine apart, packs weights anew for every product, and its
-threads wait for Python's lock between operations; ``native.c`` does a pass in one sweep, all layers in one call, and products on weights
-that are packed once. Where there is no C compiler, no AVX2 on an x86 processor, or ``MEDFUNCTA_NATIVE=0`` is set, PyTorch's operations
-do the same more slowly; on macOS they always do, since its own products run on a matrix unit that C does not reach.
+PyTorch reads and writes every array once an operation, computes sine and cosine apart, packs
+weights anew for every product, and its threads wait for Python's lock between operations;
+``native.c`` does a pass in one sweep, all layers in one call, and products on weights that are
+packed once. Where there is no C compiler, no AVX2 on an x86 processor, or ``MEDFUNCTA_NATIVE=0`` is
+set, PyTorch's operations do the same more slowly; on macOS they always do, since its own products
+run on a matrix unit that C does not reach.
 """
 
 from __future__ import annotations
@@ -57,25 +60,38 @@ def native_library(device: torch.device, dtype: torch.dtype) -> NativeLibrary | 
 
 @cache
 def load_library() -> NativeLibrary | None:
-    """The functions in C, compiled if need be; None where there is no compiler that works, or C would not be faster."""
+    """The functions in C, compiled if need be; None where there is no compiler that works, or C
+    would not be faster."""
     compiler = next((found for found in map(shutil.which, _COMPILERS) if found), None)
     flags = _FLAGS_OF_PROCESSOR.get(torch.backends.cpu.get_cpu_capability(), ())
-    if compiler is None or sys.platform in ("win32", "darwin") or (platform.machine() == "x86_64" and not flags):
+    if (
+        compiler is None
+        or sys.platform in ("win32", "darwin")
+        or (platform.machine() == "x86_64" and not flags)
+    ):
         return None
     try:
         return NativeLibrary(ctypes.CDLL(str(_library([compiler, *_FLAGS, *flags]))))
-    except (OSError, subprocess.SubprocessError, MedFunctaError):  # a compiler that does not work, a folder that cannot be written
+    except (
+        OSError,
+        subprocess.SubprocessError,
+        MedFunctaError,
+    ):  # a compiler that does not work, a folder that cannot be written
         return None
 
 
 def _library(command: Sequence[str]) -> Path:
     """The functions as this command compiles them, made if they are not there yet."""
     recipe = " ".join([platform.machine(), *command[1:]])
-    digest = hashlib.sha256(_SOURCE.read_bytes() + _HEADER.read_bytes() + recipe.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(
+        _SOURCE.read_bytes() + _HEADER.read_bytes() + recipe.encode()
+    ).hexdigest()[:16]
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     path = cache_home / "medfuncta" / f"layers-{digest}.so"
     if not path.exists():
-        write_atomically(path, lambda temporary: _compile([*command, str(_SOURCE), "-o", str(temporary), "-lm"]))
+        write_atomically(
+            path, lambda temporary: _compile([*command, str(_SOURCE), "-o", str(temporary), "-lm"])
+        )
     return path
 
 
@@ -96,7 +112,9 @@ class NativeLibrary:
         self.descend = _function(library.descend, field, *[number] * 3, *[arrays] * 7)
         self.all_slopes = _function(library.all_slopes, field, *[number] * 2, *[arrays] * 4)
         self.tangent_rise = _function(library.tangent_rise, field, *[number] * 2, *[arrays] * 6)
-        self.tangent_descend = _function(library.tangent_descend, field, *[number] * 2, *[arrays] * 10)
+        self.tangent_descend = _function(
+            library.tangent_descend, field, *[number] * 2, *[arrays] * 10
+        )
         self._size_of_panels = _function(library.size_of_panels, number, number, result=number)
         self._pack = _function(library.pack, number, number, arrays, number, number, arrays)
 
@@ -114,7 +132,10 @@ class NativeField(ctypes.Structure):
     _fields_ = [
         ("rising", ctypes.c_void_p),
         ("lowering", ctypes.c_void_p),
-        *[(name, ctypes.c_int64) for name in ("layers", "inputs", "width", "first_shifted", "residual")],
+        *[
+            (name, ctypes.c_int64)
+            for name in ("layers", "inputs", "width", "first_shifted", "residual")
+        ],
     ]
 
 

@@ -1,6 +1,8 @@
-"""What the hand-written derivatives are made of: elementwise passes and matrix products, each in an exact and a faster form.
+"""What the hand-written derivatives are made of: elementwise passes and matrix products, each in an
+exact and a faster form.
 
-Names are those of :mod:`medfuncta.learning.siren_objective`; arrays are ``[batch | 1, points | 1, width]``, totals ``[batch, width]``.
+Names are those of :mod:`medfuncta.learning.siren_objective`; arrays are
+``[batch | 1, points | 1, width]``, totals ``[batch, width]``.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from torch import Tensor
 
 
 class Passes(ABC):
-    """The elementwise passes of a layer. ``below`` is what a residual layer reads, None when the layer is not residual.
+    """The elementwise passes of a layer. ``below`` is what a residual layer reads, None when the
+    layer is not residual.
 
-    A pass may write over its first array, and :meth:`adjoint` over the phase: nobody reads them afterwards.
+    A pass may write over its first array, and :meth:`adjoint` over the phase: nobody reads them
+    afterwards.
     """
 
     @abstractmethod
@@ -27,7 +31,9 @@ class Passes(ABC):
         """e = c d, which is left in place; its sum over points is added to ``total``."""
 
     @abstractmethod
-    def swing(self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+    def swing(
+        self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """The tangent a. = W h. + t. and h'. = c a. (+ h.); ``below`` is h."""
 
     @abstractmethod
@@ -41,7 +47,8 @@ class Passes(ABC):
         below: Tensor | None,
         total: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """e. = c d. - d s a. and e = c d, of ``tangent`` d. and ``phase`` a.; s is h' (``above``) less h (``below``).
+        """e. = c d. - d s a. and e = c d, of ``tangent`` d. and ``phase`` a.; s is h' (``above``)
+        less h (``below``).
 
         The sum of e. over points is added to ``total``.
         """
@@ -62,7 +69,9 @@ class EagerPasses(Passes):
         total += slope.sum(1)
         return slope
 
-    def swing(self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+    def swing(
+        self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         phase = product.add_(offset)
         return phase, phase * cosine if below is None else torch.addcmul(below, phase, cosine)
 
@@ -86,7 +95,8 @@ class EagerPasses(Passes):
 class CompiledPasses(Passes):
     """Each pass fused into one kernel by ``torch.compile``, for accelerators.
 
-    Worth its compilation (about half a minute on two cores, kept in PyTorch's cache on disk) for long runs only.
+    Worth its compilation (about half a minute on two cores, kept in PyTorch's cache on disk) for
+    long runs only.
 
     Args:
         backend: Of ``torch.compile``.
@@ -106,7 +116,9 @@ class CompiledPasses(Passes):
         total += added
         return slope
 
-    def swing(self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+    def swing(
+        self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         return self._swing(product, offset, cosine, below)
 
     def adjoint(
@@ -141,14 +153,21 @@ def _slope(descent: Tensor, cosine: Tensor) -> tuple[Tensor, Tensor]:
     return slope, slope.sum(1)
 
 
-def _swing(product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
+def _swing(
+    product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None
+) -> tuple[Tensor, Tensor]:
     phase = product + offset
     move = phase * cosine
     return phase, move if below is None else move + below
 
 
 def _adjoint(
-    tangent: Tensor, cosine: Tensor, descent: Tensor, phase: Tensor, above: Tensor, below: Tensor | None
+    tangent: Tensor,
+    cosine: Tensor,
+    descent: Tensor,
+    phase: Tensor,
+    above: Tensor,
+    below: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     sine = above if below is None else above - below
     adjoint = torch.addcmul(tangent * cosine, descent * phase, sine, value=-1)

@@ -1,7 +1,7 @@
 """A run: the shared network with all that is needed to use it, as a folder of two files.
 
-``field.safetensors`` holds the weights, ``field.json`` everything else: sizes, omega schedule, coordinate convention, signal spec, inner
-loop, and where the training data came from.
+``field.safetensors`` holds the weights, ``field.json`` everything else: sizes, omega schedule,
+coordinate convention, signal spec, inner loop, and where the training data came from.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Run:
         network: The meta-learned field, on the CPU when loaded.
         config: The settings that made it.
         spec: The kind of signals it was made for.
-        training: Provenance: data source, licence, split, steps, seed, versions, best validation PSNR.
+        training: Provenance: data source, licence, split, steps, seed, versions, best validation
+            PSNR.
     """
 
     network: LatentField
@@ -49,7 +50,9 @@ class Run:
     @property
     def fingerprint(self) -> str:
         """A digest of weights and sizes: equal exactly when two runs decode every latent alike."""
-        sizes = asdict(override(FieldConfig(), asdict(self.config.field)))  # 20 and 20.0 are one omega
+        sizes = asdict(
+            override(FieldConfig(), asdict(self.config.field))
+        )  # 20 and 20.0 are one omega
         digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
@@ -59,10 +62,14 @@ class Run:
     def save(self, folder: Path | str) -> None:
         """Write the two field files into ``folder``, each atomically.
 
-        The weights carry the fingerprint too, so that files of two runs that were mixed up are noticed on loading.
+        The weights carry the fingerprint too, so that files of two runs that were mixed up are
+        noticed on loading.
         """
         folder = Path(folder)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        tensors = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
         fingerprint = self.fingerprint
         metadata = {
             "format": _FORMAT,
@@ -74,7 +81,9 @@ class Run:
             "training": dict(self.training),
         }
         header = {"format": "pt", "fingerprint": fingerprint}
-        write_atomically(folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata=header))
+        write_atomically(
+            folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata=header)
+        )
         write_json(folder / METADATA_FILE, metadata)
 
     @classmethod
@@ -93,13 +102,21 @@ class Run:
             network = LatentField(config.field).to(tensors["last.weight"].dtype)
             network.load_state_dict(tensors)
         except FileNotFoundError as error:
-            raise RunError(f"no {WEIGHTS_FILE} beside {METADATA_FILE} in '{folder.name}'; copy the whole run folder") from error
+            raise RunError(
+                f"no {WEIGHTS_FILE} beside {METADATA_FILE} in '{folder.name}'; copy the whole run "
+                "folder"
+            ) from error
         except (KeyError, TypeError, RuntimeError, SafetensorError, MedFunctaError) as error:
             line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RunError(f"the run '{folder.name}' is damaged ({line}); copy it again or train it anew") from error
+            raise RunError(
+                f"the run '{folder.name}' is damaged ({line}); copy it again or train it anew"
+            ) from error
         run = cls(network.eval(), config, spec, metadata.get("training", {}))
         if run.fingerprint != metadata.get("fingerprint"):
-            raise RunError(f"{WEIGHTS_FILE} and {METADATA_FILE} in '{folder.name}' are not of one run; copy the whole run folder again")
+            raise RunError(
+                f"{WEIGHTS_FILE} and {METADATA_FILE} in '{folder.name}' are not of one run; copy "
+                "the whole run folder again"
+            )
         return run
 
 
@@ -109,20 +126,29 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
         metadata = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(
-            f"'{folder.name}' is not a run: no {METADATA_FILE} in it; give the folder that 'medfuncta train --out' wrote"
+            f"'{folder.name}' is not a run: no {METADATA_FILE} in it; give the folder that "
+            "'medfuncta train --out' wrote"
         ) from error
     except (ValueError, UnicodeDecodeError) as error:
-        raise RunError(f"{METADATA_FILE} in '{folder.name}' is damaged ({error}); copy the run again") from error
+        raise RunError(
+            f"{METADATA_FILE} in '{folder.name}' is damaged ({error}); copy the run again"
+        ) from error
     if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
         raise RunError(
-            f"{METADATA_FILE} in '{folder.name}' is not of format '{_FORMAT}'; give the folder that 'medfuncta train --out' wrote"
+            f"{METADATA_FILE} in '{folder.name}' is not of format '{_FORMAT}'; give the folder "
+            "that 'medfuncta train --out' wrote"
         )
     if metadata.get("version") != _VERSION:
-        raise RunError(f"'{folder.name}' has version {metadata.get('version')}, this program reads version {_VERSION}; upgrade medfuncta")
+        raise RunError(
+            f"'{folder.name}' has version {metadata.get('version')}, this program reads version "
+            f"{_VERSION}; upgrade medfuncta"
+        )
     return metadata
 
 
 def default_device() -> torch.device:
     """An accelerator when PyTorch sees one, else the CPU."""
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    accelerator = (
+        torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    )
     return accelerator or torch.device("cpu")

@@ -1,4 +1,5 @@
-"""The card of a latent set: a README for a person, with the front matter that Hugging Face reads."""
+"""The card of a latent set: a README for a person, with the front matter that Hugging Face
+reads."""
 
 from __future__ import annotations
 
@@ -11,8 +12,27 @@ from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet
 
 _LICENCES: Final = {
-    *("apache-2.0", "mit", "bsd-3-clause", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0"),
-    *("cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
+    *(
+        "apache-2.0",
+        "mit",
+        "bsd-3-clause",
+        "cc",
+        "cc0-1.0",
+        "cc-by-2.0",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+    ),
+    *(
+        "cc-by-nc-2.0",
+        "cc-by-nc-3.0",
+        "cc-by-nc-4.0",
+        "cc-by-nd-4.0",
+        "cc-by-nc-nd-4.0",
+        "cc-by-nc-sa-3.0",
+        "cc-by-nc-sa-4.0",
+    ),
     *("odc-by", "odbl", "pddl", "unknown"),
 }
 """Identifiers that Hugging Face knows; any other licence is ``other`` with its own name."""
@@ -27,7 +47,14 @@ def card(latent_set: LatentSet) -> str:
         LatentSetError: If a shard is damaged.
     """
     info, figures = latent_set.info, describe(latent_set)
-    parts = [_front_matter(info), _opening(info, figures), _splits(figures), _quality(figures), _loading(info), _columns(info)]
+    parts = [
+        _front_matter(info),
+        _opening(info, figures),
+        _splits(figures),
+        _quality(figures),
+        _loading(info),
+        _columns(info),
+    ]
     return "\n\n".join([*parts, *_left_out(info), _source(info)]) + "\n"
 
 
@@ -44,10 +71,18 @@ def licence_id(licence: str) -> str:
 
 def _front_matter(info: SetInfo) -> str:
     licence = licence_id(info.source.licence)
-    lines = [f"pretty_name: {json.dumps(f'MedFuncta latents of {info.source.name}')}", f"license: {licence}"]
+    lines = [
+        f"pretty_name: {json.dumps(f'MedFuncta latents of {info.source.name}')}",
+        f"license: {licence}",
+    ]
     if licence == "other":
         lines.append(f"license_name: {json.dumps(info.source.licence)}")
-    lines += ["tags: [medfuncta, neural-fields, medical]", "configs:", "- config_name: default", "  data_files:"]
+    lines += [
+        "tags: [medfuncta, neural-fields, medical]",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+    ]
     for split in info.splits:
         lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
     return "\n".join(["---", *lines, "---"])
@@ -70,7 +105,9 @@ signals lie close together, so they serve for classification, search and other l
 def _splits(figures: Figures) -> str:
     lines = ["## Splits", "", "| split | signals | left out | classes |", "|---|---|---|---|"]
     for name, split in figures.splits.items():
-        classes = ", ".join(f"{label}: {count:,}" for label, count in split.labels.items()) or "none"
+        classes = (
+            ", ".join(f"{label}: {count:,}" for label, count in split.labels.items()) or "none"
+        )
         lines.append(f"| {name} | {split.signals:,} | {split.left_out:,} | {classes} |")
     return "\n".join(lines)
 
@@ -79,14 +116,22 @@ def _quality(figures: Figures) -> str:
     if figures.psnr_mean is None:
         return "## Quality\n\nThe PSNR of these latents is not known: they were imported without their signals."
     largest = max(figures.histogram.values())
-    bars = [f"{edge:4.0f} dB | {'#' * round(_BAR * n / largest):<{_BAR}} {n:,}" for edge, n in figures.histogram.items()]
+    bars = [
+        f"{edge:4.0f} dB | {'#' * round(_BAR * n / largest):<{_BAR}} {n:,}"
+        for edge, n in figures.histogram.items()
+    ]
     known = figures.storage_cost is not None and figures.dtype != "float32"
-    cost = f" Storing them as {figures.dtype} cost {figures.storage_cost:.2f} dB of it." if known else ""
+    cost = (
+        f" Storing them as {figures.dtype} cost {figures.storage_cost:.2f} dB of it."
+        if known
+        else ""
+    )
     return "\n".join(
         [
             "## Quality",
             "",
-            f"PSNR of what the stored latents decode to, values clamped to [0, 1]: mean {figures.psnr_mean:.2f} dB, median "
+            "PSNR of what the stored latents decode to, values clamped to [0, 1]: mean "
+            f"{figures.psnr_mean:.2f} dB, median "
             f"{figures.psnr_median:.2f} dB, worst {figures.psnr_worst:.2f} dB.{cost}",
             "",
             "```text",
@@ -99,7 +144,10 @@ def _quality(figures: Figures) -> str:
 def _loading(info: SetInfo) -> str:
     split = next(iter(info.splits))
     scale = (
-        "\n\nThe latent of a row is `latent` times `latent_scale`; MedFuncta's own reader multiplies them." if info.dtype == "int8" else ""
+        "\n\nThe latent of a row is `latent` times `latent_scale`; MedFuncta's own reader "
+        "multiplies them."
+        if info.dtype == "int8"
+        else ""
     )
     return f"""## Loading
 
@@ -149,7 +197,11 @@ signal = reconstruct(latents.run, torch.from_numpy(row.latent), row.header)
 
 def _columns(info: SetInfo) -> str:
     shown = "`spacing` (in `spacing_unit`), `affine` (4 x 4, row by row)"
-    positions = " `positions` are those of scattered samples, axis by axis for each." if info.positions else ""
+    positions = (
+        " `positions` are those of scattered samples, axis by axis for each."
+        if info.positions
+        else ""
+    )
     return f"""## Columns
 
 `id`, `latent`, `label`, `psnr` (dB); the signal's own grid: `shape`, {shown}; its values: 0 and 1 mean
@@ -160,8 +212,14 @@ def _left_out(info: SetInfo) -> list[str]:
     entries = [(name, entry) for name, split in info.splits.items() for entry in split.left_out]
     if not entries:
         return []
-    lines = [f"- {split}: `{entry.name}`: {entry.reason}" for split, entry in entries[:_LEFT_OUT_SHOWN]]
-    more = [f"- and {len(entries) - _LEFT_OUT_SHOWN} more, in `latent_set.json`"] if len(entries) > _LEFT_OUT_SHOWN else []
+    lines = [
+        f"- {split}: `{entry.name}`: {entry.reason}" for split, entry in entries[:_LEFT_OUT_SHOWN]
+    ]
+    more = (
+        [f"- and {len(entries) - _LEFT_OUT_SHOWN} more, in `latent_set.json`"]
+        if len(entries) > _LEFT_OUT_SHOWN
+        else []
+    )
     return ["\n".join(["## Left out", "", *lines, *more])]
 
 

@@ -41,10 +41,11 @@ def create_latent_set(
     device: torch.device | str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> LatentSet:
-    """Fit every signal of a source and write the latents; goes on where an earlier call with the same settings was stopped.
+    """Fit every signal of a source and write the latents; goes on where an earlier call with the
+    same settings was stopped.
 
-    Signals whose fit does not stay finite have no row; they and files that the source skipped (under a digest of their name) are in
-    ``info.splits[...].left_out``.
+    Signals whose fit does not stay finite have no row; they and files that the source skipped
+    (under a digest of their name) are in ``info.splits[...].left_out``.
 
     Args:
         run: The shared network.
@@ -52,13 +53,16 @@ def create_latent_set(
         out: The folder; it is made when missing.
         config: H and the batch; the run's own when None.
         splits: Which; all of the source's when None.
-        dtype: How latents are stored: ``"float32"``, ``"float16"`` or ``"int8"``. PSNR is that of what was stored.
+        dtype: How latents are stored: ``"float32"``, ``"float16"`` or ``"int8"``. PSNR is that of
+            what was stored.
         positions: Keep the positions of scattered samples.
         device: Where to fit.
-        progress: Called after each block with the number of signals that are done, those of earlier calls included.
+        progress: Called after each block with the number of signals that are done, those of earlier
+            calls included.
 
     Raises:
-        DataError: If the source does not fit the run, has no such split, or holds a bad file that is not to be skipped.
+        DataError: If the source does not fit the run, has no such split, or holds a bad file that
+            is not to be skipped.
         LatentSetError: If ``out`` holds something else or was begun with other settings.
     """
     config = config or run.config.fit
@@ -66,9 +70,19 @@ def create_latent_set(
     names = source.splits if splits is None else splits
     for name in names:
         if name not in source.splits:
-            raise DataError(f"no split '{name}' in {source.info.name}; {suggest(name, source.splits)}")
+            raise DataError(
+                f"no split '{name}' in {source.info.name}; {suggest(name, source.splits)}"
+            )
     fit = {**asdict(config), **asdict(run.config.inner)}
-    info = SetInfo(run.fingerprint, run.config.field.latent_size, source.spec, source.info, fit, dtype, positions)
+    info = SetInfo(
+        run.fingerprint,
+        run.config.field.latent_size,
+        source.spec,
+        source.info,
+        fit,
+        dtype,
+        positions,
+    )
     writer = LatentSetWriter(out, run, info)
     for name in names:
         target = writer.split(name)
@@ -79,12 +93,15 @@ def create_latent_set(
             _append_fitted(target, run, info, SignalSet.collect(source.spec, block), config, device)
             if progress is not None:
                 progress(writer.info.signals + target.consumed)
-        writer.finish_split(target, [_published(entry) for entry in source.skipped[skipped_before:]])
+        writer.finish_split(
+            target, [_published(entry) for entry in source.skipped[skipped_before:]]
+        )
     return writer.finish()
 
 
 def _published(entry: Skipped) -> Skipped:
-    """What a set may tell of a file that was left out: its name, and an error that quotes it, may name a patient."""
+    """What a set may tell of a file that was left out: its name, and an error that quotes it, may
+    name a patient."""
     return Skipped(public_name(entry.name, "hash"), "left out when the source was read")
 
 
@@ -98,7 +115,8 @@ def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal
     last = fitted[-1] if fitted else ""
     if last != target.last_id:
         raise LatentSetError(
-            f"signal {target.consumed} of split '{target.name}' is '{last}', but was '{target.last_id}' when it was fitted; "
+            f"signal {target.consumed} of split '{target.name}' is '{last}', but was "
+            f"'{target.last_id}' when it was fitted; "
             "the data has changed since: write to another folder"
         )
     return signals
@@ -110,7 +128,12 @@ def _blocks(signals: Iterator[Signal], size: int) -> Iterator[list[Signal]]:
 
 
 def _append_fitted(
-    target: SplitWriter, run: Run, info: SetInfo, signals: SignalSet, config: FitConfig, device: torch.device | str | None
+    target: SplitWriter,
+    run: Run,
+    info: SetInfo,
+    signals: SignalSet,
+    config: FitConfig,
+    device: torch.device | str | None,
 ) -> None:
     """Fit one block and append what came out finite."""
     fit = fit_latents(run, signals, config, device=device)
@@ -120,11 +143,26 @@ def _append_fitted(
     kept = np.flatnonzero(finite)
     psnr = _stored_psnr(run.network, info, signals, latents, fitted)
     table = table_of(info, [signals.headers[int(i)] for i in kept], latents[kept], psnr[kept])
-    left_out = [Skipped(header.id, "its fit did not stay finite") for header, ok in zip(signals.headers, finite, strict=True) if not ok]
-    target.append(table, last_id=signals.headers[-1].id, left_out=left_out, fitted_psnr=float(fitted[kept].sum(dtype=np.float64)))
+    left_out = [
+        Skipped(header.id, "its fit did not stay finite")
+        for header, ok in zip(signals.headers, finite, strict=True)
+        if not ok
+    ]
+    target.append(
+        table,
+        last_id=signals.headers[-1].id,
+        left_out=left_out,
+        fitted_psnr=float(fitted[kept].sum(dtype=np.float64)),
+    )
 
 
-def _stored_psnr(network: LatentField, info: SetInfo, signals: SignalSet, latents: ArrayLatents, fitted: np.ndarray) -> np.ndarray:
+def _stored_psnr(
+    network: LatentField,
+    info: SetInfo,
+    signals: SignalSet,
+    latents: ArrayLatents,
+    fitted: np.ndarray,
+) -> np.ndarray:
     """The PSNR of what a reader of the set will decode."""
     if info.dtype == "float32":
         return fitted

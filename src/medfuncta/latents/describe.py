@@ -19,7 +19,8 @@ class SplitFigures:
     Args:
         signals: Rows.
         left_out: Files and signals without a row.
-        labels: Rows of each class by name; a multi-label row counts for each of its classes, one without a label for none.
+        labels: Rows of each class by name; a multi-label row counts for each of its classes, one
+            without a label for none.
     """
 
     signals: int
@@ -36,8 +37,10 @@ class Figures:
         latent_size: P.
         dtype: How latents are stored.
         bytes: Of the shards on disk.
-        psnr_mean, psnr_median, psnr_worst: Decibels, over all rows whose PSNR is known; None where none is.
-        storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits, or None where the fit did not note it.
+        psnr_mean, psnr_median, psnr_worst: Decibels, over all rows whose PSNR is known; None where
+            none is.
+        storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits, or None where the
+            fit did not note it.
         histogram: Rows by PSNR in bins of equal width, with each bin's lower edge in decibels.
     """
 
@@ -64,7 +67,10 @@ def describe(latent_set: LatentSet) -> Figures:
     known = psnr[np.isfinite(psnr)]
     fitted = Note.join([shard.note for shard in shards]).fitted_psnr
     return Figures(
-        splits={split.name: _split_figures(split, len(latent_set.info.splits[split.name].left_out)) for split in splits},
+        splits={
+            split.name: _split_figures(split, len(latent_set.info.splits[split.name].left_out))
+            for split in splits
+        },
         latent_size=latent_set.info.latent_size,
         dtype=latent_set.info.dtype,
         bytes=sum(shard.path.stat().st_size for shard in shards),
@@ -90,4 +96,8 @@ def _split_figures(split: Split, left_out: int) -> SplitFigures:
         for label in rows.table["label"].to_pylist():
             counts.update(label if isinstance(label, list) else () if label is None else (label,))
     names = dict(enumerate(split.info.spec.label_names))
-    return SplitFigures(len(split), left_out, {names.get(number, str(number)): counts[number] for number in sorted(counts)})
+    return SplitFigures(
+        len(split),
+        left_out,
+        {names.get(number, str(number)): counts[number] for number in sorted(counts)},
+    )

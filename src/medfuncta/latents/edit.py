@@ -28,7 +28,9 @@ def filter_latent_set(latent_set: LatentSet, where: pc.Expression, out: Path | s
         LatentSetError: If no row of a split is left, or ``where`` does not fit the columns.
     """
     details = {**latent_set.info.source.details, "filter": str(where)}
-    info = replace(latent_set.info, source=replace(latent_set.info.source, details=details), splits={})
+    info = replace(
+        latent_set.info, source=replace(latent_set.info.source, details=details), splits={}
+    )
     writer = LatentSetWriter(out, latent_set.run, info)
     for name in latent_set.splits:
         _copy(writer, name, [latent_set.split(name)], where)
@@ -39,36 +41,56 @@ def merge_latent_sets(latent_sets: Sequence[LatentSet], out: Path | str) -> Late
     """All rows of several sets of one field, split by split, as a new set.
 
     Raises:
-        LatentSetError: If there is none, they are of different fields or forms, or an id would be there twice in a split.
+        LatentSetError: If there is none, they are of different fields or forms, or an id would be
+            there twice in a split.
     """
     if not latent_sets:
         raise LatentSetError("no latent sets to merge; give at least one")
     first = latent_sets[0].info
     for other in latent_sets[1:]:
         first.check_continues(replace(other.info, source=first.source, fit=first.fit, splits={}))
-    writer = LatentSetWriter(out, latent_sets[0].run, replace(first, source=_joined_source([s.info for s in latent_sets]), splits={}))
+    writer = LatentSetWriter(
+        out,
+        latent_sets[0].run,
+        replace(first, source=_joined_source([s.info for s in latent_sets]), splits={}),
+    )
     for name in dict.fromkeys(name for latent_set in latent_sets for name in latent_set.splits):
-        _copy(writer, name, [latent_set.split(name) for latent_set in latent_sets if name in latent_set.splits])
+        _copy(
+            writer,
+            name,
+            [latent_set.split(name) for latent_set in latent_sets if name in latent_set.splits],
+        )
     return writer.finish()
 
 
-def _copy(writer: LatentSetWriter, name: str, splits: Sequence[Split], where: pc.Expression | None = None) -> None:
+def _copy(
+    writer: LatentSetWriter, name: str, splits: Sequence[Split], where: pc.Expression | None = None
+) -> None:
     target = writer.split(name)
     if target is None:
         return
     if target.consumed:
-        raise LatentSetError(f"'{writer.folder.name}' holds part of split '{name}' from an attempt that was stopped; remove it first")
+        raise LatentSetError(
+            f"'{writer.folder.name}' holds part of split '{name}' from an attempt that was "
+            "stopped; remove it first"
+        )
     seen: set[str] = set()
     for split in splits:
         for rows in split.batches():
             try:
                 table = rows.table if where is None else rows.table.filter(where)
             except pa.ArrowInvalid as error:
-                raise LatentSetError(f"cannot filter by '{where}': {error}; columns: {', '.join(rows.table.column_names)}") from error
+                raise LatentSetError(
+                    f"cannot filter by '{where}': {error}; columns: "
+                    f"{', '.join(rows.table.column_names)}"
+                ) from error
             ids = table["id"].to_pylist()
             doubled = seen.intersection(ids)
             if doubled:
-                raise LatentSetError(f"'{min(doubled)}' would be twice in split '{name}'; filter it out of one of the sets")
+                raise LatentSetError(
+                    f"'{min(doubled)}' would be twice in split '{name}'; filter it out of one of "
+                    "the sets"
+                )
             seen.update(ids)
             if ids:
                 target.append(table, last_id=ids[-1])
@@ -84,12 +106,18 @@ def _joined_source(infos: Sequence[SetInfo]) -> SourceInfo:
     sources = [info.source for info in infos]
 
     def every(name: str, separator: str) -> str:
-        return separator.join(dict.fromkeys(value for source in sources if (value := getattr(source, name))))
+        return separator.join(
+            dict.fromkeys(value for source in sources if (value := getattr(source, name)))
+        )
 
     return SourceInfo(
         every("name", " + "),
         every("licence", " and "),
         every("citation", "; "),
         every("split_by", " / "),
-        {f"{source.name} {key}": value for source in sources for key, value in source.details.items()},
+        {
+            f"{source.name} {key}": value
+            for source in sources
+            for key, value in source.details.items()
+        },
     )

@@ -22,7 +22,8 @@ _GIT_ATTRIBUTES: Final = "*.parquet filter=lfs diff=lfs merge=lfs -text\n*.safet
 
 
 def export_npz(latent_set: LatentSet, out: Path) -> None:
-    """One archive a split, ``<split>.npz`` with ``ids``, ``latents`` float32, ``labels``, ``psnr``; and the field's two files.
+    """One archive a split, ``<split>.npz`` with ``ids``, ``latents`` float32, ``labels``, ``psnr``;
+    and the field's two files.
 
     Raises:
         LatentSetError: If a shard is damaged.
@@ -35,25 +36,41 @@ def export_npz(latent_set: LatentSet, out: Path) -> None:
 
 def _write_npz(path: Path, split: Split) -> None:
     with zipfile.ZipFile(path, "w") as archive:
-        for name, array in {"ids": np.array(split.ids), "labels": split.labels, "psnr": split.psnr}.items():
+        for name, array in {
+            "ids": np.array(split.ids),
+            "labels": split.labels,
+            "psnr": split.psnr,
+        }.items():
             with archive.open(f"{name}.npy", "w") as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
-        with archive.open("latents.npy", "w", force_zip64=True) as member:  # in pieces: it may not fit in memory
-            header = {"descr": "<f4", "fortran_order": False, "shape": (len(split), split.info.latent_size)}
+        with archive.open(
+            "latents.npy", "w", force_zip64=True
+        ) as member:  # in pieces: it may not fit in memory
+            header = {
+                "descr": "<f4",
+                "fortran_order": False,
+                "shape": (len(split), split.info.latent_size),
+            }
             np.lib.format.write_array_header_2_0(member, header)
             for rows in split.batches(columns=split.latent_columns):
                 member.write(rows.latents.astype("<f4", copy=False).tobytes())
 
 
 def export_hub(latent_set: LatentSet, out: Path) -> None:
-    """A checked copy of the set alone, with what git needs to store large files, ready to push to a hub as it lies.
+    """A checked copy of the set alone, with what git needs to store large files, ready to push to a
+    hub as it lies.
 
     Raises:
         LatentSetError: If the set is not sound.
     """
     validate(latent_set)
-    for source in [shard.path for name in latent_set.splits for shard in latent_set.split(name).shards]:
-        write_atomically(out / DATA_FOLDER / source.name, lambda path, source=source: shutil.copyfile(source, path))
+    for source in [
+        shard.path for name in latent_set.splits for shard in latent_set.split(name).shards
+    ]:
+        write_atomically(
+            out / DATA_FOLDER / source.name,
+            lambda path, source=source: shutil.copyfile(source, path),
+        )
     latent_set.run.save(out / FIELD_FOLDER)
     latent_set.info.save(out)
     write_text(out / CARD_FILE, (latent_set.folder / CARD_FILE).read_text(encoding="utf-8"))
@@ -61,9 +78,11 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
 
 
 def export_reference(latent_set: LatentSet, out: Path) -> None:
-    """The authors' layout: ``<split>/datapoint_<i>.pt`` and ``best.model``, bare weights that their ``load_model`` reads.
+    """The authors' layout: ``<split>/datapoint_<i>.pt`` and ``best.model``, bare weights that their
+    ``load_model`` reads.
 
-    Any field of ours is one of theirs with other weights: a first layer that is not shifted has a shift map of zeros, the output's offset
+    Any field of ours is one of theirs with other weights: a first layer that is not shifted has a
+        shift map of zeros, the output's offset
     goes into the last bias. ``field.yaml`` holds the settings that their configuration needs.
 
     Raises:
@@ -71,13 +90,21 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
     """
     state, settings = reference_state(latent_set.run, _shared_shape(latent_set))
     write_atomically(out / "best.model", lambda path: torch.save(state, path))
-    write_text(out / "field.yaml", "".join(f"{name}: {value}\n" for name, value in settings.items()))
+    write_text(
+        out / "field.yaml", "".join(f"{name}: {value}\n" for name, value in settings.items())
+    )
     for name in latent_set.splits:
         number = 0
         for rows in latent_set.split(name).batches():
             for latent, label in zip(torch.from_numpy(rows.latents), rows.labels, strict=True):
-                datapoint = {"modulations": latent.clone(), "label": torch.as_tensor(label).reshape(-1)}
-                write_atomically(out / name / f"datapoint_{number}.pt", lambda path, content=datapoint: torch.save(content, path))
+                datapoint = {
+                    "modulations": latent.clone(),
+                    "label": torch.as_tensor(label).reshape(-1),
+                }
+                write_atomically(
+                    out / name / f"datapoint_{number}.pt",
+                    lambda path, content=datapoint: torch.save(content, path),
+                )
                 number += 1
 
 
@@ -89,5 +116,8 @@ def _shared_shape(latent_set: LatentSet) -> tuple[int, ...]:
         for shape in rows.table["shape"].to_pylist()
     }
     if len(shapes) != 1:
-        raise LatentSetError(f"signals lie on {len(shapes)} different grids; the authors' layout has one: filter the set, or export npz")
+        raise LatentSetError(
+            f"signals lie on {len(shapes)} different grids; the authors' layout has one: filter "
+            "the set, or export npz"
+        )
     return shapes.pop()

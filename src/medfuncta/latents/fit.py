@@ -19,7 +19,10 @@ from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.types import Latents, Losses
 
-_FAST_FIRST_STEPS, _FAST_STEPS = 5, 3  # more than 1 dB above H = 20 inner steps, in less of their time (docs/log.md)
+_FAST_FIRST_STEPS, _FAST_STEPS = (
+    5,
+    3,
+)  # more than 1 dB above H = 20 inner steps, in less of their time (docs/log.md)
 _BEST_STEPS = 60
 _BEST_TOLERANCE = 1e-3  # 0.004 dB a step
 
@@ -29,8 +32,10 @@ class Fit:
     """Latents of signals, in their order.
 
     Args:
-        latents: ``[signals, latent]`` float32 on the CPU; NaN for a signal that could not be fitted.
-        errors: Mean squared error of each signal's reconstruction, clamped to [0, 1], on its observed points.
+        latents: ``[signals, latent]`` float32 on the CPU; NaN for a signal that could not be
+            fitted.
+        errors: Mean squared error of each signal's reconstruction, clamped to [0, 1], on its
+            observed points.
     """
 
     latents: Latents
@@ -47,10 +52,12 @@ def fit_latents(
 ) -> Fit:
     """A latent for every signal from all of its points, batch by batch, the odd last one included.
 
-    ``"paper"`` takes H inner steps of one gradient each, ``"fast"`` five of them and three damped Gauss-Newton steps, ``"best"`` such steps
-    after the H inner ones until a signal gets no better, so that none is worse than with ``"paper"``.
+    ``"paper"`` takes H inner steps of one gradient each, ``"fast"`` five of them and three damped
+    Gauss-Newton steps, ``"best"`` such steps after the H inner ones until a signal gets no better,
+    so that none is worse than with ``"paper"``.
 
-    A signal's latent does not depend on its batch mates (beyond float rounding), and a NaN signal spoils its own only.
+    A signal's latent does not depend on its batch mates (beyond float rounding), and a NaN signal
+    spoils its own only.
 
     Args:
         run: The shared network and the inner loop it was trained with.
@@ -78,7 +85,9 @@ def fit_latents(
     return Fit(torch.cat(latents), torch.cat(errors))
 
 
-def _solver(network: LatentField, config: FitConfig, inner: InnerConfig) -> Callable[[Points], Latents]:
+def _solver(
+    network: LatentField, config: FitConfig, inner: InnerConfig
+) -> Callable[[Points], Latents]:
     """The way from points to latents that the configuration asks for."""
     descend = SirenObjective(network, channel_mean=inner.channel_mean)
 
@@ -89,5 +98,9 @@ def _solver(network: LatentField, config: FitConfig, inner: InnerConfig) -> Call
         return descended
     squares = FieldLeastSquares(descend)
     if config.quality == "fast":
-        return lambda points: refine_to(squares, descended(points, _FAST_FIRST_STEPS), points, _FAST_STEPS)
-    return lambda points: refine_to(squares, descended(points), points, _BEST_STEPS, tolerance=_BEST_TOLERANCE)
+        return lambda points: refine_to(
+            squares, descended(points, _FAST_FIRST_STEPS), points, _FAST_STEPS
+        )
+    return lambda points: refine_to(
+        squares, descended(points), points, _BEST_STEPS, tolerance=_BEST_TOLERANCE
+    )

@@ -34,7 +34,8 @@ def import_latent_set(
     dtype: str = "float32",
     skip_bad: bool = False,
 ) -> LatentSet:
-    """Read ``train/``, ``val/`` and ``test/`` of ``datapoint_<i>.pt`` files; goes on where an earlier call was stopped.
+    """Read ``train/``, ``val/`` and ``test/`` of ``datapoint_<i>.pt`` files; goes on where an
+    earlier call was stopped.
 
     The signals themselves are not in such a folder, so their PSNR is not known.
 
@@ -53,12 +54,15 @@ def import_latent_set(
     files = {split: found for split in SPLITS if (found := datapoint_files(folder / split))}
     if not files:
         raise LatentSetError(
-            f"no datapoint_<i>.pt files in train/, val/ or test/ of '{folder.name}'; give the folder that fit_NFset.py wrote"
+            f"no datapoint_<i>.pt files in train/, val/ or test/ of '{folder.name}'; give the "
+            "folder that fit_NFset.py wrote"
         )
     size = run.config.field.latent_size
     example = next(iter(_readable(next(iter(files.values())), size, skip_bad)))
     multi_label = isinstance(example, Datapoint) and isinstance(example.label, tuple)
-    spec = replace(run.spec, label_names=tuple(label_names), task="multi-label" if multi_label else "")
+    spec = replace(
+        run.spec, label_names=tuple(label_names), task="multi-label" if multi_label else ""
+    )
     writer = LatentSetWriter(out, run, SetInfo(run.fingerprint, size, spec, source, {}, dtype))
     for split, paths in files.items():
         target = writer.split(split)
@@ -68,18 +72,30 @@ def import_latent_set(
     return writer.finish()
 
 
-def _import_split(target: SplitWriter, paths: Sequence[Path], info: SetInfo, run: Run, skip_bad: bool) -> None:
+def _import_split(
+    target: SplitWriter, paths: Sequence[Path], info: SetInfo, run: Run, skip_bad: bool
+) -> None:
     for start in range(target.consumed, len(paths), _BLOCK):
         block = paths[start : start + _BLOCK]
         read = list(_readable(block, info.latent_size, skip_bad))
         points = [entry for entry in read if isinstance(entry, Datapoint)]
         headers = [_header(f"{target.name}-{point.number}", point, run) for point in points]
-        latents = np.stack([point.latent for point in points]) if points else np.empty((0, info.latent_size), np.float32)
+        latents = (
+            np.stack([point.latent for point in points])
+            if points
+            else np.empty((0, info.latent_size), np.float32)
+        )
         table = table_of(info, headers, latents, np.full(len(points), np.nan, np.float32))
-        target.append(table, last_id=block[-1].name, left_out=[entry for entry in read if isinstance(entry, Skipped)])
+        target.append(
+            table,
+            last_id=block[-1].name,
+            left_out=[entry for entry in read if isinstance(entry, Skipped)],
+        )
 
 
-def _readable(paths: Sequence[Path], latent_size: int, skip_bad: bool) -> Iterator[Datapoint | Skipped]:
+def _readable(
+    paths: Sequence[Path], latent_size: int, skip_bad: bool
+) -> Iterator[Datapoint | Skipped]:
     for path in paths:
         try:
             point = read_datapoint(path, latent_size)
@@ -93,7 +109,8 @@ def _readable(paths: Sequence[Path], latent_size: int, skip_bad: bool) -> Iterat
 
 
 def _header(id: str, point: Datapoint, run: Run) -> SignalHeader:
-    """A signal on the grid that the field was trained on, with values in [0, 1]: all that the authors' folder says."""
+    """A signal on the grid that the field was trained on, with values in [0, 1]: all that the
+    authors' folder says."""
     shape = run.spec.shape or ()
     values = np.broadcast_to(np.zeros(run.spec.channels, np.float32), (*shape, run.spec.channels))
     return SignalHeader.of(Signal(id, values, Grid(shape), ValueRange(0.0, 1.0), label=point.label))

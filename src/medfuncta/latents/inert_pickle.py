@@ -1,8 +1,11 @@
-"""Reading tensors out of a file that ``torch.save`` wrote, without running anything that stands in it.
+"""Reading tensors out of a file that ``torch.save`` wrote, without running anything that stands in
+it.
 
-A pickle is a program: it names functions and calls them. Here every name means an inert stand-in that keeps what it was given and does
-nothing, but for the few that rebuild a tensor from its numbers, which are our own. So a pickled module becomes a tree of stand-ins whose
-state can be looked at, and a hostile pickle becomes a tree that holds no tensor.
+A pickle is a program: it names functions and calls them. Here every name means an inert stand-in
+    that keeps what it was given and does
+nothing, but for the few that rebuild a tensor from its numbers, which are our own. So a pickled
+module becomes a tree of stand-ins whose state can be looked at, and a hostile pickle becomes a tree
+that holds no tensor.
 """
 
 from __future__ import annotations
@@ -47,23 +50,28 @@ class StandIn:
 
 
 def load_inert(path: Path) -> Any:
-    """What ``torch.save`` wrote: tensors, plain Python data, and a :class:`StandIn` for any other object.
+    """What ``torch.save`` wrote: tensors, plain Python data, and a :class:`StandIn` for any other
+    object.
 
     Raises:
-        LatentSetError: If the file is no such archive, is damaged, or is in the format before PyTorch 1.6.
+        LatentSetError: If the file is no such archive, is damaged, or is in the format before
+            PyTorch 1.6.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             return _Reader(archive).load()
     except zipfile.BadZipFile as error:
         raise LatentSetError(
-            f"{path.name} is not a file of torch.save since PyTorch 1.6 ({error}); save it again with a newer PyTorch or copy it again"
+            f"{path.name} is not a file of torch.save since PyTorch 1.6 ({error}); save it again "
+            "with a newer PyTorch or copy it again"
         ) from error
     except OSError as error:
         raise LatentSetError(f"cannot read {path.name}: {error.strerror or error}") from error
     except Exception as error:  # a hostile or damaged pickle can fail in any way it likes
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LatentSetError(f"{path.name} is damaged or holds something other than tensors ({line}); copy it again") from error
+        raise LatentSetError(
+            f"{path.name} is damaged or holds something other than tensors ({line}); copy it again"
+        ) from error
 
 
 class _Reader(pickle.Unpickler):
@@ -78,12 +86,15 @@ class _Reader(pickle.Unpickler):
 
     def _member(self, name: str) -> bytes:
         info = self._archive.getinfo(self._prefix + name)
-        if info.compress_type != zipfile.ZIP_STORED:  # torch.save never compresses, and a small file must not become a huge one
+        if (
+            info.compress_type != zipfile.ZIP_STORED
+        ):  # torch.save never compresses, and a small file must not become a huge one
             raise ValueError(f"the member {name} is compressed")
         return self._archive.read(info)
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
-        """Never imports anything. Bound methods are handed out, since a pickle cannot change those."""
+        """Never imports anything. Bound methods are handed out, since a pickle cannot change
+        those."""
         match module_name, global_name:
             case "torch._utils", "_rebuild_tensor_v2":
                 return self._rebuild_tensor
@@ -93,18 +104,32 @@ class _Reader(pickle.Unpickler):
                 return OrderedDict
             case "torch" | "torch.cuda", name if name in _STORAGES:
                 return name
-        return type("StandIn", (StandIn,), {})  # a class of its own, so that nothing done to it reaches another
+        return type(
+            "StandIn", (StandIn,), {}
+        )  # a class of its own, so that nothing done to it reaches another
 
     def persistent_load(self, pid: Any, /) -> torch.Tensor:
-        """The numbers of one storage, ``("storage", kind, key, location, count)``, as a flat tensor."""
+        """The numbers of one storage, ``("storage", kind, key, location, count)``, as a flat
+        tensor."""
         _, kind, key, _, _ = pid
         if key not in self._storages:
-            self._storages[key] = torch.frombuffer(bytearray(self._member(f"data/{key}")) or bytearray(8), dtype=_STORAGES[kind])
+            self._storages[key] = torch.frombuffer(
+                bytearray(self._member(f"data/{key}")) or bytearray(8), dtype=_STORAGES[kind]
+            )
         return self._storages[key]
 
-    def _rebuild_tensor(self, storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> torch.Tensor:
+    def _rebuild_tensor(
+        self,
+        storage: torch.Tensor,
+        offset: int,
+        size: tuple[int, ...],
+        stride: tuple[int, ...],
+        *_: Any,
+    ) -> torch.Tensor:
         if prod(size) > storage.numel():
-            raise ValueError(f"a tensor of {prod(size)} numbers over a storage of {storage.numel()}")
+            raise ValueError(
+                f"a tensor of {prod(size)} numbers over a storage of {storage.numel()}"
+            )
         return torch.as_strided(storage, size, stride, offset)
 
     def _rebuild_parameter(self, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
@@ -112,7 +137,8 @@ class _Reader(pickle.Unpickler):
 
 
 def state_of(module: Any, prefix: str = "") -> dict[str, torch.Tensor]:
-    """The parameters and buffers of an inert module by dotted name, as its ``state_dict`` would give them."""
+    """The parameters and buffers of an inert module by dotted name, as its ``state_dict`` would
+    give them."""
     state = module.state if isinstance(module, StandIn) and isinstance(module.state, dict) else {}
     tensors = {
         f"{prefix}{name}": tensor

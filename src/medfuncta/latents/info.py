@@ -25,7 +25,8 @@ class SplitInfo:
 
     Args:
         signals: Rows.
-        left_out: Files that could not be read and signals whose fit did not stay finite, with the reason.
+        left_out: Files that could not be read and signals whose fit did not stay finite, with the
+            reason.
     """
 
     signals: int
@@ -84,7 +85,8 @@ class SetInfo:
         for name in sorted(ours.keys() | theirs.keys()):
             if ours.get(name) != theirs.get(name):
                 raise LatentSetError(
-                    f"this latent set was begun with {name} = {ours.get(name)!r}, got {theirs.get(name)!r}; "
+                    f"this latent set was begun with {name} = {ours.get(name)!r}, got "
+                    f"{theirs.get(name)!r}; "
                     "continue with the same settings or write to another folder"
                 )
 
@@ -106,7 +108,9 @@ class SetInfo:
             splits = {name: split_info(split) for name, split in data.pop("splits").items()}
             return cls(**data, source=source, spec=spec, splits=splits)
         except (KeyError, TypeError, AttributeError) as error:
-            raise LatentSetError(f"{INFO_FILE} in '{folder.name}' is damaged ({error}); copy the latent set again") from error
+            raise LatentSetError(
+                f"{INFO_FILE} in '{folder.name}' is damaged ({error}); copy the latent set again"
+            ) from error
 
 
 def split_info(data: Mapping[str, Any]) -> SplitInfo:
@@ -119,17 +123,24 @@ def _read(folder: Path) -> dict[str, Any]:
         data = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
     except OSError as error:
         raise LatentSetError(
-            f"'{folder.name}' is not a latent set: no {INFO_FILE} in it; give the folder that 'medfuncta fit --out' wrote"
+            f"'{folder.name}' is not a latent set: no {INFO_FILE} in it; give the folder that "
+            "'medfuncta fit --out' wrote"
         ) from error
     except ValueError as error:
-        raise LatentSetError(f"{INFO_FILE} in '{folder.name}' is damaged ({error}); copy the latent set again") from error
+        raise LatentSetError(
+            f"{INFO_FILE} in '{folder.name}' is damaged ({error}); copy the latent set again"
+        ) from error
     if not isinstance(data, dict) or data.pop("format", None) != _FORMAT:
         raise LatentSetError(
-            f"{INFO_FILE} in '{folder.name}' is not of format '{_FORMAT}'; give the folder that 'medfuncta fit --out' wrote"
+            f"{INFO_FILE} in '{folder.name}' is not of format '{_FORMAT}'; give the folder that "
+            "'medfuncta fit --out' wrote"
         )
     version = data.pop("version", None)
     if version != _VERSION:
-        raise LatentSetError(f"'{folder.name}' has version {version}, this program reads version {_VERSION}; upgrade medfuncta")
+        raise LatentSetError(
+            f"'{folder.name}' has version {version}, this program reads version {_VERSION}; "
+            "upgrade medfuncta"
+        )
     return data
 
 

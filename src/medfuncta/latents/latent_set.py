@@ -67,8 +67,13 @@ class Split:
                 yield Rows(pa.Table.from_batches([batch]), self.info)
 
     def _column(self, name: str) -> Rows:
-        none = pa.schema([schema_of(self.info).field(name)]).empty_table()  # a split may be without rows
-        return Rows(pa.concat_tables([none, *(rows.table for rows in self.batches(columns=[name]))]), self.info)
+        none = pa.schema(
+            [schema_of(self.info).field(name)]
+        ).empty_table()  # a split may be without rows
+        return Rows(
+            pa.concat_tables([none, *(rows.table for rows in self.batches(columns=[name]))]),
+            self.info,
+        )
 
     @cached_property
     def id_column(self) -> pa.ChunkedArray:
@@ -140,18 +145,23 @@ class LatentSet:
         """Read what the set says of itself and the footers of its shards; no latent yet.
 
         Raises:
-            LatentSetError: If it is no latent set, has no finished split, or a shard is missing, damaged or of another field.
+            LatentSetError: If it is no latent set, has no finished split, or a shard is missing,
+                damaged or of another field.
         """
         folder = Path(folder)
         info = SetInfo.load(folder)
         if not info.splits:
-            raise LatentSetError(f"the latent set '{folder.name}' has no finished split; run the same 'medfuncta fit' again to finish it")
+            raise LatentSetError(
+                f"the latent set '{folder.name}' has no finished split; run the same 'medfuncta "
+                "fit' again to finish it"
+            )
         splits = [Split(name, find_shards(folder, name), info) for name in info.splits]
         for split in splits:
             for shard in split.shards:
                 if shard.note.fingerprint != info.fingerprint:
                     raise LatentSetError(
-                        f"{shard.path.name} was fitted with another field than '{folder.name}'; copy the whole folder again"
+                        f"{shard.path.name} was fitted with another field than '{folder.name}'; "
+                        "copy the whole folder again"
                     )
         return cls(folder, info, splits)
 
@@ -169,7 +179,8 @@ class LatentSet:
 
     @property
     def fit_config(self) -> FitConfig:
-        """How to fit a further signal as these were: the settings that the set was made with, the field's own where it does not say."""
+        """How to fit a further signal as these were: the settings that the set was made with, the
+        field's own where it does not say."""
         known = asdict(self.run.config.fit)
         return FitConfig(**{name: self.info.fit.get(name, value) for name, value in known.items()})  # type: ignore[arg-type]
 
@@ -181,7 +192,8 @@ class LatentSet:
         """
         if run.fingerprint != self.info.fingerprint:
             raise LatentSetError(
-                f"the latents in '{self.folder.name}' were fitted with the field {self.info.fingerprint[:8]}, got {run.fingerprint[:8]}; "
+                f"the latents in '{self.folder.name}' were fitted with the field "
+                f"{self.info.fingerprint[:8]}, got {run.fingerprint[:8]}; "
                 "use the run that they were fitted with"
             )
 
@@ -200,7 +212,9 @@ class LatentSet:
             LatentSetError: If there is none of that name.
         """
         if name not in self._splits:
-            raise LatentSetError(f"no split '{name}' in '{self.folder.name}'; {suggest(name, self._splits)}")
+            raise LatentSetError(
+                f"no split '{name}' in '{self.folder.name}'; {suggest(name, self._splits)}"
+            )
         return self._splits[name]
 
     def row(self, id: str, split: str | None = None) -> LatentRow:
@@ -216,20 +230,30 @@ class LatentSet:
         places = [self.split(name) for name in (self.splits if split is None else (split,))]
         found = [(place, index) for place in places if (index := place.find(id)) is not None]
         if not found:
-            raise LatentSetError(f"no signal '{id}' in '{self.folder.name}'; {_nearest(id, places)}")
+            raise LatentSetError(
+                f"no signal '{id}' in '{self.folder.name}'; {_nearest(id, places)}"
+            )
         if len(found) > 1:
-            raise LatentSetError(f"'{id}' is in the splits {', '.join(p.name for p, _ in found)}; say which one")
+            raise LatentSetError(
+                f"'{id}' is in the splits {', '.join(p.name for p, _ in found)}; say which one"
+            )
         place, index = found[0]
         return place.row(index)
 
     def decode(
-        self, id: str, domain: Domain | None = None, *, split: str | None = None, device: torch.device | str | None = None
+        self,
+        id: str,
+        domain: Domain | None = None,
+        *,
+        split: str | None = None,
+        device: torch.device | str | None = None,
     ) -> Signal:
         """The signal that the latent with this id stands for, in physical units.
 
         Args:
             id: Of the signal.
-            domain: Where to decode instead of the signal's own samples; see :func:`~medfuncta.latents.decode.reconstruct`.
+            domain: Where to decode instead of the signal's own samples; see
+                :func:`~medfuncta.latents.decode.reconstruct`.
             split: Where to look; everywhere when None.
 
         Raises:
@@ -237,20 +261,30 @@ class LatentSet:
             LatentSetError: As :meth:`row`.
         """
         row = self.row(id, split)
-        return reconstruct(self.run, torch.from_numpy(row.latent), row.header, domain, device=device)
+        return reconstruct(
+            self.run, torch.from_numpy(row.latent), row.header, domain, device=device
+        )
 
-    def decode_all(self, split: str, *, device: torch.device | str | None = None) -> Iterator[Signal]:
-        """The signals of a split in order, each on its own samples and in physical units; small ones are decoded many at a time.
+    def decode_all(
+        self, split: str, *, device: torch.device | str | None = None
+    ) -> Iterator[Signal]:
+        """The signals of a split in order, each on its own samples and in physical units; small
+        ones are decoded many at a time.
 
         Raises:
             LatentSetError: If there is no split of that name, or a shard is damaged.
         """
         for rows in self.split(split).batches():
-            yield from reconstruct_all(self.run, torch.from_numpy(rows.latents), rows.headers, device=device)
+            yield from reconstruct_all(
+                self.run, torch.from_numpy(rows.latents), rows.headers, device=device
+            )
 
 
 def _nearest(id: str, splits: Sequence[Split]) -> str:
-    """The end of an error line about an unknown id; only some ids are looked at and shown, there may be a million."""
+    """The end of an error line about an unknown id; only some ids are looked at and shown, there
+    may be a million."""
     few = [id for split in splits for id in split.id_column.slice(0, _IDS_SHOWN).to_pylist()]
-    near = "".join(f"did you mean '{match}'? " for match in difflib.get_close_matches(id, few, n=1, cutoff=0.5))
+    near = "".join(
+        f"did you mean '{match}'? " for match in difflib.get_close_matches(id, few, n=1, cutoff=0.5)
+    )
     return f"{near}{'It' if near else 'it'} has {sum(map(len, splits))} signals, such as {', '.join(few[:3])}"

@@ -1,9 +1,11 @@
-"""Import of what the authors' code writes: its shared network and its folders of one pickled latent a signal.
+"""Import of what the authors' code writes: its shared network and its folders of one pickled latent
+a signal.
 
-Its layers are ours with residual sums, a shifted first layer, an omega that grows by a fixed increment and 0.5 added to the output; its
-last layer owns a shift map that is never used. Its grids run from -1 to 1 at the *outer samples*, ours at the box around them: coordinates
-along an axis of n samples differ by the factor n / (n - 1), which is put into the first layer's weights, so that an imported field works
-on our grids.
+Its layers are ours with residual sums, a shifted first layer, an omega that grows by a fixed
+increment and 0.5 added to the output; its last layer owns a shift map that is never used. Its grids
+run from -1 to 1 at the *outer samples*, ours at the box around them: coordinates along an axis of n
+samples differ by the factor n / (n - 1), which is put into the first layer's weights, so that an
+imported field works on our grids.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class ReferenceSettings:
 
     Args:
         omega_first: w of the first layer.
-        omega_increment: What each further layer adds; None for the authors' 10 for traces, 5 for images and volumes.
+        omega_increment: What each further layer adds; None for the authors' 10 for traces, 5 for
+            images and volumes.
         residual: Whether hidden layers are summed with their input.
         shape: The grid that the field was trained on; None where the file says it.
     """
@@ -47,7 +50,8 @@ class ReferenceSettings:
 
 
 def read_reference_field(path: Path, settings: ReferenceSettings | None = None) -> Run:
-    """The shared network in ``model.pt`` (a pickled module, which says its own omegas) or ``*.model`` (bare weights, which say their grid).
+    """The shared network in ``model.pt`` (a pickled module, which says its own omegas) or
+    ``*.model`` (bare weights, which say their grid).
 
     Nothing in the file is executed. ``run.spec.shape`` is the grid that it was trained on.
 
@@ -59,10 +63,17 @@ def read_reference_field(path: Path, settings: ReferenceSettings | None = None) 
     if isinstance(content, StandIn):
         state, settings = state_of(content), _settings_of(content, settings)
     else:
-        state = {name: t for name, t in content.items() if isinstance(t, Tensor)} if isinstance(content, Mapping) else {}
+        state = (
+            {name: t for name, t in content.items() if isinstance(t, Tensor)}
+            if isinstance(content, Mapping)
+            else {}
+        )
     shape = settings.shape or _shape_of_grid(state.get("grid"))
     if shape is None:
-        raise LatentSetError(f"{path.name} does not say the grid of its signals; give it with --shape, such as --shape 64,64")
+        raise LatentSetError(
+            f"{path.name} does not say the grid of its signals; give it with --shape, such as "
+            "--shape 64,64"
+        )
     weights = {name.removeprefix("model."): tensor.float() for name, tensor in state.items()}
     try:
         config = _field_config(weights, settings)
@@ -70,7 +81,9 @@ def read_reference_field(path: Path, settings: ReferenceSettings | None = None) 
         network.load_state_dict(_our_names(weights, config, shape))
     except (KeyError, IndexError, RuntimeError) as error:
         line = str(error).splitlines()[0]
-        raise LatentSetError(f"{path.name} does not hold a field that can be imported ({line}); {_HINT}") from error
+        raise LatentSetError(
+            f"{path.name} does not hold a field that can be imported ({line}); {_HINT}"
+        ) from error
     whole = Config(field=config, inner=InnerConfig(channel_mean=True))
     spec = SignalSpec(config.dim, config.channels, shape)
     return Run(network.eval(), whole, spec, {"imported": path.name})
@@ -83,19 +96,33 @@ def _settings_of(module: StandIn, settings: ReferenceSettings) -> ReferenceSetti
     if isinstance(inner, StandIn):
         return _settings_of(inner, settings)
     children = attributes.get("_modules", {})
-    layers = children["layers"].state["_modules"].values() if isinstance(children.get("layers"), StandIn) else ()
+    layers = (
+        children["layers"].state["_modules"].values()
+        if isinstance(children.get("layers"), StandIn)
+        else ()
+    )
     omegas = [float(layer.state["w0"]) for layer in layers]
     if len(omegas) < 2:
         raise LatentSetError(f"the pickled module has {len(omegas)} layers with an omega; {_HINT}")
     increments = np.diff(omegas)
     if not np.allclose(increments, increments[0]):
         raise LatentSetError(f"the omegas {omegas} do not grow evenly; {_HINT}")
-    return ReferenceSettings(omegas[0], float(increments[0]), bool(attributes.get("enable_skip_connections", True)), settings.shape)
+    return ReferenceSettings(
+        omegas[0],
+        float(increments[0]),
+        bool(attributes.get("enable_skip_connections", True)),
+        settings.shape,
+    )
 
 
 def _shape_of_grid(grid: Tensor | None) -> tuple[int, ...] | None:
-    """The samples along each axis of the coordinates ``[points, dim]`` that the authors' wrapper keeps."""
-    return None if grid is None else tuple(len(grid[:, axis].unique()) for axis in range(grid.shape[1]))
+    """The samples along each axis of the coordinates ``[points, dim]`` that the authors' wrapper
+    keeps."""
+    return (
+        None
+        if grid is None
+        else tuple(len(grid[:, axis].unique()) for axis in range(grid.shape[1]))
+    )
 
 
 def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) -> FieldConfig:
@@ -121,12 +148,16 @@ def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) ->
     )
 
 
-def _our_names(weights: Mapping[str, Tensor], config: FieldConfig, shape: Sequence[int]) -> dict[str, Tensor]:
+def _our_names(
+    weights: Mapping[str, Tensor], config: FieldConfig, shape: Sequence[int]
+) -> dict[str, Tensor]:
     state = {f"last.{kind}": weights[f"last_layer.linear.{kind}"] for kind in ("weight", "bias")}
     for layer in range(config.layers - 1):
         for kind in ("weight", "bias"):
             state[f"layers.{layer}.linear.{kind}"] = weights[f"layers.{layer}.linear.{kind}"]
-            state[f"layers.{layer}.shift.{kind}"] = weights[f"layers.{layer}.modulate_shift_layer.{kind}"]
+            state[f"layers.{layer}.shift.{kind}"] = weights[
+                f"layers.{layer}.modulate_shift_layer.{kind}"
+            ]
     if len(shape) != config.dim or min(shape) < 2:
         raise KeyError(f"the shape {tuple(shape)} does not fit coordinates of {config.dim} axes")
     first = "layers.0.linear.weight"
@@ -134,10 +165,14 @@ def _our_names(weights: Mapping[str, Tensor], config: FieldConfig, shape: Sequen
     return state
 
 
-def reference_state(run: Run, shape: tuple[int, ...]) -> tuple[dict[str, Tensor], dict[str, float | int | bool]]:
-    """The weights of a field as the authors' wrapper names them, and the settings of their configuration that go with them.
+def reference_state(
+    run: Run, shape: tuple[int, ...]
+) -> tuple[dict[str, Tensor], dict[str, float | int | bool]]:
+    """The weights of a field as the authors' wrapper names them, and the settings of their
+    configuration that go with them.
 
-    Any field of ours is one of theirs: a first layer without a shift gets a shift map of zeros, and the output's offset goes into the last
+    Any field of ours is one of theirs: a first layer without a shift gets a shift map of zeros, and
+        the output's offset goes into the last
     bias. Their grid is that of ``shape`` without spacing.
 
     Raises:
@@ -145,18 +180,30 @@ def reference_state(run: Run, shape: tuple[int, ...]) -> tuple[dict[str, Tensor]
     """
     config = run.config.field
     if len(shape) != config.dim or min(shape) < 2:
-        raise LatentSetError(f"signals of shape {shape}; the authors' layout needs {config.dim} axes of at least two samples")
+        raise LatentSetError(
+            f"signals of shape {shape}; the authors' layout needs {config.dim} axes of at least "
+            "two samples"
+        )
     ours = {name: tensor.detach().cpu() for name, tensor in run.network.state_dict().items()}
     state = {
         "last_layer.linear.weight": ours["last.weight"],
         "last_layer.linear.bias": ours["last.bias"] + config.output_offset - OUTPUT_OFFSET,
     }
     for layer in range(config.layers - 1):
-        for kind, empty in (("weight", (config.width, config.latent_size)), ("bias", (config.width,))):
+        for kind, empty in (
+            ("weight", (config.width, config.latent_size)),
+            ("bias", (config.width,)),
+        ):
             state[f"layers.{layer}.linear.{kind}"] = ours[f"layers.{layer}.linear.{kind}"]
-            state[f"layers.{layer}.modulate_shift_layer.{kind}"] = ours.get(f"layers.{layer}.shift.{kind}", torch.zeros(empty))
-    state["layers.0.linear.weight"] = state["layers.0.linear.weight"] / torch.tensor([n / (n - 1) for n in shape])
-    state["last_layer.modulate_shift_layer.weight"] = torch.zeros(config.channels, config.latent_size)  # theirs has one and never uses it
+            state[f"layers.{layer}.modulate_shift_layer.{kind}"] = ours.get(
+                f"layers.{layer}.shift.{kind}", torch.zeros(empty)
+            )
+    state["layers.0.linear.weight"] = state["layers.0.linear.weight"] / torch.tensor(
+        [n / (n - 1) for n in shape]
+    )
+    state["last_layer.modulate_shift_layer.weight"] = torch.zeros(
+        config.channels, config.latent_size
+    )  # theirs has one and never uses it
     state["last_layer.modulate_shift_layer.bias"] = torch.zeros(config.channels)
     axes = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in shape), indexing="ij")
     first, second, *_ = omegas(config)
@@ -170,7 +217,9 @@ def reference_state(run: Run, shape: tuple[int, ...]) -> tuple[dict[str, Tensor]
         "w0_increment": second - first,
         "enable_skip_connections": config.residual,
     }
-    return {f"model.{name}": tensor for name, tensor in state.items()} | {"grid": torch.stack(axes, -1).reshape(-1, len(shape))}, settings
+    return {f"model.{name}": tensor for name, tensor in state.items()} | {
+        "grid": torch.stack(axes, -1).reshape(-1, len(shape))
+    }, settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +229,8 @@ class Datapoint:
     Args:
         number: In its file's name.
         latent: ``[latent]`` float32.
-        label: Class number; the numbers of the classes that hold for a label of several 0 and 1; None without one.
+        label: Class number; the numbers of the classes that hold for a label of several 0 and 1;
+            None without one.
     """
 
     number: int
@@ -190,8 +240,13 @@ class Datapoint:
 
 def datapoint_files(folder: Path) -> list[Path]:
     """The files ``datapoint_<i>.pt`` of one split, by number."""
-    numbered = [(path.stem.removeprefix("datapoint_"), path) for path in folder.glob("datapoint_*.pt")]
-    return [path for _, path in sorted((int(number), path) for number, path in numbered if number.isdigit())]
+    numbered = [
+        (path.stem.removeprefix("datapoint_"), path) for path in folder.glob("datapoint_*.pt")
+    ]
+    return [
+        path
+        for _, path in sorted((int(number), path) for number, path in numbered if number.isdigit())
+    ]
 
 
 def read_datapoint(path: Path, latent_size: int) -> Datapoint:
@@ -205,7 +260,11 @@ def read_datapoint(path: Path, latent_size: int) -> Datapoint:
     if not isinstance(latent, Tensor) or latent.numel() != latent_size:
         got = f"{latent.numel()} numbers" if isinstance(latent, Tensor) else "no tensor"
         raise LatentSetError(f"{path.name} holds {got} as modulations; expected {latent_size}")
-    return Datapoint(int(path.stem.removeprefix("datapoint_")), latent.float().reshape(-1).numpy(), _label(content.get("label")))
+    return Datapoint(
+        int(path.stem.removeprefix("datapoint_")),
+        latent.float().reshape(-1).numpy(),
+        _label(content.get("label")),
+    )
 
 
 def _label(stored: Any) -> Label:

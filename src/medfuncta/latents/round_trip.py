@@ -42,6 +42,8 @@ def round_trip(
     fit = fit_latents(run, collected, config, device=device)
     where = domains or [header.domain for header in collected.headers]
     finite = fit.errors.isfinite().nonzero().flatten().tolist()
-    decoded = reconstruct_all(run, fit.latents[finite], [collected.headers[i] for i in finite], [where[i] for i in finite])
+    decoded = reconstruct_all(
+        run, fit.latents[finite], [collected.headers[i] for i in finite], [where[i] for i in finite]
+    )
     found = dict(zip(finite, decoded, strict=True))
     return [found.get(index) for index in range(len(signals))]

@@ -74,7 +74,9 @@ class Rows:
             return np.isfinite(self._scales)
         stored = self._stored
         with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(stored.sum(axis=1, dtype=np.float32))  # NaN and Inf survive in a sum
+            finite = np.isfinite(
+                stored.sum(axis=1, dtype=np.float32)
+            )  # NaN and Inf survive in a sum
         doubtful = np.flatnonzero(~finite)  # as large numbers without either may not
         finite[doubtful] = np.isfinite(stored[doubtful]).all(axis=1)
         return finite
@@ -91,12 +93,15 @@ class Rows:
 
     @property
     def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
-        """Class numbers ``[rows]``, -1 where there is none; for multi-label data 0 or 1 ``[rows, classes]``."""
+        """Class numbers ``[rows]``, -1 where there is none; for multi-label data 0 or 1
+        ``[rows, classes]``."""
         column = self.table["label"]
         if not self.info.multi_label:
             return pc.fill_null(column, NO_LABEL).to_numpy()
         labels = column.to_pylist()
-        known = len(self.info.spec.label_names) or 1 + max((c for row in labels if row for c in row), default=-1)
+        known = len(self.info.spec.label_names) or 1 + max(
+            (c for row in labels if row for c in row), default=-1
+        )
         table = np.zeros((len(labels), known), np.int64)
         for row, classes in enumerate(labels):
             table[row, classes or []] = 1
@@ -115,7 +120,9 @@ class Rows:
     @property
     def headers(self) -> list[SignalHeader]:
         """The signals without their values."""
-        return [header_of(row, self.info) for row in self.table.drop_columns(["latent"]).to_pylist()]
+        return [
+            header_of(row, self.info) for row in self.table.drop_columns(["latent"]).to_pylist()
+        ]
 
     def row(self, index: int, split: str) -> LatentRow:
         """One row."""

@@ -1,11 +1,13 @@
 """The columns of a latent set, and signals turned into rows.
 
-``id``, ``latent``, ``latent_scale`` (8-bit only), ``label``, ``psnr``; then what a latent needs to be decoded in physical units on the
-signal's own grid: ``shape``, ``spacing``, ``spacing_unit``, ``affine`` (16 numbers, row by row), ``value_low``, ``value_high``, ``unit``,
-``dtype``; then ``metadata``, the source's own words as a JSON object.
+``id``, ``latent``, ``latent_scale`` (8-bit only), ``label``, ``psnr``; then what a latent needs to
+be decoded in physical units on the signal's own grid: ``shape``, ``spacing``, ``spacing_unit``,
+``affine`` (16 numbers, row by row), ``value_low``, ``value_high``, ``unit``, ``dtype``; then
+``metadata``, the source's own words as a JSON object.
 
-A scattered signal is stored with the regular grid that fills its box with about as many samples, so that it can be decoded like any
-other; its ``positions`` are a column of their own, there only when asked for.
+A scattered signal is stored with the regular grid that fills its box with about as many samples, so
+that it can be decoded like any other; its ``positions`` are a column of their own, there only when
+asked for.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ Row = Mapping[str, Any]
 
 
 def schema_of(info: SetInfo) -> pa.Schema:
-    """The Arrow schema; its ``huggingface`` entry tells ``datasets`` the types and the names of the classes."""
+    """The Arrow schema; its ``huggingface`` entry tells ``datasets`` the types and the names of the
+    classes."""
     label = pa.list_(pa.int64()) if info.multi_label else pa.int64()
     fields = [
         pa.field("id", pa.string()),
@@ -57,7 +60,10 @@ def schema_of(info: SetInfo) -> pa.Schema:
 
 def _latent_type(info: SetInfo) -> pa.DataType:
     """P numbers none of which is missing, which saves a reader a third of its time."""
-    return pa.list_(pa.field("element", pa.from_numpy_dtype(np.dtype(info.dtype)), nullable=False), info.latent_size)
+    return pa.list_(
+        pa.field("element", pa.from_numpy_dtype(np.dtype(info.dtype)), nullable=False),
+        info.latent_size,
+    )
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:
@@ -70,7 +76,9 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
     return {"dtype": names.get(kind, str(kind)), "_type": "Value"}
 
 
-def table_of(info: SetInfo, headers: Sequence[SignalHeader], latents: ArrayLatents, psnr: np.ndarray) -> pa.Table:
+def table_of(
+    info: SetInfo, headers: Sequence[SignalHeader], latents: ArrayLatents, psnr: np.ndarray
+) -> pa.Table:
     """Signals as rows.
 
     Args:
@@ -81,14 +89,19 @@ def table_of(info: SetInfo, headers: Sequence[SignalHeader], latents: ArrayLaten
     """
     stored, scales = quantise(latents, info.dtype)
     columns: dict[str, Any] = {
-        "latent": pa.FixedSizeListArray.from_arrays(pa.array(stored.reshape(-1)), type=_latent_type(info)),
+        "latent": pa.FixedSizeListArray.from_arrays(
+            pa.array(stored.reshape(-1)), type=_latent_type(info)
+        ),
         "psnr": pa.array(psnr, pa.float32(), from_pandas=True),  # NaN, not known, becomes null
     }
     if scales is not None:
         columns["latent_scale"] = pa.array(scales)
     rows = [_row(header.template, info) for header in headers]
     schema = schema_of(info)
-    arrays = [columns[f.name] if f.name in columns else pa.array([row[f.name] for row in rows], f.type) for f in schema]
+    arrays = [
+        columns[f.name] if f.name in columns else pa.array([row[f.name] for row in rows], f.type)
+        for f in schema
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -120,7 +133,8 @@ def _stored_label(label: Label, multi_label: bool) -> Any:
 
 
 def grid_in_box(scatter: Scatter) -> Grid:
-    """The regular grid that fills the box of scattered samples with about as many; a coordinate means the same place in both."""
+    """The regular grid that fills the box of scattered samples with about as many; a coordinate
+    means the same place in both."""
     low, high = np.asarray(scatter.low, np.float64), np.asarray(scatter.high, np.float64)
     sides = high - low
     step = (prod(sides.tolist()) / scatter.points) ** (1 / scatter.dim)
@@ -139,7 +153,9 @@ def header_of(row: Row, info: SetInfo) -> SignalHeader:
     label = row["label"]
     signal = Signal(
         id=row["id"],
-        values=np.broadcast_to(np.zeros(info.spec.channels, np.float32), (*shape, info.spec.channels)),
+        values=np.broadcast_to(
+            np.zeros(info.spec.channels, np.float32), (*shape, info.spec.channels)
+        ),
         domain=domain,
         range=ValueRange(row["value_low"], row["value_high"]),
         unit=row["unit"],
@@ -160,5 +176,7 @@ def _domain(row: Row) -> Domain:
     first = affine[: grid.dim, 3]
     low = first - np.asarray(spacing) / 2
     high = low + np.asarray(grid.shape) * spacing
-    inside = np.clip(np.reshape(positions, (-1, grid.dim)), low, high)  # the box was rounded on its way through the grid
+    inside = np.clip(
+        np.reshape(positions, (-1, grid.dim)), low, high
+    )  # the box was rounded on its way through the grid
     return Scatter(inside, tuple(low.tolist()), tuple(high.tolist()), grid.unit)

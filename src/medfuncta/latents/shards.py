@@ -1,4 +1,5 @@
-"""Shards: Parquet files of rows, each with a note in its footer that ties it to its field and to its place in the source."""
+"""Shards: Parquet files of rows, each with a note in its footer that ties it to its field and to
+its place in the source."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ class Note:
         left_out: Signals without a row.
         last_id: The last signal that it accounts for.
         next_piece: The first piece (see ``writer``) that it does not hold.
-        fitted_psnr: Sum over rows of the PSNR before latents were stored in fewer bits, in decibels; None when not known.
+        fitted_psnr: Sum over rows of the PSNR before latents were stored in fewer bits, in
+            decibels; None when not known.
     """
 
     fingerprint: str
@@ -66,17 +68,28 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write_shard(path: Path, table: pa.Table, note: Note) -> None:
-    """Write rows and their note atomically. Latents hardly compress and are stored plain; everything else is compressed.
+    """Write rows and their note atomically. Latents hardly compress and are stored plain;
+    everything else is compressed.
 
-    Pages carry checksums, which readers of Parquet may check and ours do: latents look alike whether they are right or not.
+    Pages carry checksums, which readers of Parquet may check and ours do: latents look alike
+        whether they are right or not.
     """
     metadata = {**(table.schema.metadata or {}), _NOTE_KEY: json.dumps(asdict(note))}
-    latent_bytes = table.schema.field("latent").type.list_size * table.schema.field("latent").type.value_type.bit_width // 8
+    latent_bytes = (
+        table.schema.field("latent").type.list_size
+        * table.schema.field("latent").type.value_type.bit_width
+        // 8
+    )
     small = [name for name in table.column_names if name != "latent"]
     options: dict[str, Any] = {
         "row_group_size": max(1, _GROUP_BYTES // latent_bytes),
-        "compression": {**dict.fromkeys(_leaf_paths(table.schema, small), "zstd"), "latent.list.element": "none"},
-        "use_dictionary": _leaf_paths(table.schema, [name for name in small if name not in _DISTINCT]),
+        "compression": {
+            **dict.fromkeys(_leaf_paths(table.schema, small), "zstd"),
+            "latent.list.element": "none",
+        },
+        "use_dictionary": _leaf_paths(
+            table.schema, [name for name in small if name not in _DISTINCT]
+        ),
         "write_statistics": _leaf_paths(table.schema, small),
         "write_page_checksum": True,
     }
@@ -86,7 +99,10 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
 
 def _leaf_paths(schema: pa.Schema, names: Sequence[str]) -> list[str]:
     """Columns as Parquet names them: a list's numbers lie at ``name.list.element``."""
-    return [f"{name}.list.element" if pa.types.is_list(schema.field(name).type) else name for name in names]
+    return [
+        f"{name}.list.element" if pa.types.is_list(schema.field(name).type) else name
+        for name in names
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +130,14 @@ class Shard:
             rows, metadata = file.metadata.num_rows, file.schema_arrow.metadata or {}
         try:
             data = json.loads(metadata[_NOTE_KEY])
-            note = Note(**{**data, "left_out": tuple(Skipped(**entry) for entry in data["left_out"])})
+            note = Note(
+                **{**data, "left_out": tuple(Skipped(**entry) for entry in data["left_out"])}
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise LatentSetError(f"{path.name} is not a shard of a latent set; expected a file that 'medfuncta fit' wrote") from error
+            raise LatentSetError(
+                f"{path.name} is not a shard of a latent set; expected a file that 'medfuncta fit' "
+                "wrote"
+            ) from error
         return cls(path, rows, note)
 
     def read(self) -> pa.Table:
@@ -135,7 +156,9 @@ class Shard:
             LatentSetError: If the file is damaged.
         """
         with reading(self.path), _open(self.path) as file:
-            yield from file.iter_batches(batch_size=rows, columns=None if columns is None else list(columns))
+            yield from file.iter_batches(
+                batch_size=rows, columns=None if columns is None else list(columns)
+            )
 
     def group_of(self, row: int) -> tuple[pa.Table, int]:
         """The row group that holds a row, and the number of its first row.
@@ -161,10 +184,14 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise LatentSetError(f"no {path.name} in the latent set; copy the whole folder again") from error
+        raise LatentSetError(
+            f"no {path.name} in the latent set; copy the whole folder again"
+        ) from error
     except (pa.ArrowException, OSError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LatentSetError(f"{path.name} is cut or damaged ({line}); copy it again or fit this split anew") from error
+        raise LatentSetError(
+            f"{path.name} is cut or damaged ({line}); copy it again or fit this split anew"
+        ) from error
 
 
 def find_shards(folder: Path, split: str) -> list[Shard]:
@@ -173,13 +200,21 @@ def find_shards(folder: Path, split: str) -> list[Shard]:
     Raises:
         LatentSetError: If one is missing, damaged, or they are not of one fit.
     """
-    found = [m for path in sorted((folder / DATA_FOLDER).glob("*.parquet")) if (m := _NAME.fullmatch(path.name)) and m["split"] == split]
+    found = [
+        m
+        for path in sorted((folder / DATA_FOLDER).glob("*.parquet"))
+        if (m := _NAME.fullmatch(path.name)) and m["split"] == split
+    ]
     if not found:
-        raise LatentSetError(f"no shard of split '{split}' in '{folder.name}'; copy the whole folder again")
+        raise LatentSetError(
+            f"no shard of split '{split}' in '{folder.name}'; copy the whole folder again"
+        )
     count = int(found[-1]["count"])
     names = [shard_name(split, index, count) for index in range(count)]
     missing = [name for name in names if not (folder / DATA_FOLDER / name).is_file()]
     if missing or len(found) != count:
         odd = missing[0] if missing else f"{len(found) - count} shards too many"
-        raise LatentSetError(f"split '{split}' in '{folder.name}' is not whole ({odd}); copy the whole folder again")
+        raise LatentSetError(
+            f"split '{split}' in '{folder.name}' is not whole ({odd}); copy the whole folder again"
+        )
     return [Shard.open(folder / DATA_FOLDER / name) for name in names]

@@ -13,7 +13,8 @@ from medfuncta.latents.rows import Rows
 
 
 def problems(latent_set: LatentSet) -> Iterator[str]:
-    """Everything that is wrong, a line each: the field, then every split read once in constant memory (but for its ids)."""
+    """Everything that is wrong, a line each: the field, then every split read once in constant
+    memory (but for its ids)."""
     try:
         _ = latent_set.run
     except (RunError, LatentSetError) as error:
@@ -63,8 +64,13 @@ def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
     column = rows.table["label"].combine_chunks()
     labels = column.flatten() if split.info.multi_label else column
     bounds = pc.min_max(labels).as_py()  # type: ignore[attr-defined]
-    if classes and bounds["min"] is not None and not (bounds["min"] >= 0 and bounds["max"] < classes):
+    if (
+        classes
+        and bounds["min"] is not None
+        and not (bounds["min"] >= 0 and bounds["max"] < classes)
+    ):
         yield (
-            f"split '{split.name}' has labels from {bounds['min']} to {bounds['max']}; expected 0 to {classes - 1}, one for each of the "
+            f"split '{split.name}' has labels from {bounds['min']} to {bounds['max']}; expected 0 "
+            f"to {classes - 1}, one for each of the "
             f"{classes} named classes"
         )

@@ -1,11 +1,13 @@
 """Writing a latent set block by block, so that a killed fit continues where it was.
 
-While a split is being fitted, ``.fitting/<split>/`` holds *pieces* (one block of signals each) and *shards* (many pieces, merged once
-they are large enough). A block is kept whole or not at all, and its note says how many signals of the source it accounts for, so the next
-signal to fit is always known. When the source is exhausted ``complete.json`` is written; from then on only renames are left to do, and
-each of them can be repeated:
+While a split is being fitted, ``.fitting/<split>/`` holds *pieces* (one block of signals each) and
+*shards* (many pieces, merged once they are large enough). A block is kept whole or not at all, and
+its note says how many signals of the source it accounts for, so the next signal to fit is always
+known. When the source is exhausted ``complete.json`` is written; from then on only renames are left
+to do, and each of them can be repeated:
 
-    piece-00000001.parquet ... ─merge▶ shard-00000.parquet ─complete.json▶ data/train-00000-of-00002.parquet ─▶ latent_set.json
+    piece-00000001.parquet ... ─merge▶ shard-00000.parquet ─complete.json▶
+    data/train-00000-of-00002.parquet ─▶ latent_set.json
 """
 
 from __future__ import annotations
@@ -45,10 +47,13 @@ class LatentSetWriter:
         shard_bytes: About the size of a shard.
 
     Raises:
-        LatentSetError: If the folder holds something else, or a set that was begun with other settings.
+        LatentSetError: If the folder holds something else, or a set that was begun with other
+            settings.
     """
 
-    def __init__(self, folder: Path | str, run: Run, info: SetInfo, *, shard_bytes: int = SHARD_BYTES) -> None:
+    def __init__(
+        self, folder: Path | str, run: Run, info: SetInfo, *, shard_bytes: int = SHARD_BYTES
+    ) -> None:
         self.folder = Path(folder)
         if (self.folder / INFO_FILE).exists():
             self.info = SetInfo.load(self.folder)
@@ -149,7 +154,14 @@ class SplitWriter:
     def _parts(self) -> list[Shard]:
         return [*self._shards, *self._pieces]
 
-    def append(self, table: pa.Table, *, last_id: str, left_out: Sequence[Skipped] = (), fitted_psnr: float | None = None) -> None:
+    def append(
+        self,
+        table: pa.Table,
+        *,
+        last_id: str,
+        left_out: Sequence[Skipped] = (),
+        fitted_psnr: float | None = None,
+    ) -> None:
         """Add one block of signals, wholly or not at all.
 
         Args:
@@ -160,7 +172,9 @@ class SplitWriter:
         """
         self._next += 1
         consumed = table.num_rows + len(left_out)
-        note = Note(self._info.fingerprint, consumed, tuple(left_out), last_id, self._next, fitted_psnr)
+        note = Note(
+            self._info.fingerprint, consumed, tuple(left_out), last_id, self._next, fitted_psnr
+        )
         if not self._pieces and table.num_rows >= self._shard_rows:
             self._add_shard(table, note)
             return
@@ -179,7 +193,10 @@ class SplitWriter:
             self._merge()
         rows = sum(shard.rows for shard in self._shards)
         if not rows:
-            raise LatentSetError(f"split '{self.name}' has no signal that could be fitted; leave it out with --splits or mend its data")
+            raise LatentSetError(
+                f"split '{self.name}' has no signal that could be fitted; leave it out with "
+                "--splits or mend its data"
+            )
         left_out = tuple(entry for shard in self._shards for entry in shard.note.left_out)
         report = SplitInfo(rows, (*skipped, *left_out))
         write_json(self._folder / _COMPLETE, {**asdict(report), "shards": len(self._shards)})
@@ -207,5 +224,7 @@ def _shard_part(index: int) -> str:
 
 def _check_free(folder: Path) -> None:
     """A folder that is missing, empty, or holds what a kill left before the set was begun."""
-    if folder.is_dir() and any(path.name != FIELD_FOLDER and not path.name.startswith(".") for path in folder.iterdir()):
+    if folder.is_dir() and any(
+        path.name != FIELD_FOLDER and not path.name.startswith(".") for path in folder.iterdir()
+    ):
         raise LatentSetError(f"'{folder.name}' exists and is not a latent set; give a new folder")

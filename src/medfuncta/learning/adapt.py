@@ -19,7 +19,8 @@ from medfuncta.types import Latents, Losses
 
 @dataclass(frozen=True, eq=False)
 class InnerStep:
-    """One inner step: phi_t before it, the context loss there, and what its derivative can reuse."""
+    """One inner step: phi_t before it, the context loss there, and what its derivative can
+    reuse."""
 
     latents: Latents
     losses: Losses
@@ -43,14 +44,17 @@ def adapt(
     *,
     keep: int = 0,
 ) -> Adaptation:
-    """``steps`` inner steps (paper, Eq. 4): m <- momentum * m + g, phi <- phi - alpha * m, with g = dL/dphi.
+    """``steps`` inner steps (paper, Eq. 4): m <- momentum * m + g, phi <- phi - alpha * m, with g =
+    dL/dphi.
 
-    Each signal's loss is its own, so its latent never depends on its batch mates, and a signal with NaN values spoils its own row only.
+    Each signal's loss is its own, so its latent never depends on its batch mates, and a signal with
+    NaN values spoils its own row only.
 
     Args:
         latents: phi_0, not changed.
         context: The points that step t sees.
-        keep: Of how many points a signal to keep activations for the meta-gradient, those of the last steps first.
+        keep: Of how many points a signal to keep activations for the meta-gradient, those of the
+            last steps first.
     """
     path = []
     velocity = None
@@ -59,13 +63,18 @@ def adapt(
         later = (steps - 1 - step) * points.count
         result: InnerGradient = objective.inner_gradient(latents, points, keep=max(0, keep - later))
         path.append(InnerStep(latents, result.losses, result.tape))
-        velocity = result.gradient if velocity is None else inner.momentum * velocity + result.gradient
+        velocity = (
+            result.gradient if velocity is None else inner.momentum * velocity + result.gradient
+        )
         latents = latents - inner.step_size * velocity
     return Adaptation(latents, path)
 
 
-def adapt_to(objective: Objective[Any], latents: Latents, points: Points, steps: int, inner: InnerConfig) -> Latents:
-    """The latents after ``steps`` inner steps on all points; on the CPU, signals, or their points, are shared out among the cores."""
+def adapt_to(
+    objective: Objective[Any], latents: Latents, points: Points, steps: int, inner: InnerConfig
+) -> Latents:
+    """The latents after ``steps`` inner steps on all points; on the CPU, signals, or their points,
+    are shared out among the cores."""
     objective = sharing_points(objective, points)
 
     def work(mine: Latents, points: Points) -> Latents:
@@ -74,8 +83,15 @@ def adapt_to(objective: Objective[Any], latents: Latents, points: Points, steps:
     return on_all_cores(work, latents, points) if objective.concurrent else work(latents, points)
 
 
-def on_all_cores(work: Callable[[Latents, Points], Latents], latents: Latents, points: Points) -> Latents:
-    """What ``work`` makes of the latents of some signals; on the CPU, the signals are shared out among the cores."""
+def on_all_cores(
+    work: Callable[[Latents, Points], Latents], latents: Latents, points: Points
+) -> Latents:
+    """What ``work`` makes of the latents of some signals; on the CPU, the signals are shared out
+    among the cores."""
     share = -(-points.batch // workers_for(points.values.device))
     spans = [(start, min(start + share, points.batch)) for start in range(0, points.batch, share)]
-    return torch.cat(side_by_side([partial(work, latents[slice(*span)], points.signals(*span)) for span in spans]))
+    return torch.cat(
+        side_by_side(
+            [partial(work, latents[slice(*span)], points.signals(*span)) for span in spans]
+        )
+    )

@@ -32,7 +32,8 @@ class Progress:
         best_psnr: Best validation PSNR in dB so far, or None before the first validation.
         best_step: After which meta-step that was.
         skipped: Meta-steps whose gradient was not finite.
-        returns: How often the best network was gone back to; each time halved the rate of all later meta-steps.
+        returns: How often the best network was gone back to; each time halved the rate of all later
+            meta-steps.
     """
 
     step: int = 0
@@ -54,14 +55,17 @@ class TrainingState:
     progress: Progress
 
     def save(self, path: Path, config: Settings) -> None:
-        """Write everything atomically; ``config`` is stored so that a run is not continued with other settings."""
+        """Write everything atomically; ``config`` is stored so that a run is not continued with
+        other settings."""
         header = {
             "format": _FORMAT,
             "config": json.dumps(config, sort_keys=True),
             "progress": json.dumps(asdict(self.progress)),
             "average_updates": str(self.average.updates),
         }
-        write_atomically(path, lambda temporary: save_file(self._tensors(), temporary, metadata=header))
+        write_atomically(
+            path, lambda temporary: save_file(self._tensors(), temporary, metadata=header)
+        )
 
     def restore(self, path: Path, config: Settings) -> None:
         """Read everything back.
@@ -75,7 +79,8 @@ class TrainingState:
         self.progress = Progress(**json.loads(header["progress"]))
 
     def go_back(self, path: Path, config: Settings) -> None:
-        """Take weights, their average and the optimisers from another checkpoint; which signals and points come next stays.
+        """Take weights, their average and the optimisers from another checkpoint; which signals and
+        points come next stays.
 
         Raises:
             RunError: As :meth:`restore`.
@@ -90,7 +95,9 @@ class TrainingState:
         tensors["generator"] = self.generator.get_state()
         for which, optimiser in enumerate(self.optimisers):
             for number, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser.{which}.{number}.{key}": value for key, value in state.items()}
+                tensors |= {
+                    f"optimiser.{which}.{number}.{key}": value for key, value in state.items()
+                }
         return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
 
     def _load(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -106,7 +113,9 @@ class TrainingState:
                 if name.startswith(f"optimiser.{which}."):
                     number, key = name.split(".")[2:]
                     state.setdefault(int(number), {})[key] = tensor
-            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+            optimiser.load_state_dict(
+                {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
+            )
 
 
 def _read(path: Path, config: Settings) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -116,11 +125,18 @@ def _read(path: Path, config: Settings) -> tuple[dict[str, str], dict[str, Tenso
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise RunError(f"no checkpoint {path.name} to resume from; start the run without --resume") from error
+        raise RunError(
+            f"no checkpoint {path.name} to resume from; start the run without --resume"
+        ) from error
     except (SafetensorError, OSError) as error:
-        raise RunError(f"the checkpoint {path.name} is damaged ({error}); start the run anew without --resume") from error
+        raise RunError(
+            f"the checkpoint {path.name} is damaged ({error}); start the run anew without --resume"
+        ) from error
     if header.get("format") != _FORMAT:
-        raise RunError(f"{path.name} is not a checkpoint of this program's version; start the run anew without --resume")
+        raise RunError(
+            f"{path.name} is not a checkpoint of this program's version; start the run anew "
+            "without --resume"
+        )
     _check_settings(json.loads(header["config"]), config)
     return header, tensors
 
@@ -131,6 +147,7 @@ def _check_settings(stored: Settings, config: Settings) -> None:
         for key, value in settings.items():
             if current.get(section, {}).get(key) != value:
                 raise RunError(
-                    f"the run was started with {section}.{key} = {value}, now it is {current.get(section, {}).get(key)}; "
+                    f"the run was started with {section}.{key} = {value}, now it is "
+                    f"{current.get(section, {}).get(key)}; "
                     "resume with the same settings or start a new run"
                 )

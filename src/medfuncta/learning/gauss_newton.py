@@ -1,8 +1,9 @@
 """The loss as a sum of squares that are nearly linear in the latent: its normal equations.
 
-With r the weighted residuals and J = dr/dphi, L(phi + d) is about |r + J d|^2, which is least where (J^T J) d = -J^T r. The field sees a
-latent only through its shifts, and a point's values depend on the shifts at that point alone, so one backward pass a channel gives J for
-every point and every shift.
+With r the weighted residuals and J = dr/dphi, L(phi + d) is about |r + J d|^2, which is least where
+(J^T J) d = -J^T r. The field sees a latent only through its shifts, and a point's values depend on
+the shifts at that point alone, so one backward pass a channel gives J for every point and every
+shift.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from medfuncta.types import Latents, Losses
 
 Unknowns: TypeAlias = Float[Tensor, "batch unknowns"]
 
-_JACOBIAN = 2**16  # numbers of J that one signal holds at a time: a group of signals stays near the cache
+_JACOBIAN = (
+    2**16
+)  # numbers of J that one signal holds at a time: a group of signals stays near the cache
 _MATRICES = 2**20  # numbers of J^T J that one group of signals holds
 _MOST_SIGNALS = 16  # of a group: more are not faster
 
@@ -45,7 +48,8 @@ class NormalEquations:
         return self.matrix.diagonal(dim1=1, dim2=2).mean(1)
 
     def solve(self, damping: Losses) -> Unknowns:
-        """The step (J^T J + damping)^-1 (-J^T r); not finite where the matrix is singular to rounding."""
+        """The step (J^T J + damping)^-1 (-J^T r); not finite where the matrix is singular to
+        rounding."""
         damped = self.matrix.clone()
         damped.diagonal(dim1=1, dim2=2).add_(damping.unsqueeze(1))
         factor = torch.linalg.cholesky_ex(damped).L
@@ -53,7 +57,9 @@ class NormalEquations:
 
     def predicted_fall(self, change: Unknowns) -> Losses:
         """|r|^2 - |r + J d|^2 of a step d."""
-        return -(change * (2 * self.gradient + (self.matrix @ change.unsqueeze(-1)).squeeze(-1))).sum(1)
+        return -(
+            change * (2 * self.gradient + (self.matrix @ change.unsqueeze(-1)).squeeze(-1))
+        ).sum(1)
 
     def select(self, rows: Tensor) -> NormalEquations:
         """Those of some signals."""
@@ -63,7 +69,9 @@ class NormalEquations:
         """Row by row these equations or the others."""
         losses = torch.where(these, self.losses, others.losses)
         gradient = torch.where(these[:, None], self.gradient, others.gradient)
-        return NormalEquations(losses, gradient, torch.where(these[:, None, None], self.matrix, others.matrix))
+        return NormalEquations(
+            losses, gradient, torch.where(these[:, None, None], self.matrix, others.matrix)
+        )
 
 
 class LeastSquares(ABC):
@@ -83,8 +91,8 @@ class LeastSquares(ABC):
 
 
 class FieldLeastSquares(LeastSquares):
-    """A field's loss (paper, Eq. 5). The unknowns are the entries of the latent, or the shifts where these are fewer: a latent follows
-    from them as the smallest one that has them.
+    """A field's loss (paper, Eq. 5). The unknowns are the entries of the latent, or the shifts
+    where these are fewer: a latent follows from them as the smallest one that has them.
 
     Args:
         objective: The loss and its derivatives.
@@ -122,6 +130,7 @@ class FieldLeastSquares(LeastSquares):
 
 
 def _right_inverse(wide: Tensor) -> Tensor:
-    """R with ``wide @ R = 1`` and columns as small as can be: the pseudo-inverse of a matrix of full rank."""
+    """R with ``wide @ R = 1`` and columns as small as can be: the pseudo-inverse of a matrix of
+    full rank."""
     q, r = torch.linalg.qr(wide.T)
     return torch.linalg.solve_triangular(r.T, q, upper=False, left=False)

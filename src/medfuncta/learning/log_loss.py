@@ -18,9 +18,11 @@ _LEAST = 1e-12  # 120 dB: a signal that is reconstructed exactly must not outwei
 
 
 class LogLoss(Objective[Sums]):
-    """An objective whose outer loss is log L instead of L. Inner steps, and the losses it reports, are those of L.
+    """An objective whose outer loss is log L instead of L. Inner steps, and the losses it reports,
+    are those of L.
 
-    Its gradient is that of L divided by L, signal by signal: a signal that is good already counts as much as one that is not, as it does
+    Its gradient is that of L divided by L, signal by signal: a signal that is good already counts
+        as much as one that is not, as it does
     in a mean of decibels. Costs one forward pass on the target set.
 
     Args:
@@ -37,12 +39,16 @@ class LogLoss(Objective[Sums]):
     def inner_gradient(self, latents: Latents, points: Points, *, keep: int = 0) -> InnerGradient:
         return self._objective.inner_gradient(latents, points, keep=keep)
 
-    def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: Sums) -> tuple[Losses, Latents]:
+    def outer_gradient(
+        self, latents: Latents, points: Points, scale: float, sums: Sums
+    ) -> tuple[Losses, Latents]:
         losses = self._objective.losses(latents, points)
         divided = replace(points, weights=points.weights / losses.clamp(min=_LEAST).unsqueeze(1))
         return losses, self._objective.outer_gradient(latents, divided, scale, sums)[1]
 
-    def directional(self, latents: Latents, tangent: Latents, points: Points, sums: Sums, tape: Any = None) -> Latents:
+    def directional(
+        self, latents: Latents, tangent: Latents, points: Points, sums: Sums, tape: Any = None
+    ) -> Latents:
         return self._objective.directional(latents, tangent, points, sums, tape)
 
     def new_sums(self) -> Sums:

@@ -12,37 +12,56 @@ from medfuncta.config import TrainConfig
 from medfuncta.field.latent_field import LatentField
 from medfuncta.field.omega import omegas
 
-_MUON = 5.0  # undoes Muon's own factor of 0.2, so that its steps have the root mean square of Adam's
+_MUON = (
+    5.0  # undoes Muon's own factor of 0.2, so that its steps have the root mean square of Adam's
+)
 
 
 def make_optimisers(network: LatentField, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """AdamW with one group a layer; with ``"muon"`` the matrices of layers 2..K-1 go to Muon instead (Jordan et al. 2024).
+    """AdamW with one group a layer; with ``"muon"`` the matrices of layers 2..K-1 go to Muon
+    instead (Jordan et al. 2024).
 
-    The ``scale`` of a group multiplies the rate of every meta-step. With ``omega_scaled``, and for Muon always, layer k has the scale
-    w_1 / w_k: a step of given size, such as Adam's or Muon's, moves w W in proportion to w, so equal motion of all layers asks for rates in
-    inverse proportion (for SGD it would be w squared; paper, Eq. 3).
+    The ``scale`` of a group multiplies the rate of every meta-step. With ``omega_scaled``, and for
+    Muon always, layer k has the scale w_1 / w_k: a step of given size, such as Adam's or Muon's,
+    moves w W in proportion to w, so equal motion of all layers asks for rates in inverse proportion
+    (for SGD it would be w squared; paper, Eq. 3).
     """
     schedule = omegas(network.config)
     scales = [schedule[0] / omega for omega in schedule]
     hidden = network.siren_layers[1:] if config.optimiser == "muon" else []
-    matrices = [[parameter for parameter in layer.parameters() if parameter.ndim == 2] for layer in hidden]
+    matrices = [
+        [parameter for parameter in layer.parameters() if parameter.ndim == 2] for layer in hidden
+    ]
     taken = {id(parameter) for group in matrices for parameter in group}
     groups = [
-        {"params": [p for p in module.parameters() if id(p) not in taken], "scale": scale if config.omega_scaled else 1.0}
+        {
+            "params": [p for p in module.parameters() if id(p) not in taken],
+            "scale": scale if config.omega_scaled else 1.0,
+        }
         for module, scale in zip([*network.layers, network.last], scales, strict=True)
     ]
     optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        torch.optim.AdamW(
+            groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
     ]
     if matrices:
-        groups = [{"params": group, "scale": _MUON * scale} for group, scale in zip(matrices, scales[1:-1], strict=True)]
+        groups = [
+            {"params": group, "scale": _MUON * scale}
+            for group, scale in zip(matrices, scales[1:-1], strict=True)
+        ]
         decay = config.weight_decay
-        optimisers.append(torch.optim.Muon(groups, lr=config.learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        optimisers.append(
+            torch.optim.Muon(
+                groups, lr=config.learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+            )
+        )
     return optimisers
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
-    """beta of meta-step ``step`` (from 0): linear warm-up, then constant or a half cosine that reaches zero at the end."""
+    """beta of meta-step ``step`` (from 0): linear warm-up, then constant or a half cosine that
+    reaches zero at the end."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     if config.schedule == "constant":
@@ -52,7 +71,11 @@ def rate_at(step: int, config: TrainConfig) -> float:
 
 
 def apply_gradients(
-    network: LatentField, optimisers: Sequence[torch.optim.Optimizer], gradients: Mapping[str, Tensor], rate: float, clip: float
+    network: LatentField,
+    optimisers: Sequence[torch.optim.Optimizer],
+    gradients: Mapping[str, Tensor],
+    rate: float,
+    clip: float,
 ) -> float:
     """One step of the optimisers, unless the gradient is not finite.
 
@@ -75,10 +98,11 @@ def apply_gradients(
 
 
 class WeightAverage:
-    """An exponential moving average of the weights, whose memory grows with the training until it has the length asked for.
+    """An exponential moving average of the weights, whose memory grows with the training until it
+    has the length asked for.
 
-    The n-th update keeps at most (n + 1) / (n + 10) of the average: what was learned in the last tenth of the way counts, and the random
-    weights of the start are soon forgotten.
+    The n-th update keeps at most (n + 1) / (n + 10) of the average: what was learned in the last
+    tenth of the way counts, and the random weights of the start are soon forgotten.
 
     Args:
         decay: Of one meta-step; 0 makes the average the weights themselves.
@@ -87,7 +111,9 @@ class WeightAverage:
     def __init__(self, network: LatentField, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.weights = {name: p.detach().clone() for name, p in network.named_parameters()} if decay else {}
+        self.weights = (
+            {name: p.detach().clone() for name, p in network.named_parameters()} if decay else {}
+        )
 
     @torch.no_grad()
     def update(self, network: LatentField) -> None:

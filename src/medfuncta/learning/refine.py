@@ -1,4 +1,5 @@
-"""Levenberg-Marquardt steps on the latents: far fewer evaluations than gradient steps need, and a lower loss in the end."""
+"""Levenberg-Marquardt steps on the latents: far fewer evaluations than gradient steps need, and a
+lower loss in the end."""
 
 from __future__ import annotations
 
@@ -8,13 +9,23 @@ import torch
 from torch import Tensor
 
 from medfuncta.learning.adapt import on_all_cores
-from medfuncta.learning.gauss_newton import FieldLeastSquares, LeastSquares, NormalEquations, Unknowns
+from medfuncta.learning.gauss_newton import (
+    FieldLeastSquares,
+    LeastSquares,
+    NormalEquations,
+    Unknowns,
+)
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
-_FIRST_GROWTH = 2.0  # of the damping after a step that lowered nothing; doubles with each further one in a row
+_FIRST_GROWTH = (
+    2.0  # of the damping after a step that lowered nothing; doubles with each further one in a row
+)
 _HOPELESS = 2.0**8  # growth after seven of them: what is left to win is rounding
-_EASING = (0.1, 2.0)  # what the damping is multiplied by after a step that was taken, at the least and at the most
+_EASING = (
+    0.1,
+    2.0,
+)  # what the damping is multiplied by after a step that was taken, at the least and at the most
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,28 +38,45 @@ class Refinement:
 
 @torch.no_grad()
 def refine(
-    problem: LeastSquares, latents: Latents, points: Points, steps: int, *, tolerance: float = 0.0, damping: float = 0.1
+    problem: LeastSquares,
+    latents: Latents,
+    points: Points,
+    steps: int,
+    *,
+    tolerance: float = 0.0,
+    damping: float = 0.1,
 ) -> Refinement:
-    """Up to ``steps`` damped Gauss-Newton steps for each signal, each taken only if it lowers the signal's loss.
+    """Up to ``steps`` damped Gauss-Newton steps for each signal, each taken only if it lowers the
+    signal's loss.
 
-    The damping follows the ratio of the loss's fall to the predicted one (Nielsen 1999; Madsen, Nielsen and Tingleff 2004, algorithm
-    3.16). Each signal has its own, and leaves the batch when it is done, so that it never depends on its batch mates.
+    The damping follows the ratio of the loss's fall to the predicted one (Nielsen 1999; Madsen,
+    Nielsen and Tingleff 2004, algorithm 3.16). Each signal has its own, and leaves the batch when
+    it is done, so that it never depends on its batch mates.
 
     Args:
         problem: The losses as sums of squares.
         latents: Where to start; not changed.
         points: What to fit.
         steps: Steps at the most.
-        tolerance: A signal is done when a step that was taken lowers its loss by no more than this part of it.
+        tolerance: A signal is done when a step that was taken lowers its loss by no more than this
+            part of it.
         damping: At the start, as a multiple of the mean diagonal of the normal equations.
 
     Returns:
         Latents that are never worse than the start.
     """
     equations = problem.at(latents, points)
-    here = _Position(latents, equations, damping * equations.mean_diagonal, torch.full_like(equations.losses, _FIRST_GROWTH))
+    here = _Position(
+        latents,
+        equations,
+        damping * equations.mean_diagonal,
+        torch.full_like(equations.losses, _FIRST_GROWTH),
+    )
     going = equations.losses.isfinite()
-    best = Refinement(torch.where(going.unsqueeze(1), latents, torch.nan), torch.where(going, equations.losses, torch.nan))
+    best = Refinement(
+        torch.where(going.unsqueeze(1), latents, torch.nan),
+        torch.where(going, equations.losses, torch.nan),
+    )
     under_way = torch.arange(points.batch, device=latents.device)
     for steps_after in reversed(range(steps)):
         if not going.all():
@@ -67,20 +95,33 @@ def refine(
     return best
 
 
-def refine_to(problem: FieldLeastSquares, latents: Latents, points: Points, steps: int, *, tolerance: float = 0.0) -> Latents:
+def refine_to(
+    problem: FieldLeastSquares,
+    latents: Latents,
+    points: Points,
+    steps: int,
+    *,
+    tolerance: float = 0.0,
+) -> Latents:
     """The latents of :func:`refine`, a few signals at a time, on the CPU on all cores."""
 
     def work(mine: Latents, points: Points) -> Latents:
         starts = range(0, points.batch, problem.group)
-        groups = [(mine[start : start + problem.group], points.signals(start, start + problem.group)) for start in starts]
-        return torch.cat([refine(problem, *group, steps, tolerance=tolerance).latents for group in groups])
+        groups = [
+            (mine[start : start + problem.group], points.signals(start, start + problem.group))
+            for start in starts
+        ]
+        return torch.cat(
+            [refine(problem, *group, steps, tolerance=tolerance).latents for group in groups]
+        )
 
     return on_all_cores(work, latents, points)
 
 
 @dataclass(frozen=True, eq=False)
 class _Position:
-    """Where the signals under way are, and the damping of each and its growth should the next step fail."""
+    """Where the signals under way are, and the damping of each and its growth should the next step
+    fail."""
 
     latents: Latents
     equations: NormalEquations
@@ -93,7 +134,9 @@ class _Position:
         return change, self.latents + problem.to_latents(change)
 
     def select(self, rows: Tensor) -> _Position:
-        return _Position(self.latents[rows], self.equations.select(rows), self.damping[rows], self.growth[rows])
+        return _Position(
+            self.latents[rows], self.equations.select(rows), self.damping[rows], self.growth[rows]
+        )
 
 
 def _step(problem: LeastSquares, here: _Position, points: Points) -> _Position:
@@ -118,4 +161,6 @@ def _last_step(problem: LeastSquares, here: _Position, points: Points) -> tuple[
     _, latents = here.proposal(problem)
     losses, before = problem.losses(latents, points), here.equations.losses
     taken = losses < before  # False for NaN
-    return torch.where(taken.unsqueeze(1), latents, here.latents), torch.where(taken, losses, before)
+    return torch.where(taken.unsqueeze(1), latents, here.latents), torch.where(
+        taken, losses, before
+    )

@@ -1,4 +1,5 @@
-"""What a training run writes down as it goes: a CSV for people and spreadsheets, events for TensorBoard."""
+"""What a training run writes down as it goes: a CSV for people and spreadsheets, events for
+TensorBoard."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ class RunLog:
 
     Args:
         folder: The run.
-        step: Finished meta-steps; rows after it (written by a session that was killed before its checkpoint) are dropped.
+        step: Finished meta-steps; rows after it (written by a session that was killed before its
+            checkpoint) are dropped.
     """
 
     def __init__(self, folder: Path, step: int) -> None:

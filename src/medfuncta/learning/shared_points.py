@@ -1,4 +1,5 @@
-"""Few large signals on many cores: their points are shared out, where otherwise whole signals are."""
+"""Few large signals on many cores: their points are shared out, where otherwise whole signals
+are."""
 
 from __future__ import annotations
 
@@ -21,14 +22,16 @@ _WORTH = 8192  # points for each core, all signals together, from which sharing 
 
 
 def sharing_points(objective: Objective[Any], points: Points) -> Objective[Any]:
-    """The objective itself, or one that shares points out among the cores when there are more cores than signals to keep them busy."""
+    """The objective itself, or one that shares points out among the cores when there are more cores
+    than signals to keep them busy."""
     cores = workers_for(points.values.device)
     few, large = points.batch < cores, points.batch * points.count >= _WORTH * cores
     return SharedPoints(objective, cores) if objective.concurrent and few and large else objective
 
 
 class SharedPoints(Objective[list[Sums]]):
-    """An objective each of whose evaluations goes on on several cores at once, on a part of the points each.
+    """An objective each of whose evaluations goes on on several cores at once, on a part of the
+    points each.
 
     Every loss and derivative is a sum over points, so that the parts add up to the whole.
 
@@ -46,17 +49,32 @@ class SharedPoints(Objective[list[Sums]]):
 
     def inner_gradient(self, latents: Latents, points: Points, *, keep: int = 0) -> InnerGradient:
         of_part = keep // self._cores
-        parts = self._on_parts(points, lambda part, _: self._objective.inner_gradient(latents, part, keep=of_part))
-        return InnerGradient(_sum([part.losses for part in parts]), _sum([part.gradient for part in parts]), [part.tape for part in parts])
+        parts = self._on_parts(
+            points, lambda part, _: self._objective.inner_gradient(latents, part, keep=of_part)
+        )
+        return InnerGradient(
+            _sum([part.losses for part in parts]),
+            _sum([part.gradient for part in parts]),
+            [part.tape for part in parts],
+        )
 
-    def outer_gradient(self, latents: Latents, points: Points, scale: float, sums: list[Sums]) -> tuple[Losses, Latents]:
-        parts = self._on_parts(points, lambda part, core: self._objective.outer_gradient(latents, part, scale, sums[core]))
+    def outer_gradient(
+        self, latents: Latents, points: Points, scale: float, sums: list[Sums]
+    ) -> tuple[Losses, Latents]:
+        parts = self._on_parts(
+            points,
+            lambda part, core: self._objective.outer_gradient(latents, part, scale, sums[core]),
+        )
         losses, gradients = zip(*parts, strict=True)
         return _sum(losses), _sum(gradients)
 
-    def directional(self, latents: Latents, tangent: Latents, points: Points, sums: list[Sums], tape: Any = None) -> Latents:
+    def directional(
+        self, latents: Latents, tangent: Latents, points: Points, sums: list[Sums], tape: Any = None
+    ) -> Latents:
         def work(part: Points, core: int) -> Latents:
-            return self._objective.directional(latents, tangent, part, sums[core], None if tape is None else tape[core])
+            return self._objective.directional(
+                latents, tangent, part, sums[core], None if tape is None else tape[core]
+            )
 
         return _sum(self._on_parts(points, work))
 
@@ -70,7 +88,8 @@ class SharedPoints(Objective[list[Sums]]):
         return self._objective.tape_bytes(points)
 
     def _on_parts(self, points: Points, work: Callable[[Points, int], Result]) -> list[Result]:
-        """What ``work`` makes of each part of the points, and of the number of the core that it is for."""
+        """What ``work`` makes of each part of the points, and of the number of the core that it is
+        for."""
         parts = points.chunks(-(-points.count // self._cores))
         return side_by_side([partial(work, part, core) for core, part in enumerate(parts)])
 

@@ -1,4 +1,5 @@
-"""Between latents and the shifts of all layers: products with the shift maps, the largest matrices of a field."""
+"""Between latents and the shifts of all layers: products with the shift maps, the largest matrices
+of a field."""
 
 from __future__ import annotations
 
@@ -15,22 +16,30 @@ _SMALL = 2**20  # numbers: maps that are copied into one, since a call costs mor
 
 
 class ShiftMaps:
-    """t of the shifted layers, side by side, as a linear function of the latent, ``t = w M phi``, and its transpose.
+    """t of the shifted layers, side by side, as a linear function of the latent, ``t = w M phi``,
+    and its transpose.
 
-    Large maps are read where they are, one after the other; small ones are copied into one, with w folded into it.
+    Large maps are read where they are, one after the other; small ones are copied into one, with w
+    folded into it.
 
     Args:
         layers: The shifted layers.
     """
 
     def __init__(self, layers: Sequence[SirenLayer]) -> None:
-        self._maps = [(layer.omega, layer.shift.weight.detach()) for layer in layers if layer.shift is not None]
+        self._maps = [
+            (layer.omega, layer.shift.weight.detach())
+            for layer in layers
+            if layer.shift is not None
+        ]
         self.shape = sum(len(weight) for _, weight in self._maps), self._maps[0][1].shape[1]
         """Shifts of all layers, entries of a latent."""
         if self.shape[0] * self.shape[1] <= _SMALL:
             self._maps = [(1.0, self.matrix())]
         ends = list(accumulate(len(weight) for _, weight in self._maps))
-        self._spans = [slice(end - len(weight), end) for end, (_, weight) in zip(ends, self._maps, strict=True)]
+        self._spans = [
+            slice(end - len(weight), end) for end, (_, weight) in zip(ends, self._maps, strict=True)
+        ]
 
     def matrix(self) -> Tensor:
         """w M of all layers, ``[all shifts, latent]``."""
@@ -46,7 +55,8 @@ class ShiftMaps:
     def to_latents(self, shifts: Tensor) -> Latents:
         """dL/dphi, ``[batch, latent]``, of dL/dt, ``[batch, all shifts]``.
 
-        Goes through the maps the other way round than :meth:`shifts`, which an inner step calls next: the last ones are still in cache.
+        Goes through the maps the other way round than :meth:`shifts`, which an inner step calls
+        next: the last ones are still in cache.
         """
         latents = shifts.new_zeros(len(shifts), self.shape[1])
         for span, (omega, weight) in zip(self._spans, self._maps, strict=True):

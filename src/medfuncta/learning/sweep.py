@@ -1,4 +1,5 @@
-"""What the hand-written derivatives remember; names are those of :mod:`medfuncta.learning.siren_objective`."""
+"""What the hand-written derivatives remember; names are those of
+:mod:`medfuncta.learning.siren_objective`."""
 
 from __future__ import annotations
 
@@ -23,14 +24,17 @@ class Sweep:
 class Kept:
     """Of a sweep, what costs a matrix product: the rest follows from it."""
 
-    products: list[Tensor]  # W h of layers 1..K-1, [batch | 1, points, width]: 1 where signals share them
+    products: list[
+        Tensor
+    ]  # W h of layers 1..K-1, [batch | 1, points, width]: 1 where signals share them
     descents: list[Tensor]
     error: Tensor
 
 
 @dataclass(eq=False)
 class Tape:
-    """Of one inner step t of each layer, dL/dt, and the first chunks, as many as were to be kept."""
+    """Of one inner step t of each layer, dL/dt, and the first chunks, as many as were to be
+    kept."""
 
     offsets: list[Tensor]
     gradient: Tensor  # [batch, layers, width]
@@ -41,8 +45,8 @@ class Tape:
 class SirenSums:
     """Gradients with respect to the folded weights.
 
-    Those of the shift maps, the largest ones, are sums of dL/dt^T phi over signals and steps. The factors gather and are multiplied
-    when they take more memory than their product.
+    Those of the shift maps, the largest ones, are sums of dL/dt^T phi over signals and steps. The
+    factors gather and are multiplied when they take more memory than their product.
     """
 
     weights: list[Tensor]
@@ -50,7 +54,9 @@ class SirenSums:
     last_weight: Tensor
     last_bias: Tensor
     shift_map: Tensor | None = None  # [all shifts, latent]
-    factors: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # dL/dt [batch, all shifts], phi [batch, latent]
+    factors: list[tuple[Tensor, Tensor]] = field(
+        default_factory=list
+    )  # dL/dt [batch, all shifts], phi [batch, latent]
 
     def add_factors(self, gradient: Tensor, latents: Tensor) -> None:
         """Add ``gradient^T latents`` to the shift maps, now or with later ones."""
@@ -64,7 +70,11 @@ class SirenSums:
         if self.factors:
             gradients, latents = (torch.cat(rows) for rows in zip(*self.factors, strict=True))
             self.factors.clear()
-            self.shift_map = gradients.T @ latents if self.shift_map is None else self.shift_map.addmm_(gradients.T, latents)
+            self.shift_map = (
+                gradients.T @ latents
+                if self.shift_map is None
+                else self.shift_map.addmm_(gradients.T, latents)
+            )
         assert self.shift_map is not None  # every worker has at least one signal
         return self.shift_map
 

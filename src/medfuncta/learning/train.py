@@ -44,7 +44,8 @@ class StepReport:
 
     Args:
         progress: Steps, seconds, best PSNR so far.
-        train_psnr: Of the batch after the inner loop, in dB, from the mean squared error before clamping.
+        train_psnr: Of the batch after the inner loop, in dB, from the mean squared error before
+            clamping.
         val_psnr: Mean over validation signals in dB, when this step was followed by a validation.
     """
 
@@ -76,18 +77,21 @@ def train_network(
 ) -> Training:
     """Meta-learn a shared network and write it to the folder ``out``.
 
-    The folder's top level holds the network that was best on ``val`` so far, ``checkpoints/`` the state to resume from; both are written
-    at every validation, atomically, so that a run can be killed at any moment.
+    The folder's top level holds the network that was best on ``val`` so far, ``checkpoints/`` the
+    state to resume from; both are written at every validation, atomically, so that a run can be
+    killed at any moment.
 
-    The inner loop sits at its edge of stability, and a rate that is a little too high loses the network sooner or later. When validation
-    falls far below the best, training goes on from the best network at half the rate.
+    The inner loop sits at its edge of stability, and a rate that is a little too high loses the
+    network sooner or later. When validation falls far below the best, training goes on from the
+    best network at half the rate.
 
     Args:
         train: Training signals.
         val: Validation signals, for choosing the best network.
         out: Run folder; must be new or empty unless ``resume``.
         config: All settings.
-        start: A network whose weights to start from, with the same field settings; random ones when None.
+        start: A network whose weights to start from, with the same field settings; random ones when
+            None.
         provenance: What to note about the data, e.g. its source and licence.
         resume: Continue from the last checkpoint with the same settings.
         device: Where to compute; an accelerator when there is one.
@@ -100,10 +104,13 @@ def train_network(
     out = Path(out)
     if len(train) < config.train.batch:
         raise ConfigError(
-            f"{len(train)} training signals for a batch of {config.train.batch}; give --batch {len(train)} or less, or more signals"
+            f"{len(train)} training signals for a batch of {config.train.batch}; give --batch "
+            f"{len(train)} or less, or more signals"
         )
     if not resume and any((out / name).exists() for name in (METADATA_FILE, CHECKPOINT)):
-        raise RunError(f"'{out.name}' already holds a run; give --resume to continue it, or another folder")
+        raise RunError(
+            f"'{out.name}' already holds a run; give --resume to continue it, or another folder"
+        )
     state = _new_state(config, start, torch.device(device or default_device()))
     if resume:
         state.restore(out / CHECKPOINT, config.to_dict())
@@ -125,7 +132,9 @@ def _new_state(config: Config, start: LatentField | None, device: torch.device) 
         network.orthogonalise_shifts(generator)
     network.to(device, getattr(torch, config.train.dtype))
     optimisers = make_optimisers(network, config.train)
-    return TrainingState(network, optimisers, WeightAverage(network, config.train.average), generator, Progress())
+    return TrainingState(
+        network, optimisers, WeightAverage(network, config.train.average), generator, Progress()
+    )
 
 
 def _loop(
@@ -145,9 +154,16 @@ def _loop(
         losses, norm = meta_step(state, train, config)
         skipped_in_a_row = 0 if math.isfinite(norm) else skipped_in_a_row + 1
         if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
-            _go_back(state, out, config, f"the meta-gradient was not finite {MAX_SKIPPED_IN_A_ROW} times in a row")
+            _go_back(
+                state,
+                out,
+                config,
+                f"the meta-gradient was not finite {MAX_SKIPPED_IN_A_ROW} times in a row",
+            )
             skipped_in_a_row = 0
-        psnr = float(psnr_of(losses / (1 if config.inner.channel_mean else config.field.channels)).nanmean())
+        psnr = float(
+            psnr_of(losses / (1 if config.inner.channel_mean else config.field.channels)).nanmean()
+        )
         progress.seconds = before + time.perf_counter() - clock
         last = progress.step == settings.steps
         val_psnr = None
@@ -156,20 +172,30 @@ def _loop(
             state.save(out / CHECKPOINT, config.to_dict())
             progress.seconds = before + time.perf_counter() - clock
         if last or val_psnr is not None or progress.step % _LOG_EVERY == 0:
-            log.add(progress.step, _row(progress, losses, psnr, norm, _rate(state, progress.step - 1, config), val_psnr))
+            log.add(
+                progress.step,
+                _row(
+                    progress, losses, psnr, norm, _rate(state, progress.step - 1, config), val_psnr
+                ),
+            )
         if listener is not None:
             listener(StepReport(replace(progress), psnr, val_psnr))
 
 
 def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[torch.Tensor, float]:
-    """One meta-step: outer losses of its signals and the norm of its gradient. A gradient that is not finite changes nothing."""
+    """One meta-step: outer losses of its signals and the norm of its gradient. A gradient that is
+    not finite changes nothing."""
     network, progress, settings = state.network, state.progress, config.train
     weight = network.last.weight
     indices = batch_indices(len(train), settings.batch, progress.step, settings.seed)
     points = train.points(indices).to(weight.device, weight.dtype)
-    contexts = [draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)]
+    contexts = [
+        draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)
+    ]
     passes = compiled() if settings.compile else None
-    siren = SirenObjective(network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=passes)
+    siren = SirenObjective(
+        network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=passes
+    )
     objective = sharing_points(siren, points)
     result = meta_gradient(
         LogLoss(objective) if settings.outer_loss == "log" else objective,
@@ -180,7 +206,13 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         first_order=settings.first_order,
         memory=settings.memory_mb * 2**20,
     )
-    norm = apply_gradients(network, state.optimisers, result.gradients, _rate(state, progress.step, config), settings.clip)
+    norm = apply_gradients(
+        network,
+        state.optimisers,
+        result.gradients,
+        _rate(state, progress.step, config),
+        settings.clip,
+    )
     progress.step += 1
     if math.isfinite(norm):
         state.average.update(network)
@@ -194,8 +226,11 @@ def _rate(state: TrainingState, step: int, config: Config) -> float:
     return rate_at(step, config.train) / 2**state.progress.returns
 
 
-def _validate(state: TrainingState, val: SignalSet, out: Path, config: Config, provenance: Mapping[str, Any]) -> float:
-    """Validation PSNR. The network is saved when it is the best so far, and replaced by the best one when it is lost."""
+def _validate(
+    state: TrainingState, val: SignalSet, out: Path, config: Config, provenance: Mapping[str, Any]
+) -> float:
+    """Validation PSNR. The network is saved when it is the best so far, and replaced by the best
+    one when it is lost."""
     progress = state.progress
     network = state.average.averaged(state.network)
     psnr = validation_psnr(network, val, config)
@@ -211,7 +246,9 @@ def _validate(state: TrainingState, val: SignalSet, out: Path, config: Config, p
         Run(network, config, val.spec, training).save(out)
         state.save(out / BEST_CHECKPOINT, config.to_dict())
     elif psnr < progress.best_psnr - LOST:
-        _go_back(state, out, config, f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB")
+        _go_back(
+            state, out, config, f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB"
+        )
     return psnr
 
 
@@ -224,12 +261,26 @@ def _go_back(state: TrainingState, out: Path, config: Config, reason: str) -> No
     progress = state.progress
     if progress.best_psnr is None or progress.returns == MAX_RETURNS:
         raise RunError(
-            f"{reason} at step {progress.step}; lower the learning rate (now {_rate(state, progress.step - 1, config):.2g}) "
+            f"{reason} at step {progress.step}; lower the learning rate (now "
+            f"{_rate(state, progress.step - 1, config):.2g}) "
             "or check the data with 'medfuncta info'"
         )
     state.go_back(out / BEST_CHECKPOINT, config.to_dict())
 
 
-def _row(progress: Progress, losses: torch.Tensor, psnr: float, norm: float, rate: float, val_psnr: float | None) -> dict[str, float]:
-    row = {"seconds": progress.seconds, "loss": float(losses.mean()), "train_psnr": psnr, "gradient_norm": norm, "learning_rate": rate}
+def _row(
+    progress: Progress,
+    losses: torch.Tensor,
+    psnr: float,
+    norm: float,
+    rate: float,
+    val_psnr: float | None,
+) -> dict[str, float]:
+    row = {
+        "seconds": progress.seconds,
+        "loss": float(losses.mean()),
+        "train_psnr": psnr,
+        "gradient_norm": norm,
+        "learning_rate": rate,
+    }
     return row if val_psnr is None else {**row, "val_psnr": val_psnr}

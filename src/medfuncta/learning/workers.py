@@ -1,6 +1,7 @@
 """Using every core: several signals side by side, one thread each.
 
-The matrices of a field are small: a product shared by two threads spends much of its time on sharing. Groups of signals need not wait
+The matrices of a field are small: a product shared by two threads spends much of its time on
+    sharing. Groups of signals need not wait
 for each other.
 """
 
@@ -25,22 +26,25 @@ _MALLOC_SETTINGS: Final = {  # numbers of <malloc.h>
 
 
 def workers_for(device: torch.device) -> int:
-    """How many groups of signals are worth having under way at once: PyTorch's thread count on the CPU, else 1."""
+    """How many groups of signals are worth having under way at once: PyTorch's thread count on the
+    CPU, else 1."""
     return torch.get_num_threads() if device.type == "cpu" else 1
 
 
 def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
     """Results of the tasks in their order, each task on a thread and a core of its own.
 
-    PyTorch lets go of the interpreter inside its operations, so threads are enough. Its thread count is 1 while they run and what it
-    was afterwards.
+    PyTorch lets go of the interpreter inside its operations, so threads are enough. Its thread
+    count is 1 while they run and what it was afterwards.
     """
     keep_freed_memory()
     if len(tasks) == 1:
         return [tasks[0]()]
     threads = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(len(tasks), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(
+            len(tasks), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
             return [future.result() for future in [pool.submit(task) for task in tasks]]
     finally:
         torch.set_num_threads(threads)
@@ -50,8 +54,8 @@ def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
 def keep_freed_memory() -> None:
     """Ask the C library (glibc) to keep freed blocks instead of handing them back to the system.
 
-    A meta-step frees and allocates the same activations again and again. Handing them back costs a page fault for every 4 KiB of
-    them; keeping them changes no peak.
+    A meta-step frees and allocates the same activations again and again. Handing them back costs a
+    page fault for every 4 KiB of them; keeping them changes no peak.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -1,7 +1,10 @@
-"""Signal sets on the disk: normalised values are written once and memory-mapped ever after, so that no set is too large to train on.
+"""Signal sets on the disk: normalised values are written once and memory-mapped ever after, so that
+no set is too large to train on.
 
-An entry is a folder of plain files: ``values.npy`` and ``observed.npy`` (memory-mapped), ``positions.npz`` (of scattered samples) and
-``headers.json`` (all else). It is written signal by signal beside its place and gets its name only when it is whole.
+An entry is a folder of plain files: ``values.npy`` and ``observed.npy`` (memory-mapped),
+    ``positions.npz`` (of scattered samples) and
+``headers.json`` (all else). It is written signal by signal beside its place and gets its name only
+when it is whole.
 """
 
 from __future__ import annotations
@@ -45,9 +48,14 @@ class CacheKey:
 
 
 def cached(
-    spec: SignalSpec, signals: Iterable[Signal], folder: Path, key: CacheKey, notes: Callable[[], Any] = lambda: None
+    spec: SignalSpec,
+    signals: Iterable[Signal],
+    folder: Path,
+    key: CacheKey,
+    notes: Callable[[], Any] = lambda: None,
 ) -> tuple[SignalSet, Any]:
-    """The signals as a memory-mapped set: from the cache when it holds them as they are now, else read once and written to it.
+    """The signals as a memory-mapped set: from the cache when it holds them as they are now, else
+    read once and written to it.
 
     Args:
         spec: What the signals have in common.
@@ -60,7 +68,8 @@ def cached(
         The set, and the notes of when its signals were read.
 
     Raises:
-        DataError: If there is no signal, or one does not have the dimension and channels of ``spec``.
+        DataError: If there is no signal, or one does not have the dimension and channels of
+            ``spec``.
         MedFunctaError: If the disk is full or the folder cannot be written.
     """
     entry = folder / key.name
@@ -76,10 +85,16 @@ def cached(
                 shutil.rmtree(entry)  # whoever has mapped its files keeps them
             fresh.rename(entry)
     except OSError as error:
-        raise MedFunctaError(f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, or do without") from error
+        raise MedFunctaError(
+            f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, "
+            "or do without"
+        ) from error
     found = _open(entry, spec, key.state)
     if found is None:
-        raise MedFunctaError(f"the cache '{folder.name}' changed while it was read; give every process a cache of its own")
+        raise MedFunctaError(
+            f"the cache '{folder.name}' changed while it was read; give every process a cache of "
+            "its own"
+        )
     return found
 
 
@@ -90,46 +105,77 @@ def _open(entry: Path, spec: SignalSpec, state: str) -> tuple[SignalSet, Any] | 
         if facts["state"] != state:
             return None
         values = np.load(entry / _VALUES, mmap_mode="r", allow_pickle=False)
-        observed = np.load(entry / _OBSERVED, mmap_mode="r", allow_pickle=False) if facts["masked"] else None
-        with (entry / _POSITIONS).open("rb") as file, np.load(file, allow_pickle=False) as positions:
-            domains = [_domain_from(number, data, positions) for number, data in enumerate(facts["domains"])]
+        observed = (
+            np.load(entry / _OBSERVED, mmap_mode="r", allow_pickle=False)
+            if facts["masked"]
+            else None
+        )
+        with (
+            (entry / _POSITIONS).open("rb") as file,
+            np.load(file, allow_pickle=False) as positions,
+        ):
+            domains = [
+                _domain_from(number, data, positions)
+                for number, data in enumerate(facts["domains"])
+            ]
         headers = [_header_from(data, domains, spec.channels) for data in facts["headers"]]
     except _UNREADABLE:
         return None
     points = sum(header.domain.points for header in headers)
-    if values.shape != (points, spec.channels) or (observed is not None and observed.shape != (points,)):
+    if values.shape != (points, spec.channels) or (
+        observed is not None and observed.shape != (points,)
+    ):
         return None
     return SignalSet(spec, headers, values, observed, starts_of(headers)), facts["notes"]
 
 
-def _write(entry: Path, spec: SignalSpec, signals: Iterable[Signal], state: str, notes: Callable[[], Any]) -> None:
+def _write(
+    entry: Path, spec: SignalSpec, signals: Iterable[Signal], state: str, notes: Callable[[], Any]
+) -> None:
     entry.mkdir()
     headers: list[dict[str, Any]] = []
     domains: list[Domain] = []
     masked = False
     with ExitStack() as stack:
-        values = stack.enter_context(_GrowingArray(entry / _VALUES, (spec.channels,), np.dtype(np.float32)))
+        values = stack.enter_context(
+            _GrowingArray(entry / _VALUES, (spec.channels,), np.dtype(np.float32))
+        )
         observed = stack.enter_context(_GrowingArray(entry / _OBSERVED, (), np.dtype(np.bool_)))
         for signal in signals:
             spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
-            if not domains or signal.domain != domains[-1]:  # a grid that many signals share is kept once
+            if (
+                not domains or signal.domain != domains[-1]
+            ):  # a grid that many signals share is kept once
                 domains.append(signal.domain)
             headers.append(_header_to(signal, len(domains) - 1))
             values.append(signal.normalised())
-            observed.append(np.ones(signal.domain.points, bool) if signal.mask is None else signal.mask.ravel())
+            observed.append(
+                np.ones(signal.domain.points, bool) if signal.mask is None else signal.mask.ravel()
+            )
             masked |= signal.mask is not None and not signal.mask.all()
     if not headers:
         raise DataError("no signals; expected at least one in this split")
     if not masked:
         (entry / _OBSERVED).unlink()
-    positions = {str(number): domain.positions for number, domain in enumerate(domains) if isinstance(domain, Scatter)}
+    positions = {
+        str(number): domain.positions
+        for number, domain in enumerate(domains)
+        if isinstance(domain, Scatter)
+    }
     np.savez(entry / _POSITIONS, allow_pickle=False, **positions)
-    facts = {"state": state, "masked": masked, "notes": notes(), "domains": [_domain_to(d) for d in domains], "headers": headers}
+    facts = {
+        "state": state,
+        "masked": masked,
+        "notes": notes(),
+        "domains": [_domain_to(d) for d in domains],
+        "headers": headers,
+    }
     write_json(entry / _HEADERS, facts)
 
 
 class _GrowingArray:
-    """An ``.npy`` file that rows are appended to; NumPy leaves room in its header for a first axis of any length."""
+    """An ``.npy`` file that rows are appended to; NumPy leaves room in its header for a first axis
+    of any length."""
 
     def __init__(self, path: Path, row: tuple[int, ...], dtype: np.dtype) -> None:
         self._path, self._row, self._dtype, self._count = path, row, dtype, 0
@@ -149,7 +195,11 @@ class _GrowingArray:
         self._file.close()
 
     def _write_header(self) -> None:
-        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._count, *self._row)}
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._count, *self._row),
+        }
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
@@ -190,6 +240,13 @@ def _domain_to(domain: Domain) -> dict[str, Any]:
 
 def _domain_from(number: int, data: dict[str, Any], positions: Any) -> Domain:
     if "low" in data:
-        return Scatter(positions[str(number)], tuple(data["low"]), tuple(data["high"]), data["unit"])
+        return Scatter(
+            positions[str(number)], tuple(data["low"]), tuple(data["high"]), data["unit"]
+        )
     spacing, affine = data["spacing"], data["affine"]
-    return Grid(tuple(data["shape"]), spacing and tuple(spacing), None if affine is None else np.array(affine, float), data["unit"])
+    return Grid(
+        tuple(data["shape"]),
+        spacing and tuple(spacing),
+        None if affine is None else np.array(affine, float),
+        data["unit"],
+    )

@@ -1,8 +1,10 @@
-"""Where the points of a signal lie: on a grid or scattered, and how that becomes coordinates in [-1, 1].
+"""Where the points of a signal lie: on a grid or scattered, and how that becomes coordinates in
+[-1, 1].
 
-Convention ``"longest-side"``: the box that the samples fill (half a spacing beyond the outer sample centres) is centred on 0 and
-its longest physical side spans [-1, 1]; the other sides keep their physical proportion. Where no spacing is known, each axis spans
-[-1, 1] by itself. Samples are voxel centres, so decoding at another resolution covers the same box.
+Convention ``"longest-side"``: the box that the samples fill (half a spacing beyond the outer sample
+centres) is centred on 0 and its longest physical side spans [-1, 1]; the other sides keep their
+physical proportion. Where no spacing is known, each axis spans [-1, 1] by itself. Samples are voxel
+centres, so decoding at another resolution covers the same box.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ class Grid:
 
     Args:
         shape: Samples along each axis, length ``dim`` (1, 2 or 3).
-        spacing: Physical distance between neighbours along each axis (seconds in 1D, millimetres in 2D and 3D), or None.
-        affine: ``[4, 4]`` matrix from voxel index to world coordinates in millimetres (NIfTI, RAS+), or None.
+        spacing: Physical distance between neighbours along each axis (seconds in 1D, millimetres in
+            2D and 3D), or None.
+        affine: ``[4, 4]`` matrix from voxel index to world coordinates in millimetres (NIfTI,
+            RAS+), or None.
         unit: Unit of ``spacing``: ``"s"``, ``"mm"`` or ``""``.
 
     Raises:
@@ -40,11 +44,18 @@ class Grid:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.shape) <= 3 or min(self.shape) < 1:
-            raise DataError(f"a grid of shape {self.shape}; expected 1 to 3 axes with at least one sample each")
+            raise DataError(
+                f"a grid of shape {self.shape}; expected 1 to 3 axes with at least one sample each"
+            )
         if self.spacing is not None:
-            ok = len(self.spacing) == len(self.shape) and all(np.isfinite(s) and s > 0 for s in self.spacing)
+            ok = len(self.spacing) == len(self.shape) and all(
+                np.isfinite(s) and s > 0 for s in self.spacing
+            )
             if not ok:
-                raise DataError(f"a spacing of {self.spacing} for shape {self.shape}; expected one positive number an axis")
+                raise DataError(
+                    f"a spacing of {self.spacing} for shape {self.shape}; expected one positive "
+                    "number an axis"
+                )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grid):
@@ -52,7 +63,11 @@ class Grid:
         same_affine = (self.affine is None) == (other.affine is None) and (
             self.affine is None or other.affine is None or np.array_equal(self.affine, other.affine)
         )
-        return (self.shape, self.spacing, self.unit) == (other.shape, other.spacing, other.unit) and same_affine
+        return (self.shape, self.spacing, self.unit) == (
+            other.shape,
+            other.spacing,
+            other.unit,
+        ) and same_affine
 
     @property
     def dim(self) -> int:
@@ -75,12 +90,16 @@ class Grid:
         return self.coordinates_of(np.arange(self.points))
 
     def coordinates_of(self, index: np.ndarray) -> ArrayCoordinates:
-        """Coordinates of the samples with these flat indices (C order), ``[len(index), dim]``; never builds the whole grid."""
+        """Coordinates of the samples with these flat indices (C order), ``[len(index), dim]``;
+        never builds the whole grid."""
         return self.coordinates_at(np.stack(np.unravel_index(index, self.shape), axis=-1))
 
     def coordinates_at(self, positions: np.ndarray) -> ArrayCoordinates:
-        """Coordinates of positions in voxel indices, ``[points, dim]``; they may lie between samples or outside the box."""
-        return (((2 * positions + 1) / np.array(self.shape) - 1) * np.array(self.half_sides)).astype(np.float32)
+        """Coordinates of positions in voxel indices, ``[points, dim]``; they may lie between
+        samples or outside the box."""
+        return (
+            ((2 * positions + 1) / np.array(self.shape) - 1) * np.array(self.half_sides)
+        ).astype(np.float32)
 
     def with_shape(self, shape: Sequence[int]) -> Grid:
         """The same box sampled at another shape; spacing and affine follow.
@@ -90,24 +109,42 @@ class Grid:
         """
         new = tuple(int(n) for n in shape)
         if len(new) != self.dim:
-            raise DataError(f"a shape of {len(new)} axes {new} for a {self.dim}D signal; give {self.dim} numbers")
+            raise DataError(
+                f"a shape of {len(new)} axes {new} for a {self.dim}D signal; give {self.dim} "
+                "numbers"
+            )
         factor = np.array([old / n for old, n in zip(self.shape, new, strict=True)])
-        spacing = None if self.spacing is None else tuple(float(s * f) for s, f in zip(self.spacing, factor, strict=True))
+        spacing = (
+            None
+            if self.spacing is None
+            else tuple(float(s * f) for s, f in zip(self.spacing, factor, strict=True))
+        )
         affine = None
         if self.affine is not None:
             step = np.eye(4)
             step[range(self.dim), range(self.dim)] = factor
-            step[: self.dim, 3] = (factor - 1) / 2  # the first new voxel centre, in old voxel indices
+            step[: self.dim, 3] = (
+                factor - 1
+            ) / 2  # the first new voxel centre, in old voxel indices
             affine = self.affine @ step
         return replace(self, shape=new, spacing=spacing, affine=affine)
 
     def with_spacing(self, spacing: Sequence[float]) -> Grid:
-        """The same box sampled about this far apart; the shape is rounded so that the box stays whole."""
+        """The same box sampled about this far apart; the shape is rounded so that the box stays
+        whole."""
         if self.spacing is None:
-            raise DataError("a spacing was asked for, but this signal has no physical spacing; give a shape instead")
+            raise DataError(
+                "a spacing was asked for, but this signal has no physical spacing; give a shape "
+                "instead"
+            )
         if len(spacing) != self.dim:
-            raise DataError(f"a spacing of {len(spacing)} numbers for a {self.dim}D signal; give {self.dim}")
-        shape = [max(1, round(n * old / new)) for n, old, new in zip(self.shape, self.spacing, spacing, strict=True)]
+            raise DataError(
+                f"a spacing of {len(spacing)} numbers for a {self.dim}D signal; give {self.dim}"
+            )
+        shape = [
+            max(1, round(n * old / new))
+            for n, old, new in zip(self.shape, self.spacing, spacing, strict=True)
+        ]
         return self.with_shape(shape)
 
 
@@ -117,12 +154,14 @@ class Scatter:
 
     Args:
         positions: ``[points, dim]`` physical positions.
-        low, high: The corners of the box that spans the signal, ``dim`` numbers each. It belongs to the signal and not to the samples
-            that happen to be left of it, so that dropping samples moves no coordinate.
+        low, high: The corners of the box that spans the signal, ``dim`` numbers each. It belongs to
+            the signal and not to the samples that happen to be left of it, so that dropping samples
+            moves no coordinate.
         unit: Unit of the positions.
 
     Raises:
-        DataError: If a position lies outside the box or is not finite, there is none, or the box has no extent.
+        DataError: If a position lies outside the box or is not finite, there is none, or the box
+            has no extent.
     """
 
     positions: np.ndarray
@@ -132,11 +171,24 @@ class Scatter:
 
     def __post_init__(self) -> None:
         dim = len(self.low)
-        if not 1 <= dim <= 3 or len(self.high) != dim or not 0 < max(np.subtract(self.high, self.low)) < np.inf:
-            raise DataError(f"a box from {self.low} to {self.high}; expected two corners of 1 to 3 finite numbers, the lower one first")
+        if (
+            not 1 <= dim <= 3
+            or len(self.high) != dim
+            or not 0 < max(np.subtract(self.high, self.low)) < np.inf
+        ):
+            raise DataError(
+                f"a box from {self.low} to {self.high}; expected two corners of 1 to 3 finite "
+                "numbers, the lower one first"
+            )
         if self.positions.ndim != 2 or self.positions.shape[1] != dim or not len(self.positions):
-            raise DataError(f"positions of shape {self.positions.shape}; expected at least one, [points, {dim}]")
-        inside = np.isfinite(self.positions) & (self.positions >= self.low) & (self.positions <= self.high)
+            raise DataError(
+                f"positions of shape {self.positions.shape}; expected at least one, [points, {dim}]"
+            )
+        inside = (
+            np.isfinite(self.positions)
+            & (self.positions >= self.low)
+            & (self.positions <= self.high)
+        )
         if not inside.all():
             raise DataError(
                 f"{int((~inside).sum())} positions outside the box {self.low} to {self.high}; "

@@ -16,11 +16,13 @@ from medfuncta.types import Coordinates, Values, Weights
 class Points:
     """Points of a batch of signals.
 
-    ``weights`` make every loss a plain weighted sum over points: they sum to 1 for each signal, so that signals of different lengths
-    and with missing points share one batch (padding weighs 0) and chunks of points add up exactly.
+    ``weights`` make every loss a plain weighted sum over points: they sum to 1 for each signal, so
+    that signals of different lengths and with missing points share one batch (padding weighs 0) and
+    chunks of points add up exactly.
 
     Args:
-        coordinates: ``[batch, points, dim]``, or ``[1, points, dim]`` when all signals share one grid.
+        coordinates: ``[batch, points, dim]``, or ``[1, points, dim]`` when all signals share one
+            grid.
         values: ``[batch, points, channels]``.
         weights: ``[batch, points]``.
     """
@@ -50,8 +52,11 @@ class Points:
         return Points(coordinates, self.values[which], self.weights[which])
 
     def chunk(self, start: int, stop: int) -> Points:
-        """The points from ``start`` to ``stop`` of every signal; weights are kept, so chunks add up to the whole."""
-        return Points(self.coordinates[:, start:stop], self.values[:, start:stop], self.weights[:, start:stop])
+        """The points from ``start`` to ``stop`` of every signal; weights are kept, so chunks add up
+        to the whole."""
+        return Points(
+            self.coordinates[:, start:stop], self.values[:, start:stop], self.weights[:, start:stop]
+        )
 
     def chunks(self, size: int) -> Iterator[Points]:
         """The points in pieces of at most ``size``."""
@@ -64,15 +69,25 @@ class Points:
     def take(self, index: Int[Tensor, "batch subset"]) -> Points:
         """For each signal its own subset of points, reweighted to sum to 1 again.
 
-        A subset that holds no observed point of a signal keeps weights of 0: its loss is 0 and its latent stays.
+        A subset that holds no observed point of a signal keeps weights of 0: its loss is 0 and its
+            latent stays.
         """
         rows = torch.arange(self.batch, device=index.device).unsqueeze(1)
         shared = self.coordinates.shape[0] == 1
         coordinates = self.coordinates[0][index] if shared else self.coordinates[rows, index]
         weights = self.weights.gather(1, index)
         total = weights.sum(dim=1, keepdim=True)
-        return Points(coordinates, self.values[rows, index], weights / torch.where(total > 0, total, 1.0))
+        return Points(
+            coordinates, self.values[rows, index], weights / torch.where(total > 0, total, 1.0)
+        )
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Points:
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Points:
         """The same points on another device or in another floating type."""
-        return Points(*(t.to(device=device, dtype=dtype) for t in (self.coordinates, self.values, self.weights)))
+        return Points(
+            *(
+                t.to(device=device, dtype=dtype)
+                for t in (self.coordinates, self.values, self.weights)
+            )
+        )

@@ -28,11 +28,15 @@ class ValueRange:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise DataError(f"a value range from {self.low} to {self.high}; expected two finite numbers, the lower one first")
+            raise DataError(
+                f"a value range from {self.low} to {self.high}; expected two finite numbers, the "
+                "lower one first"
+            )
 
     @classmethod
     def of(cls, values: np.ndarray) -> ValueRange:
-        """The range that these values span; a constant array gets a range of length 1, so that it maps to 0."""
+        """The range that these values span; a constant array gets a range of length 1, so that it
+        maps to 0."""
         low, high = float(values.min()), float(values.max())
         return cls(low, high if high > low else low + 1.0)
 
@@ -51,11 +55,13 @@ class Signal:
 
     Args:
         id: Unique in its split; safe to publish (never a patient's name or a path).
-        values: Physical values, ``[*grid.shape, channels]`` on a grid or ``[points, channels]`` when scattered.
+        values: Physical values, ``[*grid.shape, channels]`` on a grid or ``[points, channels]``
+            when scattered.
         domain: Where the values lie.
         range: What is mapped to [0, 1].
         unit: Unit of the values: ``"HU"``, ``"mV"``, ``"8-bit"``, ... or ``""``.
-        mask: True where a value was observed, of the shape of ``values`` without channels; None when all were.
+        mask: True where a value was observed, of the shape of ``values`` without channels; None
+            when all were.
         label: Class number, several of them for multi-label data, or None.
         dtype: The data type that the values had in their file, for writing them back.
         metadata: What the source says besides and is safe to publish.
@@ -77,15 +83,26 @@ class Signal:
     def __post_init__(self) -> None:
         expected = self.domain.shape if isinstance(self.domain, Grid) else (self.domain.points,)
         if self.values.shape[:-1] != expected:
-            raise DataError(f"signal '{self.id}': values of shape {self.values.shape}; expected {(*expected, 'channels')}")
+            raise DataError(
+                f"signal '{self.id}': values of shape {self.values.shape}; expected "
+                f"{(*expected, 'channels')}"
+            )
         if self.mask is not None and self.mask.shape != expected:
-            raise DataError(f"signal '{self.id}': a mask of shape {self.mask.shape}; expected {expected}")
+            raise DataError(
+                f"signal '{self.id}': a mask of shape {self.mask.shape}; expected {expected}"
+            )
         observed = self.values if self.mask is None else self.values[self.mask]
         if observed.size == 0:
-            raise DataError(f"signal '{self.id}': no observed value; expected at least one point that the mask keeps")
+            raise DataError(
+                f"signal '{self.id}': no observed value; expected at least one point that the mask "
+                "keeps"
+            )
         bad = int(np.size(observed) - np.isfinite(observed).sum())
         if bad:
-            raise DataError(f"signal '{self.id}': {bad} NaN or Inf values; mask them, repair the file, or leave it out with --skip-bad")
+            raise DataError(
+                f"signal '{self.id}': {bad} NaN or Inf values; mask them, repair the file, or "
+                "leave it out with --skip-bad"
+            )
 
     @property
     def channels(self) -> int:
@@ -94,7 +111,9 @@ class Signal:
     def normalised(self) -> np.ndarray:
         """Values in [0, 1] as points, ``[points, channels]`` float32; masked ones are 0."""
         flat = self.range.normalise(self.values).reshape(-1, self.channels)
-        return flat if self.mask is None else np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
+        return (
+            flat if self.mask is None else np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
+        )
 
     def with_values(self, values: np.ndarray) -> Signal:
         """This signal with other physical values and no mask, e.g. its reconstruction."""
@@ -103,7 +122,8 @@ class Signal:
 
 @dataclass(frozen=True)
 class SignalSpec:
-    """What the signals of one data set have in common; a run stores it and checks other data against it.
+    """What the signals of one data set have in common; a run stores it and checks other data
+    against it.
 
     Args:
         dim: Spatial axes, 1 to 3.
@@ -112,7 +132,8 @@ class SignalSpec:
         unit: Unit of the values.
         modality: ``"ecg"``, ``"mr"``, ``"ct"``, ... or ``""``.
         label_names: Names of the classes by number; empty without labels.
-        task: ``"multi-class"``, ``"binary-class"``, ``"multi-label"``, ``"ordinal-regression"`` or ``""`` (MedMNIST's words).
+        task: ``"multi-class"``, ``"binary-class"``, ``"multi-label"``, ``"ordinal-regression"`` or
+            ``""`` (MedMNIST's words).
     """
 
     dim: int
@@ -131,7 +152,13 @@ class SignalSpec:
             KeyError, TypeError: If ``data`` is something else.
         """
         shape = data["shape"]
-        return cls(**{**data, "shape": None if shape is None else tuple(shape), "label_names": tuple(data["label_names"])})
+        return cls(
+            **{
+                **data,
+                "shape": None if shape is None else tuple(shape),
+                "label_names": tuple(data["label_names"]),
+            }
+        )
 
     def check_fits(self, other: SignalSpec) -> None:
         """Raise unless ``other`` data can be fitted with a field made for this one.
@@ -141,6 +168,7 @@ class SignalSpec:
         """
         if (self.dim, self.channels) != (other.dim, other.channels):
             raise DataError(
-                f"signals of {other.dim} dimensions and {other.channels} channels; this run was trained on {self.dim} dimensions "
+                f"signals of {other.dim} dimensions and {other.channels} channels; this run was "
+                f"trained on {self.dim} dimensions "
                 f"and {self.channels} channels; use data of that form or train a run on this data"
             )

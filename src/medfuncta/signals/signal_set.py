@@ -23,7 +23,9 @@ class SignalHeader:
 
     @classmethod
     def of(cls, signal: Signal) -> SignalHeader:
-        stub = np.broadcast_to(np.zeros(signal.channels, np.float32), signal.values.shape)  # no memory of its own
+        stub = np.broadcast_to(
+            np.zeros(signal.channels, np.float32), signal.values.shape
+        )  # no memory of its own
         return cls(replace(signal, values=stub, mask=None))
 
     @property
@@ -39,10 +41,13 @@ class SignalHeader:
         return self.template.label
 
     def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
-        """The signal with these values in [0, 1], ``[points, channels]``, mapped back to physical ones."""
+        """The signal with these values in [0, 1], ``[points, channels]``, mapped back to physical
+        ones."""
         shape = self.template.values.shape
         mask = None if observed is None or observed.all() else observed.reshape(shape[:-1])
-        return replace(self.template, values=self.template.range.restore(values).reshape(shape), mask=mask)
+        return replace(
+            self.template, values=self.template.range.restore(values).reshape(shape), mask=mask
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +57,10 @@ class SignalSet:
     Args:
         spec: What they have in common.
         headers: The signals without their values, in order.
-        values: ``[all points, channels]`` float32 in [0, 1], signal after signal; may be memory-mapped.
-        observed: ``[all points]`` bool, or None when every point was observed; may be memory-mapped.
+        values: ``[all points, channels]`` float32 in [0, 1], signal after signal; may be
+            memory-mapped.
+        observed: ``[all points]`` bool, or None when every point was observed; may be
+            memory-mapped.
         starts: ``[signals]`` where the points of each signal begin in ``values``.
     """
 
@@ -68,31 +75,44 @@ class SignalSet:
         """Read signals into memory.
 
         Raises:
-            DataError: If there is none, or one does not have the dimension and channels of ``spec``.
+            DataError: If there is none, or one does not have the dimension and channels of
+                ``spec``.
         """
         headers, values, observed = [], [], []
         for signal in signals:
             spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
             headers.append(SignalHeader.of(signal))
             values.append(signal.normalised())
-            observed.append(np.ones(len(values[-1]), bool) if signal.mask is None else signal.mask.ravel())
+            observed.append(
+                np.ones(len(values[-1]), bool) if signal.mask is None else signal.mask.ravel()
+            )
         if not headers:
             raise DataError("no signals; expected at least one in this split")
         mask = np.concatenate(observed)
-        return cls(spec, headers, np.concatenate(values), None if mask.all() else mask, starts_of(headers))
+        return cls(
+            spec, headers, np.concatenate(values), None if mask.all() else mask, starts_of(headers)
+        )
 
     def __len__(self) -> int:
         return len(self.headers)
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> SignalSet:
-        """A set of these signals only, in this order; it shares the values, so that none are read or copied."""
-        return replace(self, headers=[self.headers[i] for i in indices], starts=self.starts[np.asarray(indices, int)])
+        """A set of these signals only, in this order; it shares the values, so that none are read
+        or copied."""
+        return replace(
+            self,
+            headers=[self.headers[i] for i in indices],
+            starts=self.starts[np.asarray(indices, int)],
+        )
 
     @cached_property
     def shared_grid(self) -> bool:
         """Whether the points of all signals have the same coordinates."""
         first = self.headers[0].domain
-        return all(header.domain is first or _same_coordinates(header.domain, first) for header in self.headers)
+        return all(
+            header.domain is first or _same_coordinates(header.domain, first)
+            for header in self.headers
+        )
 
     @cached_property
     def _shared_coordinates(self) -> torch.Tensor:
@@ -101,7 +121,9 @@ class SignalSet:
     def signal(self, index: int) -> Signal:
         """One signal, in physical values."""
         part = self._part(index)
-        return self.headers[index].with_normalised(self.values[part], None if self.observed is None else self.observed[part])
+        return self.headers[index].with_normalised(
+            self.values[part], None if self.observed is None else self.observed[part]
+        )
 
     def points(self, indices: Sequence[int]) -> Points:
         """All points of these signals; those of shorter ones are padded with weight 0."""
@@ -114,7 +136,9 @@ class SignalSet:
             values[row, :count] = self.values[part]
             seen = np.ones(count, bool) if self.observed is None else self.observed[part]
             weights[row, :count] = seen / np.float32(seen.sum())
-        return Points(self._coordinates(indices, longest), torch.from_numpy(values), torch.from_numpy(weights))
+        return Points(
+            self._coordinates(indices, longest), torch.from_numpy(values), torch.from_numpy(weights)
+        )
 
     def _part(self, index: int) -> slice:
         start = int(self.starts[index])
@@ -130,7 +154,8 @@ class SignalSet:
         return torch.from_numpy(coordinates)
 
     def batches(self, size: int) -> Iterator[tuple[range, Points]]:
-        """All signals in order, ``size`` at a time, the odd last batch included: (which ones, their points)."""
+        """All signals in order, ``size`` at a time, the odd last batch included: (which ones, their
+        points)."""
         for start in range(0, len(self), size):
             which = range(start, min(start + size, len(self)))
             yield which, self.points(which)
@@ -142,4 +167,8 @@ def starts_of(headers: Sequence[SignalHeader]) -> np.ndarray:
 
 
 def _same_coordinates(one: Domain, other: Domain) -> bool:
-    return isinstance(one, Grid) and isinstance(other, Grid) and (one.shape, one.half_sides) == (other.shape, other.half_sides)
+    return (
+        isinstance(one, Grid)
+        and isinstance(other, Grid)
+        and (one.shape, one.half_sides) == (other.shape, other.half_sides)
+    )

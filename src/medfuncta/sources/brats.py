@@ -16,27 +16,39 @@ from medfuncta.sources.options import describe, option, parse
 from medfuncta.sources.source import SourceInfo, SourceKind
 from medfuncta.sources.volumes import block_mean
 
-_SEQUENCES: Final = {"t1n": ("t1n", "t1"), "t1c": ("t1c", "t1ce"), "t2w": ("t2w", "t2"), "t2f": ("t2f", "flair")}
+_SEQUENCES: Final = {
+    "t1n": ("t1n", "t1"),
+    "t1c": ("t1c", "t1ce"),
+    "t2w": ("t2w", "t2"),
+    "t2f": ("t2f", "flair"),
+}
 """The challenge's names of a sequence since 2023, and before."""
 _NAME: Final = re.compile(r"(?P<case>.+)[-_](?P<what>[a-z0-9]+)\.nii(\.gz)?$")
-_PATIENT: Final = re.compile(r"(BraTS-[A-Za-z]+-\d+)-\d+$")  # 2023 on: a patient's number, then the number of the visit
+_PATIENT: Final = re.compile(
+    r"(BraTS-[A-Za-z]+-\d+)-\d+$"
+)  # 2023 on: a patient's number, then the number of the visit
 
 
 @dataclass(frozen=True)
 class BratsOptions(NiftiFileOptions):
     """How a BraTS folder is read."""
 
-    sequence: Literal["t1n", "t1c", "t2w", "t2f"] = option("t1n", "which MR sequence; the paper's is t1n")
+    sequence: Literal["t1n", "t1c", "t2w", "t2f"] = option(
+        "t1n", "which MR sequence; the paper's is t1n"
+    )
     size: int = option(32, "voxels along each side; 256 or a whole part of it", at_least=1)
 
 
 def brats_steps(size: int) -> Preprocessing:
-    """The paper's: quantiles 0.001 and 0.999 of the whole volume, background up to 256 voxels a side, then block means.
+    """The paper's: quantiles 0.001 and 0.999 of the whole volume, background up to 256 voxels a
+    side, then block means.
 
     Raises:
         ConfigError: If 256 is not a multiple of ``size``.
     """
-    return Preprocessing((Quantiles(0.001, 0.999), CropPad((256, 256, 256), fill=0.0), block_mean(256, size)))
+    return Preprocessing(
+        (Quantiles(0.001, 0.999), CropPad((256, 256, 256), fill=0.0), block_mean(256, size))
+    )
 
 
 class BratsSource(NiftiSource):
@@ -50,18 +62,33 @@ class BratsSource(NiftiSource):
 
     def _find_items(self) -> list[Item]:
         named = [(item, _NAME.match(item.name)) for item in super()._find_items()]
-        chosen = [(item, name) for item, name in named if name is not None and name["what"] in _SEQUENCES[self._sequence]]
+        chosen = [
+            (item, name)
+            for item, name in named
+            if name is not None and name["what"] in _SEQUENCES[self._sequence]
+        ]
         if not chosen:
-            raise DataError(f"no {self._sequence} volume in '{self.folder.name}'; expected files such as CASE-{self._sequence}.nii.gz")
+            raise DataError(
+                f"no {self._sequence} volume in '{self.folder.name}'; expected files such as "
+                f"CASE-{self._sequence}.nii.gz"
+            )
         return [replace(item, group=_patient_of(name["case"])) for item, name in chosen]
 
     @property
     def own_info(self) -> SourceInfo:
-        return replace(super().own_info, citation="Baid et al. 2021, arXiv:2107.02314", split_by="patient")
+        return replace(
+            super().own_info, citation="Baid et al. 2021, arXiv:2107.02314", split_by="patient"
+        )
 
     def _label_map_beside(self, path: Path) -> Path | None:
         name = _NAME.match(path.name)
-        return None if name is None else path.with_name(path.name[: name.start("what")] + "seg" + path.name[name.end("what") :])
+        return (
+            None
+            if name is None
+            else path.with_name(
+                path.name[: name.start("what")] + "seg" + path.name[name.end("what") :]
+            )
+        )
 
 
 def _patient_of(case: str) -> str:
@@ -74,4 +101,9 @@ def open_brats(location: str, options: Mapping[str, str], skip_bad: bool) -> Bra
     return BratsSource(open_folder(location), parse(BratsOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind("brats", "brain tumour MR in the layout of BraTS, preprocessed as in the paper", describe(BratsOptions), open_brats)
+KIND = SourceKind(
+    "brats",
+    "brain tumour MR in the layout of BraTS, preprocessed as in the paper",
+    describe(BratsOptions),
+    open_brats,
+)

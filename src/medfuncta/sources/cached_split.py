@@ -17,13 +17,15 @@ from medfuncta.sources.source import Source
 
 
 def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
-    """One split as a memory-mapped set, read from its files only when they, the options or the package have changed since.
+    """One split as a memory-mapped set, read from its files only when they, the options or the
+    package have changed since.
 
     What was left out when the files were read is noted in ``source.skipped`` again.
 
     Raises:
         ConfigError: If the source lies in no files whose changes could be noticed.
-        DataError: If the split does not exist or holds no signal, or a file is bad and not to be skipped.
+        DataError: If the split does not exist or holds no signal, or a file is bad and not to be
+            skipped.
         MedFunctaError: If the cache cannot be written.
     """
     signals, left_out = cached(
@@ -39,7 +41,8 @@ def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
 
 
 def cache_key(source: Source, split: str) -> CacheKey:
-    """The entry of a split, and a digest of its options and of the size and time of change of every file that it may be read from.
+    """The entry of a split, and a digest of its options and of the size and time of change of every
+    file that it may be read from.
 
     What the user states of the data changes no signal, and has no part in it.
 
@@ -47,21 +50,31 @@ def cache_key(source: Source, split: str) -> CacheKey:
         ConfigError: If the source lies in no files.
     """
     if source.location is None:
-        raise ConfigError(f"{source.info.name} lies in no files that a cache could watch; do without the cache")
+        raise ConfigError(
+            f"{source.info.name} lies in no files that a cache could watch; do without the cache"
+        )
     location = source.location.resolve()
     facts = {"info": asdict(source.own_info), "split": split, "skip_bad": source.skip_bad}
-    files = [(path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in watched_files(location)]
+    files = [
+        (path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in watched_files(location)
+    ]
     state = _digest([version("medfuncta"), asdict(source.spec), files])
     label = re.sub(r"[^A-Za-z0-9]+", "-", f"{source.info.name}-{split}")
     return CacheKey(f"{label}-{_digest([facts, location.as_posix()])[:12]}", state)
 
 
 def watched_files(location: Path) -> Iterator[Path]:
-    """All files below a folder; of a file, those beside it whose names begin as its own does, such as a header's samples."""
+    """All files below a folder; of a file, those beside it whose names begin as its own does, such
+    as a header's samples."""
     if location.is_dir():
         return (path for path in sorted(location.rglob("*")) if path.is_file())
     stem = location.name.split(".")[0]
-    return (path for path in sorted(location.parent.iterdir()) if path.name.startswith(stem) and path.is_file())
+    return (
+        path
+        for path in sorted(location.parent.iterdir())
+        if path.name.startswith(stem) and path.is_file()
+    )
 
 
 def _digest(data: object) -> str:

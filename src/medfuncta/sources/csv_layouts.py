@@ -39,7 +39,8 @@ class Layout(ABC):
 
     @abstractmethod
     def records(self, path: Path, refuse: Refuse) -> Iterator[Record]:
-        """The records of a file in their order; ``refuse`` gets what is wrong with one of them, to raise or to note.
+        """The records of a file in their order; ``refuse`` gets what is wrong with one of them, to
+        raise or to note.
 
         Raises:
             DataError: If the file as a whole cannot be read.
@@ -56,7 +57,10 @@ class RowLayout(Layout):
         names, _ = column_names(path)
         samples = names[:-1] if self.labelled else names
         if not samples:
-            raise DataError(f"{path.name} has {len(names)} columns; expected samples, then a label, or set label=none")
+            raise DataError(
+                f"{path.name} has {len(names)} columns; expected samples, then a label, or set "
+                "label=none"
+            )
         columns, rows = read_columns(path, samples, names[len(samples) :], refuse)
         values = np.stack([columns[name] for name in samples], axis=1, dtype=np.float32)
         labels = columns[names[-1]] if self.labelled else [""] * len(rows)
@@ -66,7 +70,8 @@ class RowLayout(Layout):
 
 @dataclass(frozen=True)
 class SampleLayout(Layout):
-    """A row is a sample; named columns hold its position, its values, and the signal that it belongs to.
+    """A row is a sample; named columns hold its position, its values, and the signal that it
+    belongs to.
 
     Args:
         values: Columns of the channels.
@@ -87,7 +92,9 @@ class SampleLayout(Layout):
         columns, rows = read_columns(path, (*self.positions, *self.values), texts, refuse)
         positions = np.stack([columns[name] for name in self.positions], axis=1)
         values = np.stack([columns[name] for name in self.values], axis=1, dtype=np.float32)
-        for key, members in _groups(columns[self.id] if self.id else np.full(len(rows), "", object)).items():
+        for key, members in _groups(
+            columns[self.id] if self.id else np.full(len(rows), "", object)
+        ).items():
             name = f"{path.name}, row {rows[members[0]]}"
             labels = columns[self.label][members] if self.label else np.array([""])
             try:
@@ -96,22 +103,36 @@ class SampleLayout(Layout):
             except DataError as error:
                 refuse(name, error)
 
-    def _check(self, path: Path, positions: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> None:
+    def _check(
+        self, path: Path, positions: np.ndarray, rows: np.ndarray, labels: np.ndarray
+    ) -> None:
         missing = np.flatnonzero(~np.isfinite(positions).all(axis=1))
         if missing.size:
-            raise DataError(f"{path.name}, row {rows[missing[0]]} has no finite position; expected a number in {', '.join(self.positions)}")
+            raise DataError(
+                f"{path.name}, row {rows[missing[0]]} has no finite position; expected a number in "
+                f"{', '.join(self.positions)}"
+            )
         falls = np.flatnonzero(np.diff(positions[:, 0]) <= 0) if self.ordered else np.array([])
         if falls.size:
             at = int(falls[0]) + 1
             raise DataError(
-                f"{path.name}, row {rows[at]} is at time {positions[at, 0]:g} after {positions[at - 1, 0]:g}; expected times that rise"
+                f"{path.name}, row {rows[at]} is at time {positions[at, 0]:g} after "
+                f"{positions[at - 1, 0]:g}; expected times that rise"
             )
         if any(label != labels[0] for label in labels):
-            raise DataError(f"{path.name} has several labels for the signal of row {rows[0]}; expected one for all its rows")
+            raise DataError(
+                f"{path.name} has several labels for the signal of row {rows[0]}; expected one for "
+                "all its rows"
+            )
 
 
 def _groups(keys: np.ndarray) -> dict[str, np.ndarray]:
     """Indices of the rows of each key, keys in the order of their first row."""
-    unique, first, inverse = np.unique(np.array([key or "" for key in keys], str), return_index=True, return_inverse=True)
-    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse, minlength=len(unique)))[:-1])
+    unique, first, inverse = np.unique(
+        np.array([key or "" for key in keys], str), return_index=True, return_inverse=True
+    )
+    members = np.split(
+        np.argsort(inverse, kind="stable"),
+        np.cumsum(np.bincount(inverse, minlength=len(unique)))[:-1],
+    )
     return {str(unique[i]): members[i] for i in np.argsort(first)}

@@ -1,4 +1,5 @@
-"""DICOM folders: volumes from series, single images, multi-frame files and 12-lead traces; patients are never split or named."""
+"""DICOM folders: volumes from series, single images, multi-frame files and 12-lead traces; patients
+are never split or named."""
 
 from __future__ import annotations
 
@@ -25,8 +26,13 @@ from medfuncta.sources.volumes import ValueOptions, VolumeOptions, volume_signal
 class DicomFileOptions(ValueOptions, FolderOptions):
     """How DICOM files are read, whatever is done with them then."""
 
-    missing: Literal["refuse", "mask"] = option("refuse", "what to do with a series that lacks slices: 'refuse' it or 'mask' them")
-    files: bool = option(False, "name files and the folder in messages and metadata, even if their names identify someone")
+    missing: Literal["refuse", "mask"] = option(
+        "refuse", "what to do with a series that lacks slices: 'refuse' it or 'mask' them"
+    )
+    files: bool = option(
+        False,
+        "name files and the folder in messages and metadata, even if their names identify someone",
+    )
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class DicomOptions(VolumeOptions, DicomFileOptions):
 class DicomSource(ItemSource):
     """A folder of DICOM files in any order, below any subfolders.
 
-    Headers of all files are read at once, since only they tell which files make a series; pixels are read when their signal is.
+    Headers of all files are read at once, since only they tell which files make a series; pixels
+    are read when their signal is.
 
     Args:
         folder: The folder, or one file.
@@ -48,17 +55,32 @@ class DicomSource(ItemSource):
     """
 
     def __init__(
-        self, folder: Path, options: DicomFileOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
+        self,
+        folder: Path,
+        options: DicomFileOptions,
+        preprocessing: Preprocessing,
+        *,
+        skip_bad: bool = False,
+        name: str | None = None,
     ) -> None:
         super().__init__({}, preprocessing, skip_bad=skip_bad)
         self.options, self.location = options, folder
-        self.name = name or f"dicom:{public_name(folder.name, 'names' if options.files else 'hash')}"
+        self.name = (
+            name or f"dicom:{public_name(folder.name, 'names' if options.files else 'hash')}"
+        )
         paths = find_files(folder, ("",), self._refuse_link)
-        numbers = {path: f"file {number} of {len(paths)} in the order of names" for number, path in enumerate(paths, start=1)}
-        series = find_series(paths, lambda path: path.name if options.files else numbers[path], self.skip)
+        numbers = {
+            path: f"file {number} of {len(paths)} in the order of names"
+            for number, path in enumerate(paths, start=1)
+        }
+        series = find_series(
+            paths, lambda path: path.name if options.files else numbers[path], self.skip
+        )
         series = [entry for entry in series if self._wanted(entry)]
         self._traces = {entry.id for entry in series if entry.waveform}
-        items = [Item(entry.id, f"series {entry.id}", entry.paths, entry.patient) for entry in series]
+        items = [
+            Item(entry.id, f"series {entry.id}", entry.paths, entry.patient) for entry in series
+        ]
         self.items = split_items(items, options)
 
     def _wanted(self, series: Series) -> bool:
@@ -66,7 +88,12 @@ class DicomSource(ItemSource):
         return True
 
     def _refuse_link(self, name: str, error: DataError) -> None:
-        self.skip("a link", error if self.options.files else DataError("a symbolic link leaves the folder; copy the files into the folder"))
+        self.skip(
+            "a link",
+            error
+            if self.options.files
+            else DataError("a symbolic link leaves the folder; copy the files into the folder"),
+        )
 
     @property
     def own_info(self) -> SourceInfo:
@@ -78,7 +105,12 @@ class DicomSource(ItemSource):
             values, grid, unit = read_traces(item.paths[0], item.name)
             return volume_signal(item.name, values, grid, self.options, unit=unit, modality="ecg")
         image = read_series(item.paths, item.name, mask_missing=self.options.missing == "mask")
-        facts = {"mask": image.mask, "dtype": image.dtype, "unit": image.unit, "modality": image.modality}
+        facts = {
+            "mask": image.mask,
+            "dtype": image.dtype,
+            "unit": image.unit,
+            "modality": image.modality,
+        }
         return volume_signal(item.name, image.values, image.grid, self.options, **facts)
 
 
@@ -88,4 +120,9 @@ def open_dicom(location: str, options: Mapping[str, str], skip_bad: bool) -> Dic
     return DicomSource(open_folder(location), parsed, volume_steps(parsed), skip_bad=skip_bad)
 
 
-KIND = SourceKind("dicom", "a folder of DICOM series, single images or ECG traces", describe(DicomOptions), open_dicom)
+KIND = SourceKind(
+    "dicom",
+    "a folder of DICOM series, single images or ECG traces",
+    describe(DicomOptions),
+    open_dicom,
+)

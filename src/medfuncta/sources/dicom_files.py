@@ -1,4 +1,5 @@
-"""DICOM files found and grouped into series, by their headers alone; nothing that identifies a patient leaves this module."""
+"""DICOM files found and grouped into series, by their headers alone; nothing that identifies a
+patient leaves this module."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ class _Header:
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turn whatever pydicom and its decoders raise on a broken file into one line; their own texts may hold what a header says.
+    """Turn whatever pydicom and its decoders raise on a broken file into one line; their own texts
+    may hold what a header says.
 
     Raises:
         DataError: In place of any other exception.
@@ -76,17 +78,23 @@ def reading(name: str) -> Iterator[None]:
         raise missing_extra("pydicom", "dicom") from error
     except Exception as error:  # a decoder's plug-in may raise anything
         raise DataError(
-            f"{name} is not readable DICOM ({type(error).__name__}); get it again, or install 'medfuncta[dicom]' decoders"
+            f"{name} is not readable DICOM ({type(error).__name__}); get it again, or install "
+            "'medfuncta[dicom]' decoders"
         ) from error
 
 
-def find_series(paths: Sequence[Path], name_of: Callable[[Path], str], refuse: Callable[[str, DataError], None]) -> list[Series]:
-    """Group files by SeriesInstanceUID; traces, and images that have no position in space, stand alone.
+def find_series(
+    paths: Sequence[Path], name_of: Callable[[Path], str], refuse: Callable[[str, DataError], None]
+) -> list[Series]:
+    """Group files by SeriesInstanceUID; traces, and images that have no position in space, stand
+    alone.
 
     Args:
-        paths: Files of any kind; those of another kind and DICOM objects without images or traces (reports, plans) are passed over.
+        paths: Files of any kind; those of another kind and DICOM objects without images or traces
+            (reports, plans) are passed over.
         name_of: What an error calls a file.
-        refuse: Called with the name of a file that should be DICOM and is not, and the error to raise or to note.
+        refuse: Called with the name of a file that should be DICOM and is not, and the error to
+            raise or to note.
 
     Raises:
         DataError: If there is no series.
@@ -108,11 +116,18 @@ def find_series(paths: Sequence[Path], name_of: Callable[[Path], str], refuse: C
 
 def _series(uid: str, members: Sequence[_Header]) -> Series:
     first, paths = members[0], tuple(header.path for header in members)
-    return Series(public_name(uid, "hash"), public_name(first.patient, "hash"), paths, first.waveform, first.modality)
+    return Series(
+        public_name(uid, "hash"),
+        public_name(first.patient, "hash"),
+        paths,
+        first.waveform,
+        first.modality,
+    )
 
 
 def _header(path: Path, name: str) -> _Header | None:
-    """What a file says of itself; None when it is no DICOM image or trace, nor should be one by its name."""
+    """What a file says of itself; None when it is no DICOM image or trace, nor should be one by its
+    name."""
     with path.open("rb") as file:
         marked = file.read(132)[128:] == b"DICM"
     if not marked:
@@ -131,11 +146,22 @@ def _header(path: Path, name: str) -> _Header | None:
                 raise DataError(f"{name} is an image without a size, or is cut short; get it again")
             return None
         if not data.get("SeriesInstanceUID") or not data.get("SOPInstanceUID"):
-            raise DataError(f"{name} has no SeriesInstanceUID or SOPInstanceUID; expected both, as the standard asks for")
-        patient = str(data.get("PatientID") or data.get("StudyInstanceUID") or data.SeriesInstanceUID)
+            raise DataError(
+                f"{name} has no SeriesInstanceUID or SOPInstanceUID; expected both, as the "
+                "standard asks for"
+            )
+        patient = str(
+            data.get("PatientID") or data.get("StudyInstanceUID") or data.SeriesInstanceUID
+        )
         placed = bool(data.get("ImagePositionPatient"))
         return _Header(
-            path, str(data.SeriesInstanceUID), str(data.SOPInstanceUID), patient, waveform, str(data.get("Modality", "")), placed
+            path,
+            str(data.SeriesInstanceUID),
+            str(data.SOPInstanceUID),
+            patient,
+            waveform,
+            str(data.get("Modality", "")),
+            placed,
         )
 
 

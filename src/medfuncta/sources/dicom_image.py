@@ -1,4 +1,5 @@
-"""DICOM images made into a volume: frames decoded, rescaled, ordered by position, and placed in the world as NIfTI does (RAS+)."""
+"""DICOM images made into a volume: frames decoded, rescaled, ordered by position, and placed in the
+world as NIfTI does (RAS+)."""
 
 from __future__ import annotations
 
@@ -17,13 +18,16 @@ from medfuncta.sources.volumes import check_claim, file_type, physical_grid
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's world axes point left, posterior, superior
+_TO_RAS: Final = np.diag(
+    [-1.0, -1.0, 1.0, 1.0]
+)  # DICOM's world axes point left, posterior, superior
 _DENSEST: Final = 2000  # bytes that one byte of a compressed image may honestly become
 
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """A slice's corner ``[3]``, its directions along a row and along a column ``[2, 3]``, the spacing of rows and of columns ``[2]``."""
+    """A slice's corner ``[3]``, its directions along a row and along a column ``[2, 3]``, the
+    spacing of rows and of columns ``[2]``."""
 
     corner: np.ndarray
     directions: np.ndarray
@@ -32,7 +36,8 @@ class _Place:
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """One slice: physical values ``[rows, columns, samples]`` and what is known of its place; lengths in mm."""
+    """One slice: physical values ``[rows, columns, samples]`` and what is known of its place;
+    lengths in mm."""
 
     values: np.ndarray
     place: _Place | None
@@ -45,7 +50,8 @@ class Image:
     """What a series becomes.
 
     Args:
-        values: ``[columns, rows, slices, channels]`` float32, or ``[rows, columns, channels]`` for a single slice.
+        values: ``[columns, rows, slices, channels]`` float32, or ``[rows, columns, channels]`` for
+            a single slice.
         grid: Where its voxels lie.
         mask: False in slices that are missing, or None.
         dtype: The type of its stored numbers, or a wider one that holds the values.
@@ -65,8 +71,8 @@ def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Imag
     """Read the files of one series.
 
     Raises:
-        DataError: If a file is broken or claims too much, slices differ in shape or orientation, lie twice in one place, or are missing
-            and not to be masked.
+        DataError: If a file is broken or claims too much, slices differ in shape or orientation,
+            lie twice in one place, or are missing and not to be masked.
     """
     frames: list[_Frame] = []
     stored, unit, modality = np.dtype(np.float32), "", ""
@@ -75,19 +81,39 @@ def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Imag
             data = read_dataset(path)
             _check_claims(name, data, path.stat().st_size, len(paths))
             frames += _frames(data)
-            stored, unit, modality = _stored_type(data), _unit(data), str(data.get("Modality", "")).lower()
-        values, grid, mask = _volume(name, frames, mask_missing) if len(frames) > 1 else (*_slice(name, frames[0]), None)
+            stored, unit, modality = (
+                _stored_type(data),
+                _unit(data),
+                str(data.get("Modality", "")).lower(),
+            )
+        values, grid, mask = (
+            _volume(name, frames, mask_missing)
+            if len(frames) > 1
+            else (*_slice(name, frames[0]), None)
+        )
         return Image(values, grid, mask, file_type(stored, values), unit, modality)
 
 
 def _check_claims(name: str, data: Dataset, held: int, files: int) -> None:
     """Compare what the header claims with what the file holds, before a decoder asks for memory."""
-    shape = (files, int(data.get("NumberOfFrames") or 1), int(data.get("Rows", 0)), int(data.get("Columns", 0)))
+    shape = (
+        files,
+        int(data.get("NumberOfFrames") or 1),
+        int(data.get("Rows", 0)),
+        int(data.get("Columns", 0)),
+    )
     check_claim(name, shape)
-    needed = np.prod(shape[1:], dtype=float) * int(data.get("SamplesPerPixel", 1)) * int(data.BitsAllocated) / 8
+    needed = (
+        np.prod(shape[1:], dtype=float)
+        * int(data.get("SamplesPerPixel", 1))
+        * int(data.BitsAllocated)
+        / 8
+    )
     packed = data.file_meta.TransferSyntaxUID.is_compressed
     if needed > held * (_DENSEST if packed else 1):
-        raise DataError(f"{name} has {held:,} bytes in a file, its header claims {int(needed):,}; get it again")
+        raise DataError(
+            f"{name} has {held:,} bytes in a file, its header claims {int(needed):,}; get it again"
+        )
 
 
 def _frames(data: Dataset) -> list[_Frame]:
@@ -95,21 +121,40 @@ def _frames(data: Dataset) -> list[_Frame]:
     count = int(data.get("NumberOfFrames") or 1)
     pixels = _pixels(data).reshape(count, int(data.Rows), int(data.Columns), -1)
     enhanced = "PerFrameFunctionalGroupsSequence" in data
-    rescaled = pixels.shape[-1] == 1 and "ModalityLUTSequence" not in data  # colour has neither slope nor intercept, a table needs none
+    rescaled = (
+        pixels.shape[-1] == 1 and "ModalityLUTSequence" not in data
+    )  # colour has neither slope nor intercept, a table needs none
     frames = []
     for index in range(count):
-        slope = _look_up(data, index, "PixelValueTransformationSequence", "RescaleSlope") if rescaled else None
-        intercept = _look_up(data, index, "PixelValueTransformationSequence", "RescaleIntercept") if rescaled else None
-        values = (pixels[index] * float(1 if slope is None else slope) + float(intercept or 0)).astype(np.float32)
-        spacing = _look_up(data, index, "PixelMeasuresSequence", "PixelSpacing") or data.get("ImagerPixelSpacing")
+        slope = (
+            _look_up(data, index, "PixelValueTransformationSequence", "RescaleSlope")
+            if rescaled
+            else None
+        )
+        intercept = (
+            _look_up(data, index, "PixelValueTransformationSequence", "RescaleIntercept")
+            if rescaled
+            else None
+        )
+        values = (
+            pixels[index] * float(1 if slope is None else slope) + float(intercept or 0)
+        ).astype(np.float32)
+        spacing = _look_up(data, index, "PixelMeasuresSequence", "PixelSpacing") or data.get(
+            "ImagerPixelSpacing"
+        )
         spacing = None if not spacing else np.array(spacing, float)
-        place = None if spacing is None or not (enhanced or count == 1) else _place(data, index, spacing)
+        place = (
+            None
+            if spacing is None or not (enhanced or count == 1)
+            else _place(data, index, spacing)
+        )
         frames.append(_Frame(values, place, spacing, _thickness(data, index)))
     return frames
 
 
 def _pixels(data: Dataset) -> np.ndarray:
-    """Stored numbers as the header says they are meant: look-up tables applied, more is brighter, colour as RGB."""
+    """Stored numbers as the header says they are meant: look-up tables applied, more is brighter,
+    colour as RGB."""
     from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
     pixels = data.pixel_array
@@ -117,15 +162,23 @@ def _pixels(data: Dataset) -> np.ndarray:
         return apply_color_lut(pixels, data)
     if "ModalityLUTSequence" in data:
         pixels = apply_modality_lut(pixels, data)
-    if data.PhotometricInterpretation == "MONOCHROME1" and not _unit(data):  # Hounsfield units stay what they are
-        lowest_and_highest = -1 if data.PixelRepresentation else 2 ** int(data.BitsStored) - 1  # numbers of so many bits, added up
+    if data.PhotometricInterpretation == "MONOCHROME1" and not _unit(
+        data
+    ):  # Hounsfield units stay what they are
+        lowest_and_highest = (
+            -1 if data.PixelRepresentation else 2 ** int(data.BitsStored) - 1
+        )  # numbers of so many bits, added up
         pixels = lowest_and_highest - pixels.astype(np.int64)
     return pixels
 
 
 def _look_up(data: Dataset, index: int, sequence: str, keyword: str) -> Any:
     """A value of one frame: of the frame itself, of all frames, or of the file."""
-    groups = [data[tag].value for tag in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence") if tag in data]
+    groups = [
+        data[tag].value
+        for tag in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+        if tag in data
+    ]
     for group, position in zip(groups, (index, 0), strict=False):
         if position < len(group) and group[position].get(sequence):
             found = group[position].get(sequence)[0].get(keyword)
@@ -137,7 +190,11 @@ def _look_up(data: Dataset, index: int, sequence: str, keyword: str) -> Any:
 def _place(data: Dataset, index: int, spacing: np.ndarray) -> _Place | None:
     corner = _look_up(data, index, "PlanePositionSequence", "ImagePositionPatient")
     directions = _look_up(data, index, "PlaneOrientationSequence", "ImageOrientationPatient")
-    return _Place(np.array(corner, float), np.array(directions, float).reshape(2, 3), spacing) if corner and directions else None
+    return (
+        _Place(np.array(corner, float), np.array(directions, float).reshape(2, 3), spacing)
+        if corner and directions
+        else None
+    )
 
 
 def _thickness(data: Dataset, index: int) -> float:
@@ -157,12 +214,17 @@ def _slice(name: str, frame: _Frame) -> tuple[np.ndarray, Grid]:
         return frame.values, Grid(shape, tuple(float(s) for s in frame.spacing), None, "mm")
     along_row, along_column = place.directions
     normal = np.cross(along_row, along_column) * frame.thickness
-    affine = _affine(along_column * place.spacing[0], along_row * place.spacing[1], normal, place.corner)
+    affine = _affine(
+        along_column * place.spacing[0], along_row * place.spacing[1], normal, place.corner
+    )
     return frame.values, physical_grid(name, shape, affine)
 
 
-def _volume(name: str, frames: list[_Frame], mask_missing: bool) -> tuple[np.ndarray, Grid, np.ndarray | None]:
-    """Frames stacked along their common normal; frames without a place (a film) in the order in which they came."""
+def _volume(
+    name: str, frames: list[_Frame], mask_missing: bool
+) -> tuple[np.ndarray, Grid, np.ndarray | None]:
+    """Frames stacked along their common normal; frames without a place (a film) in the order in
+    which they came."""
     if len({frame.values.shape for frame in frames}) > 1:
         raise DataError(f"{name} has slices of different shapes; expected one shape in a series")
     places = [frame.place for frame in frames if frame.place is not None]
@@ -172,35 +234,56 @@ def _volume(name: str, frames: list[_Frame], mask_missing: bool) -> tuple[np.nda
     slots, order = _slots(name, places)
     count = int(slots[-1]) + 1
     if count > len(frames) and not mask_missing:
-        raise DataError(f"{name} has {count - len(frames)} missing slices among {count}; get them, or mask them with missing=mask")
-    values = np.zeros((*frames[0].values.shape[1::-1], count, frames[0].values.shape[2]), np.float32)
+        raise DataError(
+            f"{name} has {count - len(frames)} missing slices among {count}; get them, or mask "
+            "them with missing=mask"
+        )
+    values = np.zeros(
+        (*frames[0].values.shape[1::-1], count, frames[0].values.shape[2]), np.float32
+    )
     mask = np.zeros(values.shape[:3], bool)
     for slot, index in zip(slots, order, strict=True):
         values[:, :, slot], mask[:, :, slot] = frames[index].values.swapaxes(0, 1), True
     lowest, highest = places[order[0]], places[order[-1]]
     (along_row, along_column), spacing = lowest.directions, lowest.spacing
-    step = (highest.corner - lowest.corner) / slots[-1]  # as nibabel and dcm2niix do, so that a tilted gantry shears the affine
-    grid = physical_grid(name, values.shape[:3], _affine(along_row * spacing[1], along_column * spacing[0], step, lowest.corner))
+    step = (highest.corner - lowest.corner) / slots[
+        -1
+    ]  # as nibabel and dcm2niix do, so that a tilted gantry shears the affine
+    grid = physical_grid(
+        name,
+        values.shape[:3],
+        _affine(along_row * spacing[1], along_column * spacing[0], step, lowest.corner),
+    )
     return values, grid, mask if count > len(frames) else None
 
 
 def _affine(*columns: np.ndarray) -> np.ndarray:
-    """Steps along the three axes and the corner, on DICOM's world axes, as a ``[4, 4]`` matrix on NIfTI's."""
+    """Steps along the three axes and the corner, on DICOM's world axes, as a ``[4, 4]`` matrix on
+    NIfTI's."""
     affine = np.eye(4)
     affine[:3] = np.stack(columns, axis=-1)
     return _TO_RAS @ affine
 
 
 def _slots(name: str, places: Sequence[_Place]) -> tuple[np.ndarray, np.ndarray]:
-    """How many steps each slice lies above the lowest one, ascending, and the order that makes them so, both ``[slices]``.
+    """How many steps each slice lies above the lowest one, ascending, and the order that makes them
+    so, both ``[slices]``.
 
     Raises:
-        DataError: If slices are not parallel, two lie in one place, or distances are no multiples of the usual one.
+        DataError: If slices are not parallel, two lie in one place, or distances are no multiples
+            of the usual one.
     """
     first = places[0]
-    alike = [np.allclose(p.directions, first.directions, atol=1e-3) and np.allclose(p.spacing, first.spacing, rtol=1e-3) for p in places]
+    alike = [
+        np.allclose(p.directions, first.directions, atol=1e-3)
+        and np.allclose(p.spacing, first.spacing, rtol=1e-3)
+        for p in places
+    ]
     if not all(alike):
-        raise DataError(f"{name} mixes orientations or spacings (a localiser?); expected parallel slices; leave the series out")
+        raise DataError(
+            f"{name} mixes orientations or spacings (a localiser?); expected parallel slices; "
+            "leave the series out"
+        )
     heights = np.array([place.corner @ np.cross(*first.directions) for place in places])
     order = np.argsort(heights, kind="stable")
     gaps = np.diff(heights[order])
@@ -208,21 +291,28 @@ def _slots(name: str, places: Sequence[_Place]) -> tuple[np.ndarray, np.ndarray]
     doubled = int((gaps < max(step, 1e-3) * 0.05).sum())
     if doubled:
         raise DataError(
-            f"{name} has {len(places)} slices in {len(places) - doubled} places (several echoes, time points or copies?); "
-            "expected one volume a series: keep the files of one of them, or export each as a series of its own"
+            f"{name} has {len(places)} slices in {len(places) - doubled} places (several echoes, "
+            "time points or copies?); "
+            "expected one volume a series: keep the files of one of them, or export each as a "
+            "series of its own"
         )
     steps = np.rint(gaps / step)
     if np.abs(gaps / step - steps).max() > 0.1 or steps.sum() > 10 * len(places):
-        raise DataError(f"{name} has slices at uneven distances; expected multiples of {step:.3g} mm")
+        raise DataError(
+            f"{name} has slices at uneven distances; expected multiples of {step:.3g} mm"
+        )
     return np.concatenate([[0], np.cumsum(steps)]).astype(int), order
 
 
 def _stored_type(data: Dataset) -> np.dtype:
     if "FloatPixelData" in data or "DoubleFloatPixelData" in data:
         return np.dtype(np.float32)
-    return np.dtype(f"{'int' if data.get('PixelRepresentation') else 'uint'}{max(8, int(data.BitsAllocated))}")
+    return np.dtype(
+        f"{'int' if data.get('PixelRepresentation') else 'uint'}{max(8, int(data.BitsAllocated))}"
+    )
 
 
 def _unit(data: Dataset) -> str:
-    """Hounsfield units for computed tomography; other modalities name none that is safe to rely on."""
+    """Hounsfield units for computed tomography; other modalities name none that is safe to rely
+    on."""
     return "HU" if data.get("RescaleType") == "HU" or data.get("Modality") == "CT" else ""

@@ -1,4 +1,5 @@
-"""A file from the web: continued where an earlier attempt stopped, and kept only when its checksum is right."""
+"""A file from the web: continued where an earlier attempt stopped, and kept only when its checksum
+is right."""
 
 from __future__ import annotations
 
@@ -17,10 +18,12 @@ def md5_of(path: Path) -> str:
 
 
 def download(url: str, target: Path, md5: str) -> None:
-    """Download ``url`` to ``target``; what arrived of an interrupted download stays beside it and is continued next time.
+    """Download ``url`` to ``target``; what arrived of an interrupted download stays beside it and
+    is continued next time.
 
     Raises:
-        DataError: If the server cannot be reached, the disk is full, or the checksum differs (the file is then removed).
+        DataError: If the server cannot be reached, the disk is full, or the checksum differs (the
+            file is then removed).
         MedFunctaError: If the extra package is not installed.
     """
     try:
@@ -34,12 +37,20 @@ def download(url: str, target: Path, md5: str) -> None:
         have = partial.stat().st_size if partial.exists() else 0
         if not have or md5_of(partial) != md5:
             with partial.open("ab") as file, _ProgressBar(target.name) as bar:
-                HTTPDownloader(progressbar=bar, chunk_size=2**20, headers={"Range": f"bytes={have}-"})(url, file, None)
+                HTTPDownloader(
+                    progressbar=bar, chunk_size=2**20, headers={"Range": f"bytes={have}-"}
+                )(url, file, None)
     except OSError as error:  # errors of the network are among them
-        raise DataError(f"the download of {target.name} stopped ({reason(error)}); run the command again to continue it") from error
+        raise DataError(
+            f"the download of {target.name} stopped ({reason(error)}); run the command again to "
+            "continue it"
+        ) from error
     if md5_of(partial) != md5:
         partial.unlink()
-        raise DataError(f"{target.name} arrived with another checksum and was removed; expected MD5 {md5}; run the command again")
+        raise DataError(
+            f"{target.name} arrived with another checksum and was removed; expected MD5 {md5}; run "
+            "the command again"
+        )
     partial.replace(target)
 
 
@@ -48,9 +59,22 @@ class _ProgressBar:
 
     def __init__(self, name: str) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
 
-        columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn(name),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._progress.add_task(name, total=None)
 
@@ -71,7 +95,9 @@ class _ProgressBar:
         """Begin to count again."""
         self._progress.update(self._task, completed=0)
 
-    def __enter__(self) -> Any:  # the downloader is annotated to take a bool, and documented to take a bar
+    def __enter__(
+        self,
+    ) -> Any:  # the downloader is annotated to take a bool, and documented to take a bar
         self._progress.start()
         return self
 

@@ -27,7 +27,13 @@ class FileSource(ItemSource):
     suffixes: ClassVar[tuple[str, ...]]
 
     def __init__(
-        self, folder: Path, options: FileOptions, preprocessing: Preprocessing, *, skip_bad: bool = False, name: str | None = None
+        self,
+        folder: Path,
+        options: FileOptions,
+        preprocessing: Preprocessing,
+        *,
+        skip_bad: bool = False,
+        name: str | None = None,
     ) -> None:
         super().__init__({}, preprocessing, skip_bad=skip_bad)
         self.location = self.folder = folder
@@ -37,11 +43,15 @@ class FileSource(ItemSource):
 
     def _find_items(self) -> list[Item]:
         """All signals of the folder, before they are split."""
-        return file_items(self.folder, find_files(self.folder, self.suffixes, self.skip), self._options)
+        return file_items(
+            self.folder, find_files(self.folder, self.suffixes, self.skip), self._options
+        )
 
     @property
     def own_info(self) -> SourceInfo:
-        given = any(item.split in ("val", "test") for items in self.items.values() for item in items)
+        given = any(
+            item.split in ("val", "test") for items in self.items.values() for item in items
+        )
         split_by = "given" if given else "patient" if self._options.patient else "file"
         facts = {**details(self._options), "preprocessing": self.preprocessing.to_text()}
         return SourceInfo(self.name, split_by=split_by, details=facts)

@@ -19,8 +19,20 @@ from medfuncta.sources.source import SPLITS
 from medfuncta.sources.splitting import SplitOptions, split_groups
 
 GIVEN_SPLITS: Final[Mapping[str, str]] = {
-    **{"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"},
-    **{"imagesTr": "train", "imagesVal": "val", "imagesTs": "test"},  # the Medical Segmentation Decathlon and nnU-Net
+    **{
+        "train": "train",
+        "training": "train",
+        "val": "val",
+        "valid": "val",
+        "validation": "val",
+        "test": "test",
+        "testing": "test",
+    },
+    **{
+        "imagesTr": "train",
+        "imagesVal": "val",
+        "imagesTs": "test",
+    },  # the Medical Segmentation Decathlon and nnU-Net
 }
 """Names of subfolders that put their files into a split."""
 
@@ -37,9 +49,20 @@ class FolderOptions(SplitOptions):
 class FileOptions(FolderOptions):
     """Options of a source whose files are one signal each."""
 
-    ids: Literal["hash", "names"] = option("hash", "name signals by a 'hash' of their file's name, or by the 'names' themselves")
-    patient: str = option("", "regular expression whose first group, found in a file's name, is its patient; patients are never split")
-    labels: str = option("", "CSV file in the folder: under a header, a file's name and its class a row")
+    ids: Literal["hash", "names"] = option(
+        "hash", "name signals by a 'hash' of their file's name, or by the 'names' themselves"
+    )
+    patient: str = option(
+        "",
+        (
+            "regular expression whose first group, found in a file's name, is its patient; "
+            "patients "
+            "are never split"
+        ),
+    )
+    labels: str = option(
+        "", "CSV file in the folder: under a header, a file's name and its class a row"
+    )
 
 
 @dataclass(frozen=True)
@@ -75,13 +98,17 @@ def open_folder(location: str) -> Path:
     return path
 
 
-def find_files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[str, DataError], None]) -> list[Path]:
-    """All files below a folder whose names end like this, sorted; or the one file that ``folder`` is. Hidden ones are left out.
+def find_files(
+    folder: Path, suffixes: tuple[str, ...], refuse: Callable[[str, DataError], None]
+) -> list[Path]:
+    """All files below a folder whose names end like this, sorted; or the one file that ``folder``
+    is. Hidden ones are left out.
 
     Args:
         folder: Where to look.
         suffixes: Lower-case ends of names; ``("",)`` takes every file.
-        refuse: Called with the name of a symbolic link that leaves the folder, and the error to raise or to note.
+        refuse: Called with the name of a symbolic link that leaves the folder, and the error to
+            raise or to note.
 
     Raises:
         DataError: If there is no such file.
@@ -94,20 +121,31 @@ def find_files(folder: Path, suffixes: tuple[str, ...], refuse: Callable[[str, D
         for name in (*folders, *sorted(files)):
             path = Path(root, name)
             if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-                refuse(name, DataError(f"{name} is a symbolic link that leaves the folder; copy the file into the folder"))
+                refuse(
+                    name,
+                    DataError(
+                        f"{name} is a symbolic link that leaves the folder; copy the file into the "
+                        "folder"
+                    ),
+                )
             elif name.lower().endswith(suffixes) and not name.startswith(".") and path.is_file():
                 found.append(path)
     if not found:
-        raise DataError(f"no {' or '.join(suffixes).strip() or 'file'} in '{folder.name}'; expected at least one file of that kind")
+        raise DataError(
+            f"no {' or '.join(suffixes).strip() or 'file'} in '{folder.name}'; expected at least "
+            "one file of that kind"
+        )
     return sorted(found)
 
 
 def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> list[Item]:
-    """One item a file: its id from its name, its patient from the option's pattern, its split from its folder.
+    """One item a file: its id from its name, its patient from the option's pattern, its split from
+    its folder.
 
     Raises:
         ConfigError: If the pattern is not a regular expression with a group.
-        DataError: If it is not found in a file's name, or a file has no label though labels are given.
+        DataError: If it is not found in a file's name, or a file has no label though labels are
+            given.
     """
     relative = [Path(path.name) if path == folder else path.relative_to(folder) for path in paths]
     stems = Counter(_stem(path.name) for path in relative)
@@ -116,7 +154,10 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
     for path, inner in zip(paths, relative, strict=True):
         stem = _stem(path.name)
         if labels and path.name not in labels and stem not in labels:
-            raise DataError(f"{Path(options.labels).name} has no row for {path.name}; expected one for every file")
+            raise DataError(
+                f"{Path(options.labels).name} has no row for {path.name}; expected one for every "
+                "file"
+            )
         plain = stem if stems[stem] == 1 else "--".join(inner.parts)
         name = public_name(plain if options.ids == "names" else inner.as_posix(), options.ids)
         split = GIVEN_SPLITS.get(inner.parts[0], "") if len(inner.parts) > 1 else ""
@@ -126,7 +167,8 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
 
 
 def split_items(items: Iterable[Item], options: FolderOptions) -> dict[str, tuple[Item, ...]]:
-    """Items by split: given ones stay where they are; a split that is not given is drawn from the items of train or of no split.
+    """Items by split: given ones stay where they are; a split that is not given is drawn from the
+    items of train or of no split.
 
     Raises:
         ConfigError, DataError: As :func:`~medfuncta.sources.splitting.split_groups` does.
@@ -137,7 +179,12 @@ def split_items(items: Iterable[Item], options: FolderOptions) -> dict[str, tupl
     options = replace(options, **dict.fromkeys(given, "0"))
     drawn = split_groups({item.group for item in free}, options) if free else {}
     where = {group: split for split, groups in drawn.items() for group in groups}
-    chosen = {split: tuple(i for i in items if (i.split if i.split in given else where.get(i.group)) == split) for split in SPLITS}
+    chosen = {
+        split: tuple(
+            i for i in items if (i.split if i.split in given else where.get(i.group)) == split
+        )
+        for split in SPLITS
+    }
     return {split: found[: options.limit] for split, found in chosen.items() if found}
 
 
@@ -152,22 +199,31 @@ def _patient(path: Path, pattern: str) -> str:
     try:
         found = re.search(pattern, path.as_posix())
         if found is None:
-            raise DataError(f"the option 'patient' finds nothing in {path.name}; expected a pattern that fits every file's name")
+            raise DataError(
+                f"the option 'patient' finds nothing in {path.name}; expected a pattern that fits "
+                "every file's name"
+            )
         return found.group(1)
     except (re.error, IndexError) as error:
-        raise ConfigError(f"the option 'patient' is '{pattern}' ({error}); expected a regular expression with one (group)") from error
+        raise ConfigError(
+            f"the option 'patient' is '{pattern}' ({error}); expected a regular expression with "
+            "one (group)"
+        ) from error
 
 
 def _read_labels(folder: Path, name: str) -> dict[str, str]:
     """The class of each file by its name, from a CSV file of two columns or more."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise DataError(f"the file of labels {path.name} lies outside the folder; copy it into the folder")
+        raise DataError(
+            f"the file of labels {path.name} lies outside the folder; copy it into the folder"
+        )
     try:
         with path.open(newline="", encoding="utf-8") as file:
             _, *rows = csv.reader(file)
         return {row[0].strip(): row[1].strip() for row in rows if row}
     except (OSError, ValueError, IndexError, csv.Error) as error:
         raise DataError(
-            f"cannot read labels from {path.name} ({reason(error)}); expected a header, then rows of file name,class"
+            f"cannot read labels from {path.name} ({reason(error)}); expected a header, then rows "
+            "of file name,class"
         ) from error

@@ -1,4 +1,5 @@
-"""Images (PNG, JPEG, TIFF, BMP; 8 and 16 bit; grey and colour) in class folders or flat, of one shape or many."""
+"""Images (PNG, JPEG, TIFF, BMP; 8 and 16 bit; grey and colour) in class folders or flat, of one
+shape or many."""
 
 from __future__ import annotations
 
@@ -24,10 +25,24 @@ from medfuncta.sources.options import describe, option, parse
 from medfuncta.sources.source import SourceKind
 from medfuncta.sources.volumes import intensity_step
 
-_MODES: Final = {"1": "L", "L": "L", "LA": "L", "La": "L", "I": "I", "F": "F", "I;16": "I;16", "I;16B": "I;16B", "I;16L": "I;16L"}
-"""Pillow's modes of grey images and what they are read as; every other mode is colour and becomes RGB. Alpha is dropped."""
+_MODES: Final = {
+    "1": "L",
+    "L": "L",
+    "LA": "L",
+    "La": "L",
+    "I": "I",
+    "F": "F",
+    "I;16": "I;16",
+    "I;16B": "I;16B",
+    "I;16L": "I;16L",
+}
+"""Pillow's modes of grey images and what they are read as; every other mode is colour and becomes
+RGB. Alpha is dropped."""
 _BITS_PER_SAMPLE: Final = 258  # TIFF tag
-_RANGES: Final = {"uint8": (ValueRange(0.0, 255.0), "8-bit"), "uint16": (ValueRange(0.0, 65535.0), "16-bit")}
+_RANGES: Final = {
+    "uint8": (ValueRange(0.0, 255.0), "8-bit"),
+    "uint16": (ValueRange(0.0, 65535.0), "16-bit"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,15 +50,22 @@ class ImageOptions(FileOptions):
     """How a folder of images is read."""
 
     size: tuple[int, ...] | None = option(None, "resample to this height,width", at_least=1)
-    crop: tuple[int, ...] | None = option(None, "cut or pad to this height,width around the middle, before resampling", at_least=1)
+    crop: tuple[int, ...] | None = option(
+        None, "cut or pad to this height,width around the middle, before resampling", at_least=1
+    )
     grey: bool = option(False, "turn colour into luminance")
     classes: bool = option(True, "subfolders name classes; false when they name something else")
-    window: tuple[float, ...] | None = option(None, "low,high mapped to [0, 1]; by default all that 8 or 16 bits can hold")
-    quantiles: tuple[float, ...] | None = option(None, "low,high quantiles of each image mapped to [0, 1], such as 0.005,0.995", at_least=0)
+    window: tuple[float, ...] | None = option(
+        None, "low,high mapped to [0, 1]; by default all that 8 or 16 bits can hold"
+    )
+    quantiles: tuple[float, ...] | None = option(
+        None, "low,high quantiles of each image mapped to [0, 1], such as 0.005,0.995", at_least=0
+    )
 
 
 class ImageSource(FileSource):
-    """A folder of images; the arguments are those of :class:`~medfuncta.sources.file_source.FileSource`."""
+    """A folder of images; the arguments are those of
+    :class:`~medfuncta.sources.file_source.FileSource`."""
 
     kind = "images"
     suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -57,7 +79,11 @@ class ImageSource(FileSource):
         if self.options.labels or not self.options.classes or self.folder.is_file():
             return items
         classes = [self._class_of(item) for item in items]
-        return [replace(item, label=name) for item, name in zip(items, classes, strict=True)] if len(set(classes) - {""}) > 1 else items
+        return (
+            [replace(item, label=name) for item, name in zip(items, classes, strict=True)]
+            if len(set(classes) - {""}) > 1
+            else items
+        )
 
     def _class_of(self, item: Item) -> str:
         """The first subfolder below the split's folder, or ``""``."""
@@ -69,15 +95,19 @@ class ImageSource(FileSource):
         pixels = read_image(item.paths[0])
         values = pixels.astype(np.float32)
         value_range, unit = _RANGES.get(pixels.dtype.name) or (ValueRange.of(values), "")
-        return Signal(item.name, values, Grid(pixels.shape[:2]), value_range, unit, dtype=pixels.dtype.name)
+        return Signal(
+            item.name, values, Grid(pixels.shape[:2]), value_range, unit, dtype=pixels.dtype.name
+        )
 
 
 def read_image(path: Path) -> np.ndarray:
     """Pixels ``[height, width, 1 or 3]`` of their own type, upright as EXIF says.
 
     Raises:
-        DataError: If the file is truncated, not an image, has several pages or more pixels than an honest one.
-        MedFunctaError: If it has 16 bits a colour and the packages that read this are not installed.
+        DataError: If the file is truncated, not an image, has several pages or more pixels than an
+            honest one.
+        MedFunctaError: If it has 16 bits a colour and the packages that read this are not
+            installed.
     """
     with _refusing(path.name), Image.open(path) as image:
         pages = getattr(image, "n_frames", 1)
@@ -98,13 +128,30 @@ def _refusing(name: str) -> Iterator[None]:
     """Turn what Pillow and its helpers raise into one line."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on odd tags; a file that cannot be decoded raises
+            warnings.simplefilter(
+                "ignore"
+            )  # remarks on odd tags; a file that cannot be decoded raises
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels; cut it into smaller images first") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, struct.error, zlib.error) as error:
-        raise DataError(f"{name} is not a readable image, or is cut short; get the file again") from error
+        raise DataError(
+            f"{name} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels; cut it into smaller "
+            "images first"
+        ) from error
+    except (
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        EOFError,
+        KeyError,
+        struct.error,
+        zlib.error,
+    ) as error:
+        raise DataError(
+            f"{name} is not a readable image, or is cut short; get the file again"
+        ) from error
 
 
 def _has_16_bits(image: Image.Image) -> bool:
@@ -122,18 +169,27 @@ def _deep_colour(path: Path, image: Image.Image) -> np.ndarray:
     except ImportError as error:
         raise missing_extra("tifffile", "images") from error
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        raise DataError(f"{path.name} has 16 bits a colour and lies on its side by its tags; save it upright")
+        raise DataError(
+            f"{path.name} has 16 bits a colour and lies on its side by its tags; save it upright"
+        )
     try:
-        pixels = tifffile.imread(path) if image.format == "TIFF" else imagecodecs.png_decode(path.read_bytes())
+        pixels = (
+            tifffile.imread(path)
+            if image.format == "TIFF"
+            else imagecodecs.png_decode(path.read_bytes())
+        )
     except (tifffile.TiffFileError, RuntimeError, IndexError) as error:
-        raise DataError(f"{path.name} is not a readable image of 16 bits a colour; get the file again") from error
+        raise DataError(
+            f"{path.name} is not a readable image of 16 bits a colour; get the file again"
+        ) from error
     if pixels.shape[:2] != (image.height, image.width):  # colours in planes of their own come first
         pixels = np.moveaxis(pixels, 0, -1)
     return pixels[..., :3]
 
 
 def _steps(options: ImageOptions) -> Preprocessing:
-    """Grey, crop, size, then intensity where an option asks for one; without one the range of the pixels' type stays."""
+    """Grey, crop, size, then intensity where an option asks for one; without one the range of the
+    pixels' type stays."""
     steps: list[Step] = [Grey()] if options.grey else []
     if options.crop is not None:
         steps.append(CropPad(options.crop))
@@ -149,4 +205,9 @@ def open_images(location: str, options: Mapping[str, str], skip_bad: bool) -> Im
     return ImageSource(open_folder(location), parse(ImageOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind("images", "a folder of PNG, JPEG, TIFF or BMP images, flat or in class folders", describe(ImageOptions), open_images)
+KIND = SourceKind(
+    "images",
+    "a folder of PNG, JPEG, TIFF or BMP images, flat or in class folders",
+    describe(ImageOptions),
+    open_images,
+)

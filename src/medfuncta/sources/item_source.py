@@ -1,4 +1,5 @@
-"""A source that reads item by item: each is loaded, preprocessed, labelled, and left out alone when it is bad."""
+"""A source that reads item by item: each is loaded, preprocessed, labelled, and left out alone when
+it is bad."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ class ItemSource(Source):
         skip_bad: Leave bad items out instead of stopping at the first.
     """
 
-    def __init__(self, items: Mapping[str, Sequence[Item]], preprocessing: Preprocessing, *, skip_bad: bool) -> None:
+    def __init__(
+        self, items: Mapping[str, Sequence[Item]], preprocessing: Preprocessing, *, skip_bad: bool
+    ) -> None:
         super().__init__(skip_bad=skip_bad)
         self.items = items
         self.preprocessing = preprocessing
@@ -54,9 +57,16 @@ class ItemSource(Source):
         """Taken from the first item that can be read."""
         first = next(self._readable(self.splits[0]), None)
         if first is None:
-            raise DataError(f"no readable file in the {self.splits[0]} split of {self.info.name}; {self.skipped[0].reason}")
+            raise DataError(
+                f"no readable file in the {self.splits[0]} split of {self.info.name}; "
+                f"{self.skipped[0].reason}"
+            )
         shaping = [step for step in self.preprocessing.steps if isinstance(step, GridStep)]
-        fixed = bool(shaping) and isinstance(shaping[-1], CropPad | Resample) and shaping[-1].shape is not None
+        fixed = (
+            bool(shaping)
+            and isinstance(shaping[-1], CropPad | Resample)
+            and shaping[-1].shape is not None
+        )
         return SignalSpec(
             first.domain.dim,
             first.channels,
@@ -82,13 +92,20 @@ class ItemSource(Source):
 
     def _prepared(self, item: Item) -> Signal:
         signal = self.preprocessing.apply(self._load(item))
-        return replace(signal, id=item.id, label=self.label_names.index(item.label) if item.label else None)
+        return replace(
+            signal, id=item.id, label=self.label_names.index(item.label) if item.label else None
+        )
 
 
 def _check_alike(signal: Signal, spec: SignalSpec, name: str) -> None:
-    got, expected = _form(signal.domain.dim, signal.channels, signal.unit), _form(spec.dim, spec.channels, spec.unit)
+    got, expected = (
+        _form(signal.domain.dim, signal.channels, signal.unit),
+        _form(spec.dim, spec.channels, spec.unit),
+    )
     if got != expected:
-        raise DataError(f"{name} has {got}; the first file has {expected}; keep files of one form in a folder")
+        raise DataError(
+            f"{name} has {got}; the first file has {expected}; keep files of one form in a folder"
+        )
 
 
 def _form(dim: int, channels: int, unit: str) -> str:

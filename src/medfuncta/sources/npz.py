@@ -1,4 +1,5 @@
-"""NumPy archives in the layout of MedMNIST: ``train_images``, ``train_labels``, ``val_images``, ... in one ``.npz`` file."""
+"""NumPy archives in the layout of MedMNIST: ``train_images``, ``train_labels``, ``val_images``, ...
+in one ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -19,22 +20,29 @@ from medfuncta.sources.options import check_bounds, describe, details, option, p
 from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
 
 _SPATIAL_AXES: Final = {"trace": 1, "grey": 2, "rgb": 2, "volume": 3}
-_MOST_CLASSES: Final = 10_000  # beyond it the column is a measurement or damaged, not a class number
+_MOST_CLASSES: Final = (
+    10_000  # beyond it the column is a measurement or damaged, not a class number
+)
 
 
 @dataclass(frozen=True)
 class NpzOptions:
     """How the arrays are read."""
 
-    kind: Literal["", "trace", "grey", "rgb", "volume"] = option("", "what the arrays hold; guessed from their shape when not given")
+    kind: Literal["", "trace", "grey", "rgb", "volume"] = option(
+        "", "what the arrays hold; guessed from their shape when not given"
+    )
     limit: int | None = option(None, "the first N signals of each split", at_least=1)
-    range: tuple[float, ...] | None = option(None, "low,high mapped to [0, 1]; 0,255 for uint8, else what the first split spans")
+    range: tuple[float, ...] | None = option(
+        None, "low,high mapped to [0, 1]; 0,255 for uint8, else what the first split spans"
+    )
     labels: tuple[str, ...] = option((), "names of the classes by number, separated by commas")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the axes of an image array are meant: ``[signals, *shape]`` or ``[signals, *shape, channels]``."""
+    """How the axes of an image array are meant: ``[signals, *shape]`` or
+    ``[signals, *shape, channels]``."""
 
     shape: tuple[int, ...]
     channels: int
@@ -43,26 +51,33 @@ class Layout:
     def of(cls, array: tuple[int, ...], kind: str) -> Layout:
         """The layout of an array's shape.
 
-        Without a ``kind``, 2 axes are traces, 3 grey images, 5 volumes with channels; 4 are images with a channel axis when the last one
-        is 1 or 3 long, else volumes.
+        Without a ``kind``, 2 axes are traces, 3 grey images, 5 volumes with channels; 4 are images
+        with a channel axis when the last one is 1 or 3 long, else volumes.
 
         Raises:
             DataError: If the number of axes does not fit.
         """
         if not kind:
             last_is_channels = len(array) == 4 and array[-1] in (1, 3)
-            kind = {2: "trace", 3: "grey", 4: "rgb" if last_is_channels else "volume", 5: "volume"}.get(len(array), "")
+            kind = {
+                2: "trace",
+                3: "grey",
+                4: "rgb" if last_is_channels else "volume",
+                5: "volume",
+            }.get(len(array), "")
         axes = _SPATIAL_AXES.get(kind, 0)
         if not kind or len(array) - 1 - axes not in {"grey": (0,), "rgb": (1,)}.get(kind, (0, 1)):
             raise DataError(
-                f"an array of shape {array} as {kind or 'signals'}; expected [N, T], [N, H, W], [N, H, W, 3] or [N, D, H, W], "
+                f"an array of shape {array} as {kind or 'signals'}; expected [N, T], [N, H, W], "
+                "[N, H, W, 3] or [N, D, H, W], "
                 "or another kind= of trace, grey, rgb, volume"
             )
         return cls(array[1 : 1 + axes], (*array[1 + axes :], 1)[0])
 
 
 class NpzSource(Source):
-    """The splits of one archive; only the arrays of the split that is read are decompressed, block by block."""
+    """The splits of one archive; only the arrays of the split that is read are decompressed, block
+    by block."""
 
     def __init__(self, path: Path, options: NpzOptions, *, skip_bad: bool = False) -> None:
         super().__init__(skip_bad=skip_bad)
@@ -71,7 +86,9 @@ class NpzSource(Source):
         check_bounds("range", options.range)
         if not self.splits:
             found = ", ".join(sorted(self._archive.names)) or "nothing"
-            raise DataError(f"{path.name} holds {found}; expected train_images, val_images or test_images")
+            raise DataError(
+                f"{path.name} holds {found}; expected train_images, val_images or test_images"
+            )
 
     @property
     def own_info(self) -> SourceInfo:
@@ -91,7 +108,9 @@ class NpzSource(Source):
         layout = Layout.of(self._first_header.shape, self.options.kind)
         unit = "8-bit" if self._first_header.dtype == np.uint8 else ""
         names, task = self._label_facts()
-        return SignalSpec(len(layout.shape), layout.channels, layout.shape, unit, label_names=names, task=task)
+        return SignalSpec(
+            len(layout.shape), layout.channels, layout.shape, unit, label_names=names, task=task
+        )
 
     @cached_property
     def _first_header(self) -> ArrayHeader:
@@ -106,10 +125,13 @@ class NpzSource(Source):
         count = labels.shape[1] if multi_label else int(labels.max(initial=0)) + 1
         if count > _MOST_CLASSES:
             raise DataError(
-                f"{self.splits[0]}_labels in {self._archive.path.name} goes up to {count - 1}; expected classes numbered from 0"
+                f"{self.splits[0]}_labels in {self._archive.path.name} goes up to {count - 1}; "
+                "expected classes numbered from 0"
             )
         names = self.options.labels or tuple(map(str, range(count)))
-        return names, "multi-label" if multi_label else "binary-class" if len(names) == 2 else "multi-class"
+        return names, "multi-label" if multi_label else "binary-class" if len(
+            names
+        ) == 2 else "multi-class"
 
     @cached_property
     def _grid(self) -> Grid:
@@ -121,11 +143,14 @@ class NpzSource(Source):
             return ValueRange(*self.options.range)
         if self._first_header.dtype == np.uint8:
             return ValueRange(0.0, 255.0)
-        finite = (block[np.isfinite(block)] for block in self._archive.blocks(f"{self.splits[0]}_images"))
+        finite = (
+            block[np.isfinite(block)] for block in self._archive.blocks(f"{self.splits[0]}_images")
+        )
         bounds = [bound for block in finite if block.size for bound in (block.min(), block.max())]
         if not bounds:
             raise DataError(
-                f"{self.splits[0]}_images in {self._archive.path.name} holds no finite number; expected some to take the range from"
+                f"{self.splits[0]}_images in {self._archive.path.name} holds no finite number; "
+                "expected some to take the range from"
             )
         return ValueRange.of(np.array(bounds))
 
@@ -133,7 +158,8 @@ class NpzSource(Source):
         shape = self._archive.header(f"{split}_images").shape
         if shape[1:] != self._first_header.shape[1:]:
             raise DataError(
-                f"{split}_images in {self._archive.path.name} has shape {shape}; expected {('N', *self._first_header.shape[1:])}"
+                f"{split}_images in {self._archive.path.name} has shape {shape}; expected "
+                f"{('N', *self._first_header.shape[1:])}"
             )
         labels = self._labels(split)
         images = (values for block in self._archive.blocks(f"{split}_images") for values in block)
@@ -163,11 +189,17 @@ class NpzSource(Source):
         """A class number; for multi-label data the numbers of the classes that hold."""
         if len(columns) > 1:
             if len(columns) != len(self.spec.label_names) or not np.isin(columns, (0, 1)).all():
-                raise DataError(f"signal '{name}': labels {columns.tolist()}; expected {len(self.spec.label_names)} of 0 or 1, one a class")
+                raise DataError(
+                    f"signal '{name}': labels {columns.tolist()}; expected "
+                    f"{len(self.spec.label_names)} of 0 or 1, one a class"
+                )
             return tuple(int(number) for number in np.flatnonzero(columns))
         number, classes = int(columns[0]), len(self.spec.label_names)
         if not 0 <= number < classes:
-            raise DataError(f"signal '{name}': label {number}; expected 0 to {classes - 1}; name all classes with labels=")
+            raise DataError(
+                f"signal '{name}': label {number}; expected 0 to {classes - 1}; name all classes "
+                "with labels="
+            )
         return number
 
     def _labels(self, split: str) -> np.ndarray | None:
@@ -175,10 +207,19 @@ class NpzSource(Source):
         name = f"{split}_labels"
         if name not in self._archive.names:
             return None
-        header, (count, *_) = self._archive.header(name), self._archive.header(f"{split}_images").shape
-        if header.dtype.kind not in "iub" or len(header.shape) > 2 or header.shape[:1] != (count,) or 0 in header.shape[1:]:
+        header, (count, *_) = (
+            self._archive.header(name),
+            self._archive.header(f"{split}_images").shape,
+        )
+        if (
+            header.dtype.kind not in "iub"
+            or len(header.shape) > 2
+            or header.shape[:1] != (count,)
+            or 0 in header.shape[1:]
+        ):
             raise DataError(
-                f"{name} in {self._archive.path.name} is {header.dtype} of shape {header.shape}; expected whole numbers [{count}, columns]"
+                f"{name} in {self._archive.path.name} is {header.dtype} of shape {header.shape}; "
+                f"expected whole numbers [{count}, columns]"
             )
         return self._archive.array(name).reshape(count, -1)
 
@@ -188,4 +229,6 @@ def open_npz(location: str, options: Mapping[str, str], skip_bad: bool) -> NpzSo
     return NpzSource(Path(location).expanduser(), parse(NpzOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind("npz", "a NumPy archive in the layout of MedMNIST", describe(NpzOptions), open_npz)
+KIND = SourceKind(
+    "npz", "a NumPy archive in the layout of MedMNIST", describe(NpzOptions), open_npz
+)

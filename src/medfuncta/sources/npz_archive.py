@@ -1,4 +1,5 @@
-"""Arrays of a ``.npz`` file as streams: headers without data, data block by block, and never a pickle."""
+"""Arrays of a ``.npz`` file as streams: headers without data, data block by block, and never a
+pickle."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class ArrayHeader:
 
 @dataclass(frozen=True)
 class NpzArchive:
-    """A ``.npz`` file; whatever is wrong with it is a :class:`DataError` of one line that names the file."""
+    """A ``.npz`` file; whatever is wrong with it is a :class:`DataError` of one line that names the
+    file."""
 
     path: Path
 
@@ -47,7 +49,8 @@ class NpzArchive:
             return header
 
     def blocks(self, name: str) -> Iterator[np.ndarray]:
-        """One array, some rows at a time; one in Fortran order lies column after column in the file and comes as a whole."""
+        """One array, some rows at a time; one in Fortran order lies column after column in the file
+        and comes as a whole."""
         with self._array(name) as (header, stream):
             count, *row = header.shape
             row_bytes = prod(row) * header.dtype.itemsize
@@ -57,27 +60,43 @@ class NpzArchive:
                 data = stream.read(size * row_bytes)
                 if len(data) < size * row_bytes:
                     raise EOFError("the data ends early")
-                yield np.frombuffer(data, header.dtype).reshape((size, *row), order="F" if header.fortran_order else "C")
+                yield np.frombuffer(data, header.dtype).reshape(
+                    (size, *row), order="F" if header.fortran_order else "C"
+                )
 
     def array(self, name: str) -> np.ndarray:
         """One array as a whole."""
-        return np.concatenate([np.empty((0, *self.header(name).shape[1:]), np.int8), *self.blocks(name)])
+        return np.concatenate(
+            [np.empty((0, *self.header(name).shape[1:]), np.int8), *self.blocks(name)]
+        )
 
     @contextmanager
     def _array(self, name: str) -> Iterator[tuple[ArrayHeader, IO[bytes]]]:
-        """An array's header and the stream of its data, once it is known to hold numbers, as many bytes of them as it claims."""
+        """An array's header and the stream of its data, once it is known to hold numbers, as many
+        bytes of them as it claims."""
         with self._opened() as archive, archive.open(f"{name}.npy") as stream:
             version = np.lib.format.read_magic(stream)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
             header = ArrayHeader(*read(stream))
             if header.dtype.kind not in "fiub" or not header.shape:
-                what = "Python objects, which are never loaded" if header.dtype.hasobject else f"{header.dtype} of shape {header.shape}"
-                raise DataError(f"{name} in {self.path.name} holds {what}; expected an array of plain numbers")
+                what = (
+                    "Python objects, which are never loaded"
+                    if header.dtype.hasobject
+                    else f"{header.dtype} of shape {header.shape}"
+                )
+                raise DataError(
+                    f"{name} in {self.path.name} holds {what}; expected an array of plain numbers"
+                )
             needed = prod(header.shape) * header.dtype.itemsize
             found = archive.getinfo(f"{name}.npy").file_size - stream.tell()
             if found != needed:
                 raise DataError(
-                    f"{name} in {self.path.name} has {found} bytes; its shape {header.shape} needs {needed}; get the file again"
+                    f"{name} in {self.path.name} has {found} bytes; its shape {header.shape} needs "
+                    f"{needed}; get the file again"
                 )
             yield header, stream
 
@@ -88,5 +107,16 @@ class NpzArchive:
                 yield archive
         except FileNotFoundError as error:
             raise DataError(f"no file {self.path.name}; check the location") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, MemoryError, KeyError) as error:
-            raise DataError(f"{self.path.name} is not a readable npz file ({reason(error)}); get the file again") from error
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            ValueError,
+            OSError,
+            NotImplementedError,
+            MemoryError,
+            KeyError,
+        ) as error:
+            raise DataError(
+                f"{self.path.name} is not a readable npz file ({reason(error)}); get the file again"
+            ) from error

@@ -31,7 +31,11 @@ from medfuncta.sources.volumes import (
     without_single_slices,
 )
 
-_TO_RAS: Final = {"ras": (1, 1, 1), "las": (-1, 1, 1), "lps": (-1, -1, 1)}  # signs of the world's axes; other spaces stay as they are
+_TO_RAS: Final = {
+    "ras": (1, 1, 1),
+    "las": (-1, 1, 1),
+    "lps": (-1, -1, 1),
+}  # signs of the world's axes; other spaces stay as they are
 _MILLIMETRES: Final = {"m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001}
 _SPATIAL_KINDS: Final = ("domain", "space", "???", "none")
 _UNPACKERS: Final = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
@@ -44,7 +48,8 @@ class NrrdOptions(VolumeOptions, FileOptions):
 
 
 class NrrdSource(FileSource):
-    """A folder of NRRD files; the arguments are those of :class:`~medfuncta.sources.file_source.FileSource`."""
+    """A folder of NRRD files; the arguments are those of
+    :class:`~medfuncta.sources.file_source.FileSource`."""
 
     kind = "nrrd"
     suffixes = (".nrrd", ".nhdr")
@@ -55,7 +60,9 @@ class NrrdSource(FileSource):
 
     def _load(self, item: Item) -> Signal:
         path = item.paths[0]
-        values, grid, dtype = read_volume(path, inside=path.parent if self.folder.is_file() else self.folder)
+        values, grid, dtype = read_volume(
+            path, inside=path.parent if self.folder.is_file() else self.folder
+        )
         return volume_signal(item.name, values, grid, self.options, dtype=dtype)
 
 
@@ -67,7 +74,8 @@ def read_volume(path: Path, inside: Path) -> tuple[np.ndarray, Grid, str]:
         inside: The folder that a data file of its own must lie in.
 
     Returns:
-        Values ``[*grid.shape, channels]`` float32; the grid in mm (RAS+), of 2 axes when there is one slice; the data type on the disk.
+        Values ``[*grid.shape, channels]`` float32; the grid in mm (RAS+), of 2 axes when there is
+        one slice; the data type on the disk.
 
     Raises:
         DataError: If the file is broken, holds less than its header claims, or is not a volume.
@@ -84,21 +92,37 @@ def read_volume(path: Path, inside: Path) -> tuple[np.ndarray, Grid, str]:
             data = _data(path, header, file, inside)
         spatial = _spatial_axes(path.name, header)
         grid = _grid(path.name, header, spatial)
-    except (nrrd.NRRDError, StopIteration, OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, OverflowError) as error:
-        raise DataError(f"{path.name} is not a readable NRRD file, or holds less than its header claims; get the file again") from error
+    except (
+        nrrd.NRRDError,
+        StopIteration,
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        TypeError,
+        LookupError,
+        OverflowError,
+    ) as error:
+        raise DataError(
+            f"{path.name} is not a readable NRRD file, or holds less than its header claims; get "
+            "the file again"
+        ) from error
     channels = [axis for axis in range(data.ndim) if axis not in spatial]
     values = data.transpose(*spatial, *channels).reshape(*grid.shape, -1)
     return np.ascontiguousarray(values, np.float32), grid, data.dtype.name
 
 
 def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: Path) -> np.ndarray:
-    """The array, first axis fastest in the file; packed data is unpacked no further than the header claims."""
+    """The array, first axis fastest in the file; packed data is unpacked no further than the header
+    claims."""
     import nrrd
 
     name = header.pop("data file", header.pop("datafile", None))
     data_path = path.parent / name if name else path
     if not data_path.resolve().is_relative_to(inside.resolve()):
-        raise DataError(f"the data file that {path.name} names lies outside the folder; copy it into the folder")
+        raise DataError(
+            f"the data file that {path.name} names lies outside the folder; copy it into the folder"
+        )
     with data_path.open("rb") as stream:
         stream.seek(0 if name else file.tell())
         if header["encoding"] not in _UNPACKERS:
@@ -113,19 +137,28 @@ def _spatial_axes(name: str, header: Mapping[str, Any]) -> list[int]:
     directions = header.get("space directions")
     count = len(header["sizes"])
     if directions is not None:
-        spatial = [axis for axis in range(count) if directions[axis] is not None and np.isfinite(directions[axis]).all()]
+        spatial = [
+            axis
+            for axis in range(count)
+            if directions[axis] is not None and np.isfinite(directions[axis]).all()
+        ]
     else:
         kinds = header.get("kinds") or ["domain"] * count
         spatial = [axis for axis in range(count) if kinds[axis].lower() in _SPATIAL_KINDS]
     if not 2 <= len(spatial) <= 3:
-        raise DataError(f"{name} has {len(spatial)} axes in space of {count}; expected 2 or 3, the others named in its field 'kinds'")
+        raise DataError(
+            f"{name} has {len(spatial)} axes in space of {count}; expected 2 or 3, the others "
+            "named in its field 'kinds'"
+        )
     return spatial
 
 
 def _grid(name: str, header: Mapping[str, Any], spatial: list[int]) -> Grid:
     shape = without_single_slices(tuple(int(header["sizes"][axis]) for axis in spatial))
     directions, spacings = header.get("space directions"), header.get("spacings")
-    scale = _MILLIMETRES.get(str((header.get("space units") or header.get("units") or ["mm"])[0]), 1.0)
+    scale = _MILLIMETRES.get(
+        str((header.get("space units") or header.get("units") or ["mm"])[0]), 1.0
+    )
     affine = np.eye(4)
     if directions is not None:
         rows = np.array([directions[axis] for axis in spatial], float)  # one direction an axis
@@ -133,11 +166,15 @@ def _grid(name: str, header: Mapping[str, Any], spatial: list[int]) -> Grid:
         affine[:size, : len(spatial)] = rows.T
         affine[:size, 3] = header.get("space origin", np.zeros(size))
         if len(spatial) == 2 and size == 3:  # an image in space: the third axis is its normal
-            affine[:3, 2] = np.cross(affine[:3, 0], affine[:3, 1]) / np.linalg.norm(np.cross(affine[:3, 0], affine[:3, 1]))
+            affine[:3, 2] = np.cross(affine[:3, 0], affine[:3, 1]) / np.linalg.norm(
+                np.cross(affine[:3, 0], affine[:3, 1])
+            )
         affine[:3] *= scale
         affine[:3] *= np.array(_TO_RAS.get(_space(header), (1, 1, 1)))[:, None]
     elif spacings is not None and np.isfinite([spacings[axis] for axis in spatial]).all():
-        affine[range(len(spatial)), range(len(spatial))] = [spacings[axis] * scale for axis in spatial]
+        affine[range(len(spatial)), range(len(spatial))] = [
+            spacings[axis] * scale for axis in spatial
+        ]
     else:
         return Grid(shape)
     return physical_grid(name, shape, affine)
@@ -154,4 +191,6 @@ def open_nrrd(location: str, options: Mapping[str, str], skip_bad: bool) -> Nrrd
     return NrrdSource(open_folder(location), parse(NrrdOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind("nrrd", "a folder of NRRD volumes of any shapes", describe(NrrdOptions), open_nrrd)
+KIND = SourceKind(
+    "nrrd", "a folder of NRRD volumes of any shapes", describe(NrrdOptions), open_nrrd
+)

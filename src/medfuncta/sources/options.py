@@ -1,4 +1,5 @@
-"""Options of a source: declared once as a dataclass, which gives their names, help, parsing and what a run records of them.
+"""Options of a source: declared once as a dataclass, which gives their names, help, parsing and
+what a run records of them.
 
 @dataclass(frozen=True)
 class NpzOptions:
@@ -20,21 +21,34 @@ from medfuncta.errors import ConfigError, suggest
 T = TypeVar("T")
 
 
-def option(default: Any, summary: str, *, at_least: int | float | None = None, more_than: int | float | None = None) -> Any:
-    """A field of an options dataclass: its default, one line of help, and the bounds of its number or numbers."""
-    return dataclasses.field(default=default, metadata={"summary": summary, "at_least": at_least, "more_than": more_than})
+def option(
+    default: Any,
+    summary: str,
+    *,
+    at_least: int | float | None = None,
+    more_than: int | float | None = None,
+) -> Any:
+    """A field of an options dataclass: its default, one line of help, and the bounds of its number
+    or numbers."""
+    return dataclasses.field(
+        default=default, metadata={"summary": summary, "at_least": at_least, "more_than": more_than}
+    )
 
 
 def describe(options: type) -> dict[str, str]:
-    """Option names and their help with the default, as :class:`~medfuncta.sources.source.SourceKind` wants it."""
-    return {field.name: f"{field.metadata['summary']} (default: {_to_text(field.default)})" for field in fields(options)}
+    """Option names and their help with the default, as
+    :class:`~medfuncta.sources.source.SourceKind` wants it."""
+    return {
+        field.name: f"{field.metadata['summary']} (default: {_to_text(field.default)})"
+        for field in fields(options)
+    }
 
 
 def parse(options: type[T], given: Mapping[str, str]) -> T:
     """The options dataclass filled from text.
 
-    Types may be ``int``, ``float``, ``bool``, ``str``, ``Literal`` words, tuples of one of these (comma separated), or any of them
-    ``| None`` (written ``none``).
+    Types may be ``int``, ``float``, ``bool``, ``str``, ``Literal`` words, tuples of one of these
+    (comma separated), or any of them ``| None`` (written ``none``).
 
     Raises:
         ConfigError: If an option is unknown, or its text is not of its type or outside its bounds.
@@ -44,13 +58,19 @@ def parse(options: type[T], given: Mapping[str, str]) -> T:
     for name in given:
         if name not in known:
             raise ConfigError(f"unknown option '{name}'; {suggest(name, known)}")
-    return options(**{name: _parse_one(known[name], hints[name], text) for name, text in given.items()})
+    return options(
+        **{name: _parse_one(known[name], hints[name], text) for name, text in given.items()}
+    )
 
 
 def details(options: Any) -> dict[str, str | int | float | bool | None]:
-    """All options in force, for :class:`~medfuncta.sources.source.SourceInfo`; tuples become text."""
+    """All options in force, for :class:`~medfuncta.sources.source.SourceInfo`; tuples become
+    text."""
     values = {field.name: getattr(options, field.name) for field in fields(options)}
-    return {name: _to_text(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {
+        name: _to_text(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
 
 
 def check_bounds(name: str, bounds: tuple[float, ...] | None, axes: int = 1) -> None:
@@ -59,9 +79,14 @@ def check_bounds(name: str, bounds: tuple[float, ...] | None, axes: int = 1) -> 
     Raises:
         ConfigError: If it does not.
     """
-    if bounds is not None and (len(bounds) != 2 * axes or any(low >= high for low, high in zip(bounds[::2], bounds[1::2], strict=True))):
+    if bounds is not None and (
+        len(bounds) != 2 * axes
+        or any(low >= high for low, high in zip(bounds[::2], bounds[1::2], strict=True))
+    ):
         given = ",".join(f"{bound:g}" for bound in bounds)
-        raise ConfigError(f"the option '{name}' is {given}; expected low,high{' of each axis' * (axes > 1)}")
+        raise ConfigError(
+            f"the option '{name}' is {given}; expected low,high{' of each axis' * (axes > 1)}"
+        )
 
 
 def _parse_one(field: Field[Any], hint: Any, text: str) -> Any:

@@ -19,7 +19,9 @@ class PreprocessedSource(Source):
         shape: Of all signals after these steps, when they have one.
     """
 
-    def __init__(self, source: Source, preprocessing: Preprocessing, shape: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, source: Source, preprocessing: Preprocessing, shape: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__(skip_bad=source.skip_bad)
         self.source, self.preprocessing, self._shape = source, preprocessing, shape
         self.skipped, self.location, self.stated = source.skipped, source.location, source.stated
@@ -27,7 +29,9 @@ class PreprocessedSource(Source):
     @property
     def own_info(self) -> SourceInfo:
         info = self.source.own_info
-        return replace(info, details={**info.details, "further preprocessing": self.preprocessing.to_text()})
+        return replace(
+            info, details={**info.details, "further preprocessing": self.preprocessing.to_text()}
+        )
 
     @property
     def spec(self) -> SignalSpec:

@@ -1,10 +1,13 @@
-"""What a library said of a broken file, fit for one line of an error: its first line, file names without their folders."""
+"""What a library said of a broken file, fit for one line of an error: its first line, file names
+without their folders."""
 
 from __future__ import annotations
 
 import re
 
-_FOLDERS = re.compile(r"(?<=')[^']*[\\/]|(?<=\")[^\"]*[\\/]|(?:[A-Za-z]:)?[\\/]?(?:[^\\/\s'\"]+[\\/])+")  # quoted, or without spaces
+_FOLDERS = re.compile(
+    r"(?<=')[^']*[\\/]|(?<=\")[^\"]*[\\/]|(?:[A-Za-z]:)?[\\/]?(?:[^\\/\s'\"]+[\\/])+"
+)  # quoted, or without spaces
 
 
 def reason(error: BaseException) -> str:

@@ -1,8 +1,9 @@
 """Signals that ship with the package, for the demo and the tests: ``sample:NAME``.
 
-A file holds a card (what the signals have in common, licence, how they were made) as JSON text, and for each split the arrays ``values``,
-``labels``, ``ranges`` (what is mapped to [0, 1]), ``origins`` (where in the source a signal lies) and, for volumes, ``affines``.
-``tools/make_samples.py`` makes them; ``samples/LICENSES.md`` says from what.
+A file holds a card (what the signals have in common, licence, how they were made) as JSON text, and
+for each split the arrays ``values``, ``labels``, ``ranges`` (what is mapped to [0, 1]), ``origins``
+(where in the source a signal lies) and, for volumes, ``affines``. ``tools/make_samples.py`` makes
+them; ``samples/LICENSES.md`` says from what.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
 
 _FOLDER: Final = Path(__file__).parent / "samples"
 SAMPLES: Final = tuple(sorted(path.stem for path in _FOLDER.glob("*.npz")))
-"""Names of the samples: ``ecg`` (1D), ``histology`` (2D RGB), ``slices`` (2D grey), ``volumes`` (3D)."""
+"""Names of the samples: ``ecg`` (1D), ``histology`` (2D RGB), ``slices`` (2D grey), ``volumes``
+(3D)."""
 
 
 class SampleSource(Source):
@@ -54,8 +56,14 @@ class SampleSource(Source):
 
     def _read(self, split: str) -> Iterator[Signal]:
         with np.load(self._path, allow_pickle=False) as file:
-            arrays = {key: file[f"{split}/{key}"] for key in ("values", "labels", "ranges", "origins")}
-            affines = file[f"{split}/affines"] if f"{split}/affines" in file.files else [None] * len(arrays["values"])
+            arrays = {
+                key: file[f"{split}/{key}"] for key in ("values", "labels", "ranges", "origins")
+            }
+            affines = (
+                file[f"{split}/affines"]
+                if f"{split}/affines" in file.files
+                else [None] * len(arrays["values"])
+            )
         spec = self.spec
         spacing = self._card["spacing"] and tuple(self._card["spacing"])
         shared = Grid(arrays["values"].shape[1:-1], spacing, unit=self._card["spacing_unit"])
@@ -64,7 +72,9 @@ class SampleSource(Source):
             yield Signal(
                 id=f"{split}-{index:04d}",
                 values=values.astype(np.float32),
-                domain=shared if affine is None else Grid(shared.shape, spacing, affine, shared.unit),
+                domain=shared
+                if affine is None
+                else Grid(shared.shape, spacing, affine, shared.unit),
                 range=ValueRange(low, high),
                 unit=spec.unit,
                 label=int(arrays["labels"][index]),
@@ -78,4 +88,6 @@ def open_sample(location: str, options: Mapping[str, str], skip_bad: bool) -> Sa
     return SampleSource(location, skip_bad=skip_bad)
 
 
-KIND = SourceKind("sample", f"signals that ship with the package: {', '.join(SAMPLES)}", {}, open_sample)
+KIND = SourceKind(
+    "sample", f"signals that ship with the package: {', '.join(SAMPLES)}", {}, open_sample
+)

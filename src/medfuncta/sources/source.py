@@ -44,8 +44,9 @@ class Skipped:
 class Source(ABC):
     """A data set that hands out signals split by split.
 
-    Nothing of a split is opened before :meth:`signals` of that split is iterated, so that model selection can be shown never to read
-    the test split. A reader that meets a bad file passes the error to :meth:`skip`.
+    Nothing of a split is opened before :meth:`signals` of that split is iterated, so that model
+    selection can be shown never to read the test split. A reader that meets a bad file passes the
+    error to :meth:`skip`.
     """
 
     location: Path | None = None
@@ -54,7 +55,8 @@ class Source(ABC):
     def __init__(self, *, skip_bad: bool = False) -> None:
         self.skip_bad = skip_bad
         self.stated: Mapping[str, str] = {}
-        """What the user says of the data in place of the data itself: ``licence``, ``citation``, both or none."""
+        """What the user says of the data in place of the data itself: ``licence``, ``citation``,
+        both or none."""
         self.skipped: list[Skipped] = []
 
     @property
@@ -88,7 +90,9 @@ class Source(ABC):
             DataError: If the split does not exist, or a file is bad and ``skip_bad`` is off.
         """
         if split not in self.splits:
-            raise DataError(f"no split '{split}' in {self.info.name}; {suggest(split, self.splits)}")
+            raise DataError(
+                f"no split '{split}' in {self.info.name}; {suggest(split, self.splits)}"
+            )
         return self._read(split)
 
     def skip(self, name: str, error: DataError) -> None:
@@ -98,7 +102,8 @@ class Source(ABC):
         self.leave_out(name, str(error))
 
     def leave_out(self, name: str, reason: str) -> None:
-        """Note, once, what is left out though nothing is wrong with it, such as a record without the lead that was asked for."""
+        """Note, once, what is left out though nothing is wrong with it, such as a record without
+        the lead that was asked for."""
         if all(entry.name != name for entry in self.skipped):
             self.skipped.append(Skipped(name, reason))
 
@@ -111,7 +116,8 @@ class SourceKind:
         name: The word before the colon.
         summary: One line for the help text.
         options: Option names and what they mean, with their default.
-        opener: ``opener(location, options, skip_bad)`` gives the source; ``options`` are text as given by the user.
+        opener: ``opener(location, options, skip_bad)`` gives the source; ``options`` are text as
+            given by the user.
     """
 
     name: str

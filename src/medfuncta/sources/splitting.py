@@ -1,4 +1,5 @@
-"""Train, validation and test split of groups (records, patients, files); a group is never cut in two."""
+"""Train, validation and test split of groups (records, patients, files); a group is never cut in
+two."""
 
 from __future__ import annotations
 
@@ -15,10 +16,13 @@ from medfuncta.sources.source import SPLITS
 class SplitOptions:
     """How groups are split; the options dataclass of a source that splits by itself inherits these.
 
-    A number from 0 to 1 is always a fraction; a single group of that name is written with a comma behind it (``1,``).
+    A number from 0 to 1 is always a fraction; a single group of that name is written with a comma
+    behind it (``1,``).
     """
 
-    val: str = option("0.15", "validation split: a fraction from 0 to 1, or names separated by commas")
+    val: str = option(
+        "0.15", "validation split: a fraction from 0 to 1, or names separated by commas"
+    )
     test: str = option("0.25", "test split: a fraction from 0 to 1, or names separated by commas")
     seed: int = option(0, "another number draws another split", at_least=0)
 
@@ -26,8 +30,9 @@ class SplitOptions:
 def split_groups(groups: Iterable[str], options: SplitOptions) -> dict[str, tuple[str, ...]]:
     """Assign groups to splits.
 
-    Groups are ordered by a digest of seed and name, so that the split depends on nothing but the names, and hardly changes when
-    files are added. Every split whose fraction is not zero gets at least one group.
+    Groups are ordered by a digest of seed and name, so that the split depends on nothing but the
+    names, and hardly changes when files are added. Every split whose fraction is not zero gets at
+    least one group.
 
     Args:
         groups: Unique names in any order.
@@ -45,8 +50,14 @@ def split_groups(groups: Iterable[str], options: SplitOptions) -> dict[str, tupl
     named = {split: value for split, value in wanted.items() if isinstance(value, tuple)}
     _check_named(named, names)
     taken = {name for chosen in named.values() for name in chosen}
-    free = sorted((name for name in names if name not in taken), key=lambda name: _rank(name, options.seed))
-    counts = _counts(len(free), len(names), {split: value for split, value in wanted.items() if isinstance(value, float)})
+    free = sorted(
+        (name for name in names if name not in taken), key=lambda name: _rank(name, options.seed)
+    )
+    counts = _counts(
+        len(free),
+        len(names),
+        {split: value for split, value in wanted.items() if isinstance(value, float)},
+    )
     chosen: dict[str, Sequence[str]] = dict(named)
     for split, count in counts.items():
         chosen[split], free = free[:count], free[count:]
@@ -58,7 +69,9 @@ def wanted_splits(options: SplitOptions) -> tuple[str, ...]:
     """The splits that :func:`split_groups` will make, told from the options alone."""
     wanted = {"val": _fraction_or_names(options.val), "test": _fraction_or_names(options.test)}
     everything = sum(value for value in wanted.values() if isinstance(value, float)) == 1
-    return tuple(split for split in SPLITS if (not everything if split == "train" else wanted[split]))
+    return tuple(
+        split for split in SPLITS if (not everything if split == "train" else wanted[split])
+    )
 
 
 def _fraction_or_names(text: str) -> float | tuple[str, ...]:
@@ -66,7 +79,11 @@ def _fraction_or_names(text: str) -> float | tuple[str, ...]:
         number = float(text)
     except ValueError:
         number = 2.0
-    return number if 0 <= number <= 1 else tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    return (
+        number
+        if 0 <= number <= 1
+        else tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    )
 
 
 def _check_named(named: Mapping[str, tuple[str, ...]], known: Sequence[str]) -> None:
@@ -76,23 +93,31 @@ def _check_named(named: Mapping[str, tuple[str, ...]], known: Sequence[str]) -> 
                 raise DataError(f"no '{name}' for the {split} split; {suggest(name, known)}")
     both = set(named.get("val", ())) & set(named.get("test", ()))
     if both:
-        raise ConfigError(f"'{min(both)}' is named for the val and the test split; expected it in one of them")
+        raise ConfigError(
+            f"'{min(both)}' is named for the val and the test split; expected it in one of them"
+        )
 
 
 def _counts(free: int, total: int, fractions: Mapping[str, float]) -> dict[str, int]:
-    """Groups of val and test where a fraction was given: the rounded share, yet at least one, and at least one left for train."""
+    """Groups of val and test where a fraction was given: the rounded share, yet at least one, and
+    at least one left for train."""
     if sum(fractions.values()) > 1:
         raise ConfigError(
-            f"fractions of {' and '.join(map(str, fractions.values()))} for {' and '.join(fractions)}; expected at most 1 in sum"
+            f"fractions of {' and '.join(map(str, fractions.values()))} for "
+            f"{' and '.join(fractions)}; expected at most 1 in sum"
         )
     rest = int(free > 0 and sum(fractions.values()) < 1)
     needed = rest + sum(fraction > 0 for fraction in fractions.values())
     if free < needed:
         raise DataError(
-            f"{free} groups (records, patients or files) for {needed} splits, and a group is never cut in two; "
+            f"{free} groups (records, patients or files) for {needed} splits, and a group is never "
+            "cut in two; "
             "give more data, or switch a split off with val=0 or test=0"
         )
-    counts = {split: max(round(fraction * total), int(fraction > 0)) for split, fraction in fractions.items()}
+    counts = {
+        split: max(round(fraction * total), int(fraction > 0))
+        for split, fraction in fractions.items()
+    }
     while sum(counts.values()) > free - rest:
         largest = max(counts, key=lambda split: counts[split])
         counts[largest] -= 1

@@ -25,13 +25,15 @@ KINDS: Final[Mapping[str, str]] = {
     "brats": "medfuncta.sources.brats:KIND",
     "lidc": "medfuncta.sources.lidc:KIND",
 }
-"""The word before the colon and where its :class:`SourceKind` stands; imported only when asked for, since readers are heavy."""
+"""The word before the colon and where its :class:`SourceKind` stands; imported only when asked for,
+since readers are heavy."""
 
 STATEMENTS: Final[Mapping[str, str]] = {
     "licence": "the data's licence, such as ODC-By 1.0 (default: what the data says)",
     "citation": "who made the data and where it is published (default: what the data says)",
 }
-"""Options of every kind: what the user says of the data, for runs and for the cards of latent sets."""
+"""Options of every kind: what the user says of the data, for runs and for the cards of latent
+sets."""
 
 
 def source_kind(name: str) -> SourceKind:
@@ -54,7 +56,8 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
 
     Args:
         text: What the user gave, such as ``"wfdb:mitbih?lead=V1"``.
-        skip_bad: Leave out bad files, noting each in ``source.skipped``, instead of stopping at the first.
+        skip_bad: Leave out bad files, noting each in ``source.skipped``, instead of stopping at the
+            first.
 
     Raises:
         ConfigError: If the text is not of this form, or the kind or an option is unknown.
@@ -62,13 +65,20 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     """
     name, colon, rest = text.partition(":")
     if not colon:
-        raise ConfigError(f"got '{Path(text).name}' as a source; expected kind:path[?option=value]; {suggest(Path(text).suffix, KINDS)}")
+        raise ConfigError(
+            f"got '{Path(text).name}' as a source; expected kind:path[?option=value]; "
+            f"{suggest(Path(text).suffix, KINDS)}"
+        )
     kind = source_kind(name)
     location, _, query = rest.partition("?")
     if not location:
         raise ConfigError(f"nothing after '{name}:'; expected {name}:path[?option=value]")
     options = _parse_options(kind, query)
-    stated = {option: _line(kind, option, options.pop(option)) for option in STATEMENTS if option in options}
+    stated = {
+        option: _line(kind, option, options.pop(option))
+        for option in STATEMENTS
+        if option in options
+    }
     source = kind.opener(location, options, skip_bad)
     source.stated = stated
     return source
@@ -78,7 +88,9 @@ def _line(kind: SourceKind, option: str, text: str) -> str:
     """A statement as one line, which is what cards have room for."""
     line = " ".join(text.split())
     if not line:
-        raise ConfigError(f"the option '{option}' of {kind.name} is blank; expected {kind.options[option]}")
+        raise ConfigError(
+            f"the option '{option}' of {kind.name} is blank; expected {kind.options[option]}"
+        )
     return line
 
 
@@ -87,10 +99,17 @@ def _parse_options(kind: SourceKind, query: str) -> dict[str, str]:
     for assignment in filter(None, query.split("&")):
         option, equals, value = assignment.partition("=")
         if option not in kind.options:
-            raise ConfigError(f"unknown option '{option}' of {kind.name}; {suggest(option, kind.options)}")
+            raise ConfigError(
+                f"unknown option '{option}' of {kind.name}; {suggest(option, kind.options)}"
+            )
         if not equals or not value:
-            raise ConfigError(f"the option '{option}' of {kind.name} has no value; expected {option}=VALUE ({kind.options[option]})")
+            raise ConfigError(
+                f"the option '{option}' of {kind.name} has no value; expected {option}=VALUE "
+                f"({kind.options[option]})"
+            )
         if option in options:
-            raise ConfigError(f"the option '{option}' of {kind.name} is given twice; expected it once")
+            raise ConfigError(
+                f"the option '{option}' of {kind.name} is given twice; expected it once"
+            )
         options[option] = unquote(value)
     return options

@@ -55,7 +55,9 @@ class Trial:
     def verdict(self) -> str:
         """Who wins, in a sentence."""
         ranked = sorted(
-            self.summaries.items(), key=lambda item: -math.inf if item[1].psnr.mean is None else item[1].psnr.mean, reverse=True
+            self.summaries.items(),
+            key=lambda item: -math.inf if item[1].psnr.mean is None else item[1].psnr.mean,
+            reverse=True,
         )
         (best, summary), *others = ranked
         behind = ", ".join(f"{method} {number(s.psnr.mean, 2, ' dB')}" for method, s in others)
@@ -67,7 +69,13 @@ class Trial:
         for method, summary in self.summaries.items():
             psnr = summary.psnr
             numbers = (number(psnr.mean, 2), number(psnr.median, 2), number(psnr.std, 2))
-            yield (self.condition, method, f"{summary.signals:,}", *numbers, f"{self.wins[method]:,}")
+            yield (
+                self.condition,
+                method,
+                f"{summary.signals:,}",
+                *numbers,
+                f"{self.wins[method]:,}",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +111,10 @@ class Findings:
                 {
                     "condition": trial.condition,
                     "verdict": trial.verdict,
-                    "methods": {m: {**s.to_dict(), "best_on": trial.wins[m]} for m, s in trial.summaries.items()},
+                    "methods": {
+                        m: {**s.to_dict(), "best_on": trial.wins[m]}
+                        for m, s in trial.summaries.items()
+                    },
                 }
                 for trial in self.trials
             ],
@@ -111,7 +122,8 @@ class Findings:
 
 
 def write_findings(findings: Findings, folder: Path) -> None:
-    """Write ``report.json``, ``table.csv``, ``signals.csv``, ``picture.png`` and ``report.html``."""
+    """Write ``report.json``, ``table.csv``, ``signals.csv``, ``picture.png`` and
+    ``report.html``."""
     picture = png(findings.picture)
     write_json(folder / "report.json", findings.to_dict())
     write_text(folder / "table.csv", _csv([HEADER, *findings.rows]))
@@ -120,7 +132,9 @@ def write_findings(findings: Findings, folder: Path) -> None:
     page = Page(findings.title).text(findings.explanation)
     for trial in findings.trials:
         page.text(f"{trial.verdict}.")
-    page.table(HEADER, findings.rows).picture(picture, findings.title).heading("Where this comes from").facts(findings.facts)
+    page.table(HEADER, findings.rows).picture(picture, findings.title).heading(
+        "Where this comes from"
+    ).facts(findings.facts)
     page.save(folder / "report.html")
 
 

@@ -16,7 +16,15 @@ from medfuncta.sources.table import open_source
 from medfuncta.studies.findings import Findings, Trial
 from medfuncta.studies.network import facts_of, held_out, network_for
 from medfuncta.studies.pictures import missing_samples_picture, missing_slices_picture
-from medfuncta.studies.restoration import FIELD, SPLINES, Depleted, Flags, Removal, Restoration, restore
+from medfuncta.studies.restoration import (
+    FIELD,
+    SPLINES,
+    Depleted,
+    Flags,
+    Removal,
+    Restoration,
+    restore,
+)
 from medfuncta.studies.table import StudyOptions
 from medfuncta.tasks.evaluate.metrics import measure, summarise
 from medfuncta.tasks.evaluate.report import number
@@ -30,9 +38,12 @@ GAPS: Final = 3
 """Stretches that they are removed in."""
 
 _EXPLANATION: Final = (
-    "PSNR of the removed points only, of values mapped to [0, 1] and clamped there; none of them was seen by any method. The first and "
-    "the last sample or slice stay, so that nobody extrapolates. The field has learned from other signals of this data set, which "
-    "interpolation has not; interpolation passes through every sample that is left, which the field does not."
+    "PSNR of the removed points only, of values mapped to [0, 1] and clamped there; none of them "
+    "was seen by any method. The first and "
+    "the last sample or slice stay, so that nobody extrapolates. The field has learned from other "
+    "signals of this data set, which "
+    "interpolation has not; interpolation passes through every sample that is left, which the "
+    "field does not."
 )
 
 
@@ -46,7 +57,9 @@ def at_random(samples: int, rng: np.random.Generator) -> Flags:
 def in_gaps(samples: int, rng: np.random.Generator) -> Flags:
     """Remove as many samples in a few gaps of equal length, at least one sample apart."""
     removed = _removed_count(samples)
-    starts = np.sort(rng.choice(np.arange(1, samples - removed), GAPS, replace=False))  # before which of the samples left each gap lies
+    starts = np.sort(
+        rng.choice(np.arange(1, samples - removed), GAPS, replace=False)
+    )  # before which of the samples left each gap lies
     lengths = np.diff(np.linspace(0, removed, GAPS + 1).round().astype(int))
     return np.insert(np.zeros(samples - removed, bool), np.repeat(starts, lengths), True)
 
@@ -84,11 +97,15 @@ class Experiment:
         """Remove, restore and compare on held-out signals.
 
         Raises:
-            MedFunctaError: If the data are of another dimension or on no grid, or the run does not fit them.
+            MedFunctaError: If the data are of another dimension or on no grid, or the run does not
+                fit them.
         """
         source = open_source(options.data, skip_bad=options.skip_bad)
         if source.spec.dim != self.dim:
-            raise DataError(f"{source.info.name} holds {source.spec.dim}D signals; expected {self.what}, {self.dim}D")
+            raise DataError(
+                f"{source.info.name} holds {source.spec.dim}D signals; expected {self.what}, "
+                f"{self.dim}D"
+            )
         run = network_for(source, options)
         signals = held_out(source, options)
         whole = round_trip(run, signals, device=options.device)
@@ -99,10 +116,22 @@ class Experiment:
             rng = np.random.default_rng(options.seed)
             cases = [Depleted.of(signal, slice_axis(signal), remove, rng) for signal in signals]
             restorations = restore(run, cases, options.device)
-            trials.append(Trial(condition, {method: [r.metrics[method] for r in restorations] for method in (FIELD, *SPLINES)}))
+            trials.append(
+                Trial(
+                    condition,
+                    {
+                        method: [r.metrics[method] for r in restorations]
+                        for method in (FIELD, *SPLINES)
+                    },
+                )
+            )
             examples.append(restorations[0])
-            unhurt = summarise([measure(case.target, signal) for case, signal in zip(cases, whole, strict=True)])
-            facts[f"the field on the same points, not removed ({condition})"] = number(unhurt.psnr.mean, 2, " dB")
+            unhurt = summarise(
+                [measure(case.target, signal) for case, signal in zip(cases, whole, strict=True)]
+            )
+            facts[f"the field on the same points, not removed ({condition})"] = number(
+                unhurt.psnr.mean, 2, " dB"
+            )
         return Findings(self.title, _EXPLANATION, facts, trials, self.draw(trials, examples))
 
 
@@ -126,7 +155,8 @@ missing_slices: Final = Experiment(
 
 
 def slice_axis(signal: Signal) -> int:
-    """The axis along which the slices of a volume lie: that of the widest spacing, the last of equals; the only one of a trace."""
+    """The axis along which the slices of a volume lie: that of the widest spacing, the last of
+    equals; the only one of a trace."""
     spacing = signal.domain.spacing if isinstance(signal.domain, Grid) else None
     widths = spacing or (1.0,) * signal.domain.dim
     return max(range(len(widths)), key=lambda axis: (widths[axis], axis))

@@ -27,8 +27,10 @@ AS_THEY_ARE: Final = "learned as they are"
 RESAMPLED: Final = f"learned at {SIDE} x {SIDE} x {SIDE}"
 
 _EXPLANATION: Final = (
-    "Both networks have the same size, seed and number of meta-steps, and both ways are compared with the original voxels: a latent is "
-    "decoded on the volume's own grid. Taking each volume to the common grid and back by linear interpolation, with no network, shows what "
+    "Both networks have the same size, seed and number of meta-steps, and both ways are compared "
+    "with the original voxels: a latent is "
+    "decoded on the volume's own grid. Taking each volume to the common grid and back by linear "
+    "interpolation, with no network, shows what "
     "the resampled way loses before it begins."
 )
 
@@ -36,21 +38,28 @@ _EXPLANATION: Final = (
 def mixed_shapes(options: StudyOptions) -> Findings:
     """Train and fit both ways, and compare them on the held-out volumes' own grids.
 
-    A run that the options name has learned the volumes as they are; the other network is trained with its settings.
+    A run that the options name has learned the volumes as they are; the other network is trained
+    with its settings.
 
     Raises:
-        MedFunctaError: If the data are no volumes on grids of different shapes, or the run does not fit them.
+        MedFunctaError: If the data are no volumes on grids of different shapes, or the run does not
+            fit them.
     """
     native = open_source(options.data, skip_bad=options.skip_bad)
     if native.spec.dim != 3:
-        raise DataError(f"{native.info.name} holds {native.spec.dim}D signals; expected volumes, 3D")
+        raise DataError(
+            f"{native.info.name} holds {native.spec.dim}D signals; expected volumes, 3D"
+        )
     shape = (SIDE, SIDE, SIDE)
     to_common = Preprocessing((Resample(shape),))
     resampled = PreprocessedSource(native, to_common, shape)
     signals = held_out(native, options)
     shapes = {signal.values.shape[:-1] for signal in signals}
     if len(shapes) < 2:
-        raise DataError(f"all volumes of {native.info.name} have the shape {shapes.pop()}; expected several shapes")
+        raise DataError(
+            f"all volumes of {native.info.name} have the shape {shapes.pop()}; expected several "
+            "shapes"
+        )
     common = [to_common.apply(signal) for signal in signals]
     run = network_for(native, options)
     second = network_like(run, resampled, options)
@@ -64,10 +73,14 @@ def mixed_shapes(options: StudyOptions) -> Findings:
     facts = facts_of(native, run, len(signals), options)
     facts["second network"] = f"{second.fingerprint}, on the common grid"
     facts["there and back without a network"] = number(bound.psnr.mean, 2, " dB")
-    return Findings("Volumes of different shapes", _EXPLANATION, facts, [trial], quality_picture([trial]))
+    return Findings(
+        "Volumes of different shapes", _EXPLANATION, facts, [trial], quality_picture([trial])
+    )
 
 
-def _measured(originals: Iterable[Signal], restored: Iterable[Signal | None]) -> list[SignalMetrics]:
+def _measured(
+    originals: Iterable[Signal], restored: Iterable[Signal | None]
+) -> list[SignalMetrics]:
     return list(map(measure, originals, restored))
 
 

@@ -18,7 +18,8 @@ from medfuncta.workflow import resolve, train
 
 
 def network_for(source: Source, options: StudyOptions) -> Run:
-    """The run that the options name, or one trained on the source's training split and kept in memory only.
+    """The run that the options name, or one trained on the source's training split and kept in
+    memory only.
 
     Raises:
         MedFunctaError: If the run or the data cannot be read or do not fit each other.
@@ -40,21 +41,32 @@ def network_like(run: Run, source: Source, options: StudyOptions) -> Run:
     return _trained(source, run.config.to_dict(), options)
 
 
-def _trained(source: Source, settings: Mapping[str, Mapping[str, Any]], options: StudyOptions) -> Run:
+def _trained(
+    source: Source, settings: Mapping[str, Mapping[str, Any]], options: StudyOptions
+) -> Run:
     steps = resolve(source.spec, None, settings).train.steps
 
     def listen(report: StepReport) -> None:
         if report.val_psnr is not None:
-            options.tell(f"step {report.progress.step} of {steps}: {report.val_psnr:.2f} dB on validation signals")
+            options.tell(
+                f"step {report.progress.step} of {steps}: {report.val_psnr:.2f} dB on validation "
+                "signals"
+            )
 
     options.tell(f"training a shared network on {source.info.name} for {steps} meta-steps")
     with TemporaryDirectory() as folder:
-        return train(source, Path(folder) / "run", settings=settings, device=options.device, listener=listen).run
+        return train(
+            source, Path(folder) / "run", settings=settings, device=options.device, listener=listen
+        ).run
 
 
 def training_settings(options: StudyOptions) -> dict[str, dict[str, Any]]:
     """What the options change in the preset; validation is often enough to be heard of."""
-    steps: Mapping[str, int] = {} if options.steps is None else {"steps": options.steps, "validate_every": max(1, options.steps // 4)}
+    steps: Mapping[str, int] = (
+        {}
+        if options.steps is None
+        else {"steps": options.steps, "validate_every": max(1, options.steps // 4)}
+    )
     return {"train": {"seed": options.seed, "validate_signals": 24, **steps}}
 
 
@@ -66,7 +78,9 @@ def held_out(source: Source, options: StudyOptions) -> list[Signal]:
     """
     signals = list(islice(source.signals("test"), options.limit))
     if not signals:
-        raise DataError(f"no signals in the test split of {source.info.name}; expected at least one")
+        raise DataError(
+            f"no signals in the test split of {source.info.name}; expected at least one"
+        )
     return signals
 
 

@@ -11,7 +11,16 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.studies.findings import Trial
 from medfuncta.studies.restoration import Depleted, Restoration
-from medfuncta.tasks.drawing.figure import ACCENT, BACKGROUND, HAIRLINE, INK, LETTERS, MUTED, SECOND, new_figure
+from medfuncta.tasks.drawing.figure import (
+    ACCENT,
+    BACKGROUND,
+    HAIRLINE,
+    INK,
+    LETTERS,
+    MUTED,
+    SECOND,
+    new_figure,
+)
 from medfuncta.tasks.drawing.panes import Slice, colours_of, window_of
 from medfuncta.tasks.drawing.traces import axis_of, draw_trace, lead_step, observed_values
 
@@ -24,7 +33,8 @@ _COLOURS: Final = (ACCENT, SECOND, LETTERS)
 
 
 def draw_quality(axes: Axes, trial: Trial) -> None:
-    """The PSNR of every signal by method: a box over the middle half, its median, and a dot a signal."""
+    """The PSNR of every signal by method: a box over the middle half, its median, and a dot a
+    signal."""
     for place, (metrics, colour) in enumerate(zip(trial.metrics.values(), _COLOURS, strict=False)):
         psnr = np.array([m.psnr for m in metrics if np.isfinite(m.psnr)])
         axes.boxplot(
@@ -39,22 +49,35 @@ def draw_quality(axes: Axes, trial: Trial) -> None:
             medianprops={"color": INK, "linewidth": 1.6},
         )
         aside = np.linspace(-0.2, 0.2, len(psnr)) if len(psnr) > 1 else np.zeros(len(psnr))
-        axes.plot(place + aside, psnr, linestyle="none", marker="o", markersize=2.5, color=colour, alpha=0.8)
-    axes.set_xticks(range(len(trial.metrics)), [method.replace(" ", "\n", 1) for method in trial.metrics])
+        axes.plot(
+            place + aside,
+            psnr,
+            linestyle="none",
+            marker="o",
+            markersize=2.5,
+            color=colour,
+            alpha=0.8,
+        )
+    axes.set_xticks(
+        range(len(trial.metrics)), [method.replace(" ", "\n", 1) for method in trial.metrics]
+    )
     axes.set_ylabel("PSNR (dB)")
 
 
 def quality_picture(trials: Sequence[Trial]) -> Figure:
     """The PSNR of every signal, a panel a trial."""
     with new_figure(5.5 * len(trials), 3.4) as figure:
-        for axes, trial in zip(figure.subplots(1, len(trials), squeeze=False)[0], trials, strict=True):
+        for axes, trial in zip(
+            figure.subplots(1, len(trials), squeeze=False)[0], trials, strict=True
+        ):
             draw_quality(axes, trial)
             axes.set_title(trial.condition, loc="left")
     return figure
 
 
 def missing_samples_picture(trials: Sequence[Trial], examples: Sequence[Restoration]) -> Figure:
-    """For each trial its first signal, with what was removed shaded, and the PSNR of all signals beside it."""
+    """For each trial its first signal, with what was removed shaded, and the PSNR of all signals
+    beside it."""
     with new_figure(12.0, 3.3 * len(trials)) as figure:
         panels = figure.subplots(len(trials), 2, width_ratios=(2.6, 1), squeeze=False)
         for (left, right), trial, example in zip(panels, trials, examples, strict=True):
@@ -71,9 +94,20 @@ def _draw_trace(axes: Axes, example: Restoration) -> None:
     where, name = axis_of(domain)
     half = (where[1] - where[0]) / 2
     for start, stop in _stretches(example.depleted.removed):
-        axes.axvspan(where[start] - half, where[stop - 1] + half, color=BACKGROUND, linewidth=0, zorder=0)
+        axes.axvspan(
+            where[start] - half, where[stop - 1] + half, color=BACKGROUND, linewidth=0, zorder=0
+        )
     step = lead_step(original)
-    draw_trace(axes, domain, observed_values(original), step, "original", color=INK, linewidth=2.2, alpha=0.35)
+    draw_trace(
+        axes,
+        domain,
+        observed_values(original),
+        step,
+        "original",
+        color=INK,
+        linewidth=2.2,
+        alpha=0.35,
+    )
     for (method, signal), colour in zip(_in_order(example), _COLOURS, strict=False):
         draw_trace(axes, domain, signal.values, step, method, color=colour, linewidth=1.0)
     axes.set_xlabel(name)
@@ -89,13 +123,20 @@ def _stretches(flags: np.ndarray) -> list[tuple[int, int]]:
 
 
 def missing_slices_picture(trials: Sequence[Trial], examples: Sequence[Restoration]) -> Figure:
-    """Across and along the removed slices of the first trial's first volume: original, what was left, and what each method made of it."""
+    """Across and along the removed slices of the first trial's first volume: original, what was
+    left, and what each method made of it."""
     trial, example = trials[0], examples[0]
     depleted = example.depleted
-    shown: dict[str, Signal] = {"original": depleted.original, "left to fit": depleted.remainder, **dict(_in_order(example))}
+    shown: dict[str, Signal] = {
+        "original": depleted.original,
+        "left to fit": depleted.remainder,
+        **dict(_in_order(example)),
+    }
     rows = _cuts(depleted)
     with new_figure(2.1 * len(shown) + 3.6, 2.3 * len(rows) + 0.5) as figure:
-        pictures, chart = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.1 * len(shown), 3.6))[0]
+        pictures, chart = figure.subfigures(
+            1, 2, squeeze=False, width_ratios=(2.1 * len(shown), 3.6)
+        )[0]
         grid = pictures.subplots(len(rows), len(shown), squeeze=False)
         style = window_of(colours_of(depleted.original)) if depleted.original.channels != 3 else {}
         for panels, (name, cut) in zip(grid, rows.items(), strict=True):
@@ -120,7 +161,10 @@ def _cuts(depleted: Depleted) -> Mapping[str, Slice]:
     across = min(a for a in range(domain.dim) if a != axis)
     removed = np.flatnonzero(depleted.removed)
     middle = int(removed[len(removed) // 2])
-    return {"across the slices": _cut(sides, across, domain.shape[across] // 2), f"removed slice {middle}": _cut(sides, axis, middle)}
+    return {
+        "across the slices": _cut(sides, across, domain.shape[across] // 2),
+        f"removed slice {middle}": _cut(sides, axis, middle),
+    }
 
 
 def _cut(sides: np.ndarray, axis: int, index: int) -> Slice:
@@ -129,7 +173,11 @@ def _cut(sides: np.ndarray, axis: int, index: int) -> Slice:
 
 
 def _in_order(example: Restoration) -> list[tuple[str, Signal]]:
-    return [(method, example.restored[method]) for method in example.metrics if method in example.restored]
+    return [
+        (method, example.restored[method])
+        for method in example.metrics
+        if method in example.restored
+    ]
 
 
 def _decibels(example: Restoration, name: str) -> str:

@@ -27,7 +27,8 @@ FEWEST: Final = 8
 
 Flags = Bool[ndarray, " samples"]
 Removal = Callable[[int, np.random.Generator], Flags]
-"""Which of so many samples in a row are removed; never the first or the last, since what lies beyond them would be extrapolation."""
+"""Which of so many samples in a row are removed; never the first or the last, since what lies
+beyond them would be extrapolation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +52,23 @@ class Depleted:
         """Remove samples of a signal.
 
         Raises:
-            DataError: If the signal is scattered, has missing points other than samples of a trace, or is too short.
+            DataError: If the signal is scattered, has missing points other than samples of a trace,
+                or is too short.
         """
-        if not isinstance(signal.domain, Grid) or (signal.mask is not None and signal.domain.dim > 1):
-            raise DataError(f"signal '{signal.id}' is scattered or has missing points; expected a whole grid to remove from")
+        if not isinstance(signal.domain, Grid) or (
+            signal.mask is not None and signal.domain.dim > 1
+        ):
+            raise DataError(
+                f"signal '{signal.id}' is scattered or has missing points; expected a whole grid "
+                "to remove from"
+            )
         observed = np.ones(signal.domain.shape[axis], bool) if signal.mask is None else signal.mask
         places = np.flatnonzero(observed)
         if len(places) < FEWEST:
-            raise DataError(f"signal '{signal.id}' has {len(places)} samples along axis {axis}; expected at least {FEWEST}")
+            raise DataError(
+                f"signal '{signal.id}' has {len(places)} samples along axis {axis}; expected at "
+                f"least {FEWEST}"
+            )
         removed = np.zeros(len(observed), bool)
         removed[places] = remove(len(places), rng)
         return cls(signal, axis, observed & ~removed, removed)
@@ -103,12 +113,21 @@ class Restoration:
     metrics: dict[str, SignalMetrics]
 
 
-def restore(run: Run, cases: Sequence[Depleted], device: torch.device | str | None = None) -> list[Restoration]:
+def restore(
+    run: Run, cases: Sequence[Depleted], device: torch.device | str | None = None
+) -> list[Restoration]:
     """Restore and measure each signal by every method."""
     fitted = round_trip(run, [case.remainder for case in cases], device=device)
     restorations = []
     for case, field in zip(cases, fitted, strict=True):
-        restored = {FIELD: field, **{method: case.interpolated(degree) for method, degree in SPLINES.items()}}
+        restored = {
+            FIELD: field,
+            **{method: case.interpolated(degree) for method, degree in SPLINES.items()},
+        }
         metrics = {method: measure(case.target, signal) for method, signal in restored.items()}
-        restorations.append(Restoration(case, {method: s for method, s in restored.items() if s is not None}, metrics))
+        restorations.append(
+            Restoration(
+                case, {method: s for method, s in restored.items() if s is not None}, metrics
+            )
+        )
     return restorations

@@ -45,7 +45,8 @@ class Study:
 
     Args:
         summary: What it asks, in a line.
-        runner: ``module:function``, imported only when asked for; ``function(options)`` gives the :class:`Findings`.
+        runner: ``module:function``, imported only when asked for; ``function(options)`` gives the
+            :class:`Findings`.
         data: The source when the user names none; ``""`` when one must be named.
         steps: Meta-steps when the user names neither steps nor a run; None for those of the preset.
     """
@@ -58,19 +59,30 @@ class Study:
 
 STUDIES: Final[Mapping[str, Study]] = {
     "missing-samples": Study(
-        "traces without three tenths of their samples, at random and in gaps, restored by fitting what is left and by interpolation",
+        (
+            "traces without three tenths of their samples, at random and in gaps, restored by "
+            "fitting "
+            "what is left and by interpolation"
+        ),
         "medfuncta.studies.missing:missing_samples",
         "sample:ecg",
         150,
     ),
     "missing-slices": Study(
-        "volumes without every second slice, restored by fitting the slices left and by interpolation",
+        (
+            "volumes without every second slice, restored by fitting the slices left and by "
+            "interpolation"
+        ),
         "medfuncta.studies.missing:missing_slices",
         "sample:volumes",
         100,
     ),
     "mixed-shapes": Study(
-        "volumes of different shapes, learned as they are and resampled to one grid, compared on their own grids",
+        (
+            "volumes of different shapes, learned as they are and resampled to one grid, compared "
+            "on "
+            "their own grids"
+        ),
         "medfuncta.studies.mixed_shapes:mixed_shapes",
     ),
 }

@@ -1,1 +1,2 @@
-"""What latents answer: how well they reconstruct, what class a signal has, which signals are alike."""
+"""What latents answer: how well they reconstruct, what class a signal has, which signals are
+alike."""

@@ -13,18 +13,23 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.writers.values import file_dtype, filled
 
-_TYPES = frozenset(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"))
+_TYPES = frozenset(
+    np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
+)
 _SCANNER: Final = 1  # NIfTI's code of scanner coordinates; of an sform with it ITK makes use, and ITK and MRtrix write it for both
 _RIGHT_ANGLE: Final = 1e-4  # cosine between axes that counts as rounding: headers hold float32, DICOM's directions often six digits
 
 
 def write_nifti(signal: Signal, path: Path) -> None:
-    """Write ``.nii`` or ``.nii.gz``: affine, millimetres, the original data type, a ``scl_slope`` of 1; channels are the fourth axis.
+    """Write ``.nii`` or ``.nii.gz``: affine, millimetres, the original data type, a ``scl_slope``
+    of 1; channels are the fourth axis.
 
-    The affine is written as sform and as qform, since readers differ in which they look at; a sheared one, which a qform cannot hold, as
-    sform only. Both are said to be scanner coordinates: which space the source's file meant is not kept.
+    The affine is written as sform and as qform, since readers differ in which they look at; a
+    sheared one, which a qform cannot hold, as sform only. Both are said to be scanner coordinates:
+    which space the source's file meant is not kept.
 
-    A 2D signal becomes a single slice. nibabel rounds, clips and writes slab by slab, so that no second copy of a volume is made.
+    A 2D signal becomes a single slice. nibabel rounds, clips and writes slab by slab, so that no
+    second copy of a volume is made.
     """
     grid = signal.domain
     assert isinstance(grid, Grid)

@@ -12,7 +12,11 @@ from medfuncta.writers.values import filled
 
 
 def write_npy(signal: Signal, path: Path) -> None:
-    """Write ``.npy``: physical values as float32, ``[*shape]`` for one channel, else ``[*shape, channels]``."""
+    """Write ``.npy``: physical values as float32, ``[*shape]`` for one channel, else
+    ``[*shape, channels]``."""
     dtype = np.dtype(np.float32)
     values = filled(signal, dtype).astype(dtype, copy=False)
-    write_atomically(path, lambda temporary: np.save(temporary, values[..., 0] if signal.channels == 1 else values))
+    write_atomically(
+        path,
+        lambda temporary: np.save(temporary, values[..., 0] if signal.channels == 1 else values),
+    )

@@ -17,7 +17,8 @@ _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def write_nrrd(signal: Signal, path: Path) -> None:
-    """Write ``.nrrd``: the original data type, space directions from the affine (left-posterior-superior); channels are the last axis.
+    """Write ``.nrrd``: the original data type, space directions from the affine
+    (left-posterior-superior); channels are the last axis.
 
     Raises:
         MedFunctaError: If pynrrd is not installed, or the file cannot be written.
@@ -42,7 +43,11 @@ def _header(grid: Grid, channel_axes: int) -> dict[str, Any]:
         affine = _RAS_TO_LPS @ grid.affine
         directions = np.full((grid.dim + channel_axes, 3), np.nan)
         directions[: grid.dim] = affine[:3, : grid.dim].T
-        header |= {"space": "left-posterior-superior", "space directions": directions, "space origin": affine[:3, 3]}
+        header |= {
+            "space": "left-posterior-superior",
+            "space directions": directions,
+            "space origin": affine[:3, 3],
+        }
         if grid.unit:
             header["space units"] = [grid.unit] * 3
     elif grid.spacing is not None:

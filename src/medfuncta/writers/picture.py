@@ -16,14 +16,18 @@ from medfuncta.writers.values import as_stored, file_dtype, filled
 def write_picture(signal: Signal, path: Path) -> None:
     """Write ``.png`` or ``.tiff``, grey (8 or 16 bits) or RGB (8 bits).
 
-    Values that were uint8 or grey uint16 in their file are written as they are. Pictures know neither negative numbers nor units, so all
-    others are mapped from the signal's range to the picture's: 16 bits for grey, 8 bits for RGB.
+    Values that were uint8 or grey uint16 in their file are written as they are. Pictures know
+    neither negative numbers nor units, so all others are mapped from the signal's range to the
+    picture's: 16 bits for grey, 8 bits for RGB.
 
     Raises:
         DataError: If there are neither 1 nor 3 channels.
     """
     if signal.channels not in (1, 3):
-        raise DataError(f"an image of {signal.channels} channels cannot be written as {path.suffix}; write it as .nii.gz or .npy")
+        raise DataError(
+            f"an image of {signal.channels} channels cannot be written as {path.suffix}; write it "
+            "as .nii.gz or .npy"
+        )
     original, widest = file_dtype(signal), np.dtype(np.uint16 if signal.channels == 1 else np.uint8)
     as_it_was = original == np.uint8 or original == widest
     dtype = original if as_it_was else widest

@@ -18,7 +18,8 @@ class Format:
     """What a format can hold.
 
     Args:
-        writer: ``module:function``, imported only when asked for; ``function(signal, path)`` writes the file.
+        writer: ``module:function``, imported only when asked for; ``function(signal, path)`` writes
+            the file.
         dims: Dimensions of the grids that it holds.
         scattered: Whether it also holds samples at positions of their own.
     """
@@ -50,7 +51,8 @@ FORMATS: Final[Mapping[str, Format]] = {
 def write_signal(signal: Signal, path: Path | str) -> None:
     """Write a signal in physical units, whole or not at all, in the format that the suffix names.
 
-    Values return to the data type of their file: integers are rounded and clipped to it. Masked samples become NaN, an empty cell, or in
+    Values return to the data type of their file: integers are rounded and clipped to it. Masked
+        samples become NaN, an empty cell, or in
     integer formats the lowest value of the signal's range.
 
     Raises:
@@ -61,7 +63,11 @@ def write_signal(signal: Signal, path: Path | str) -> None:
     path = Path(path)
     suffix = known_suffix(path)
     if not FORMATS[suffix].holds(signal):
-        kind = f"a {signal.domain.dim}D signal" if isinstance(signal.domain, Grid) else "scattered samples"
+        kind = (
+            f"a {signal.domain.dim}D signal"
+            if isinstance(signal.domain, Grid)
+            else "scattered samples"
+        )
         others = [name for name, form in FORMATS.items() if form.holds(signal)]
         raise DataError(f"{kind} cannot be written as {suffix}; write it as {' or '.join(others)}")
     module, function = FORMATS[suffix].writer.split(":")
@@ -77,4 +83,7 @@ def known_suffix(path: Path) -> str:
     for suffix in FORMATS:
         if path.name.lower().endswith(suffix):
             return suffix
-    raise ConfigError(f"cannot write '{path.name}': its suffix names no known format; {suggest(path.suffix, FORMATS)}")
+    raise ConfigError(
+        f"cannot write '{path.name}': its suffix names no known format; "
+        f"{suggest(path.suffix, FORMATS)}"
+    )

@@ -9,13 +9,15 @@ from medfuncta.signals.signal import Signal
 
 
 def file_dtype(signal: Signal) -> np.dtype:
-    """The data type that the values had in their file, in this machine's byte order; truth values become uint8."""
+    """The data type that the values had in their file, in this machine's byte order; truth values
+    become uint8."""
     dtype = np.dtype(signal.dtype).newbyteorder("=")
     return np.dtype(np.uint8) if dtype.kind == "b" else dtype
 
 
 def filled(signal: Signal, dtype: np.dtype) -> np.ndarray:
-    """The values ``[..., channels]``; masked ones are NaN for a float ``dtype``, else the lowest of the signal's range."""
+    """The values ``[..., channels]``; masked ones are NaN for a float ``dtype``, else the lowest of
+    the signal's range."""
     if signal.mask is None:
         return signal.values
     hole = np.nan if dtype.kind == "f" else signal.range.low
@@ -23,7 +25,8 @@ def filled(signal: Signal, dtype: np.dtype) -> np.ndarray:
 
 
 def as_stored(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Values in the data type of a file: for integers rounded, clipped to what the type holds, and slab by slab."""
+    """Values in the data type of a file: for integers rounded, clipped to what the type holds, and
+    slab by slab."""
     if dtype.kind == "f":
         return values.astype(dtype, copy=False)
     stored = np.empty(values.shape, dtype)
@@ -34,4 +37,8 @@ def as_stored(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def channel_names(signal: Signal) -> list[str]:
     """What the columns or leads of a signal are called."""
-    return ["value"] if signal.channels == 1 else [f"value {number}" for number in range(1, signal.channels + 1)]
+    return (
+        ["value"]
+        if signal.channels == 1
+        else [f"value {number}" for number in range(1, signal.channels + 1)]
+    )

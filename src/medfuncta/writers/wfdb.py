@@ -19,7 +19,8 @@ _NO_UNIT = "NU"  # WFDB's word
 
 
 def write_wfdb(signal: Signal, path: Path) -> None:
-    """Write the header ``.hea`` and the samples ``.dat`` of a record, 16 bits a sample with a gain that uses them all.
+    """Write the header ``.hea`` and the samples ``.dat`` of a record, 16 bits a sample with a gain
+    that uses them all.
 
     Raises:
         DataError: If the sampling rate is not known, or the name is none that WFDB allows.
@@ -27,7 +28,10 @@ def write_wfdb(signal: Signal, path: Path) -> None:
     grid = signal.domain
     assert isinstance(grid, Grid)
     if grid.spacing is None or grid.unit != "s":
-        raise DataError(f"a trace without a sampling rate cannot be written as {path.suffix}; write it as .csv or .npy")
+        raise DataError(
+            f"a trace without a sampling rate cannot be written as {path.suffix}; write it as .csv "
+            "or .npy"
+        )
 
     rate = 1 / grid.spacing[0]
 
@@ -35,10 +39,15 @@ def write_wfdb(signal: Signal, path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             _write_record(signal, rate, path, folder)
             made = Path(folder) / path.stem
-            write_atomically(path.with_suffix(".dat"), lambda samples: shutil.copyfile(made.with_suffix(".dat"), samples))
+            write_atomically(
+                path.with_suffix(".dat"),
+                lambda samples: shutil.copyfile(made.with_suffix(".dat"), samples),
+            )
             shutil.copyfile(made.with_suffix(".hea"), header)
 
-    write_atomically(path.with_suffix(".hea"), write)  # the header last: without one, no reader looks for the samples
+    write_atomically(
+        path.with_suffix(".hea"), write
+    )  # the header last: without one, no reader looks for the samples
 
 
 def _write_record(signal: Signal, rate: float, path: Path, folder: str) -> None:
@@ -54,4 +63,6 @@ def _write_record(signal: Signal, rate: float, path: Path, folder: str) -> None:
             write_dir=folder,
         )
     except ValueError as error:
-        raise DataError(f"cannot write {path.name} ({error}); use letters, digits, '-' and '_' in its name") from error
+        raise DataError(
+            f"cannot write {path.name} ({error}); use letters, digits, '-' and '_' in its name"
+        ) from error

@@ -11,9 +11,16 @@ SIZES = {"train": 150, "val": 60, "test": 90}
 
 
 def blobs(
-    task: str = "multi-class", *, size: int = 12, classes: int = 3, distance: float = 4.0, shuffled: bool = False, seed: int = 0
+    task: str = "multi-class",
+    *,
+    size: int = 12,
+    classes: int = 3,
+    distance: float = 4.0,
+    shuffled: bool = False,
+    seed: int = 0,
 ) -> LabelledData:
-    """Gaussian blobs: one a class; on a line for ordinal classes; sums of directions for several labels at once."""
+    """Gaussian blobs: one a class; on a line for ordinal classes; sums of directions for several
+    labels at once."""
     generator = np.random.default_rng(seed)
     labelling = Labelling(tuple("abcdefghij"[:classes]), task)
     directions = distance * np.linalg.qr(generator.standard_normal((size, size)))[0][:classes]

@@ -25,7 +25,9 @@ TASKS = ("multi-class", "multi-label", "ordinal-regression")
 OPTIONS = ClassifierOptions(k=(3,), metric="euclidean", epochs=12)
 
 
-def trained(name: str, data: LabelledData, options: ClassifierOptions = OPTIONS, seed: int = 0) -> Classifier:
+def trained(
+    name: str, data: LabelledData, options: ClassifierOptions = OPTIONS, seed: int = 0
+) -> Classifier:
     (maker,) = choose(LATENT_CLASSIFIERS, [name], options).values()
     classifier = maker(data.labelling, seed)
     classifier.fit(data.train, data.val)
@@ -49,7 +51,12 @@ def test_blobs_are_told_apart(name: str, task: str) -> None:
 @pytest.mark.parametrize("name", LATENT_CLASSIFIERS)
 def test_shuffled_labels_teach_nothing(name: str) -> None:
     data = blobs(shuffled=True)
-    assert measure(data.labelling, data.test.labels, trained(name, data).scores(data.test.inputs))["balanced_accuracy"] < 0.5
+    assert (
+        measure(data.labelling, data.test.labels, trained(name, data).scores(data.test.inputs))[
+            "balanced_accuracy"
+        ]
+        < 0.5
+    )
 
 
 @pytest.mark.parametrize("name", LATENT_CLASSIFIERS)
@@ -66,8 +73,13 @@ def test_balancing_helps_a_rare_class(name: str) -> None:
     data = blobs(classes=2, distance=1.5, seed=3)
     rare = np.flatnonzero((data.train.labels == 0) | (np.arange(len(data.train)) < 16))
     data = replace(data, train=data.train.take(rare))
-    plain, balanced = (trained(name, data, replace(OPTIONS, balanced=on)).scores(data.test.inputs) for on in (False, True))
-    found = [(scores.argmax(axis=1) == 1)[data.test.labels == 1].mean() for scores in (plain, balanced)]
+    plain, balanced = (
+        trained(name, data, replace(OPTIONS, balanced=on)).scores(data.test.inputs)
+        for on in (False, True)
+    )
+    found = [
+        (scores.argmax(axis=1) == 1)[data.test.labels == 1].mean() for scores in (plain, balanced)
+    ]
     assert found[1] > found[0]
 
 
@@ -75,9 +87,14 @@ def test_balancing_helps_a_rare_class(name: str) -> None:
 def test_whitening_lets_a_faint_direction_count(name: str) -> None:
     data = blobs(size=4)
     loud = np.array([1, 1, 1, 1e-4], np.float32)
-    scaled = [Examples(split.inputs[:, ::-1] * loud, split.labels) for split in (data.train, data.val, data.test)]
+    scaled = [
+        Examples(split.inputs[:, ::-1] * loud, split.labels)
+        for split in (data.train, data.val, data.test)
+    ]
     train, val, test = scaled
-    scores = trained(name, replace(data, train=train, val=val, test=test), replace(OPTIONS, whiten=(4,))).scores(test.inputs)
+    scores = trained(
+        name, replace(data, train=train, val=val, test=test), replace(OPTIONS, whiten=(4,))
+    ).scores(test.inputs)
     assert measure(data.labelling, test.labels, scores)["balanced_accuracy"] > 0.9
 
 
@@ -88,7 +105,9 @@ def test_neighbours_vote_as_in_scikit_learn(k: int, metric: str) -> None:
     ours = NearestNeighbours(data.labelling, k, metric)  # type: ignore[arg-type]
     ours.fit(data.train, data.val)
     theirs = KNeighborsClassifier(k, metric=metric).fit(data.train.inputs, data.train.labels)
-    assert np.array_equal(ours.scores(data.test.inputs).argmax(axis=1), theirs.predict(data.test.inputs))
+    assert np.array_equal(
+        ours.scores(data.test.inputs).argmax(axis=1), theirs.predict(data.test.inputs)
+    )
 
 
 def test_more_neighbours_than_signals_are_refused() -> None:
@@ -98,7 +117,9 @@ def test_more_neighbours_than_signals_are_refused() -> None:
 
 
 def test_more_components_than_numbers_are_refused() -> None:
-    with pytest.raises(ConfigError, match="13 principal components of 150 training latents of 12 numbers"):
+    with pytest.raises(
+        ConfigError, match="13 principal components of 150 training latents of 12 numbers"
+    ):
         trained("mlp", blobs(), replace(OPTIONS, whiten=(13,)))
 
 
@@ -125,7 +146,10 @@ def test_the_weights_kept_are_a_copy_of_those_that_were_best_on_validation() -> 
     kept = mlp.network.state_dict()
     assert all(torch.equal(kept[key], value) for key, value in mlp.seen[best].items())
     assert any(not torch.equal(kept[key], value) for key, value in mlp.seen[-1].items())
-    assert selection_score(data.labelling, data.val.labels, mlp.scores(data.val.inputs)) == training.kept.val_score
+    assert (
+        selection_score(data.labelling, data.val.labels, mlp.scores(data.val.inputs))
+        == training.kept.val_score
+    )
 
 
 def test_the_mlp_has_the_papers_size() -> None:

@@ -13,22 +13,34 @@ from medfuncta.tasks.classify.metrics import confusion, measure, selection_score
 TASKS = ("multi-class", "binary-class", "multi-label", "ordinal-regression")
 
 
-def guesses(task: str, signals: int = 80, seed: int = 0) -> tuple[Labelling, np.ndarray, np.ndarray]:
+def guesses(
+    task: str, signals: int = 80, seed: int = 0
+) -> tuple[Labelling, np.ndarray, np.ndarray]:
     """Labels and scores that are somewhat right, with many equal scores."""
     generator = np.random.default_rng(seed)
     labelling = Labelling(("a", "b") if task == "binary-class" else ("a", "b", "c", "d"), task)
     shape = (signals, labelling.classes) if labelling.multi_label else signals
     labels = generator.integers(0, 2 if labelling.multi_label else labelling.classes, shape)
-    scores = np.round(labelling.membership(labels) * 0.3 + generator.random((signals, labelling.classes)), 1)
-    return labelling, labels, scores / (1.3 if labelling.multi_label else scores.sum(axis=1, keepdims=True))
+    scores = np.round(
+        labelling.membership(labels) * 0.3 + generator.random((signals, labelling.classes)), 1
+    )
+    return (
+        labelling,
+        labels,
+        scores / (1.3 if labelling.multi_label else scores.sum(axis=1, keepdims=True)),
+    )
 
 
 def test_metrics_are_those_of_scikit_learn() -> None:
     labelling, labels, scores = guesses("multi-class")
     measured = measure(labelling, labels, scores)
     assert measured["accuracy"] == reference.accuracy_score(labels, scores.argmax(1))
-    assert measured["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(labels, scores.argmax(1)))
-    assert measured["auc"] == pytest.approx(reference.roc_auc_score(labels, scores, multi_class="ovr"))
+    assert measured["balanced_accuracy"] == pytest.approx(
+        reference.balanced_accuracy_score(labels, scores.argmax(1))
+    )
+    assert measured["auc"] == pytest.approx(
+        reference.roc_auc_score(labels, scores, multi_class="ovr")
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -49,7 +61,9 @@ def test_the_area_is_undefined_when_one_class_occurs_and_means_the_others_else()
     labelling, labels, scores = guesses("multi-class")
     assert math.isnan(measure(labelling, np.zeros_like(labels), scores)["auc"])
     without = labels[labels != 3]
-    expected = np.mean([reference.roc_auc_score(without == c, scores[labels != 3][:, c]) for c in range(3)])
+    expected = np.mean(
+        [reference.roc_auc_score(without == c, scores[labels != 3][:, c]) for c in range(3)]
+    )
     assert measure(labelling, without, scores[labels != 3])["auc"] == pytest.approx(expected)
 
 
@@ -65,13 +79,17 @@ def test_intervals_hold_the_true_accuracy_as_often_as_they_say() -> None:
         generator = np.random.default_rng(seed)
         labels = generator.integers(0, 2, 100)
         right = generator.random(100) < 0.8
-        low, high = intervals(labelling, labels, [np.eye(2)[np.where(right, labels, 1 - labels)]], generator, 200)["accuracy"]
+        low, high = intervals(
+            labelling, labels, [np.eye(2)[np.where(right, labels, 1 - labels)]], generator, 200
+        )["accuracy"]
         hits += low <= 0.8 <= high
     assert 0.88 < hits / 200 < 0.99
 
 
 @pytest.mark.parametrize("by_group", [True, False])
-def test_intervals_over_groups_hold_the_truth_where_those_over_signals_do_not(by_group: bool) -> None:
+def test_intervals_over_groups_hold_the_truth_where_those_over_signals_do_not(
+    by_group: bool,
+) -> None:
     """Of each of 20 patients all 10 signals are right or all are wrong."""
     labelling, hits, patients = Labelling(("a", "b")), 0, np.repeat(np.arange(20), 10)
     for seed in range(200):
@@ -79,7 +97,9 @@ def test_intervals_over_groups_hold_the_truth_where_those_over_signals_do_not(by
         labels = generator.integers(0, 2, len(patients))
         right = (generator.random(20) < 0.8)[patients]
         scores = np.eye(2)[np.where(right, labels, 1 - labels)]
-        low, high = intervals(labelling, labels, [scores], generator, 200, patients if by_group else None)["accuracy"]
+        low, high = intervals(
+            labelling, labels, [scores], generator, 200, patients if by_group else None
+        )["accuracy"]
         hits += low <= 0.8 <= high
     assert (hits / 200 > 0.85) if by_group else (hits / 200 < 0.6)
 
@@ -87,7 +107,10 @@ def test_intervals_over_groups_hold_the_truth_where_those_over_signals_do_not(by
 def test_intervals_hold_the_luck_of_seeds_too() -> None:
     labelling = Labelling(("a", "b"))
     labels = np.arange(400) % 2
-    lucky, unlucky = np.eye(2)[labels], np.eye(2)[np.where(np.arange(400) < 200, labels, 1 - labels)]
+    lucky, unlucky = (
+        np.eye(2)[labels],
+        np.eye(2)[np.where(np.arange(400) < 200, labels, 1 - labels)],
+    )
     low, high = intervals(labelling, labels, [lucky, unlucky], np.random.default_rng(0))["accuracy"]
     assert low < 0.55
     assert high == 1

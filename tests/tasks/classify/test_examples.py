@@ -9,7 +9,12 @@ from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
-from medfuncta.tasks.classify.examples import Examples, LabelledData, examples_of_signals, labelling_of
+from medfuncta.tasks.classify.examples import (
+    Examples,
+    LabelledData,
+    examples_of_signals,
+    labelling_of,
+)
 from medfuncta.tasks.classify.labelling import Labelling
 from tasks.classify.blobs import blobs
 
@@ -42,16 +47,37 @@ def test_sound_data_is_kept_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"val": Examples(np.zeros((0, 12), np.float32), np.zeros(0, int))}, "no signals in the split 'val'"),
+        (
+            {"val": Examples(np.zeros((0, 12), np.float32), np.zeros(0, int))},
+            "no signals in the split 'val'",
+        ),
         ({"train": with_labels(np.zeros(20, int))}, r"one class \(a\); expected at least two"),
-        ({"train": with_labels(np.arange(20) % 2)}, r"of the split 'val' are of a class unseen in training \(c\)"),
+        (
+            {"train": with_labels(np.arange(20) % 2)},
+            r"of the split 'val' are of a class unseen in training \(c\)",
+        ),
         ({"test": with_labels(np.full(9, -1))}, "no signal of the split 'test' has a label"),
-        ({"test": with_labels(np.array([0, -1, 2]))}, "1 of 3 signals of the split 'test' are without a label"),
-        ({"test": with_labels(np.array([0, 1, 7]))}, "the label 7; expected class numbers from 0 to 2"),
-        ({"test": with_nan()}, "1 of 90 signals of the split 'test' are with NaN or Inf values; leave them out with --skip-bad"),
+        (
+            {"test": with_labels(np.array([0, -1, 2]))},
+            "1 of 3 signals of the split 'test' are without a label",
+        ),
+        (
+            {"test": with_labels(np.array([0, 1, 7]))},
+            "the label 7; expected class numbers from 0 to 2",
+        ),
+        (
+            {"test": with_nan()},
+            (
+                "1 of 90 signals of the split 'test' are with NaN or Inf values; leave them out "
+                "with "
+                "--skip-bad"
+            ),
+        ),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_one_line(changes: dict[str, Examples], message: str) -> None:
+def test_what_cannot_be_used_is_refused_in_one_line(
+    changes: dict[str, Examples], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         LabelledData.collect(LABELLING, splits(**changes))
 
@@ -65,18 +91,32 @@ def test_groups_go_with_their_signals() -> None:
 
 
 @pytest.mark.parametrize(("everyone", "groups"), [(True, ["a", "a", "b"]), (False, None)])
-def test_signals_of_one_record_are_a_group_where_all_name_theirs(everyone: bool, groups: list[str] | None) -> None:
+def test_signals_of_one_record_are_a_group_where_all_name_theirs(
+    everyone: bool, groups: list[str] | None
+) -> None:
     grid, names = Grid((4,)), ["a", "a", "b"]
     signals = [
         Signal(
-            f"s{i}", np.zeros((4, 1), np.float32), grid, ValueRange(0, 1), label=i % 2, metadata={"record": name} if everyone or i else {}
+            f"s{i}",
+            np.zeros((4, 1), np.float32),
+            grid,
+            ValueRange(0, 1),
+            label=i % 2,
+            metadata={"record": name} if everyone or i else {},
         )
         for i, name in enumerate(names)
     ]
-    collected = SignalSet.collect(SignalSpec(1, 1, label_names=("a", "b"), task="multi-class"), signals)
+    collected = SignalSet.collect(
+        SignalSpec(1, 1, label_names=("a", "b"), task="multi-class"), signals
+    )
     found = examples_of_signals(dict.fromkeys(("train", "val", "test"), collected)).test.groups
     assert (found if found is None else found.tolist()) == groups
-    assert examples_of_signals(dict.fromkeys(("train", "val", "test"), collected), group_by="patient").test.groups is None
+    assert (
+        examples_of_signals(
+            dict.fromkeys(("train", "val", "test"), collected), group_by="patient"
+        ).test.groups
+        is None
+    )
 
 
 def test_labels_of_another_length_are_refused() -> None:
@@ -96,18 +136,25 @@ def test_bad_signals_are_left_out_and_counted_when_asked_for() -> None:
     data = LabelledData.collect(LABELLING, splits(train=train, test=with_nan()), skip_bad=True)
     assert len(data.test) == 90 - 30 - 1 + (1 if blobs().test.labels[3] == 2 else 0)
     assert data.left_out["with NaN or Inf values"] == 1
-    assert data.left_out["of a class unseen in training (c)"] == 20 + 30 - (1 if blobs().test.labels[3] == 2 else 0)
+    assert data.left_out["of a class unseen in training (c)"] == 20 + 30 - (
+        1 if blobs().test.labels[3] == 2 else 0
+    )
 
 
 def signals(labels: list, shape: tuple[int, ...] = (4, 5)) -> SignalSet:
     spec = SignalSpec(dim=2, channels=1, shape=shape)
     values = np.random.default_rng(0).random((len(labels), *shape, 1)).astype(np.float32)
-    made = [Signal(str(n), v, Grid(shape), ValueRange(0, 1), label=label) for n, (v, label) in enumerate(zip(values, labels, strict=True))]
+    made = [
+        Signal(str(n), v, Grid(shape), ValueRange(0, 1), label=label)
+        for n, (v, label) in enumerate(zip(values, labels, strict=True))
+    ]
     return SignalSet.collect(spec, made)
 
 
 def test_signals_keep_their_shape_and_classes_without_names_get_numbers() -> None:
-    data = examples_of_signals({name: signals([0, 1, 2, None]) for name in ("train", "val", "test")}, skip_bad=True)
+    data = examples_of_signals(
+        {name: signals([0, 1, 2, None]) for name in ("train", "val", "test")}, skip_bad=True
+    )
     assert data.train.inputs.shape == (3, 4, 5, 1)
     assert np.array_equal(data.test.inputs[1], signals([0, 1, 2]).signal(1).values)
     assert data.labelling.names == ("0", "1", "2")
@@ -121,4 +168,6 @@ def test_signals_of_different_shapes_are_refused() -> None:
 def test_data_without_labels_is_refused() -> None:
     with pytest.raises(DataError, match="no labels or no class names"):
         labelling_of(SignalSpec(dim=1, channels=1), [np.full(3, -1)])
-    assert labelling_of(SignalSpec(dim=1, channels=1, label_names=("n", "v")), []) == replace(LABELLING, names=("n", "v"))
+    assert labelling_of(SignalSpec(dim=1, channels=1, label_names=("n", "v")), []) == replace(
+        LABELLING, names=("n", "v")
+    )

@@ -18,7 +18,12 @@ def test_class_numbers_become_one_column_a_class() -> None:
 
 def test_several_labels_become_zeros_and_ones() -> None:
     labelling = Labelling(NAMES, "multi-label")
-    assert labelling.number([(0, 2), (), 1, None]).tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0], [-1, -1, -1]]
+    assert labelling.number([(0, 2), (), 1, None]).tolist() == [
+        [1, 0, 1],
+        [0, 0, 0],
+        [0, 1, 0],
+        [-1, -1, -1],
+    ]
     assert labelling.predict(np.array([[0.9, 0.1, 0.5]])).tolist() == [[1, 0, 1]]
 
 
@@ -50,7 +55,10 @@ def test_labels_that_name_no_class_are_refused(task: str, labels: list, message:
 
 
 def test_labels_of_the_wrong_form_are_refused() -> None:
-    with pytest.raises(DataError, match=r"labels of shape \[4, 2\] for 3 classes of a 'multi-label' task; expected \[4, 3\]"):
+    with pytest.raises(
+        DataError,
+        match=r"labels of shape \[4, 2\] for 3 classes of a 'multi-label' task; expected \[4, 3\]",
+    ):
         Labelling(NAMES, "multi-label").check(np.zeros((4, 2), int))
 
 

@@ -7,9 +7,21 @@ import pytest
 import torch
 
 from medfuncta.errors import MedFunctaError
-from medfuncta.tasks.classify import ClassifierOptions, Examples, LabelledData, Labelling, choose, compare
+from medfuncta.tasks.classify import (
+    ClassifierOptions,
+    Examples,
+    LabelledData,
+    Labelling,
+    choose,
+    compare,
+)
 from medfuncta.tasks.classify.network import Recipe
-from medfuncta.tasks.classify.pixels import SIGNAL_CLASSIFIERS, ConvolutionalClassifier, EfficientNetB0, ResNet50
+from medfuncta.tasks.classify.pixels import (
+    SIGNAL_CLASSIFIERS,
+    ConvolutionalClassifier,
+    EfficientNetB0,
+    ResNet50,
+)
 
 pytest.importorskip("monai")
 LABELLING = Labelling(("dark", "bright"))
@@ -19,13 +31,17 @@ SHAPES = [(187,), (5,), (28, 28), (11, 40), (6, 7, 9)]
 def bright_and_dark(shape: tuple[int, ...], signals: int, channels: int = 1) -> Examples:
     generator = np.random.default_rng(signals)
     labels = np.arange(signals) % 2
-    values = generator.random((signals, *shape, channels)) * 0.3 + 0.6 * labels.reshape(-1, *(1,) * (len(shape) + 1))
+    values = generator.random((signals, *shape, channels)) * 0.3 + 0.6 * labels.reshape(
+        -1, *(1,) * (len(shape) + 1)
+    )
     return Examples(values.astype(np.float32), labels)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", [ResNet50, EfficientNetB0])
-def test_networks_take_signals_of_any_dimension_and_size(kind: type[ConvolutionalClassifier], shape: tuple[int, ...]) -> None:
+def test_networks_take_signals_of_any_dimension_and_size(
+    kind: type[ConvolutionalClassifier], shape: tuple[int, ...]
+) -> None:
     classifier = kind(LABELLING)
     batch = bright_and_dark(shape, 2, channels=3)
     network = classifier.build(batch)
@@ -45,7 +61,9 @@ def test_channels_come_first_and_values_span_minus_one_to_one() -> None:
 
 
 @pytest.mark.parametrize("kind", [ResNet50, EfficientNetB0])
-def test_a_baseline_learns_and_says_when_it_was_cut_short(kind: type[ConvolutionalClassifier]) -> None:
+def test_a_baseline_learns_and_says_when_it_was_cut_short(
+    kind: type[ConvolutionalClassifier],
+) -> None:
     train, val = bright_and_dark((24,), 20), bright_and_dark((24,), 8)
     classifier = kind(LABELLING, Recipe(epochs=4, batch=10))
     training = classifier.fit(train, val)
@@ -57,9 +75,14 @@ def test_a_baseline_learns_and_says_when_it_was_cut_short(kind: type[Convolution
 
 
 def test_baselines_share_the_report_of_latents() -> None:
-    splits = {name: bright_and_dark((16,), count) for name, count in (("train", 12), ("val", 4), ("test", 6))}
+    splits = {
+        name: bright_and_dark((16,), count)
+        for name, count in (("train", 12), ("val", 4), ("test", 6))
+    }
     makers = choose(SIGNAL_CLASSIFIERS, list(SIGNAL_CLASSIFIERS), ClassifierOptions(epochs=1))
-    result = compare(LabelledData.collect(LABELLING, splits), makers, inputs="signals", resamples=10)
+    result = compare(
+        LabelledData.collect(LABELLING, splits), makers, inputs="signals", resamples=10
+    )
     assert [report.name for report in result.reports] == ["resnet50", "efficientnet-b0"]
     assert all(report.parameters > 1e6 and report.inputs == "signals" for report in result.reports)
 

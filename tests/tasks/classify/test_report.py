@@ -40,7 +40,9 @@ def test_a_comparison_says_what_each_reached_and_cost() -> None:
 
 def test_the_classifier_to_take_is_the_first_of_the_best_on_validation() -> None:
     options = ClassifierOptions(whiten=(0, 2, 4))
-    result = compare(blobs(distance=2.0), choose(LATENT_CLASSIFIERS, ["logistic"], options), resamples=5)
+    result = compare(
+        blobs(distance=2.0), choose(LATENT_CLASSIFIERS, ["logistic"], options), resamples=5
+    )
     names = [report.name for report in result.reports]
     scores = [report.val_score for report in result.reports]
     assert names == ["logistic", "logistic-pca2", "logistic-pca4"]
@@ -52,7 +54,9 @@ def test_the_classifier_to_take_is_the_first_of_the_best_on_validation() -> None
 def test_intervals_are_over_groups_where_there_are_any() -> None:
     data = blobs(distance=1.0)
     grouped = replace(data, test=replace(data.test, groups=np.arange(90) // 30))
-    single, by_group = (compare(each, {"knn-3": MAKERS["knn-3"]}, resamples=200) for each in (data, grouped))
+    single, by_group = (
+        compare(each, {"knn-3": MAKERS["knn-3"]}, resamples=200) for each in (data, grouped)
+    )
     assert (single.groups, by_group.to_dict()["groups"]) == (None, 3)
     estimates = [each.reports[0].metrics["accuracy"] for each in (single, by_group)]
     assert estimates[0].value == estimates[1].value
@@ -71,7 +75,9 @@ def test_the_validation_score_is_that_of_the_validation_split() -> None:
 def test_the_json_is_strict_even_where_a_metric_is_undefined() -> None:
     data = blobs()
     one = Examples(data.test.inputs, np.zeros_like(data.test.labels))
-    result = compare(LabelledData(data.labelling, data.train, data.val, one, {}), MAKERS, resamples=20)
+    result = compare(
+        LabelledData(data.labelling, data.train, data.val, one, {}), MAKERS, resamples=20
+    )
     plain = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert plain["classifiers"][0]["metrics"]["auc"]["value"] is None
     assert plain["classifiers"][-1]["curves"][0][0]["epoch"] == 1

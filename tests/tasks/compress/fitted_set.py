@@ -18,8 +18,11 @@ from medfuncta.signals.signal_set import SignalHeader
 from tasks.list_source import ListSource, make_signal, small_run
 
 
-def write_fitted_set(folder: Path, shape: tuple[int, ...], channels: int = 1, **sizes: int) -> tuple[LatentSet, ListSource]:
-    """Signals that the field reconstructs exactly, so that all that is lost is lost by quantisation."""
+def write_fitted_set(
+    folder: Path, shape: tuple[int, ...], channels: int = 1, **sizes: int
+) -> tuple[LatentSet, ListSource]:
+    """Signals that the field reconstructs exactly, so that all that is lost is lost by
+    quantisation."""
     spec = SignalSpec(len(shape), channels, shape)
     run = small_run(spec)
     with torch.no_grad():  # values inside [0, 1], where quality is measured
@@ -31,10 +34,18 @@ def write_fitted_set(folder: Path, shape: tuple[int, ...], channels: int = 1, **
     signals = {}
     for split, count in sizes.items():
         latents = generator.normal(0, 0.3, (count, 8)).astype(np.float32)
-        headers = [SignalHeader.of(make_signal(f"{split}-{n}", Grid(shape), channels)) for n in range(count)]
-        signals[split] = [reconstruct(run, torch.from_numpy(row), header) for row, header in zip(latents, headers, strict=True)]
+        headers = [
+            SignalHeader.of(make_signal(f"{split}-{n}", Grid(shape), channels))
+            for n in range(count)
+        ]
+        signals[split] = [
+            reconstruct(run, torch.from_numpy(row), header)
+            for row, header in zip(latents, headers, strict=True)
+        ]
         target = writer.split(split)
         assert target is not None
-        target.append(table_of(info, headers, latents, np.full(count, 60, np.float32)), last_id=headers[-1].id)
+        target.append(
+            table_of(info, headers, latents, np.full(count, 60, np.float32)), last_id=headers[-1].id
+        )
         writer.finish_split(target)
     return writer.finish(), ListSource(spec, signals)

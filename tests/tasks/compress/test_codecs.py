@@ -10,12 +10,19 @@ from medfuncta.tasks.compress.codec import Codec
 from medfuncta.tasks.compress.entropy import EntropyCoder
 from medfuncta.tasks.compress.image_codecs import image_codecs
 from medfuncta.tasks.compress.latents import LatentCodec
-from medfuncta.tasks.compress.learned_codecs import LinearPrediction, Wavelet, trace_codecs, wavelet_codecs
+from medfuncta.tasks.compress.learned_codecs import (
+    LinearPrediction,
+    Wavelet,
+    trace_codecs,
+    wavelet_codecs,
+)
 
 
 def smooth(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Values between 0 and 1 that change slowly, of other phases for another seed."""
-    grid = np.stack(np.meshgrid(*(np.linspace(0, 3, n) for n in shape[:-1]), indexing="ij"), axis=-1)
+    grid = np.stack(
+        np.meshgrid(*(np.linspace(0, 3, n) for n in shape[:-1]), indexing="ij"), axis=-1
+    )
     directions, phases = np.random.default_rng(seed).uniform(0, 1, (2, grid.shape[-1], shape[-1]))
     return (0.5 + 0.45 * np.sin(grid @ directions + phases[0])).astype(np.float32)
 
@@ -50,7 +57,9 @@ def test_each_group_has_its_own_distribution_and_the_better_family_is_taken() ->
 def test_unseen_symbols_far_beyond_the_training_ones_are_clipped() -> None:
     groups = np.zeros(3, np.int64)
     coder = EntropyCoder.learn([np.array([-4, 0, 2])], [groups])
-    assert np.array_equal(coder.decode(coder.encode(np.array([-8, 1, 500]), groups), groups), [-8, 1, 9])
+    assert np.array_equal(
+        coder.decode(coder.encode(np.array([-8, 1, 500]), groups), groups), [-8, 1, 9]
+    )
 
 
 def test_latents_come_back_within_half_a_step_of_each_component() -> None:
@@ -58,7 +67,9 @@ def test_latents_come_back_within_half_a_step_of_each_component() -> None:
     sizes = []
     for fineness in (1.0, 0.125):
         codec = LatentCodec.learn(latents, fineness)
-        assert codec.step == pytest.approx(fineness * (latents - latents.mean(axis=0)).std(), rel=1e-4)
+        assert codec.step == pytest.approx(
+            fineness * (latents - latents.mean(axis=0)).std(), rel=1e-4
+        )
         streams = [codec.encode(latent) for latent in latents]
         error = np.stack([codec.decode(stream) for stream in streams]) - latents
         assert (np.abs(error @ codec.components) <= 0.501 * codec.step).all()
@@ -78,7 +89,9 @@ def test_what_entries_have_in_common_is_not_coded_twice() -> None:
 
 def test_latents_of_a_training_split_without_variety_are_coded() -> None:
     codec = LatentCodec.learn(np.ones((1, 5), np.float32), 1.0)
-    assert np.allclose(codec.decode(codec.encode(np.array([1, 2, 1, 0, 1], np.float32))), [1, 2, 1, 0, 1])
+    assert np.allclose(
+        codec.decode(codec.encode(np.array([1, 2, 1, 0, 1], np.float32))), [1, 2, 1, 0, 1]
+    )
 
 
 @pytest.mark.parametrize("shape", [(32, 40, 1), (40, 33, 3)])
@@ -91,7 +104,9 @@ def test_image_codecs_gain_quality_with_size(shape: tuple[int, ...]) -> None:
         worst, best = same[0], same[-1]
         small, large = worst.encode(values), best.encode(values)
         assert len(small) < len(large)
-        assert psnr(values, best.decode(large, shape)) > max(34, psnr(values, worst.decode(small, shape)))
+        assert psnr(values, best.decode(large, shape)) > max(
+            34, psnr(values, worst.decode(small, shape))
+        )
         assert 0 < best.container_bytes(shape) < len(large)
 
 
@@ -116,7 +131,9 @@ def test_learned_codecs_gain_quality_with_size(name: str, shape: tuple[int, ...]
     small, large = worst.encode(values), best.encode(values)
     assert len(small) < len(large) < values.size * 4
     assert worst.decode(small, shape).shape == shape
-    assert psnr(values, best.decode(large, shape)) > max(40, psnr(values, worst.decode(small, shape)))
+    assert psnr(values, best.decode(large, shape)) > max(
+        40, psnr(values, worst.decode(small, shape))
+    )
     assert best.shared_bytes > 0
 
 

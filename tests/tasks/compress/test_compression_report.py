@@ -27,7 +27,11 @@ def test_bits_at_a_quality() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "names"), [((60,), {"wavelet", "linear prediction"}), ((20, 24), {"JPEG", "JPEG 2000", "WebP", "wavelet"})]
+    ("shape", "names"),
+    [
+        ((60,), {"wavelet", "linear prediction"}),
+        ((20, 24), {"JPEG", "JPEG 2000", "WebP", "wavelet"}),
+    ],
 )
 def test_latents_beside_codecs(tmp_path: Path, shape: tuple[int, ...], names: set[str]) -> None:
     latents, source = write_fitted_set(tmp_path, shape, train=20, test=3)
@@ -37,13 +41,17 @@ def test_latents_beside_codecs(tmp_path: Path, shape: tuple[int, ...], names: se
     ours = report.curves[LATENTS]
     assert [p.bits for p in ours] == sorted(p.bits for p in ours)
     assert ours[0].psnr < ours[-1].psnr
-    assert report.unquantised_psnr is None or report.unquantised_psnr > ours[-1].psnr  # None where all come back exactly
+    assert (
+        report.unquantised_psnr is None or report.unquantised_psnr > ours[-1].psnr
+    )  # None where all come back exactly
     assert report.network_bytes == 4 * sum(p.numel() for p in latents.run.network.parameters())
     assert ours[0].shared_bytes == report.network_bytes + 4 * (3 * 8 + 8 * 8 + 1)
     spread = 8 * ours[0].shared_bytes / (23 * latents.row("test-0").header.domain.points)
     assert report.spread_bits(ours[0]) == pytest.approx(ours[0].bits + spread)
     for verdict in report.verdicts:
-        assert verdict.bits[verdict.shortest] == min(bits for bits in verdict.bits.values() if bits is not None)
+        assert verdict.bits[verdict.shortest] == min(
+            bits for bits in verdict.bits.values() if bits is not None
+        )
     json.dumps(report.to_dict(), allow_nan=False)
     assert len(curves_picture(report).axes) == 1
 
@@ -59,8 +67,13 @@ def test_the_test_split_teaches_nothing(tmp_path: Path) -> None:
 def test_another_source_is_refused(tmp_path: Path) -> None:
     latents, source = write_fitted_set(tmp_path, (60,), train=6, test=2)
     other = ListSource(source.spec, {"train": [], "test": []})
-    with pytest.raises(DataError, match="no signal 'test-0' in split 'test' of list:test; give the source"):
+    with pytest.raises(
+        DataError, match="no signal 'test-0' in split 'test' of list:test; give the source"
+    ):
         compare_codecs(latents, other)
     _, longer = write_fitted_set(tmp_path / "longer", (70,), train=6, test=2)
-    with pytest.raises(DataError, match=r"'test-0' of list:test has the shape \[70, 1\], but \[60, 1\] when it was fitted"):
+    with pytest.raises(
+        DataError,
+        match=r"'test-0' of list:test has the shape \[70, 1\], but \[60, 1\] when it was fitted",
+    ):
         compare_codecs(latents, longer)

@@ -24,4 +24,11 @@ CASES: dict[str, tuple[Domain, int]] = {
 
 def make(domain: Domain, channels: int, mask: np.ndarray | None = None) -> Signal:
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
-    return Signal("a", RNG.uniform(0, 0.8, (*shape, channels)).astype(np.float32), domain, ValueRange(0.0, 1.0), "mV", mask)
+    return Signal(
+        "a",
+        RNG.uniform(0, 0.8, (*shape, channels)).astype(np.float32),
+        domain,
+        ValueRange(0.0, 1.0),
+        "mV",
+        mask,
+    )

@@ -30,11 +30,19 @@ def read(page: Page) -> Reader:
 
 def test_every_text_is_escaped() -> None:
     page = (
-        Page(NASTY, NASTY).heading(NASTY).text(NASTY).command(NASTY).tiles({NASTY: NASTY}).table([NASTY], [[NASTY]]).picture(b"png", NASTY)
+        Page(NASTY, NASTY)
+        .heading(NASTY)
+        .text(NASTY)
+        .command(NASTY)
+        .tiles({NASTY: NASTY})
+        .table([NASTY], [[NASTY]])
+        .picture(b"png", NASTY)
     )
     reader = read(page)
     assert not [tag for tag, _ in reader.tags if tag == "script"]
-    assert reader.words.count(NASTY) == 11  # twice the title; the caption, but not the alternative text, is data
+    assert (
+        reader.words.count(NASTY) == 11
+    )  # twice the title; the caption, but not the alternative text, is data
     assert next(attributes["alt"] for tag, attributes in reader.tags if tag == "img") == NASTY
 
 
@@ -42,7 +50,9 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     page = Page("t").picture(b"\x89PNG bytes", "a picture")
     tags = read(page).tags
     sources = [attributes["src"] for _, attributes in tags if "src" in attributes]
-    assert [s for s in sources if s is not None and not s.startswith("data:image/png;base64,")] == []
+    assert [
+        s for s in sources if s is not None and not s.startswith("data:image/png;base64,")
+    ] == []
     assert sources[0] is not None
     assert base64.b64decode(sources[0].split(",")[1]) == b"\x89PNG bytes"
     assert not {"link", "script", "iframe"} & {tag for tag, _ in tags}

@@ -19,7 +19,11 @@ def test_slices_are_upright_whatever_the_array_order(flips: tuple[int, int, int]
     affine[3, 3] = 1
     axial, coronal, sagittal = panes(Grid(array.shape, (3.0, 1.0, 2.0), affine, "mm"))
     assert [view.name for view in (axial, coronal, sagittal)] == ["axial", "coronal", "sagittal"]
-    assert [(view.width, view.height) for view in (axial, coronal, sagittal)] == [(5, 12), (5, 21), (12, 21)]
+    assert [(view.width, view.height) for view in (axial, coronal, sagittal)] == [
+        (5, 12),
+        (5, 21),
+        (12, 21),
+    ]
     assert isinstance(axial, Slice)
     assert isinstance(coronal, Slice)
     assert isinstance(sagittal, Slice)

@@ -32,7 +32,9 @@ KINDS: dict[str, tuple[list[Domain], int]] = {
 def source_of(kind: str, **options: bool) -> ListSource:
     domains, channels = KINDS[kind]
     spec = SignalSpec(domains[0].dim, channels, unit="HU", label_names=("cat", "dog"))
-    signals = [make_signal(f"s{i}", domain, channels, i % 2, seed=i) for i, domain in enumerate(domains)]
+    signals = [
+        make_signal(f"s{i}", domain, channels, i % 2, seed=i) for i, domain in enumerate(domains)
+    ]
     return ListSource(spec, {"train": [], "test": signals}, **options)
 
 
@@ -53,9 +55,15 @@ def test_metrics_are_those_of_signals_fitted_alone() -> None:
     for signal, metrics in zip(source.signals("test"), evaluation.signals, strict=True):
         latent = fit_latents(run, SignalSet.collect(source.spec, [signal])).latents
         with torch.no_grad():
-            values = run.network(torch.from_numpy(signal.domain.coordinates())[None], latent)[0].double().numpy()
+            values = (
+                run.network(torch.from_numpy(signal.domain.coordinates())[None], latent)[0]
+                .double()
+                .numpy()
+            )
         original = (signal.values.astype(np.float64) + 100) / 200
-        assert metrics.mse == pytest.approx(np.square(values.clip(0, 1) - original).mean(), rel=1e-4)
+        assert metrics.mse == pytest.approx(
+            np.square(values.clip(0, 1) - original).mean(), rel=1e-4
+        )
         assert metrics.psnr == pytest.approx(-10 * math.log10(metrics.mse))
         assert metrics.mae == pytest.approx(200 * np.abs(values - original).mean(), rel=1e-4)
     assert evaluation.examples == []
@@ -64,7 +72,10 @@ def test_metrics_are_those_of_signals_fitted_alone() -> None:
 def test_more_steps_and_another_batch() -> None:
     source = source_of("traces")
     run = small_run(source.spec)
-    few, many = (evaluate(run, source, config=FitConfig(steps=steps, batch=batch)) for steps, batch in ((2, 2), (30, 5)))
+    few, many = (
+        evaluate(run, source, config=FitConfig(steps=steps, batch=batch))
+        for steps, batch in ((2, 2), (30, 5))
+    )
     same = evaluate(run, source, config=FitConfig(steps=2, batch=5))
     assert many.summary.mse.mean < few.summary.mse.mean  # type: ignore[operator]
     assert [m.psnr for m in same.signals] == pytest.approx([m.psnr for m in few.signals], rel=1e-5)
@@ -86,9 +97,17 @@ def test_the_report_is_strict_json_with_nested_keys(tmp_path: Path) -> None:
     assert report["worst"][0] == min(evaluation.signals, key=lambda m: m.psnr).id
     assert report["source"]["licence"] == "CC0"
     assert (report["split"], report["unit"], report["fit"]["steps"]) == ("test", "HU", 2)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "signals.csv", "reconstructions.png", "report.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.json",
+        "signals.csv",
+        "reconstructions.png",
+        "report.html",
+    }
     assert [example.rank for example in evaluation.examples] == ["best", "median", "worst"]
-    assert source.opened == ["test", "test"]  # once to measure, once for the picture; training data never
+    assert source.opened == [
+        "test",
+        "test",
+    ]  # once to measure, once for the picture; training data never
     rows = table(tmp_path)
     assert [row["label"] for row in rows] == ["cat", "dog", "cat", "dog", "cat"]
     assert float(rows[0]["psnr"]) == evaluation.signals[0].psnr
@@ -97,7 +116,9 @@ def test_the_report_is_strict_json_with_nested_keys(tmp_path: Path) -> None:
 def test_the_page_names_the_data_and_escapes_it(tmp_path: Path) -> None:
     source = source_of("traces")
     spec = SignalSpec(1, 1, unit="HU", label_names=("<b>", "dog"))
-    evaluate(small_run(spec), ListSource(spec, {"test": list(source.signals("test"))}), out=tmp_path)
+    evaluate(
+        small_run(spec), ListSource(spec, {"test": list(source.signals("test"))}), out=tmp_path
+    )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
@@ -123,7 +144,9 @@ def test_a_signal_whose_latent_diverges_stays_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "fit_latents", spoiled)
     evaluation = evaluate(run, source)
     assert [m.failed for m in evaluation.signals] == [False, True, False, False, False]
-    assert [m for m in evaluation.signals if not m.failed] == [m for m in healthy.signals if m.id != "s1"]
+    assert [m for m in evaluation.signals if not m.failed] == [
+        m for m in healthy.signals if m.id != "s1"
+    ]
     assert evaluation.to_dict()["failed"] == 1
     assert evaluation.summary.worst[0] == "s1"
 

@@ -11,11 +11,31 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from medfuncta.signals.domain import Grid, Scatter
 from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.tasks.evaluate.metrics import SignalMetrics, Statistics, measure, ranked, structural_similarity, summarise
+from medfuncta.tasks.evaluate.metrics import (
+    SignalMetrics,
+    Statistics,
+    measure,
+    ranked,
+    structural_similarity,
+    summarise,
+)
 
 
-def make(values: np.ndarray, low: float = 0.0, high: float = 1.0, mask: np.ndarray | None = None, id: str = "a") -> Signal:
-    return Signal(id, values.astype(np.float32), Grid(values.shape[:-1]), ValueRange(low, high), mask=mask, label=1)
+def make(
+    values: np.ndarray,
+    low: float = 0.0,
+    high: float = 1.0,
+    mask: np.ndarray | None = None,
+    id: str = "a",
+) -> Signal:
+    return Signal(
+        id,
+        values.astype(np.float32),
+        Grid(values.shape[:-1]),
+        ValueRange(low, high),
+        mask=mask,
+        label=1,
+    )
 
 
 def test_a_constant_error_has_the_closed_form() -> None:
@@ -30,7 +50,9 @@ def test_a_constant_error_has_the_closed_form() -> None:
 
 def test_psnr_clamps_and_physical_errors_do_not() -> None:
     original = make(np.array([[0.0], [1.0], [0.5], [0.5]]))
-    metrics = measure(original, original.with_values(np.array([[-0.5], [1.5], [0.6], [0.5]], np.float32)))
+    metrics = measure(
+        original, original.with_values(np.array([[-0.5], [1.5], [0.6], [0.5]], np.float32))
+    )
     assert metrics.mse == pytest.approx(0.01 / 4, rel=1e-5)
     assert metrics.mae == pytest.approx(1.1 / 4, rel=1e-5)
     assert metrics.max_error == pytest.approx(0.5)
@@ -38,7 +60,10 @@ def test_psnr_clamps_and_physical_errors_do_not() -> None:
 
 def test_an_exact_signal_is_infinite_and_its_json_is_valid() -> None:
     constant = make(np.full((16, 16, 1), 7.0), low=7.0, high=8.0)
-    exact, other = measure(constant, constant), measure(constant, constant.with_values(constant.values + np.float32(0.1)))
+    exact, other = (
+        measure(constant, constant),
+        measure(constant, constant.with_values(constant.values + np.float32(0.1))),
+    )
     assert exact.exact
     assert exact.psnr == math.inf
     assert exact.ssim == pytest.approx(1)
@@ -68,23 +93,39 @@ def test_masked_points_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("shape", [(24, 31, 1), (20, 20, 3), (13, 14, 16, 1)])
-def test_ssim_equals_scikit_image_inside_and_over_the_whole_mirrored_image(shape: tuple[int, ...]) -> None:
+def test_ssim_equals_scikit_image_inside_and_over_the_whole_mirrored_image(
+    shape: tuple[int, ...],
+) -> None:
     rng = np.random.default_rng(1)
     original = rng.random(shape).astype(np.float32)
     other = np.clip(original + rng.normal(0, 0.1, shape), 0, 1).astype(np.float32)
     pad = [(5, 5)] * (len(shape) - 1) + [(0, 0)]
     mirrored = [np.pad(a.astype(np.float64), pad, mode="reflect") for a in (original, other)]
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0, "channel_axis": -1}
-    expected = skimage_ssim(*mirrored, **options)  # scikit-image leaves out the border, which is our padding
-    assert structural_similarity(original, other, np.ones(shape[:-1], bool)) == pytest.approx(expected, abs=1e-5)
+    options = {
+        "gaussian_weights": True,
+        "sigma": 1.5,
+        "use_sample_covariance": False,
+        "data_range": 1.0,
+        "channel_axis": -1,
+    }
+    expected = skimage_ssim(
+        *mirrored, **options
+    )  # scikit-image leaves out the border, which is our padding
+    assert structural_similarity(original, other, np.ones(shape[:-1], bool)) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("shape", [(16, 21, 3), (12, 13, 14, 1)])
 def test_ssim_equals_torchmetrics(shape: tuple[int, ...]) -> None:
     original, other = np.random.default_rng(5).random((2, *shape)).astype(np.float32)
     batches = [torch.from_numpy(values).movedim(-1, 0).unsqueeze(0) for values in (other, original)]
-    expected = structural_similarity_index_measure(*batches, sigma=1.5, kernel_size=11, data_range=1.0)
-    assert structural_similarity(original, other, np.ones(shape[:-1], bool)) == pytest.approx(float(expected), abs=1e-5)
+    expected = structural_similarity_index_measure(
+        *batches, sigma=1.5, kernel_size=11, data_range=1.0
+    )
+    assert structural_similarity(original, other, np.ones(shape[:-1], bool)) == pytest.approx(
+        float(expected), abs=1e-5
+    )
 
 
 def test_ssim_of_a_masked_image_is_that_of_its_whole_windows() -> None:
@@ -92,7 +133,13 @@ def test_ssim_of_a_masked_image_is_that_of_its_whole_windows() -> None:
     original, other = rng.random((2, 40, 30, 1)).astype(np.float32)
     observed = np.ones((40, 30), bool)
     observed[25:] = False
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0, "full": True}
+    options = {
+        "gaussian_weights": True,
+        "sigma": 1.5,
+        "use_sample_covariance": False,
+        "data_range": 1.0,
+        "full": True,
+    }
     ours = structural_similarity(original, other, observed)
     mirrored = [np.pad(a[..., 0].astype(np.float64), 5, mode="reflect") for a in (original, other)]
     _, local = skimage_ssim(*mirrored, **options)
@@ -120,7 +167,10 @@ def test_scattered_signals_are_measured_on_their_points() -> None:
 
 def test_a_failed_signal_stays_alone() -> None:
     values = np.linspace(0.1, 0.8, 20)[:, None]
-    good = [measure(make(values, id=str(i)), make(values + 0.01 * (i + 1), id=str(i))) for i in range(12)]
+    good = [
+        measure(make(values, id=str(i)), make(values + 0.01 * (i + 1), id=str(i)))
+        for i in range(12)
+    ]
     failed = SignalMetrics.failure("broken", None, 20)
     alone, together = summarise(good), summarise([*good, failed])
     assert (together.psnr, together.mae, together.mse) == (alone.psnr, alone.mae, alone.mse)

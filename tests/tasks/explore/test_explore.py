@@ -13,7 +13,15 @@ from latents.sets import LATENT
 from medfuncta.errors import ConfigError, DataError, MedFunctaError
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
-from medfuncta.tasks.explore import UNUSUAL, Sample, class_means, find_outliers, interpolate, make_map, take_sample
+from medfuncta.tasks.explore import (
+    UNUSUAL,
+    Sample,
+    class_means,
+    find_outliers,
+    interpolate,
+    make_map,
+    take_sample,
+)
 from tasks.blob_set import write_blob_set
 
 
@@ -29,7 +37,9 @@ def cloud(signals: int = 200, seed: int = 0) -> Sample:
     psnr = generator.normal(35, 1, signals).astype(np.float32)
     latents[7] += 8
     psnr[11] = 15
-    return Sample([str(n) for n in range(signals)], ["train"] * signals, latents, [()] * signals, psnr, 0)
+    return Sample(
+        [str(n) for n in range(signals)], ["train"] * signals, latents, [()] * signals, psnr, 0
+    )
 
 
 def test_a_sample_is_spread_evenly_over_all_splits(latent_set: LatentSet) -> None:
@@ -121,7 +131,14 @@ def test_neighbour_distances_are_those_to_the_ten_nearest_others() -> None:
 
 def test_equal_signals_are_all_usual() -> None:
     sample = cloud()
-    same = Sample(sample.ids, sample.splits, np.ones_like(sample.latents), sample.classes, np.full_like(sample.psnr, 30), 0)
+    same = Sample(
+        sample.ids,
+        sample.splits,
+        np.ones_like(sample.latents),
+        sample.classes,
+        np.full_like(sample.psnr, 30),
+        0,
+    )
     assert not find_outliers(same).scores.any()
 
 
@@ -134,7 +151,14 @@ def test_a_handful_of_signals_has_no_outliers_and_no_map() -> None:
 
 def test_a_set_without_psnr_is_explored_all_the_same() -> None:
     sample = cloud()
-    unknown = Sample(sample.ids, sample.splits, sample.latents, sample.classes, np.full_like(sample.psnr, np.nan), 0)
+    unknown = Sample(
+        sample.ids,
+        sample.splits,
+        sample.latents,
+        sample.classes,
+        np.full_like(sample.psnr, np.nan),
+        0,
+    )
     found = find_outliers(unknown)
     assert found.order[0] == 7
     assert not found.error_scores.any()

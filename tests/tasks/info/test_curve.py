@@ -17,7 +17,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_blank_cells_are_left_out(tmp_path: Path) -> None:
-    figure = curve_picture(write(tmp_path, HEADER + "1,0.5,0.1,1e-4,2,10,\n2,1,0.01,2e-4,2,20,21\n3,1.5,0.02,,,,20\n"))
+    figure = curve_picture(
+        write(tmp_path, HEADER + "1,0.5,0.1,1e-4,2,10,\n2,1,0.01,2e-4,2,20,21\n3,1.5,0.02,,,,20\n")
+    )
     quality, loss, rate = figure.axes
     lines = {line.get_label(): line.get_xydata().tolist() for line in quality.lines}
     assert lines["training"] == [[1, 10], [2, 20]]

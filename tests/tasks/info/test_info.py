@@ -20,32 +20,55 @@ def signals() -> list[Signal]:
     grid = Grid((4, 5), (1.0, 2.5), None, "mm")
     mask = np.ones((6, 5), bool)
     mask[0] = False
-    masked = Signal("m", np.full((6, 5, 1), 3.0, np.float32), Grid((6, 5)), ValueRange(0.0, 2.0), "HU", mask)
-    scattered = make_signal("c", Scatter(np.random.default_rng(0).random((7, 2)), (0.0, 0.0), (1.0, 1.0)), label=(0, 1))
+    masked = Signal(
+        "m", np.full((6, 5, 1), 3.0, np.float32), Grid((6, 5)), ValueRange(0.0, 2.0), "HU", mask
+    )
+    scattered = make_signal(
+        "c", Scatter(np.random.default_rng(0).random((7, 2)), (0.0, 0.0), (1.0, 1.0)), label=(0, 1)
+    )
     return [make_signal("a", grid, label=(0,)), make_signal("a", grid, label=()), scattered, masked]
 
 
 def test_a_source_is_counted() -> None:
-    source = ListSource(SPEC, {"train": signals(), "test": [make_signal("t", Grid((4, 5)), label=(1,))]})
+    source = ListSource(
+        SPEC, {"train": signals(), "test": [make_signal("t", Grid((4, 5)), label=(1,))]}
+    )
     result = describe_source(source).to_dict()
     train = result["splits"]["train"]
-    assert (train["signals"], train["points"], train["different_shapes"]) == (4, 20 + 20 + 7 + 30, 3)
+    assert (train["signals"], train["points"], train["different_shapes"]) == (
+        4,
+        20 + 20 + 7 + 30,
+        3,
+    )
     assert train["shapes"] == {"4 x 5": 2, "7 scattered points": 1, "6 x 5": 1}
     assert train["extent"][0] == (4, 7)
     assert train["spacings"] == {"1 x 2.5 mm": 2, "unknown": 2}
     assert train["labels"] == {"cat": 2, "dog": 1}
-    assert (train["constant"], train["doubled"], train["missing"], train["clamped"]) == (["m"], ["a"], 5, 25)
-    values = np.concatenate([s.values[s.mask if s.mask is not None else ...].ravel() for s in signals()])
+    assert (train["constant"], train["doubled"], train["missing"], train["clamped"]) == (
+        ["m"],
+        ["a"],
+        5,
+        25,
+    )
+    values = np.concatenate(
+        [s.values[s.mask if s.mask is not None else ...].ravel() for s in signals()]
+    )
     assert (train["low"], train["high"]) == (values.min(), values.max())
     assert (result["kind"], result["licence"], result["signal"]["unit"]) == ("source", "CC0", "HU")
     json.dumps(result, allow_nan=False)
 
 
 def test_what_is_odd_is_said() -> None:
-    source = ListSource(SPEC, {"train": [*signals(), DataError("truncated")], "val": [], "test": []}, skip_bad=True)
+    source = ListSource(
+        SPEC, {"train": [*signals(), DataError("truncated")], "val": [], "test": []}, skip_bad=True
+    )
     report = describe_source(source)
     text = "\n".join(report.odd)
-    for expected in ("1 files or signals cannot be read: file4.dat", "val: no signal", "test: no signal of class cat, dog"):
+    for expected in (
+        "1 files or signals cannot be read: file4.dat",
+        "val: no signal",
+        "test: no signal of class cat, dog",
+    ):
         assert expected in text
     assert "train: 1 constant signals: m" in text
     assert "train: 1 ids that came before: a" in text
@@ -55,7 +78,9 @@ def test_what_is_odd_is_said() -> None:
 
 def test_pictured_signals_are_drawn_evenly_from_all() -> None:
     many = [make_signal(f"{i}", Grid((3,)), seed=i) for i in range(200)]
-    report = describe_source(ListSource(SignalSpec(1, 1), {"train": many[:150], "test": many[150:]}), pictured=40)
+    report = describe_source(
+        ListSource(SignalSpec(1, 1), {"train": many[:150], "test": many[150:]}), pictured=40
+    )
     numbers = sorted(int(signal.id) for signal in report.pictured)
     assert len(set(numbers)) == 40
     assert 60 < np.mean(numbers) < 140

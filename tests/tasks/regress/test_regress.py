@@ -11,7 +11,15 @@ from sklearn.metrics import r2_score
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.tasks.heads.training import HeadTraining
-from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, metadata_targets, regress, regression_picture, volume_targets
+from medfuncta.tasks.regress import (
+    Mlp,
+    Ridge,
+    TrainingMean,
+    metadata_targets,
+    regress,
+    regression_picture,
+    volume_targets,
+)
 from medfuncta.tasks.regress.metrics import mean_absolute_error, r_squared
 from medfuncta.tasks.regress.targets import Measured, _size_of
 from tasks.blob_set import write_blob_set
@@ -24,7 +32,13 @@ def straight(seed: int, signals: int, curve: float = 0.0) -> Measured:
     """A number that depends on two entries of the latent, with little noise."""
     generator = np.random.default_rng(seed)
     latents = generator.normal(0, 1, (signals, 5)).astype(np.float32)
-    targets = 100 + 10 * latents[:, 0] - 5 * latents[:, 1] + curve * latents[:, 0] ** 2 + generator.normal(0, 0.5, signals)
+    targets = (
+        100
+        + 10 * latents[:, 0]
+        - 5 * latents[:, 1]
+        + curve * latents[:, 0] ** 2
+        + generator.normal(0, 0.5, signals)
+    )
     return Measured([str(n) for n in range(signals)], latents, targets.astype(np.float64))
 
 
@@ -48,12 +62,19 @@ def test_ridge_finds_a_straight_line_and_the_mean_does_not() -> None:
     assert result["signals"] == {"train": 150, "val": 40, "test": 60}
     assert result["split_by"] == "patient"
     left, right = regression_picture(found).axes
-    assert (left.get_xlabel(), left.get_ylabel(), right.get_xlabel()) == ("true age", "predicted age", "true age")
+    assert (left.get_xlabel(), left.get_ylabel(), right.get_xlabel()) == (
+        "true age",
+        "predicted age",
+        "true age",
+    )
 
 
 def test_an_mlp_finds_a_bent_line_and_is_reproducible() -> None:
     data = {"train": straight(0, 200, 20), "val": straight(1, 60, 20), "test": straight(2, 60, 20)}
-    scores = [regress(data, "age", "file", (regressor,)).reports[0].r2.value for regressor in (Ridge(), Mlp(QUICK, 32), Mlp(QUICK, 32))]
+    scores = [
+        regress(data, "age", "file", (regressor,)).reports[0].r2.value
+        for regressor in (Ridge(), Mlp(QUICK, 32), Mlp(QUICK, 32))
+    ]
     assert scores[1] > scores[0] + 0.2
     assert scores[1] == scores[2]
 
@@ -72,18 +93,32 @@ def test_numbers_come_from_metadata_labels_and_label_maps(tmp_path: Path) -> Non
     assert np.allclose(radii["train"].targets, radii["train"].latents[:, 3])
     volumes = volume_targets(latents, source, "ball")
     assert len(volumes["train"].ids) == 7  # one has no label map
-    assert volumes["test"].targets[0] == source.masks["test-0"].sum() * 3  # voxels of 1 x 1.5 x 2 mm
-    assert np.array_equal(volume_targets(latents, source, "1")["val"].targets, volumes["val"].targets)
-    classes = metadata_targets(write_blob_set(tmp_path / "set", {"train": 4, "val": 2, "test": 2}), "label")
+    assert (
+        volumes["test"].targets[0] == source.masks["test-0"].sum() * 3
+    )  # voxels of 1 x 1.5 x 2 mm
+    assert np.array_equal(
+        volume_targets(latents, source, "1")["val"].targets, volumes["val"].targets
+    )
+    classes = metadata_targets(
+        write_blob_set(tmp_path / "set", {"train": 4, "val": 2, "test": 2}), "label"
+    )
     assert classes["train"].targets.tolist() == [0, 1, 0, 1]
 
 
 def test_axes_of_the_picture_say_what_was_measured_and_in_which_unit(tmp_path: Path) -> None:
     latents, source = write_blobs(tmp_path / "balls", train=4, val=2, test=3)
     for structure in ("ball", "1"):
-        found = regress(volume_targets(latents, source, structure), f"volume:{structure}", "patient", (TrainingMean(),))
+        found = regress(
+            volume_targets(latents, source, structure),
+            f"volume:{structure}",
+            "patient",
+            (TrainingMean(),),
+        )
         (axes,) = regression_picture(found).axes
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("true volume of ball (mm³)", "predicted volume of ball (mm³)")
+        assert (axes.get_xlabel(), axes.get_ylabel()) == (
+            "true volume of ball (mm³)",
+            "predicted volume of ball (mm³)",
+        )
         assert found.to_dict()["target"] == f"volume:{structure}"
     assert volume_targets(latents, source, "7")["test"].quantity == "volume of structure 7 (mm³)"
     assert metadata_targets(latents, "radius")["test"].quantity == "radius"

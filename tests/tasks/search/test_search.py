@@ -23,10 +23,16 @@ def latents(rows: int, size: int = 16, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("blocks", [1, 7, 200])
-def test_neighbours_are_those_of_scikit_learn_however_the_set_is_cut(metric: Metric, blocks: int) -> None:
+def test_neighbours_are_those_of_scikit_learn_however_the_set_is_cut(
+    metric: Metric, blocks: int
+) -> None:
     queries, searched = latents(9, seed=1), latents(200)
     found = nearest(queries, np.array_split(searched, blocks), 5, metric)
-    distances, rows = NearestNeighbors(n_neighbors=5, metric=metric, algorithm="brute").fit(searched).kneighbors(queries)
+    distances, rows = (
+        NearestNeighbors(n_neighbors=5, metric=metric, algorithm="brute")
+        .fit(searched)
+        .kneighbors(queries)
+    )
     assert np.array_equal(found.rows, rows)
     assert np.allclose(found.distances, distances, atol=1e-5)
 
@@ -95,17 +101,23 @@ def test_an_index_finds_nearly_the_same_and_is_kept(
     made = FaissIndex.open(path, latent_set, metric)
     queries = latent_set.split("train").latents[:20]
     exact, found = nearest(queries, all_blocks(latent_set), 10, metric), made.search(queries, 10)
-    shared = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact.rows, found.rows, strict=True)])
+    shared = np.mean(
+        [len(set(a) & set(b)) / 10 for a, b in zip(exact.rows, found.rows, strict=True)]
+    )
     assert shared > (0.8 if components == 256 else 0.4)
     assert np.allclose(found.distances, exact.distances, atol=0.05 if components == 256 else 0.5)
-    assert np.array_equal(FaissIndex.open(path, latent_set, metric).search(queries, 10).rows, found.rows)
+    assert np.array_equal(
+        FaissIndex.open(path, latent_set, metric).search(queries, 10).rows, found.rows
+    )
 
 
 def test_an_index_of_other_latents_or_no_index_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("faiss")
     FaissIndex.open(tmp_path / "a.faiss", write_blob_set(tmp_path / "a", {"train": 50}), "cosine")
     other = write_blob_set(tmp_path / "b", {"train": 51})
-    with pytest.raises(LatentSetError, match=r"a.faiss has 50 latents of 6 numbers, .* this set has 51"):
+    with pytest.raises(
+        LatentSetError, match=r"a.faiss has 50 latents of 6 numbers, .* this set has 51"
+    ):
         FaissIndex.open(tmp_path / "a.faiss", other, "cosine")
     (tmp_path / "b.faiss").write_text("no index")
     with pytest.raises(LatentSetError, match=r"b.faiss is not a FAISS index"):
@@ -115,4 +127,6 @@ def test_an_index_of_other_latents_or_no_index_is_refused(tmp_path: Path) -> Non
 def test_a_missing_faiss_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MedFunctaError, match=r"medfuncta\[search\]"):
-        FaissIndex.open(tmp_path / "x.faiss", write_blob_set(tmp_path / "set", {"train": 5}), "cosine")
+        FaissIndex.open(
+            tmp_path / "x.faiss", write_blob_set(tmp_path / "set", {"train": 5}), "cosine"
+        )

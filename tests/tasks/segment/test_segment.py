@@ -9,7 +9,13 @@ import torch
 
 from medfuncta.errors import DataError
 from medfuncta.tasks.heads.masks import masked_rows
-from medfuncta.tasks.segment import Segmentation, SegmentOptions, segment, segmentation_picture, shown_volumes
+from medfuncta.tasks.segment import (
+    Segmentation,
+    SegmentOptions,
+    segment,
+    segmentation_picture,
+    shown_volumes,
+)
 from medfuncta.tasks.segment.points import place_alone, sample_points
 from medfuncta.tasks.segment.report import FIELD, PLACE, dice_of
 from tasks.blob_volumes import SHAPE, BlobSource, write_blobs
@@ -24,7 +30,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Segmentation, BlobS
     return segment(latents, source, TINY), source
 
 
-def test_balls_that_were_never_seen_are_found_and_better_than_by_place_alone(found: tuple[Segmentation, BlobSource]) -> None:
+def test_balls_that_were_never_seen_are_found_and_better_than_by_place_alone(
+    found: tuple[Segmentation, BlobSource],
+) -> None:
     segmentation, _ = found
     ours, place = (segmentation.dice(head)["mean"].value for head in (FIELD, PLACE))
     assert ours > place + 0.03
@@ -34,17 +42,25 @@ def test_balls_that_were_never_seen_are_found_and_better_than_by_place_alone(fou
     assert all(volume.predicted.shape == SHAPE for volume in segmentation.volumes[FIELD])
 
 
-def test_the_report_is_strict_json_of_dice_by_structure_and_volume(found: tuple[Segmentation, BlobSource]) -> None:
+def test_the_report_is_strict_json_of_dice_by_structure_and_volume(
+    found: tuple[Segmentation, BlobSource],
+) -> None:
     segmentation, _ = found
     result = json.loads(json.dumps(segmentation.to_dict(), allow_nan=False))
     dice = [entry["dice"]["ball"] for entry in result["volumes"]]
     assert result["dice"][FIELD]["ball"]["value"] == pytest.approx(np.mean(dice))
-    assert result["dice"][FIELD]["ball"]["low"] <= np.mean(dice) <= result["dice"][FIELD]["ball"]["high"]
+    assert (
+        result["dice"][FIELD]["ball"]["low"]
+        <= np.mean(dice)
+        <= result["dice"][FIELD]["ball"]["high"]
+    )
     first = segmentation.volumes[FIELD][0]
     assert dice[0] == dice_of(first.entry.mask, first.predicted, 1)
 
 
-def test_the_picture_shows_best_median_and_worst_in_three_slices(found: tuple[Segmentation, BlobSource]) -> None:
+def test_the_picture_shows_best_median_and_worst_in_three_slices(
+    found: tuple[Segmentation, BlobSource],
+) -> None:
     segmentation, source = found
     shown = shown_volumes(segmentation)
     assert [v.mean_dice for v in shown] == sorted((v.mean_dice for v in shown), reverse=True)

@@ -17,9 +17,12 @@ from medfuncta.signals.preprocess.step import GridStep, Step
 from medfuncta.signals.signal import Signal
 from medfuncta.types import ArrayCoordinates
 
-STEPS: Final[Mapping[str, type[Step]]] = {step.name: step for step in (CropPad, Resample, Reorient, Window, Quantiles, Grey)}
+STEPS: Final[Mapping[str, type[Step]]] = {
+    step.name: step for step in (CropPad, Resample, Reorient, Window, Quantiles, Grey)
+}
 INPUT_GRID: Final = "input_grid"
-"""Key of a signal's metadata: the grid of its file as JSON, where preprocessing has moved the samples."""
+"""Key of a signal's metadata: the grid of its file as JSON, where preprocessing has moved the
+samples."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Preprocessing:
     steps: tuple[Step, ...] = ()
 
     def apply(self, signal: Signal) -> Signal:
-        """The signal after all steps; where samples were moved, its metadata says on which grid they lay.
+        """The signal after all steps; where samples were moved, its metadata says on which grid
+        they lay.
 
         Raises:
             DataError: If a step does not fit the signal.
@@ -42,7 +46,9 @@ class Preprocessing:
         for step in self.steps:
             signal = step.apply(signal)
         if isinstance(before, Grid) and signal.domain != before:
-            signal = replace(signal, metadata={**signal.metadata, INPUT_GRID: _grid_to_text(before)})
+            signal = replace(
+                signal, metadata={**signal.metadata, INPUT_GRID: _grid_to_text(before)}
+            )
         return signal
 
     def invert(self, signal: Signal, grid: Grid) -> Signal:
@@ -57,16 +63,21 @@ class Preprocessing:
         """
         for step, before in reversed(list(zip(self.steps, self._grids(grid), strict=False))):
             signal = step.invert(signal, before)
-        return replace(signal, metadata={key: value for key, value in signal.metadata.items() if key != INPUT_GRID})
+        return replace(
+            signal,
+            metadata={key: value for key, value in signal.metadata.items() if key != INPUT_GRID},
+        )
 
     def apply_labels(self, labels: np.ndarray, grid: Grid) -> np.ndarray:
-        """A label map on ``grid``, ``[*grid.shape]``, moved to where the samples of its signal end up."""
+        """A label map on ``grid``, ``[*grid.shape]``, moved to where the samples of its signal end
+        up."""
         for step, before in zip(self.steps, self._grids(grid), strict=False):
             labels = step.apply_labels(labels, before) if isinstance(step, GridStep) else labels
         return labels
 
     def coordinates_on(self, grid: Grid, index: np.ndarray) -> ArrayCoordinates:
-        """Where samples of the input's own grid lie for the field, so that it can be decoded there without interpolation.
+        """Where samples of the input's own grid lie for the field, so that it can be decoded there
+        without interpolation.
 
         Args:
             grid: The grid before all steps.
@@ -97,7 +108,9 @@ class Preprocessing:
         try:
             return cls(tuple(_step_from_dict(data) for data in json.loads(text)))
         except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"preprocessing that cannot be read ({error}); expected a JSON list of steps") from error
+            raise ConfigError(
+                f"preprocessing that cannot be read ({error}); expected a JSON list of steps"
+            ) from error
 
     def _grids(self, grid: Grid) -> list[Grid]:
         """The grid before each step, and after the last."""
@@ -122,15 +135,26 @@ def input_grid(signal: Signal) -> Grid | None:
         spacing = None if data["spacing"] is None else tuple(data["spacing"])
         return Grid(tuple(data["shape"]), spacing, affine, data["unit"])
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"signal '{signal.id}': the input grid in its metadata is damaged ({error}); fit the signal anew") from error
+        raise DataError(
+            f"signal '{signal.id}': the input grid in its metadata is damaged ({error}); fit the "
+            "signal anew"
+        ) from error
 
 
 def _grid_to_text(grid: Grid) -> str:
-    return json.dumps({**asdict(grid), "affine": None if grid.affine is None else grid.affine.tolist()})
+    return json.dumps(
+        {**asdict(grid), "affine": None if grid.affine is None else grid.affine.tolist()}
+    )
 
 
 def _step_from_dict(data: Mapping[str, Any]) -> Step:
     if data["step"] not in STEPS:
-        raise ConfigError(f"unknown preprocessing step '{data['step']}'; {suggest(data['step'], STEPS)}")
-    settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items() if key != "step"}
+        raise ConfigError(
+            f"unknown preprocessing step '{data['step']}'; {suggest(data['step'], STEPS)}"
+        )
+    settings: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in data.items()
+        if key != "step"
+    }
     return STEPS[data["step"]](**settings)

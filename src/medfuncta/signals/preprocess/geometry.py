@@ -22,8 +22,10 @@ class CropPad(GridStep):
 
     Args:
         shape: Samples along each axis afterwards.
-        fill: Physical value of padded samples; None leaves them unobserved, so that they never enter a loss.
-        align: ``"centre"`` keeps the middle (an odd remainder goes to the end), ``"start"`` keeps the first sample.
+        fill: Physical value of padded samples; None leaves them unobserved, so that they never
+            enter a loss.
+        align: ``"centre"`` keeps the middle (an odd remainder goes to the end), ``"start"`` keeps
+            the first sample.
     """
 
     name: ClassVar[str] = "crop-pad"
@@ -46,7 +48,10 @@ class CropPad(GridStep):
         """Index in ``grid`` of the first sample that is kept; negative where samples are added."""
         if self.align == "start":
             return [0] * grid.dim
-        return [(old - new) // 2 if old >= new else -((new - old) // 2) for old, new in zip(grid.shape, self.shape, strict=True)]
+        return [
+            (old - new) // 2 if old >= new else -((new - old) // 2)
+            for old, new in zip(grid.shape, self.shape, strict=True)
+        ]
 
     def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         return _cut(image, self._starts(grid), self.shape, fill)
@@ -61,9 +66,11 @@ class Resample(GridStep):
 
     Args:
         shape: Samples along each axis afterwards.
-        spacing: Distance between samples afterwards, in the grid's unit; rounded so that the box stays whole.
-        method: ``"linear"`` or ``"cubic"`` splines after a Gaussian blur against aliasing where samples get sparser (standard deviation
-            (factor - 1) / 2 samples, scikit-image's rule), or ``"mean"``, the average over the samples that each new one replaces.
+        spacing: Distance between samples afterwards, in the grid's unit; rounded so that the box
+            stays whole.
+        method: ``"linear"`` or ``"cubic"`` splines after a Gaussian blur against aliasing where
+            samples get sparser (standard deviation (factor - 1) / 2 samples, scikit-image's rule),
+            or ``"mean"``, the average over the samples that each new one replaces.
     """
 
     name: ClassVar[str] = "resample"
@@ -80,7 +87,11 @@ class Resample(GridStep):
         return 3 if self.method == "cubic" else 1
 
     def place(self, grid: Grid) -> tuple[Grid, np.ndarray]:
-        new = grid.with_shape(self.shape) if self.shape is not None else grid.with_spacing(self.spacing or ())
+        new = (
+            grid.with_shape(self.shape)
+            if self.shape is not None
+            else grid.with_spacing(self.spacing or ())
+        )
         factor = np.divide(grid.shape, new.shape)
         matrix = np.diag([*factor, 1.0])
         matrix[:-1, -1] = (factor - 1) / 2
@@ -88,7 +99,11 @@ class Resample(GridStep):
 
     def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         shape = self.place(grid)[0].shape
-        return _averaged(image, shape) if self.method == "mean" and order > 0 else _resized(image, shape, order)
+        return (
+            _averaged(image, shape)
+            if self.method == "mean" and order > 0
+            else _resized(image, shape, order)
+        )
 
     def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         return _resized(image, grid.shape, order)
@@ -99,15 +114,21 @@ class Reorient(GridStep):
     """Flip and swap the axes of a volume so that they point as ``axes`` say, without interpolation.
 
     Args:
-        axes: Where each axis points, one of L or R, P or A, I or S for each, in any order; ``"RAS"`` is NIfTI's.
+        axes: Where each axis points, one of L or R, P or A, I or S for each, in any order;
+            ``"RAS"`` is NIfTI's.
     """
 
     name: ClassVar[str] = "reorient"
     axes: str = "RAS"
 
     def __post_init__(self) -> None:
-        if len(self.axes) != 3 or any(sum(letter in self.axes for letter in pair) != 1 for pair in _AXES):
-            raise ConfigError(f"an orientation of '{self.axes}'; expected one of L or R, one of P or A and one of I or S, such as RAS")
+        if len(self.axes) != 3 or any(
+            sum(letter in self.axes for letter in pair) != 1 for pair in _AXES
+        ):
+            raise ConfigError(
+                f"an orientation of '{self.axes}'; expected one of L or R, one of P or A and one "
+                "of I or S, such as RAS"
+            )
 
     def place(self, grid: Grid) -> tuple[Grid, np.ndarray]:
         from nibabel.orientations import inv_ornt_aff
@@ -117,13 +138,18 @@ class Reorient(GridStep):
         order = np.argsort(turn[:, 0])  # which old axis each new one is
         spacing = None if grid.spacing is None else tuple(grid.spacing[axis] for axis in order)
         shape = tuple(grid.shape[axis] for axis in order)
-        return replace(grid, shape=shape, spacing=spacing, affine=_moved(grid.affine, matrix)), matrix
+        return replace(
+            grid, shape=shape, spacing=spacing, affine=_moved(grid.affine, matrix)
+        ), matrix
 
     def _turn(self, grid: Grid) -> np.ndarray:
         from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
         if grid.dim != 3 or grid.affine is None:
-            raise DataError(f"an orientation was asked for a {grid.dim}D signal or one without an affine; expected a volume that has one")
+            raise DataError(
+                f"an orientation was asked for a {grid.dim}D signal or one without an affine; "
+                "expected a volume that has one"
+            )
         return ornt_transform(io_orientation(grid.affine), axcodes2ornt(tuple(self.axes)))
 
     def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
@@ -135,17 +161,23 @@ class Reorient(GridStep):
         from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
 
         assert grid.affine is not None
-        turn = ornt_transform(io_orientation(self.place(grid)[0].affine), io_orientation(grid.affine))
+        turn = ornt_transform(
+            io_orientation(self.place(grid)[0].affine), io_orientation(grid.affine)
+        )
         return np.ascontiguousarray(apply_orientation(image, turn))
 
 
 def _check_axes(name: str, shape: tuple[int, ...], grid: Grid) -> None:
     if len(shape) != grid.dim:
-        raise DataError(f"{name} to a shape of {len(shape)} axes {shape}, but the signal has {grid.dim}; give {grid.dim} numbers")
+        raise DataError(
+            f"{name} to a shape of {len(shape)} axes {shape}, but the signal has {grid.dim}; give "
+            f"{grid.dim} numbers"
+        )
 
 
 def _moved(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray | None:
-    """An affine ``[4, 4]`` after voxel indices went through ``matrix`` (new to old, of the grid's own dimension)."""
+    """An affine ``[4, 4]`` after voxel indices went through ``matrix`` (new to old, of the grid's
+    own dimension)."""
     if affine is None:
         return None
     dim = len(matrix) - 1
@@ -156,10 +188,16 @@ def _moved(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray | None:
 
 
 def _cut(image: np.ndarray, starts: list[int], shape: tuple[int, ...], fill: float) -> np.ndarray:
-    """The block of ``shape`` whose first sample is ``starts``; what lies outside the image is ``fill``."""
+    """The block of ``shape`` whose first sample is ``starts``; what lies outside the image is
+    ``fill``."""
     stops = [start + n for start, n in zip(starts, shape, strict=True)]
-    kept = image[tuple(slice(max(start, 0), max(stop, 0)) for start, stop in zip(starts, stops, strict=True))]
-    pads = [(max(-start, 0), max(stop - n, 0)) for start, stop, n in zip(starts, stops, image.shape, strict=True)]
+    kept = image[
+        tuple(slice(max(start, 0), max(stop, 0)) for start, stop in zip(starts, stops, strict=True))
+    ]
+    pads = [
+        (max(-start, 0), max(stop - n, 0))
+        for start, stop, n in zip(starts, stops, image.shape, strict=True)
+    ]
     return np.pad(kept, pads, constant_values=np.asarray(fill, image.dtype))
 
 

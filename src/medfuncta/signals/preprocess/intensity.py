@@ -29,7 +29,9 @@ class Window(Step):
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
-            raise ConfigError(f"a window from {self.low} to {self.high}; expected the lower value first")
+            raise ConfigError(
+                f"a window from {self.low} to {self.high}; expected the lower value first"
+            )
 
     def apply(self, signal: Signal) -> Signal:
         return _clipped(signal, ValueRange(self.low, self.high))
@@ -43,7 +45,8 @@ class Quantiles(Step):
 
     Args:
         low, high: Quantiles, from 0 to 1.
-        floor: When given, the lowest physical value there is: values below it are raised to it first.
+        floor: When given, the lowest physical value there is: values below it are raised to it
+            first.
     """
 
     name: ClassVar[str] = "quantiles"
@@ -53,14 +56,19 @@ class Quantiles(Step):
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 1:
-            raise ConfigError(f"quantiles {self.low} and {self.high}; expected two numbers from 0 to 1, the lower one first")
+            raise ConfigError(
+                f"quantiles {self.low} and {self.high}; expected two numbers from 0 to 1, the "
+                "lower one first"
+            )
 
     def apply(self, signal: Signal) -> Signal:
         if self.floor is not None:
             signal = replace(signal, values=np.maximum(signal.values, np.float32(self.floor)))
         observed = signal.values if signal.mask is None else signal.values[signal.mask]
         low, high = np.quantile(observed, [self.low, self.high])
-        return _clipped(signal, ValueRange(float(low), float(high)) if low < high else ValueRange.of(observed))
+        return _clipped(
+            signal, ValueRange(float(low), float(high)) if low < high else ValueRange.of(observed)
+        )
 
 
 @dataclass(frozen=True)
@@ -73,9 +81,14 @@ class Grey(Step):
         if signal.channels == 1:
             return signal
         if signal.channels != 3:
-            raise DataError(f"signal '{signal.id}' has {signal.channels} channels; expected 3 (red, green, blue) to make it grey")
+            raise DataError(
+                f"signal '{signal.id}' has {signal.channels} channels; expected 3 (red, green, "
+                "blue) to make it grey"
+            )
         return replace(signal, values=(signal.values @ _LUMA)[..., None])
 
 
 def _clipped(signal: Signal, to: ValueRange) -> Signal:
-    return replace(signal, values=np.clip(signal.values, np.float32(to.low), np.float32(to.high)), range=to)
+    return replace(
+        signal, values=np.clip(signal.values, np.float32(to.low), np.float32(to.high)), range=to
+    )

@@ -1,4 +1,5 @@
-"""What a preprocessing step is: plain data that changes a signal, and takes the change back as far as that is possible."""
+"""What a preprocessing step is: plain data that changes a signal, and takes the change back as far
+as that is possible."""
 
 from __future__ import annotations
 
@@ -44,7 +45,10 @@ class Step(ABC):
     def to_dict(self) -> dict[str, Any]:
         """The step as plain data: its name and the settings that are not None."""
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {"step": self.name, **{name: value for name, value in settings.items() if value is not None}}
+        return {
+            "step": self.name,
+            **{name: value for name, value in settings.items() if value is not None},
+        }
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,22 @@ class GridStep(Step):
     """A step that moves samples on a physical grid and leaves their meaning alone."""
 
     adds_samples: ClassVar[bool] = False
-    """Whether samples may appear beyond the old ones, which are unobserved unless :attr:`padding` gives them a value."""
+    """Whether samples may appear beyond the old ones, which are unobserved unless :attr:`padding`
+    gives them a value."""
 
     @abstractmethod
     def place(self, grid: Grid) -> tuple[Grid, np.ndarray]:
         """Where the samples lie afterwards, and how that relates to where they lay.
 
         Returns:
-            The new grid, and a ``[dim + 1, dim + 1]`` matrix from its voxel indices to those of ``grid``.
+            The new grid, and a ``[dim + 1, dim + 1]`` matrix from its voxel indices to those of
+            ``grid``.
         """
 
     @abstractmethod
     def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        """One channel from ``grid`` to the new grid, interpolated with splines of this order, ``fill`` where nothing is known."""
+        """One channel from ``grid`` to the new grid, interpolated with splines of this order,
+        ``fill`` where nothing is known."""
 
     @abstractmethod
     def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
@@ -82,11 +89,14 @@ class GridStep(Step):
 
     def apply(self, signal: Signal) -> Signal:
         if not isinstance(signal.domain, Grid):
-            raise DataError(f"signal '{signal.id}' is scattered; expected samples on a grid for {self.name}")
+            raise DataError(
+                f"signal '{signal.id}' is scattered; expected samples on a grid for {self.name}"
+            )
         after, _ = self.place(signal.domain)
         if after.points > MAX_POINTS:
             raise DataError(
-                f"signal '{signal.id}': {self.name} asks for a grid of shape {after.shape}; expected at most {MAX_POINTS} points"
+                f"signal '{signal.id}': {self.name} asks for a grid of shape {after.shape}; "
+                f"expected at most {MAX_POINTS} points"
             )
         return self._move(signal, after, partial(self._forward, grid=signal.domain), self.padding)
 
@@ -94,16 +104,31 @@ class GridStep(Step):
         return self._move(signal, grid, partial(self._back, grid=grid), None)
 
     def apply_labels(self, labels: np.ndarray, grid: Grid) -> np.ndarray:
-        """A label map ``[*grid.shape]`` on the new grid, by nearest neighbour; 0 where nothing is known."""
+        """A label map ``[*grid.shape]`` on the new grid, by nearest neighbour; 0 where nothing is
+        known."""
         return self._forward(labels, grid, 0, 0)
 
-    def _move(self, signal: Signal, grid: Grid, move: Callable[..., np.ndarray], padding: float | None) -> Signal:
-        """Move every channel and the mask; a new sample is observed when all samples that it was made of were."""
-        values = signal.values if signal.mask is None else np.where(signal.mask[..., None], signal.values, np.float32(0))
+    def _move(
+        self, signal: Signal, grid: Grid, move: Callable[..., np.ndarray], padding: float | None
+    ) -> Signal:
+        """Move every channel and the mask; a new sample is observed when all samples that it was
+        made of were."""
+        values = (
+            signal.values
+            if signal.mask is None
+            else np.where(signal.mask[..., None], signal.values, np.float32(0))
+        )
         fill = 0.0 if padding is None else padding
-        moved = np.stack([move(channel, order=self.order, fill=fill) for channel in np.moveaxis(values, -1, 0)], axis=-1)
+        moved = np.stack(
+            [move(channel, order=self.order, fill=fill) for channel in np.moveaxis(values, -1, 0)],
+            axis=-1,
+        )
         if signal.mask is None and (padding is not None or not self.adds_samples):
             return replace(signal, values=moved, domain=grid)
-        seen = np.ones(values.shape[:-1], np.float32) if signal.mask is None else signal.mask.astype(np.float32)
+        seen = (
+            np.ones(values.shape[:-1], np.float32)
+            if signal.mask is None
+            else signal.mask.astype(np.float32)
+        )
         observed = move(seen, order=1, fill=float(padding is not None)) > 1 - 1e-3
         return replace(signal, values=moved, domain=grid, mask=None if observed.all() else observed)

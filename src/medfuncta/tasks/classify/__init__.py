@@ -1,7 +1,13 @@
 """Classification: what the labels mean, the classifiers, and their comparison on the test split."""
 
 from medfuncta.tasks.classify.classifier import Classifier, Training
-from medfuncta.tasks.classify.examples import GROUP, Examples, LabelledData, examples_of_latents, examples_of_signals
+from medfuncta.tasks.classify.examples import (
+    GROUP,
+    Examples,
+    LabelledData,
+    examples_of_latents,
+    examples_of_signals,
+)
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.metrics import METRICS
 from medfuncta.tasks.classify.picture import comparison_picture

@@ -1,7 +1,8 @@
 """Confidence intervals of the metrics by bootstrap.
 
-scikit-learn takes some ten milliseconds a resample, thus minutes for an interval. Here a resample is a row of counts, how often each
-signal was drawn, and every metric is a few matrix products over all rows at once. A test holds these formulas to scikit-learn's.
+scikit-learn takes some ten milliseconds a resample, thus minutes for an interval. Here a resample
+is a row of counts, how often each signal was drawn, and every metric is a few matrix products over
+all rows at once. A test holds these formulas to scikit-learn's.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of what one training reaches on other signals of this kind.
 
-    A resample draws one of the seeds and then groups of signals, or single ones, with replacement, so that the interval holds the luck of
-    training as well as that of testing. Signals that share a patient, drawn one by one, would make it look far surer than it is.
+    A resample draws one of the seeds and then groups of signals, or single ones, with replacement,
+    so that the interval holds the luck of training as well as that of testing. Signals that share a
+    patient, drawn one by one, would make it look far surer than it is.
 
     Args:
         labelling: What the labels mean.
@@ -39,7 +41,8 @@ def intervals(
         scores: Of the test signals, once a seed.
         generator: Where resamples are drawn from.
         resamples: How many.
-        groups: Which group each test signal belongs to, numbered from 0; every signal is its own when None.
+        groups: Which group each test signal belongs to, numbered from 0; every signal is its own
+            when None.
 
     Returns:
         Low and high end by metric; NaN where it is undefined.
@@ -52,8 +55,12 @@ def intervals(
     for seed, share in enumerate(shares):
         step = max(1, _BLOCK // signals)
         for start in range(0, int(share), step):
-            counts = generator.multinomial(len(alike), alike, size=min(step, int(share) - start))[:, drawn]
-            for name, values in weighted_metrics(labelling, labels, scores[seed], counts.astype(np.float64)).items():
+            counts = generator.multinomial(len(alike), alike, size=min(step, int(share) - start))[
+                :, drawn
+            ]
+            for name, values in weighted_metrics(
+                labelling, labels, scores[seed], counts.astype(np.float64)
+            ).items():
                 draws.setdefault(name, []).append(values)
     return {name: _percentiles(np.concatenate(values)) for name, values in draws.items()}
 
@@ -72,11 +79,16 @@ def weighted_metrics(
     scores: Float[ndarray, "signals classes"],
     counts: Float[ndarray, "resamples signals"],
 ) -> dict[str, Float[ndarray, " resamples"]]:
-    """The metrics of :func:`medfuncta.tasks.classify.metrics.measure` with each signal counted so many times."""
+    """The metrics of :func:`medfuncta.tasks.classify.metrics.measure` with each signal counted so
+    many times."""
     predicted = labelling.predict(scores)
     truth, guess = labelling.membership(labels), labelling.membership(predicted)
     total = counts.sum(axis=1, keepdims=True)
-    positive, hit, guessed = counts @ truth, counts @ (truth * guess), counts @ guess  # [resamples, classes] each
+    positive, hit, guessed = (
+        counts @ truth,
+        counts @ (truth * guess),
+        counts @ guess,
+    )  # [resamples, classes] each
     recall = _ratio(hit, positive)
     f1 = _ratio(2 * hit, positive + guessed)
     if labelling.multi_label:
@@ -86,17 +98,29 @@ def weighted_metrics(
         f1 = np.nan_to_num(f1)  # scikit-learn gives a label that never occurs an F1 of 0
     else:
         accuracy = hit.sum(axis=1) / total[:, 0]
-    result = {"accuracy": accuracy, "balanced_accuracy": _mean(recall, axis=1), "macro_f1": _mean(f1, axis=1)}
-    result["auc"] = _mean(np.stack([_area(*column, counts) for column in zip(truth.T, scores.T, strict=True)], axis=1), axis=1)
+    result = {
+        "accuracy": accuracy,
+        "balanced_accuracy": _mean(recall, axis=1),
+        "macro_f1": _mean(f1, axis=1),
+    }
+    result["auc"] = _mean(
+        np.stack(
+            [_area(*column, counts) for column in zip(truth.T, scores.T, strict=True)], axis=1
+        ),
+        axis=1,
+    )
     if labelling.ordinal:
         result["class_error"] = counts @ np.abs(labels - predicted) / total[:, 0]
     return result
 
 
 def _area(
-    truth: Int[ndarray, " signals"], scores: Float[ndarray, " signals"], counts: Float[ndarray, "resamples signals"]
+    truth: Int[ndarray, " signals"],
+    scores: Float[ndarray, " signals"],
+    counts: Float[ndarray, "resamples signals"],
 ) -> Float[ndarray, " resamples"]:
-    """Area under the ROC curve: the share of pairs of a positive and a negative in right order, equal scores counting half."""
+    """Area under the ROC curve: the share of pairs of a positive and a negative in right order,
+    equal scores counting half."""
     order = np.argsort(scores)
     starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # of the runs of equal scores
     ordered = counts[:, order]

@@ -33,7 +33,8 @@ class Epoch:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Larger for better weights: the higher score, of equal ones the lower loss; a loss that is not finite is the worst."""
+        """Larger for better weights: the higher score, of equal ones the lower loss; a loss that is
+        not finite is the worst."""
         return self.val_score, -self.val_loss if math.isfinite(self.val_loss) else -math.inf
 
 
@@ -76,4 +77,5 @@ class Classifier(ABC):
 
     @abstractmethod
     def scores(self, inputs: Float[ndarray, "signals ..."]) -> Float[ndarray, "signals classes"]:
-        """How likely each class is, in [0, 1]; the classes of one signal sum to 1 unless the task is multi-label."""
+        """How likely each class is, in [0, 1]; the classes of one signal sum to 1 unless the task
+        is multi-label."""

@@ -27,9 +27,11 @@ class Examples:
     """What a classifier sees of one split.
 
     Args:
-        inputs: One row a signal: latents ``[signals, latent]``, or normalised values ``[signals, *shape, channels]``.
+        inputs: One row a signal: latents ``[signals, latent]``, or normalised values
+            ``[signals, *shape, channels]``.
         labels: In the form that :class:`Labelling` describes.
-        groups: Which signals belong together, such as the beats of one record; None where each stands for itself.
+        groups: Which signals belong together, such as the beats of one record; None where each
+            stands for itself.
 
     Raises:
         DataError: If there are not as many labels, or groups, as signals.
@@ -41,16 +43,24 @@ class Examples:
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.inputs):
-            raise DataError(f"{len(self.labels)} labels for {len(self.inputs)} signals; expected one label a signal")
+            raise DataError(
+                f"{len(self.labels)} labels for {len(self.inputs)} signals; expected one label a "
+                "signal"
+            )
         if self.groups is not None and len(self.groups) != len(self.inputs):
-            raise DataError(f"{len(self.groups)} groups for {len(self.inputs)} signals; expected one group a signal")
+            raise DataError(
+                f"{len(self.groups)} groups for {len(self.inputs)} signals; expected one group a "
+                "signal"
+            )
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def take(self, rows: ndarray) -> Examples:
         """The examples in these rows, given as numbers or as a mask."""
-        return Examples(self.inputs[rows], self.labels[rows], None if self.groups is None else self.groups[rows])
+        return Examples(
+            self.inputs[rows], self.labels[rows], None if self.groups is None else self.groups[rows]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +80,21 @@ class LabelledData:
     left_out: Mapping[str, int]
 
     @classmethod
-    def collect(cls, labelling: Labelling, splits: Mapping[str, Examples], *, skip_bad: bool = False) -> LabelledData:
+    def collect(
+        cls, labelling: Labelling, splits: Mapping[str, Examples], *, skip_bad: bool = False
+    ) -> LabelledData:
         """Check the signals of ``train``, ``val`` and ``test``.
 
         Args:
             labelling: What the labels mean.
             splits: By name.
-            skip_bad: Leave out, and count, signals without a label, with NaN or Inf, or of a class that training never shows.
+            skip_bad: Leave out, and count, signals without a label, with NaN or Inf, or of a class
+                that training never shows.
 
         Raises:
-            DataError: If a split is missing or empty, labels are missing or of another length, training shows one class only, or
-                there is a signal that ``skip_bad`` would leave out.
+            DataError: If a split is missing or empty, labels are missing or of another length,
+                training shows one class only, or there is a signal that ``skip_bad`` would leave
+                out.
         """
         sieve = _Sieve(labelling, skip_bad)
         sound = {name: sieve.sound(name, _existing(splits, name)) for name in SPLITS}
@@ -94,11 +108,15 @@ class LabelledData:
         Raises:
             DataError: If classes or numbers of signals differ.
         """
-        ours, theirs = ({"classes": data.labelling.names, "task": data.labelling.task, **data.sizes} for data in (self, other))
+        ours, theirs = (
+            {"classes": data.labelling.names, "task": data.labelling.task, **data.sizes}
+            for data in (self, other)
+        )
         for name in ours:
             if ours[name] != theirs[name]:
                 raise DataError(
-                    f"{name}: {ours[name]} in the latent set, {theirs[name]} in the source; give the source that it was fitted from"
+                    f"{name}: {ours[name]} in the latent set, {theirs[name]} in the source; give "
+                    "the source that it was fitted from"
                 )
 
     @property
@@ -108,7 +126,8 @@ class LabelledData:
 
 
 def labelling_of(spec: SignalSpec, labels: Iterable[ndarray]) -> Labelling:
-    """What the labels of a data set mean, given all of them by split; classes without names are named by their number.
+    """What the labels of a data set mean, given all of them by split; classes without names are
+    named by their number.
 
     Raises:
         DataError: If there are no labels, or unnamed ones of a multi-label task.
@@ -117,16 +136,21 @@ def labelling_of(spec: SignalSpec, labels: Iterable[ndarray]) -> Labelling:
         return Labelling(spec.label_names, spec.task or "multi-class")
     last = max((int(each.max(initial=NO_LABEL)) for each in labels), default=NO_LABEL)
     if last == NO_LABEL or spec.task == MULTI_LABEL:
-        raise DataError("the signals have no labels or no class names; classifying needs a source with labels")
+        raise DataError(
+            "the signals have no labels or no class names; classifying needs a source with labels"
+        )
     return Labelling(tuple(map(str, range(last + 1))), spec.task or "multi-class")
 
 
-def examples_of_latents(latents: LatentSet, *, group_by: str = GROUP, skip_bad: bool = False) -> LabelledData:
+def examples_of_latents(
+    latents: LatentSet, *, group_by: str = GROUP, skip_bad: bool = False
+) -> LabelledData:
     """The latents of a set with their labels.
 
     Args:
         latents: The set.
-        group_by: The entry of the signals' metadata that those of one group share; where one of them has none, there are no groups.
+        group_by: The entry of the signals' metadata that those of one group share; where one of
+            them has none, there are no groups.
         skip_bad: As for :meth:`LabelledData.collect`.
 
     Raises:
@@ -141,8 +165,11 @@ def examples_of_latents(latents: LatentSet, *, group_by: str = GROUP, skip_bad: 
     return LabelledData.collect(labelling, splits, skip_bad=skip_bad)
 
 
-def examples_of_signals(splits: Mapping[str, SignalSet], *, group_by: str = GROUP, skip_bad: bool = False) -> LabelledData:
-    """The normalised values of signals on one grid with their labels; points that were not observed are 0.
+def examples_of_signals(
+    splits: Mapping[str, SignalSet], *, group_by: str = GROUP, skip_bad: bool = False
+) -> LabelledData:
+    """The normalised values of signals on one grid with their labels; points that were not observed
+    are 0.
 
     Args:
         splits: By name.
@@ -152,23 +179,37 @@ def examples_of_signals(splits: Mapping[str, SignalSet], *, group_by: str = GROU
     Raises:
         DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
     """
-    shapes = {header.template.values.shape for signals in splits.values() for header in signals.headers}
+    shapes = {
+        header.template.values.shape for signals in splits.values() for header in signals.headers
+    }
     if len(shapes) > 1:
         few = ", ".join("x".join(map(str, shape[:-1])) for shape in sorted(shapes)[:3])
-        raise DataError(f"signals of different shapes ({few}, ...); a network on pixels needs one shape, so resample them to one")
+        raise DataError(
+            f"signals of different shapes ({few}, ...); a network on pixels needs one shape, so "
+            "resample them to one"
+        )
     spec = next(iter(splits.values())).spec
-    listed = {name: [header.label for header in signals.headers] for name, signals in splits.items()}
-    single = (np.array([NO_LABEL if label is None else label for label in labels]) for labels in listed.values())
+    listed = {
+        name: [header.label for header in signals.headers] for name, signals in splits.items()
+    }
+    single = (
+        np.array([NO_LABEL if label is None else label for label in labels])
+        for labels in listed.values()
+    )
     labelling = labelling_of(spec, () if spec.task == MULTI_LABEL else single)
     shape = shapes.pop()
     examples = {}
     for name, signals in splits.items():
         groups = _groups([header.template.metadata for header in signals.headers], group_by)
-        examples[name] = Examples(signals.values.reshape(len(signals), *shape), labelling.number(listed[name]), groups)
+        examples[name] = Examples(
+            signals.values.reshape(len(signals), *shape), labelling.number(listed[name]), groups
+        )
     return LabelledData.collect(labelling, examples, skip_bad=skip_bad)
 
 
-def _groups(metadata: Sequence[Mapping[str, Any]], group_by: str) -> Shaped[ndarray, " members"] | None:
+def _groups(
+    metadata: Sequence[Mapping[str, Any]], group_by: str
+) -> Shaped[ndarray, " members"] | None:
     """What each signal says it belongs to; None unless all do."""
     if not metadata or not all(group_by in each for each in metadata):
         return None
@@ -177,7 +218,10 @@ def _groups(metadata: Sequence[Mapping[str, Any]], group_by: str) -> Shaped[ndar
 
 def _existing(splits: Mapping[str, Examples], name: str) -> Examples:
     if name not in splits or len(splits[name]) == 0:
-        raise DataError(f"no signals in the split '{name}' (there is {', '.join(splits) or 'none'}); classifying needs {', '.join(SPLITS)}")
+        raise DataError(
+            f"no signals in the split '{name}' (there is {', '.join(splits) or 'none'}); "
+            f"classifying needs {', '.join(SPLITS)}"
+        )
     return splits[name]
 
 
@@ -186,7 +230,10 @@ def _seen(labelling: Labelling, train: Examples) -> Bool[ndarray, " classes"]:
     seen = np.asarray(labelling.membership(train.labels).any(axis=0))
     if not labelling.multi_label and seen.sum() < 2:
         names = ", ".join(np.asarray(labelling.names)[seen])
-        raise DataError(f"all signals of the split 'train' are of one class ({names}); expected at least two classes")
+        raise DataError(
+            f"all signals of the split 'train' are of one class ({names}); expected at least two "
+            "classes"
+        )
     return seen
 
 
@@ -203,26 +250,47 @@ class _Sieve:
         self._labelling.check(examples.labels)
         labelled = (examples.labels.reshape(len(examples), -1) != NO_LABEL).all(axis=1)
         if not labelled.any():
-            raise DataError(f"no signal of the split '{name}' has a label; classifying needs labelled data")
-        finite = np.isfinite(examples.inputs.reshape(len(examples), -1).sum(axis=1))  # a NaN or Inf survives in its row's sum
-        return self._without(name, examples, {"without a label": ~labelled, "with NaN or Inf values": labelled & ~finite})
+            raise DataError(
+                f"no signal of the split '{name}' has a label; classifying needs labelled data"
+            )
+        finite = np.isfinite(
+            examples.inputs.reshape(len(examples), -1).sum(axis=1)
+        )  # a NaN or Inf survives in its row's sum
+        return self._without(
+            name,
+            examples,
+            {"without a label": ~labelled, "with NaN or Inf values": labelled & ~finite},
+        )
 
-    def of_classes(self, name: str, examples: Examples, seen: Bool[ndarray, " classes"]) -> Examples:
-        """Those of classes that training shows; multi-label signals all, since one label says nothing about the others."""
+    def of_classes(
+        self, name: str, examples: Examples, seen: Bool[ndarray, " classes"]
+    ) -> Examples:
+        """Those of classes that training shows; multi-label signals all, since one label says
+        nothing about the others."""
         if self._labelling.multi_label:
             return examples
         unseen = ~seen[examples.labels]
-        names = ", ".join(self._labelling.names[number] for number in np.unique(examples.labels[unseen]))
+        names = ", ".join(
+            self._labelling.names[number] for number in np.unique(examples.labels[unseen])
+        )
         return self._without(name, examples, {f"of a class unseen in training ({names})": unseen})
 
-    def _without(self, name: str, examples: Examples, bad: Mapping[str, Bool[ndarray, " signals"]]) -> Examples:
+    def _without(
+        self, name: str, examples: Examples, bad: Mapping[str, Bool[ndarray, " signals"]]
+    ) -> Examples:
         for reason, rows in bad.items():
             count = int(rows.sum())
             if count and not self._skip_bad:
-                raise DataError(f"{count} of {len(rows)} signals of the split '{name}' are {reason}; leave them out with --skip-bad")
+                raise DataError(
+                    f"{count} of {len(rows)} signals of the split '{name}' are {reason}; leave "
+                    "them out with --skip-bad"
+                )
             if count:
                 self.left_out[reason] = self.left_out.get(reason, 0) + count
         kept = ~np.any(list(bad.values()), axis=0)
         if not kept.any():
-            raise DataError(f"every signal of the split '{name}' is {' or '.join(bad)}; fit or split the data anew")
+            raise DataError(
+                f"every signal of the split '{name}' is {' or '.join(bad)}; fit or split the data "
+                "anew"
+            )
         return examples if kept.all() else examples.take(kept)

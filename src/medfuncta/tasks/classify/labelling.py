@@ -1,4 +1,5 @@
-"""What the labels of a data set mean: how they become targets, and how scores become labels again."""
+"""What the labels of a data set mean: how they become targets, and how scores become labels
+again."""
 
 from __future__ import annotations
 
@@ -22,13 +23,15 @@ ORDINAL: Final = "ordinal-regression"
 class Labelling:
     """The classes of a data set and the kind of question they answer.
 
-    Labels are class numbers ``[signals]``, or one 0 or 1 a class ``[signals, classes]`` for a multi-label task; -1 stands for none. A
-    model may learn them through *targets*, columns of 0 and 1: membership in each class or, for an ordinal task, whether the label
-    exceeds each class but the last (Frank and Hall 2001), which tells a model that neighbouring classes are alike.
+    Labels are class numbers ``[signals]``, or one 0 or 1 a class ``[signals, classes]`` for a
+    multi-label task; -1 stands for none. A model may learn them through *targets*, columns of 0 and
+    1: membership in each class or, for an ordinal task, whether the label exceeds each class but
+    the last (Frank and Hall 2001), which tells a model that neighbouring classes are alike.
 
     Args:
         names: Names of the classes by number, at least two (one is enough for a multi-label task).
-        task: One of MedMNIST's words; anything but multi-label and ordinal is one class out of several.
+        task: One of MedMNIST's words; anything but multi-label and ordinal is one class out of
+            several.
 
     Raises:
         DataError: If there are too few classes to tell apart.
@@ -56,7 +59,8 @@ class Labelling:
 
     @property
     def exclusive(self) -> bool:
-        """Whether targets are alternatives (one is 1), as a softmax models them, and not questions of their own."""
+        """Whether targets are alternatives (one is 1), as a softmax models them, and not questions
+        of their own."""
         return not (self.multi_label or self.ordinal)
 
     @property
@@ -68,11 +72,15 @@ class Labelling:
         """The labels of signals as an array of the form above.
 
         Raises:
-            DataError: If a label is not the number of a class, or there are several for one signal of another task.
+            DataError: If a label is not the number of a class, or there are several for one signal
+                of another task.
         """
         listed = [() if label is None else np.atleast_1d(label) for label in labels]
         if not self.multi_label and any(len(several) > 1 for several in listed):
-            raise DataError(f"several labels for one signal of a '{self.task}' task; expected one each, or the task '{MULTI_LABEL}'")
+            raise DataError(
+                f"several labels for one signal of a '{self.task}' task; expected one each, or the "
+                f"task '{MULTI_LABEL}'"
+            )
         rows = np.repeat(np.arange(len(listed)), [len(several) for several in listed])
         numbers = np.concatenate(listed).astype(np.int64) if rows.size else np.zeros(0, np.int64)
         self._check_range(numbers)
@@ -94,7 +102,8 @@ class Labelling:
         expected = (len(labels), self.classes) if self.multi_label else (len(labels),)
         if labels.shape != expected:
             raise DataError(
-                f"labels of shape {list(labels.shape)} for {self.classes} classes of a '{self.task}' task; expected {list(expected)}"
+                f"labels of shape {list(labels.shape)} for {self.classes} classes of a "
+                f"'{self.task}' task; expected {list(expected)}"
             )
         if not self.multi_label:
             self._check_range(labels[labels != NO_LABEL])
@@ -102,7 +111,10 @@ class Labelling:
     def _check_range(self, numbers: Int[ndarray, " numbers"]) -> None:
         outside = numbers[(numbers < 0) | (numbers >= self.classes)]
         if outside.size:
-            raise DataError(f"the label {outside[0]}; expected class numbers from 0 to {self.classes - 1}, one for each class name")
+            raise DataError(
+                f"the label {outside[0]}; expected class numbers from 0 to {self.classes - 1}, one "
+                "for each class name"
+            )
 
     def membership(self, labels: Int[ndarray, "signals ..."]) -> Int[ndarray, "signals classes"]:
         """1 where a signal belongs to a class, else 0."""
@@ -114,10 +126,13 @@ class Labelling:
             return (labels[:, None] > np.arange(self.columns)).astype(np.int64)
         return self.membership(labels)
 
-    def scores(self, probabilities: Float[ndarray, "signals columns"]) -> Float[ndarray, "signals classes"]:
+    def scores(
+        self, probabilities: Float[ndarray, "signals columns"]
+    ) -> Float[ndarray, "signals classes"]:
         """Scores of the classes from the probabilities of the targets.
 
-        For an ordinal task P(label = c) = P(label > c - 1) - P(label > c), kept from falling below 0 where a model contradicts itself.
+        For an ordinal task P(label = c) = P(label > c - 1) - P(label > c), kept from falling below
+        0 where a model contradicts itself.
         """
         if not self.ordinal:
             return probabilities
@@ -126,5 +141,6 @@ class Labelling:
         return exceeds[:, :-1] - exceeds[:, 1:]
 
     def predict(self, scores: Float[ndarray, "signals classes"]) -> Int[ndarray, "signals ..."]:
-        """Labels: the class of the highest score, or every class of at least one half for a multi-label task."""
+        """Labels: the class of the highest score, or every class of at least one half for a
+        multi-label task."""
         return (scores >= 0.5).astype(np.int64) if self.multi_label else scores.argmax(axis=1)

@@ -48,13 +48,18 @@ class LogisticRegression(Classifier):
                 best, self._models = score, models
         learned = [model for model in self._models if not isinstance(model, float)]
         parameters = sum(model.coef_.size + model.intercept_.size for model in learned)
-        return Training(int(parameters), cut_short=any(model.n_iter_.max() >= _ITERATIONS for model in learned))
+        return Training(
+            int(parameters), cut_short=any(model.n_iter_.max() >= _ITERATIONS for model in learned)
+        )
 
     def scores(self, inputs: Float[ndarray, "signals latent"]) -> Float[ndarray, "signals classes"]:
         return self._score(self._models, self._preparation(inputs))
 
-    def _fit_models(self, inputs: ndarray, labels: Int[ndarray, "signals ..."], strength: float) -> list[Any]:
-        """One model of all classes where they exclude each other, else one a target; a target that never varies is its own model."""
+    def _fit_models(
+        self, inputs: ndarray, labels: Int[ndarray, "signals ..."], strength: float
+    ) -> list[Any]:
+        """One model of all classes where they exclude each other, else one a target; a target that
+        never varies is its own model."""
         columns = [labels] if self.labelling.exclusive else list(self.labelling.targets(labels).T)
         weight = "balanced" if self._balanced else None
         models: list[Any] = []
@@ -64,7 +69,9 @@ class LogisticRegression(Classifier):
                 if column.min() == column.max():
                     models.append(float(column[0]))
                     continue
-                model = linear_model.LogisticRegression(C=strength, class_weight=weight, max_iter=_ITERATIONS)
+                model = linear_model.LogisticRegression(
+                    C=strength, class_weight=weight, max_iter=_ITERATIONS
+                )
                 models.append(model.fit(inputs, column))
         return models
 
@@ -73,5 +80,8 @@ class LogisticRegression(Classifier):
             scores = np.zeros((len(inputs), self.labelling.classes))
             scores[:, models[0].classes_] = models[0].predict_proba(inputs)
             return scores
-        columns = [np.full(len(inputs), m) if isinstance(m, float) else m.predict_proba(inputs)[:, 1] for m in models]
+        columns = [
+            np.full(len(inputs), m) if isinstance(m, float) else m.predict_proba(inputs)[:, 1]
+            for m in models
+        ]
         return self.labelling.scores(np.stack(columns, axis=1))

@@ -16,7 +16,8 @@ from medfuncta.tasks.heads.preparation import Preparation
 
 
 class MLP(NetworkClassifier):
-    """Three linear layers with ReLU and dropout (paper, section 4.2; 1.2 million parameters for latents of 2,048 and 2 classes).
+    """Three linear layers with ReLU and dropout (paper, section 4.2; 1.2 million parameters for
+    latents of 2,048 and 2 classes).
 
     Args:
         labelling: What the labels mean.

@@ -18,7 +18,8 @@ from medfuncta.tasks.search.neighbours import Metric
 
 
 class NearestNeighbours(Classifier):
-    """The score of a class is its share among the k nearest training latents, the paper's k-NN for k = 1.
+    """The score of a class is its share among the k nearest training latents, the paper's k-NN for
+    k = 1.
 
     Args:
         labelling: What the labels mean.
@@ -29,7 +30,9 @@ class NearestNeighbours(Classifier):
 
     deterministic: ClassVar[bool] = True
 
-    def __init__(self, labelling: Labelling, k: int = 1, metric: Metric = "cosine", whiten: int = 0) -> None:
+    def __init__(
+        self, labelling: Labelling, k: int = 1, metric: Metric = "cosine", whiten: int = 0
+    ) -> None:
         super().__init__(labelling)
         self.k = k
         self.metric = metric
@@ -42,8 +45,12 @@ class NearestNeighbours(Classifier):
             ConfigError: If there are fewer of them than k.
         """
         if not 1 <= self.k <= len(train):
-            raise ConfigError(f"{self.k} neighbours among {len(train)} training signals; expected between 1 and {len(train)}")
-        # The mean of the neighbours' membership columns is the share of each class: a vote for one class and for many alike.
+            raise ConfigError(
+                f"{self.k} neighbours among {len(train)} training signals; expected between 1 and "
+                f"{len(train)}"
+            )
+        # The mean of the neighbours' membership columns is the share of each class: a vote for one
+        # class and for many alike.
         self._regressor = KNeighborsRegressor(self.k, metric=self.metric, algorithm="brute")
         membership = self.labelling.membership(train.labels).astype(np.float32)
         self._regressor.fit(self._preparation.fit(train.inputs), membership)

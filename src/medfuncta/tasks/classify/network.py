@@ -1,4 +1,5 @@
-"""Classifiers that are neural networks: one way of training for the MLP on latents and the CNNs on pixels."""
+"""Classifiers that are neural networks: one way of training for the MLP on latents and the CNNs on
+pixels."""
 
 from __future__ import annotations
 
@@ -31,8 +32,10 @@ class Recipe:
     Args:
         learning_rate, weight_decay: AdamW's.
         epochs: Passes over the training split at the most.
-        batch: Signals a step, about: a split is cut into equal batches, so that none is left with one signal.
-        patience: Epochs without a better validation score after which training ends; None never ends it early.
+        batch: Signals a step, about: a split is cut into equal batches, so that none is left with
+            one signal.
+        patience: Epochs without a better validation score after which training ends; None never
+            ends it early.
         seconds: When training is cut short, whatever it has reached; None for no limit.
         balanced: Weigh every class alike in the loss, however rare it is.
     """
@@ -60,12 +63,14 @@ class NetworkClassifier(Classifier):
         self.recipe = recipe
         self._seed = seed
         self._device = default_device()
-        # PyTorch's first optimiser imports for seconds; that is done here, so that it counts as nobody's training time.
+        # PyTorch's first optimiser imports for seconds; that is done here, so that it counts as
+        # nobody's training time.
         torch.optim.AdamW([nn.Parameter(torch.zeros(1))])
 
     @abstractmethod
     def build(self, train: Examples) -> nn.Module:
-        """A network from a batch of :meth:`tensor` to one output a target, ``[batch, columns]``; may learn a scaling from ``train``."""
+        """A network from a batch of :meth:`tensor` to one output a target, ``[batch, columns]``;
+        may learn a scaling from ``train``."""
 
     @abstractmethod
     def tensor(self, inputs: Float[ndarray, "batch ..."]) -> Tensor:
@@ -74,7 +79,8 @@ class NetworkClassifier(Classifier):
     def fit(self, train: Examples, val: Examples) -> Training:
         started = time.perf_counter()
         generator = np.random.default_rng(self._seed)
-        # Modules draw initial weights and dropout from PyTorch's global generator: it is lent a seed and given back as it was.
+        # Modules draw initial weights and dropout from PyTorch's global generator: it is lent a
+        # seed and given back as it was.
         with torch.random.fork_rng():
             torch.manual_seed(self._seed)
             self.network = self.build(train).to(self._device)
@@ -85,9 +91,13 @@ class NetworkClassifier(Classifier):
     def scores(self, inputs: Float[ndarray, "signals ..."]) -> Float[ndarray, "signals classes"]:
         return self._scores(self._outputs(inputs))
 
-    def _train(self, train: Examples, val: Examples, generator: np.random.Generator, started: float) -> tuple[list[Epoch], bool]:
+    def _train(
+        self, train: Examples, val: Examples, generator: np.random.Generator, started: float
+    ) -> tuple[list[Epoch], bool]:
         recipe = self.recipe
-        optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
         loss = _Loss(self.labelling, train, self._device, balanced=recipe.balanced)
         best, waited, cut_short = _Best(), 0, False
         curve: list[Epoch] = []
@@ -95,7 +105,11 @@ class NetworkClassifier(Classifier):
             done, total = 0, 0.0
             self.network.train()
             for batch in self._batches(train, generator):
-                cut_short = recipe.seconds is not None and time.perf_counter() - started > recipe.seconds and done > 0
+                cut_short = (
+                    recipe.seconds is not None
+                    and time.perf_counter() - started > recipe.seconds
+                    and done > 0
+                )
                 if cut_short:
                     break
                 value = loss(self.network(self.tensor(batch.inputs).to(self._device)), batch)
@@ -104,7 +118,15 @@ class NetworkClassifier(Classifier):
                 optimizer.step()
                 done, total = done + len(batch), total + value.item() * len(batch)
             val_loss, val_score = self._validate(val, loss)
-            curve.append(Epoch(epoch + done / len(train), time.perf_counter() - started, total / done, val_loss, val_score))
+            curve.append(
+                Epoch(
+                    epoch + done / len(train),
+                    time.perf_counter() - started,
+                    total / done,
+                    val_loss,
+                    val_score,
+                )
+            )
             waited = 0 if best.offer(curve[-1], self.network) else waited + 1
             if cut_short or (recipe.patience is not None and waited >= recipe.patience):
                 break
@@ -114,7 +136,9 @@ class NetworkClassifier(Classifier):
     def _batches(self, examples: Examples, generator: np.random.Generator) -> Iterator[Examples]:
         order = generator.permutation(len(examples))
         for rows in np.array_split(order, math.ceil(len(order) / self.recipe.batch)):
-            yield examples.take(np.sort(rows))  # sorted: a memory-mapped array is read in one direction
+            yield examples.take(
+                np.sort(rows)
+            )  # sorted: a memory-mapped array is read in one direction
 
     @torch.no_grad()
     def _validate(self, val: Examples, loss: _Loss) -> tuple[float, float]:
@@ -125,9 +149,16 @@ class NetworkClassifier(Classifier):
     def _outputs(self, inputs: Float[ndarray, "signals ..."]) -> Float[Tensor, "signals columns"]:
         self.network.eval()
         starts = range(0, len(inputs), self.recipe.batch)
-        return torch.cat([self.network(self.tensor(inputs[s : s + self.recipe.batch]).to(self._device)) for s in starts])
+        return torch.cat(
+            [
+                self.network(self.tensor(inputs[s : s + self.recipe.batch]).to(self._device))
+                for s in starts
+            ]
+        )
 
-    def _scores(self, outputs: Float[Tensor, "signals columns"]) -> Float[ndarray, "signals classes"]:
+    def _scores(
+        self, outputs: Float[Tensor, "signals columns"]
+    ) -> Float[ndarray, "signals classes"]:
         probabilities = outputs.softmax(dim=1) if self.labelling.exclusive else outputs.sigmoid()
         return self.labelling.scores(probabilities.float().cpu().numpy())
 
@@ -135,20 +166,32 @@ class NetworkClassifier(Classifier):
 class _Loss:
     """Cross-entropy where classes exclude each other, else binary cross-entropy of every target."""
 
-    def __init__(self, labelling: Labelling, train: Examples, device: torch.device, *, balanced: bool) -> None:
+    def __init__(
+        self, labelling: Labelling, train: Examples, device: torch.device, *, balanced: bool
+    ) -> None:
         self._labelling = labelling
-        positives = torch.from_numpy(labelling.targets(train.labels).sum(axis=0)).to(device, torch.float32).clamp(min=1)
+        positives = (
+            torch.from_numpy(labelling.targets(train.labels).sum(axis=0))
+            .to(device, torch.float32)
+            .clamp(min=1)
+        )
         self._weight: Tensor | None = None
         if balanced and labelling.exclusive:
             self._weight = len(train) / (labelling.classes * positives)
         elif balanced:
             self._weight = (len(train) - positives).clamp(min=1) / positives
 
-    def __call__(self, outputs: Float[Tensor, "batch columns"], examples: Examples) -> Float[Tensor, ""]:
+    def __call__(
+        self, outputs: Float[Tensor, "batch columns"], examples: Examples
+    ) -> Float[Tensor, ""]:
         if self._labelling.exclusive:
-            return functional.cross_entropy(outputs, torch.tensor(examples.labels, device=outputs.device), weight=self._weight)
+            return functional.cross_entropy(
+                outputs, torch.tensor(examples.labels, device=outputs.device), weight=self._weight
+            )
         targets = torch.from_numpy(self._labelling.targets(examples.labels)).to(outputs)
-        return functional.binary_cross_entropy_with_logits(outputs, targets, pos_weight=self._weight)
+        return functional.binary_cross_entropy_with_logits(
+            outputs, targets, pos_weight=self._weight
+        )
 
 
 class _Best:

@@ -27,7 +27,8 @@ _MOST_COUNTS: Final = 10
 
 
 def comparison_picture(comparison: Comparison) -> Figure:
-    """Bars of every metric with their intervals; below them the confusion matrices, and learning curves where a network learned."""
+    """Bars of every metric with their intervals; below them the confusion matrices, and learning
+    curves where a network learned."""
     reports = comparison.reports
     curves = [report for report in reports if report.trainings[0].curve]
     rows = -(-len(reports) // _MOST_COLUMNS)
@@ -48,7 +49,9 @@ def _draw_bars(axes: Axes, reports: Sequence[ClassifierReport]) -> None:
     for number, report in enumerate(reports):
         estimates = [report.metrics[name] for name in names]
         values = np.array([np.nan if e.value is None else e.value for e in estimates])
-        ends = np.array([[np.nan, np.nan] if e.low is None else [e.low, e.high] for e in estimates], float)
+        ends = np.array(
+            [[np.nan, np.nan] if e.low is None else [e.low, e.high] for e in estimates], float
+        )
         places = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * width
         label = f"{report.name} (cut short)" if report.cut_short else report.name
         axes.bar(places, values, width * 0.9, color=_colour(number), label=label)
@@ -56,7 +59,14 @@ def _draw_bars(axes: Axes, reports: Sequence[ClassifierReport]) -> None:
         for place, value, top in zip(places, values, ends[:, 1], strict=True):
             if np.isfinite(value):
                 text = f"{value:.2f}".removeprefix("0")
-                axes.annotate(text, (place, np.nanmax([value, top])), (0, 2), textcoords="offset points", ha="center", fontsize=7)
+                axes.annotate(
+                    text,
+                    (place, np.nanmax([value, top])),
+                    (0, 2),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                )
     axes.set_xticks(range(len(names)), [METRICS[name] for name in names], color=INK)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.55, len(names) - 0.45)
@@ -64,12 +74,23 @@ def _draw_bars(axes: Axes, reports: Sequence[ClassifierReport]) -> None:
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=HAIRLINE, linewidth=0.5)
     axes.spines["left"].set_visible(False)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=6, borderaxespad=0, handlelength=1, handleheight=1)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.01),
+        ncols=6,
+        borderaxespad=0,
+        handlelength=1,
+        handleheight=1,
+    )
 
 
 def _draw_confusions(part: SubFigure, comparison: Comparison, rows: int, columns: int) -> None:
     multi_label = comparison.labelling.multi_label
-    title = "Positives found and negatives rejected" if multi_label else "Predicted classes (columns) of each true class (rows)"
+    title = (
+        "Positives found and negatives rejected"
+        if multi_label
+        else "Predicted classes (columns) of each true class (rows)"
+    )
     part.suptitle(f"{title}, in percent", x=0.005, ha="left", fontsize=9, color=MUTED)
     grid = part.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(comparison.reports) :]:
@@ -82,15 +103,23 @@ def _draw_confusions(part: SubFigure, comparison: Comparison, rows: int, columns
         names = comparison.labelling.names
         if len(names) <= 2 * _MOST_COUNTS:
             across = ("found", "rejected") if multi_label else names
-            axes.set_xticks(range(len(across)), across, rotation=0 if _short(across) else 40, ha="center" if _short(across) else "right")
-            axes.set_yticks(range(len(names)), names if number % columns == 0 else [""] * len(names))
+            axes.set_xticks(
+                range(len(across)),
+                across,
+                rotation=0 if _short(across) else 40,
+                ha="center" if _short(across) else "right",
+            )
+            axes.set_yticks(
+                range(len(names)), names if number % columns == 0 else [""] * len(names)
+            )
             axes.tick_params(length=0)
         if len(names) <= _MOST_COUNTS:
             _write_shares(axes, shares)
 
 
 def _shares(confusion: ndarray) -> ndarray:
-    """Each row as shares of its true class; for a multi-label task ``[labels, 2]``: positives found, negatives rejected."""
+    """Each row as shares of its true class; for a multi-label task ``[labels, 2]``: positives
+    found, negatives rejected."""
     whole = confusion.sum(axis=-1, keepdims=True)
     shares = np.divide(confusion, whole, out=np.full(confusion.shape, np.nan), where=whole > 0)
     return np.stack([shares[:, 1, 1], shares[:, 0, 0]], axis=1) if confusion.ndim == 3 else shares
@@ -99,7 +128,15 @@ def _shares(confusion: ndarray) -> ndarray:
 def _write_shares(axes: Axes, shares: ndarray) -> None:
     for (row, column), share in np.ndenumerate(shares):
         text = "-" if np.isnan(share) else f"{100 * share:.0f}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color="white" if share > 0.55 else INK)
+        axes.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            color="white" if share > 0.55 else INK,
+        )
 
 
 def _short(names: Sequence[str]) -> bool:
@@ -107,16 +144,30 @@ def _short(names: Sequence[str]) -> bool:
 
 
 def _draw_curves(axes: Axes, reports: Sequence[ClassifierReport], multi_label: bool) -> None:
-    """The validation score against training time, one line a seed; a dot marks the weights that were kept."""
+    """The validation score against training time, one line a seed; a dot marks the weights that
+    were kept."""
     for number, report in enumerate(reports):
         for training in report.trainings:
-            axes.plot([e.seconds for e in training.curve], [e.val_score for e in training.curve], color=_colour(number), linewidth=1)
+            axes.plot(
+                [e.seconds for e in training.curve],
+                [e.val_score for e in training.curve],
+                color=_colour(number),
+                linewidth=1,
+            )
             if training.kept is not None:
-                axes.plot(training.kept.seconds, training.kept.val_score, "o", color=_colour(number), markersize=4)
+                axes.plot(
+                    training.kept.seconds,
+                    training.kept.val_score,
+                    "o",
+                    color=_colour(number),
+                    markersize=4,
+                )
     axes.set_xscale("log")
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("validation AUC" if multi_label else "validation balanced accuracy")
-    axes.set_title("Learning curves; a dot marks the weights that were kept", loc="left", color=MUTED)
+    axes.set_title(
+        "Learning curves; a dot marks the weights that were kept", loc="left", color=MUTED
+    )
 
 
 def _colour(number: int) -> str:

@@ -1,4 +1,5 @@
-"""Baselines on pixels: the CNNs that the paper compares latents with, from MONAI, for signals of one, two and three dimensions."""
+"""Baselines on pixels: the CNNs that the paper compares latents with, from MONAI, for signals of
+one, two and three dimensions."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ _STRIDE: Final = 32
 
 
 class ConvolutionalClassifier(NetworkClassifier):
-    """A CNN on the normalised values ``[signals, *shape, channels]`` of signals on one grid, trained from random weights.
+    """A CNN on the normalised values ``[signals, *shape, channels]`` of signals on one grid,
+    trained from random weights.
 
     Raises:
         MedFunctaError: If MONAI is not installed.
@@ -37,7 +39,9 @@ class ConvolutionalClassifier(NetworkClassifier):
 
     def __init__(self, labelling: Labelling, recipe: Recipe = RECIPE, seed: int = 0) -> None:
         super().__init__(labelling, recipe, seed)
-        self._nets = _monai()  # here and not in training, whose time is reported: the import takes seconds
+        self._nets = (
+            _monai()
+        )  # here and not in training, whose time is reported: the import takes seconds
 
     def build(self, train: Examples) -> nn.Module:
         _, *shape, channels = train.inputs.shape
@@ -53,8 +57,8 @@ class ConvolutionalClassifier(NetworkClassifier):
 
 
 class ResNet50(ConvolutionalClassifier):
-    """MONAI's ResNet50. Its stem, which shrinks an axis by 4, shrinks small signals by 2 or not at all, so that the blocks have something
-    to look at."""
+    """MONAI's ResNet50. Its stem, which shrinks an axis by 4, shrinks small signals by 2 or not at
+    all, so that the blocks have something to look at."""
 
     def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
         shrink = next((by for by in (4, 2) if min(shape) >= by * _SMALLEST_MAP), 1)
@@ -69,7 +73,8 @@ class ResNet50(ConvolutionalClassifier):
 
 
 class EfficientNetB0(ConvolutionalClassifier):
-    """MONAI's EfficientNet-B0 on signals padded with zeros to multiples of 32, the sizes that its fixed paddings are right for."""
+    """MONAI's EfficientNet-B0 on signals padded with zeros to multiples of 32, the sizes that its
+    fixed paddings are right for."""
 
     def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
         network = self._nets.EfficientNetBN(
@@ -80,7 +85,8 @@ class EfficientNetB0(ConvolutionalClassifier):
             num_classes=self.labelling.columns,
             norm="batch",  # averages over 10 steps as torchvision's B0 does, not over 100, which a short training never reaches
         )
-        # MONAI draws the last layer for a thousand classes: for two, its first outputs would be near 10 and the first loss as high.
+        # MONAI draws the last layer for a thousand classes: for two, its first outputs would be
+        # near 10 and the first loss as high.
         [*_, last] = [module for module in network.modules() if isinstance(module, nn.Linear)]
         last.reset_parameters()
         return nn.Sequential(_PadToStride(), network)
@@ -89,9 +95,13 @@ class EfficientNetB0(ConvolutionalClassifier):
 class _PadToStride(nn.Module):
     """Centres a signal among as few zeros as it takes."""
 
-    def forward(self, values: Float[Tensor, "batch channels *shape"]) -> Float[Tensor, "batch channels *padded"]:
+    def forward(
+        self, values: Float[Tensor, "batch channels *shape"]
+    ) -> Float[Tensor, "batch channels *padded"]:
         missing = [-size % _STRIDE for size in values.shape[2:]]
-        return functional.pad(values, [side for n in reversed(missing) for side in (n // 2, n - n // 2)])
+        return functional.pad(
+            values, [side for n in reversed(missing) for side in (n // 2, n - n // 2)]
+        )
 
 
 def _monai() -> Any:
@@ -112,8 +122,15 @@ def _resnet50(options: ClassifierOptions) -> Mapping[str, Maker]:
 
 
 def _efficientnet_b0(options: ClassifierOptions) -> Mapping[str, Maker]:
-    return {"efficientnet-b0": lambda labelling, seed: EfficientNetB0(labelling, options.recipe(RECIPE), seed)}
+    return {
+        "efficientnet-b0": lambda labelling, seed: EfficientNetB0(
+            labelling, options.recipe(RECIPE), seed
+        )
+    }
 
 
-SIGNAL_CLASSIFIERS: Final[Mapping[str, Kind]] = {"resnet50": _resnet50, "efficientnet-b0": _efficientnet_b0}
+SIGNAL_CLASSIFIERS: Final[Mapping[str, Kind]] = {
+    "resnet50": _resnet50,
+    "efficientnet-b0": _efficientnet_b0,
+}
 """The kinds that learn from the signals themselves, by their name on the command line."""

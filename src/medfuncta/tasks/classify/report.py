@@ -1,4 +1,5 @@
-"""Classifiers side by side: what each reached on the test split, how sure that is, and what it cost."""
+"""Classifiers side by side: what each reached on the test split, how sure that is, and what it
+cost."""
 
 from __future__ import annotations
 
@@ -28,8 +29,9 @@ class Estimate:
 
     Args:
         value: Mean over seeds; None where the metric is undefined.
-        low, high: 95 % bootstrap interval of a single training, over groups of signals where they form any; None where undefined. It has
-            no width where no test signal is wrong, since no resample can hold an error that the test split does not.
+        low, high: 95 % bootstrap interval of a single training, over groups of signals where they
+            form any; None where undefined. It has no width where no test signal is wrong, since no
+            resample can hold an error that the test split does not.
         seeds: The value of each seed.
     """
 
@@ -52,10 +54,12 @@ class ClassifierReport:
     Args:
         name: Of the classifier.
         inputs: ``"latents"`` or ``"signals"``.
-        val_score: Of the validation split, what a classifier is to be chosen by (:func:`medfuncta.tasks.classify.metrics.selection_score`);
-            mean over seeds, None where undefined.
+        val_score: Of the validation split, what a classifier is to be chosen by
+            (:func:`medfuncta.tasks.classify.metrics.selection_score`); mean over seeds, None where
+            undefined.
         metrics: By name of :data:`medfuncta.tasks.classify.metrics.METRICS`, on the test split.
-        confusion: Counts of all seeds together by true and predicted class ``[classes, classes]``, multi-label ``[labels, 2, 2]``.
+        confusion: Counts of all seeds together by true and predicted class ``[classes, classes]``,
+            multi-label ``[labels, 2, 2]``.
         fit_seconds: Training time of one seed, on average.
         score_seconds: Time to score the whole test split.
         trainings: One a seed.
@@ -103,7 +107,8 @@ class Comparison:
         signals: How many each split has.
         left_out: How many were left out, by reason.
         reports: One a classifier.
-        groups: How many groups the test signals form, which intervals are over; None where signals are independent.
+        groups: How many groups the test signals form, which intervals are over; None where signals
+            are independent.
     """
 
     labelling: Labelling
@@ -114,8 +119,12 @@ class Comparison:
 
     @property
     def chosen(self) -> ClassifierReport:
-        """The first of those that are best on the validation split: what is best on the test split was found by looking at it."""
-        return max(self.reports, key=lambda report: -math.inf if report.val_score is None else report.val_score)
+        """The first of those that are best on the validation split: what is best on the test split
+        was found by looking at it."""
+        return max(
+            self.reports,
+            key=lambda report: -math.inf if report.val_score is None else report.val_score,
+        )
 
     def joined(self, other: Comparison) -> Comparison:
         """Both in one; they must be about the same signals."""
@@ -153,7 +162,10 @@ def compare(
         resamples: Of the bootstrap.
         progress: Told a line before each training.
     """
-    reports = [_report(data, name, maker, seeds, inputs, resamples, progress) for name, maker in makers.items()]
+    reports = [
+        _report(data, name, maker, seeds, inputs, resamples, progress)
+        for name, maker in makers.items()
+    ]
     groups = None if data.test.groups is None else len(np.unique(data.test.groups))
     return Comparison(data.labelling, data.sizes, data.left_out, tuple(reports), groups)
 
@@ -176,8 +188,13 @@ def _report(
         trainings.append(classifier.fit(data.train, data.val))
         fitted = time.perf_counter()
         scores.append(classifier.scores(test.inputs))
-        fit_seconds, score_seconds = fit_seconds + fitted - started, score_seconds + time.perf_counter() - fitted
-        val_scores.append(selection_score(labelling, data.val.labels, classifier.scores(data.val.inputs)))
+        fit_seconds, score_seconds = (
+            fit_seconds + fitted - started,
+            score_seconds + time.perf_counter() - fitted,
+        )
+        val_scores.append(
+            selection_score(labelling, data.val.labels, classifier.scores(data.val.inputs))
+        )
         if classifier.deterministic:
             break
     measured = [measure(labelling, test.labels, each) for each in scores]
@@ -187,7 +204,16 @@ def _report(
     counts = np.sum([confusion(labelling, test.labels, each) for each in scores], axis=0)
     runs = len(scores)
     val_score = _defined(float(np.mean(val_scores)))
-    return ClassifierReport(name, inputs, val_score, metrics, counts, fit_seconds / runs, score_seconds / runs, tuple(trainings))
+    return ClassifierReport(
+        name,
+        inputs,
+        val_score,
+        metrics,
+        counts,
+        fit_seconds / runs,
+        score_seconds / runs,
+        tuple(trainings),
+    )
 
 
 def _point(epoch: Any) -> dict[str, float | None]:

@@ -23,7 +23,8 @@ class ClassifierOptions:
         k: Neighbours that vote, one k-NN for each number.
         metric: What near means to them.
         balanced: Weigh every class alike, however rare it is.
-        whiten: Principal components of the latents to whiten first, 0 for none; one classifier of each kind for each number.
+        whiten: Principal components of the latents to whiten first, 0 for none; one classifier of
+            each kind for each number.
         seconds: Time budget of training one network; None for no limit.
         epochs: Passes over the training split; None for the network's own number.
     """
@@ -37,23 +38,30 @@ class ClassifierOptions:
 
     def recipe(self, base: Recipe) -> Recipe:
         """A network's recipe with what the user chose."""
-        return replace(base, balanced=self.balanced, seconds=self.seconds, epochs=self.epochs or base.epochs)
+        return replace(
+            base, balanced=self.balanced, seconds=self.seconds, epochs=self.epochs or base.epochs
+        )
 
 
 Kind = Callable[[ClassifierOptions], Mapping[str, Maker]]
-"""Makes the classifiers of one kind that the options ask for, by the names that the report gives them."""
+"""Makes the classifiers of one kind that the options ask for, by the names that the report gives
+them."""
 
 
 def _neighbours(options: ClassifierOptions) -> Mapping[str, Maker]:
     def maker(k: int, whiten: int) -> Maker:
         return lambda labelling, seed: NearestNeighbours(labelling, k, options.metric, whiten)
 
-    return {_name(f"knn-{k}", whiten): maker(k, whiten) for whiten in options.whiten for k in options.k}
+    return {
+        _name(f"knn-{k}", whiten): maker(k, whiten) for whiten in options.whiten for k in options.k
+    }
 
 
 def _logistic(options: ClassifierOptions) -> Mapping[str, Maker]:
     def maker(whiten: int) -> Maker:
-        return lambda labelling, seed: LogisticRegression(labelling, balanced=options.balanced, whiten=whiten)
+        return lambda labelling, seed: LogisticRegression(
+            labelling, balanced=options.balanced, whiten=whiten
+        )
 
     return {_name("logistic", whiten): maker(whiten) for whiten in options.whiten}
 
@@ -77,7 +85,9 @@ LATENT_CLASSIFIERS: Final[Mapping[str, Kind]] = {
 """The kinds that learn from latents, by their name on the command line."""
 
 
-def choose(known: Mapping[str, Kind], names: Sequence[str], options: ClassifierOptions) -> dict[str, Maker]:
+def choose(
+    known: Mapping[str, Kind], names: Sequence[str], options: ClassifierOptions
+) -> dict[str, Maker]:
     """Makers of the classifiers of these kinds.
 
     Raises:

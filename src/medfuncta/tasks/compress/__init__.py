@@ -1,4 +1,5 @@
-"""Compression: how many bits latents need for which quality, beside the codecs that everyone has."""
+"""Compression: how many bits latents need for which quality, beside the codecs that everyone
+has."""
 
 from medfuncta.tasks.compress.picture import curves_picture
 from medfuncta.tasks.compress.report import CompressionReport, compare_codecs

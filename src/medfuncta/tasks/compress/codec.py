@@ -26,7 +26,8 @@ class Codec(ABC):
         return 0
 
     def container_bytes(self, shape: tuple[int, ...]) -> int:
-        """How much of every stream of values ``[*shape]`` is file format, and could be shared by all."""
+        """How much of every stream of values ``[*shape]`` is file format, and could be shared by
+        all."""
         return 0
 
     @abstractmethod
@@ -35,4 +36,5 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
-        """About these values ``[*grid.shape, channels]`` again, float32; ``shape`` includes the channels."""
+        """About these values ``[*grid.shape, channels]`` again, float32; ``shape`` includes the
+        channels."""

@@ -1,4 +1,5 @@
-"""Entropy coding of whole numbers whose distribution was learned from training data; every size is that of a real stream."""
+"""Entropy coding of whole numbers whose distribution was learned from training data; every size is
+that of a real stream."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from numpy import ndarray
 from medfuncta.errors import missing_extra
 
 _FAMILIES: Final = ("QuantizedLaplace", "QuantizedGaussian")
-_LEAST_SCALE: Final = 0.1  # a group of zeros only: a hundredth of a bit a symbol, and room for a surprise
+_LEAST_SCALE: Final = (
+    0.1  # a group of zeros only: a hundredth of a bit a symbol, and room for a surprise
+)
 _NUMBER_BYTES: Final = 4  # of a stored location or scale
 
 
@@ -32,7 +35,8 @@ def constriction() -> Any:
 
 @dataclass(frozen=True, eq=False)
 class EntropyCoder:
-    """A range coder with one distribution a group of symbols, such as an entry of the latent or a wavelet band.
+    """A range coder with one distribution a group of symbols, such as an entry of the latent or a
+    wavelet band.
 
     Args:
         family: Of the distributions, by its name in ``constriction``.
@@ -46,7 +50,9 @@ class EntropyCoder:
     largest: int
 
     @classmethod
-    def learn(cls, rows: Sequence[Int[ndarray, " _"]], groups: Sequence[Int[ndarray, " _"]]) -> EntropyCoder:
+    def learn(
+        cls, rows: Sequence[Int[ndarray, " _"]], groups: Sequence[Int[ndarray, " _"]]
+    ) -> EntropyCoder:
         """The coder of the family that codes the training symbols shortest.
 
         Args:
@@ -58,8 +64,14 @@ class EntropyCoder:
         count = np.bincount(group)
         mean = np.bincount(group, symbols) / count
         offsets = symbols - mean[group]
-        spreads = (np.bincount(group, np.abs(offsets)) / count, np.sqrt(np.bincount(group, offsets**2) / count))  # of maximum likelihood
-        coders = [cls(f, mean, np.maximum(spread, _LEAST_SCALE), largest) for f, spread in zip(_FAMILIES, spreads, strict=True)]
+        spreads = (
+            np.bincount(group, np.abs(offsets)) / count,
+            np.sqrt(np.bincount(group, offsets**2) / count),
+        )  # of maximum likelihood
+        coders = [
+            cls(f, mean, np.maximum(spread, _LEAST_SCALE), largest)
+            for f, spread in zip(_FAMILIES, spreads, strict=True)
+        ]
         return min(coders, key=lambda coder: len(coder.encode(symbols, group)))
 
     @property

@@ -32,7 +32,9 @@ class ImageCodec(Codec):
 
         pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
         buffer = io.BytesIO()
-        Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, **self._options)
+        Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(
+            buffer, **self._options
+        )
         return buffer.getvalue()
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
@@ -43,7 +45,8 @@ class ImageCodec(Codec):
         return pixels.reshape(shape).astype(np.float32) / 255
 
     def container_bytes(self, shape: tuple[int, ...]) -> int:
-        """The size of a flat grey image; a codec that shared its tables between all images could not save more."""
+        """The size of a flat grey image; a codec that shared its tables between all images could
+        not save more."""
         if shape not in self._containers:
             self._containers[shape] = len(self.encode(np.full(shape, 0.5, np.float32)))
         return self._containers[shape]
@@ -70,9 +73,23 @@ class WebP(ImageCodec):
 def image_codecs(shape: tuple[int, ...]) -> list[Codec]:
     """All codecs at all settings for images of values ``[height, width, channels]``."""
     levels = min(6, int(np.log2(min(shape[:-1]))) + 1)
-    wavelets = {"format": "JPEG2000", "no_jp2": True, "irreversible": True, "num_resolutions": levels, "mct": int(shape[-1] == 3)}
+    wavelets = {
+        "format": "JPEG2000",
+        "no_jp2": True,
+        "irreversible": True,
+        "num_resolutions": levels,
+        "mct": int(shape[-1] == 3),
+    }
     return [
-        *(Jpeg(f"quality {q}", {"format": "JPEG", "quality": q, "optimize": True, "subsampling": 0}) for q in _QUALITIES),
-        *(Jpeg2000(f"{dB} dB", {**wavelets, "quality_mode": "dB", "quality_layers": [dB]}) for dB in _DECIBELS),
+        *(
+            Jpeg(
+                f"quality {q}", {"format": "JPEG", "quality": q, "optimize": True, "subsampling": 0}
+            )
+            for q in _QUALITIES
+        ),
+        *(
+            Jpeg2000(f"{dB} dB", {**wavelets, "quality_mode": "dB", "quality_layers": [dB]})
+            for dB in _DECIBELS
+        ),
         *(WebP(f"quality {q}", {"format": "WEBP", "quality": q, "method": 6}) for q in _QUALITIES),
     ]

@@ -21,8 +21,9 @@ _NUMBER_BYTES: Final = 4
 class LatentCodec:
     """Principal components of latents, uniformly quantised with one step, and entropy coded.
 
-    The components keep distances, so that an error of the components is as large an error of the latent; but few of them hold most of
-    what latents differ in, and the others cost next to nothing.
+    The components keep distances, so that an error of the components is as large an error of the
+    latent; but few of them hold most of what latents differ in, and the others cost next to
+    nothing.
 
     Args:
         mean: Of the training latents.
@@ -38,9 +39,11 @@ class LatentCodec:
 
     @classmethod
     def learn(cls, latents: ArrayLatents, fineness: float) -> LatentCodec:
-        """The codec with a step of ``fineness`` times the root mean square of the entries of these training latents.
+        """The codec with a step of ``fineness`` times the root mean square of the entries of these
+        training latents.
 
-        Components are learned from one half of the latents and their distributions from the other: on its own half, a component fits
+        Components are learned from one half of the latents and their distributions from the other:
+            on its own half, a component fits
         better than it will on unseen latents.
         """
         mean = latents.mean(axis=0)
@@ -49,7 +52,9 @@ class LatentCodec:
         half = (len(latents) + 1) // 2
         components = np.linalg.eigh(centred[:half].T @ centred[:half])[1][:, ::-1]
         rows = list(np.rint(centred[-half:] @ components / step).astype(np.int64))
-        return cls(mean, components, step, EntropyCoder.learn(rows, [np.arange(len(mean))] * len(rows)))
+        return cls(
+            mean, components, step, EntropyCoder.learn(rows, [np.arange(len(mean))] * len(rows))
+        )
 
     @property
     def shared_bytes(self) -> int:
@@ -58,7 +63,10 @@ class LatentCodec:
 
     def encode(self, latent: Float[ndarray, " latent"]) -> bytes:
         """One latent as a stream of its own."""
-        return self.coder.encode(np.rint((latent - self.mean) @ self.components / self.step).astype(np.int64), np.arange(latent.size))
+        return self.coder.encode(
+            np.rint((latent - self.mean) @ self.components / self.step).astype(np.int64),
+            np.arange(latent.size),
+        )
 
     def decode(self, data: bytes) -> Float[ndarray, " latent"]:
         """The quantised latent, float32."""

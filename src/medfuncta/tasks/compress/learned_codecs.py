@@ -1,4 +1,5 @@
-"""Codecs whose entropy coder is learned from training signals, as that of latents is: wavelets, and linear prediction."""
+"""Codecs whose entropy coder is learned from training signals, as that of latents is: wavelets, and
+linear prediction."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def _pywt() -> Any:
 
 
 class Wavelet(Codec):
-    """Wavelet coefficients of any dimension, thresholded and quantised by one step, with one distribution a band and channel.
+    """Wavelet coefficients of any dimension, thresholded and quantised by one step, with one
+    distribution a band and channel.
 
     Args:
         exponent: The step is ``2**-exponent`` of the value range.
@@ -45,7 +47,9 @@ class Wavelet(Codec):
         self._step = 2.0**-exponent
         self._levels = min(_levels(values.shape) for values in training)
         coded = [self._symbols(values) for values in training]
-        self._coder = EntropyCoder.learn([symbols for symbols, _ in coded], [groups for _, groups in coded])
+        self._coder = EntropyCoder.learn(
+            [symbols for symbols, _ in coded], [groups for _, groups in coded]
+        )
 
     @property
     def shared_bytes(self) -> int:
@@ -59,18 +63,25 @@ class Wavelet(Codec):
         symbols = self._coder.decode(data, groups).reshape(shape[-1], -1)
         part = tuple(slice(n) for n in shape[:-1])
         channels = [
-            _pywt().waverecn(_pywt().unravel_coeffs(row * self._step, slices, shapes, "wavedecn"), WAVELET, "symmetric")[part]
+            _pywt().waverecn(
+                _pywt().unravel_coeffs(row * self._step, slices, shapes, "wavedecn"),
+                WAVELET,
+                "symmetric",
+            )[part]
             for row in symbols
         ]
         return np.stack(channels, axis=-1).astype(np.float32)
 
-    def _symbols(self, values: ArrayValues) -> tuple[Int[ndarray, " symbols"], Int[ndarray, " symbols"]]:
+    def _symbols(
+        self, values: ArrayValues
+    ) -> tuple[Int[ndarray, " symbols"], Int[ndarray, " symbols"]]:
         coefficients, groups, _, _ = self._transform(values)
         steps = np.abs(coefficients) / self._step
         return (np.sign(coefficients) * np.floor(steps + _ROUNDING)).astype(np.int64), groups
 
     def _transform(self, values: ArrayValues) -> tuple[ndarray, ndarray, Any, Any]:
-        """Coefficients channel after channel, the band of each, and where the bands of one channel lie."""
+        """Coefficients channel after channel, the band of each, and where the bands of one channel
+        lie."""
         pywt = _pywt()
         flat, slices, shapes = [], [], []
         for channel in np.moveaxis(values.astype(np.float64), -1, 0):
@@ -88,11 +99,13 @@ def _levels(shape: tuple[int, ...]) -> int:
 
 
 class LinearPrediction(Codec):
-    """Whole numbers of some bits, of which the difference from FLAC's fixed predictors is coded; exact where the data has no more bits.
+    """Whole numbers of some bits, of which the difference from FLAC's fixed predictors is coded;
+    exact where the data has no more bits.
 
     Args:
         bits: Of the whole numbers.
-        training: Values ``[samples, channels]`` of training signals, by which the order of the predictor is chosen.
+        training: Values ``[samples, channels]`` of training signals, by which the order of the
+            predictor is chosen.
     """
 
     name: ClassVar[str] = "linear prediction"
@@ -102,9 +115,14 @@ class LinearPrediction(Codec):
         self._largest = 2**bits - 1
         coders = []
         for order in _ORDERS:
-            residuals, groups = [self._residuals(v, order) for v in training], [_starts(v.shape, order) for v in training]
+            residuals, groups = (
+                [self._residuals(v, order) for v in training],
+                [_starts(v.shape, order) for v in training],
+            )
             coder = EntropyCoder.learn(residuals, groups)
-            coders.append((len(coder.encode(np.concatenate(residuals), np.concatenate(groups))), order, coder))
+            coders.append(
+                (len(coder.encode(np.concatenate(residuals), np.concatenate(groups))), order, coder)
+            )
         _, self._order, self._coder = min(coders, key=lambda entry: entry[:2])
 
     @property
@@ -112,10 +130,14 @@ class LinearPrediction(Codec):
         return self._coder.bytes
 
     def encode(self, values: ArrayValues) -> bytes:
-        return self._coder.encode(self._residuals(values, self._order), _starts(values.shape, self._order))
+        return self._coder.encode(
+            self._residuals(values, self._order), _starts(values.shape, self._order)
+        )
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
-        numbers = self._coder.decode(data, _starts(shape, self._order)).reshape(shape).astype(np.int64)
+        numbers = (
+            self._coder.decode(data, _starts(shape, self._order)).reshape(shape).astype(np.int64)
+        )
         for _ in range(self._order):
             numbers = np.cumsum(numbers, axis=0)
         return (numbers / self._largest).astype(np.float32)
@@ -128,7 +150,8 @@ class LinearPrediction(Codec):
 
 
 def _starts(shape: tuple[int, ...], order: int) -> Int[ndarray, " samples"]:
-    """Groups of residuals: each of the first samples, which nothing predicts, then all others; channel by channel."""
+    """Groups of residuals: each of the first samples, which nothing predicts, then all others;
+    channel by channel."""
     place = np.minimum(np.arange(shape[0]), order)[:, None]
     return (place + (order + 1) * np.arange(shape[1])).ravel()
 

@@ -24,15 +24,38 @@ def curves_picture(report: CompressionReport) -> Figure:
             colour = ACCENT if name == LATENTS else next(colours)
             points = [point for point in curve if point.psnr is not None]
             psnr = np.array([point.psnr for point in points], float)
-            axes.plot([p.bits for p in points], psnr, "o-", color=colour, linewidth=1.6, markersize=3.5, label=name)
+            axes.plot(
+                [p.bits for p in points],
+                psnr,
+                "o-",
+                color=colour,
+                linewidth=1.6,
+                markersize=3.5,
+                label=name,
+            )
             if any(point.format_bits for point in points):
-                axes.plot([p.payload_bits for p in points], psnr, ":", color=colour, linewidth=1.2, label=f"{name} without file format")
+                axes.plot(
+                    [p.payload_bits for p in points],
+                    psnr,
+                    ":",
+                    color=colour,
+                    linewidth=1.2,
+                    label=f"{name} without file format",
+                )
         if report.unquantised_psnr is not None:
-            axes.axhline(report.unquantised_psnr, color=MUTED, linewidth=0.8, linestyle="--", label="latents, not quantised")
+            axes.axhline(
+                report.unquantised_psnr,
+                color=MUTED,
+                linewidth=0.8,
+                linestyle="--",
+                label="latents, not quantised",
+            )
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda bits, _: f"{bits:g}")
         axes.set_xlabel("bits a sample; what all signals share is not counted")
         axes.set_ylabel("PSNR (dB)")
-        axes.set_title(f"{report.signals:,} signals of the {report.split} split of {report.source}", loc="left")
+        axes.set_title(
+            f"{report.signals:,} signals of the {report.split} split of {report.source}", loc="left"
+        )
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -42,7 +42,8 @@ class RatePoint:
         setting: In words.
         bits: Of the streams, a sample (pixel, voxel); one stream a signal.
         format_bits: How many of these are file format that all signals could share.
-        shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents the shared network.
+        shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents
+            the shared network.
         psnr: Mean over signals that are not exact, in decibels; None when all are.
         exact: How many signals came back without any error.
     """
@@ -66,7 +67,8 @@ class Verdict:
     Args:
         setting: Of the latents.
         psnr: Theirs.
-        bits: By codec, a sample, file formats not counted; None where a codec never reaches this PSNR.
+        bits: By codec, a sample, file formats not counted; None where a codec never reaches this
+            PSNR.
     """
 
     setting: str
@@ -75,7 +77,10 @@ class Verdict:
 
     @property
     def shortest(self) -> str:
-        return min((name for name, bits in self.bits.items() if bits is not None), key=lambda name: self.bits[name] or 0.0)
+        return min(
+            (name for name, bits in self.bits.items() if bits is not None),
+            key=lambda name: self.bits[name] or 0.0,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +94,8 @@ class CompressionReport:
         curves: By codec; ``"latents"`` is the first.
         unquantised_psnr: Of the stored latents as they are; None when all are exact.
         network_bytes: Of the shared network's weights.
-        set_points: Samples of all signals of the latent set, over which what is shared can be spread.
+        set_points: Samples of all signals of the latent set, over which what is shared can be
+            spread.
     """
 
     source: str
@@ -105,7 +111,11 @@ class CompressionReport:
     def verdicts(self) -> list[Verdict]:
         """One for each setting of the latents."""
         return [
-            Verdict(point.setting, point.psnr, {name: bits_at(curve, point.psnr) for name, curve in self.curves.items()})
+            Verdict(
+                point.setting,
+                point.psnr,
+                {name: bits_at(curve, point.psnr) for name, curve in self.curves.items()},
+            )
             for point in self.curves[LATENTS]
             if point.psnr is not None
         ]
@@ -124,19 +134,28 @@ class CompressionReport:
             "network_bytes": self.network_bytes,
             "unquantised_psnr": self.unquantised_psnr,
             "codecs": {
-                name: [{**asdict(point), "bits_with_shared": self.spread_bits(point)} for point in curve]
+                name: [
+                    {**asdict(point), "bits_with_shared": self.spread_bits(point)}
+                    for point in curve
+                ]
                 for name, curve in self.curves.items()
             },
-            "verdicts": [{**asdict(verdict), "shortest": verdict.shortest} for verdict in self.verdicts],
+            "verdicts": [
+                {**asdict(verdict), "shortest": verdict.shortest} for verdict in self.verdicts
+            ],
         }
 
 
 def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
-    """The fewest bits a sample, without file format, at which a codec reaches a PSNR; None where it never does.
+    """The fewest bits a sample, without file format, at which a codec reaches a PSNR; None where it
+    never does.
 
-    Between two settings bits grow linearly with decibels; below the lowest setting they are those of that setting.
+    Between two settings bits grow linearly with decibels; below the lowest setting they are those
+    of that setting.
     """
-    reached = sorted((np.inf if point.psnr is None else point.psnr, point.payload_bits) for point in curve)
+    reached = sorted(
+        (np.inf if point.psnr is None else point.psnr, point.payload_bits) for point in curve
+    )
     if psnr > reached[-1][0]:
         return None
     finite = np.array([entry for entry in reached if np.isfinite(entry[0])]).reshape(-1, 2)
@@ -147,9 +166,15 @@ def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
 
 
 def compare_codecs(
-    latents: LatentSet, source: Source, *, split: str = "test", limit: int = 100, progress: Callable[[str], None] = lambda line: None
+    latents: LatentSet,
+    source: Source,
+    *,
+    split: str = "test",
+    limit: int = 100,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> CompressionReport:
-    """Compress unseen signals in every way, learning whatever is learned from the training split, and decode the streams.
+    """Compress unseen signals in every way, learning whatever is learned from the training split,
+    and decode the streams.
 
     Args:
         latents: With a training split.
@@ -159,19 +184,27 @@ def compare_codecs(
         progress: Told a line before each codec.
 
     Raises:
-        DataError: If the source lacks a signal of the latent set, or signals are scattered or have missing points.
+        DataError: If the source lacks a signal of the latent set, or signals are scattered or have
+            missing points.
         LatentSetError: If the set lacks a split.
         MedFunctaError: If a package is missing.
     """
     chosen, training = take_sample(latents, limit, split), take_sample(latents, _TRAINING, "train")
     signals = _signals_of(source, split, chosen.ids)
-    examples = [signal.range.normalise(signal.values) for signal in _signals_of(source, "train", training.ids)]
+    examples = [
+        signal.range.normalise(signal.values)
+        for signal in _signals_of(source, "train", training.ids)
+    ]
     headers = [latents.row(id, split).header for id in chosen.ids]
     pairs = list(zip(signals, headers, strict=True))
     _check_same(source, pairs)
     progress(LATENTS)
     learned = take_sample(latents, _TRAINING_LATENTS, "train").latents
-    curves = {LATENTS: [_latent_point(latents.run, step, learned, list(chosen.latents), pairs) for step in STEPS]}
+    curves = {
+        LATENTS: [
+            _latent_point(latents.run, step, learned, list(chosen.latents), pairs) for step in STEPS
+        ]
+    }
     for codec in _codecs(signals, examples):
         if codec.name not in curves:
             progress(codec.name)
@@ -195,20 +228,28 @@ def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
     found = {signal.id: signal for signal in source.signals(split) if signal.id in wanted}
     missing = [id for id in ids if id not in found]
     if missing:
-        raise DataError(f"no signal '{missing[0]}' in split '{split}' of {source.info.name}; give the source that the set was fitted from")
+        raise DataError(
+            f"no signal '{missing[0]}' in split '{split}' of {source.info.name}; give the source "
+            "that the set was fitted from"
+        )
     for signal in found.values():
         if not isinstance(signal.domain, Grid) or signal.mask is not None:
-            raise DataError(f"signal '{signal.id}' is scattered or has missing points; codecs compare on whole grids only")
+            raise DataError(
+                f"signal '{signal.id}' is scattered or has missing points; codecs compare on whole "
+                "grids only"
+            )
     return [found[id] for id in ids]
 
 
 def _check_same(source: Source, pairs: Sequence[Pair]) -> None:
-    """Raise unless signals have the shapes that they had when they were fitted: ids alone may be those of other data."""
+    """Raise unless signals have the shapes that they had when they were fitted: ids alone may be
+    those of other data."""
     for signal, header in pairs:
         expected = header.template.values.shape
         if signal.values.shape != expected:
             raise DataError(
-                f"signal '{signal.id}' of {source.info.name} has the shape {list(signal.values.shape)}, but {list(expected)} when it was "
+                f"signal '{signal.id}' of {source.info.name} has the shape "
+                f"{list(signal.values.shape)}, but {list(expected)} when it was "
                 "fitted; give the source that the set was fitted from"
             )
 
@@ -219,15 +260,31 @@ def _codecs(signals: Sequence[Signal], examples: Sequence[np.ndarray]) -> list[C
     if dim == 1:
         return [*wavelet_codecs(examples), *trace_codecs(examples)]
     smallest = tuple(np.min([signal.values.shape for signal in signals], axis=0).tolist())
-    return [*(image_codecs(smallest) if dim == 2 and channels in (1, 3) else []), *wavelet_codecs(examples)]
+    return [
+        *(image_codecs(smallest) if dim == 2 and channels in (1, 3) else []),
+        *wavelet_codecs(examples),
+    ]
 
 
-def _latent_point(run: Run, step: float, training: ArrayLatents, latents: Sequence[np.ndarray], pairs: Sequence[Pair]) -> RatePoint:
+def _latent_point(
+    run: Run,
+    step: float,
+    training: ArrayLatents,
+    latents: Sequence[np.ndarray],
+    pairs: Sequence[Pair],
+) -> RatePoint:
     codec = LatentCodec.learn(training, step)
     streams = [codec.encode(latent) for latent in latents]
     psnrs = _psnrs(run, np.stack([codec.decode(stream) for stream in streams]), pairs)
     signals = [signal for signal, _ in pairs]
-    return _point(f"step {step:g} rms", map(len, streams), (), codec.shared_bytes + _network_bytes(run), psnrs, signals)
+    return _point(
+        f"step {step:g} rms",
+        map(len, streams),
+        (),
+        codec.shared_bytes + _network_bytes(run),
+        psnrs,
+        signals,
+    )
 
 
 def _signal_point(codec: Codec, signals: Sequence[Signal]) -> RatePoint:
@@ -242,19 +299,30 @@ def _signal_point(codec: Codec, signals: Sequence[Signal]) -> RatePoint:
 
 
 def _point(
-    setting: str, sizes: Iterable[int], formats: Iterable[int], shared: int, psnrs: Sequence[float], signals: Sequence[Signal]
+    setting: str,
+    sizes: Iterable[int],
+    formats: Iterable[int],
+    shared: int,
+    psnrs: Sequence[float],
+    signals: Sequence[Signal],
 ) -> RatePoint:
     bits = 8 / sum(signal.domain.points for signal in signals)
     statistics = Statistics.of(psnrs)
     exact = len(psnrs) - statistics.count
-    return RatePoint(setting, bits * sum(sizes), bits * sum(formats), shared, statistics.mean, exact)
+    return RatePoint(
+        setting, bits * sum(sizes), bits * sum(formats), shared, statistics.mean, exact
+    )
 
 
 def _psnrs(run: Run, latents: ArrayLatents, pairs: Sequence[Pair]) -> list[float]:
     """Of the field's reconstructions, each on its signal's own grid."""
     decoded = reconstruct_all(run, torch.from_numpy(latents), [header for _, header in pairs])
-    return [measure(signal, values).psnr for (signal, _), values in zip(pairs, decoded, strict=True)]
+    return [
+        measure(signal, values).psnr for (signal, _), values in zip(pairs, decoded, strict=True)
+    ]
 
 
 def _network_bytes(run: Run) -> int:
-    return sum(parameter.numel() * parameter.element_size() for parameter in run.network.parameters())
+    return sum(
+        parameter.numel() * parameter.element_size() for parameter in run.network.parameters()
+    )

@@ -1,4 +1,5 @@
-"""The look of every picture, and how it becomes a PNG. Matplotlib is imported when the first one is drawn, and pyplot never."""
+"""The look of every picture, and how it becomes a PNG. Matplotlib is imported when the first one is
+drawn, and pyplot never."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ _STYLE: Final[dict[str, Any]] = {
 
 @contextmanager
 def new_figure(width: float, height: float) -> Iterator[Figure]:
-    """A blank figure of this size in inches; what is drawn inside the ``with`` block has the common look."""
+    """A blank figure of this size in inches; what is drawn inside the ``with`` block has the common
+    look."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -8,7 +8,8 @@ from medfuncta.signals.signal import Label
 
 
 def class_names(label: Label, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of a signal's classes: none without a label, several for multi-label data; a class without a name keeps its number.
+    """The names of a signal's classes: none without a label, several for multi-label data; a class
+    without a name keeps its number.
 
     >>> class_names((0, 2), ["cyst", "mass"])
     ('cyst', '2')

@@ -1,6 +1,8 @@
-"""One self-contained HTML page: headings, text, tables and pictures, readable on paper, phone and dark screens.
+"""One self-contained HTML page: headings, text, tables and pictures, readable on paper, phone and
+dark screens.
 
-Everything that is put on a page is escaped; pictures are embedded, and nothing is loaded from anywhere.
+Everything that is put on a page is escaped; pictures are embedded, and nothing is loaded from
+anywhere.
 """
 
 from __future__ import annotations
@@ -74,19 +76,26 @@ class Page:
     def tiles(self, figures: Mapping[str, str]) -> Page:
         """A row of key figures, each large above its name."""
         items = "".join(
-            f'<li class="tile"><strong>{escape(value)}</strong><span>{escape(name)}</span></li>' for name, value in figures.items()
+            f'<li class="tile"><strong>{escape(value)}</strong><span>{escape(name)}</span></li>'
+            for name, value in figures.items()
         )
         return self._add(f'<ul class="tiles">{items}</ul>')
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Page:
         """A table whose first column is text and whose others are numbers."""
         head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        return self._add(f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        )
+        return self._add(
+            f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        )
 
     def facts(self, entries: Mapping[str, str]) -> Page:
         """Names and what they are, one a line."""
-        items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entries.items())
+        items = "".join(
+            f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entries.items()
+        )
         return self._add(f"<dl>{items}</dl>")
 
     def picture(self, png: bytes, description: str) -> Page:
@@ -94,7 +103,9 @@ class Page:
         data = base64.b64encode(png).decode("ascii")
         text = escape(description)
         image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
-        return self._add(f'<figure><div class="scroll">{image}</div><figcaption>{text}</figcaption></figure>')
+        return self._add(
+            f'<figure><div class="scroll">{image}</div><figcaption>{text}</figcaption></figure>'
+        )
 
     def html(self) -> str:
         """The whole document."""

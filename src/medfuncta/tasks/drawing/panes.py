@@ -1,4 +1,5 @@
-"""The flat views of an image, a volume or scattered points: what to look at, and how large it is."""
+"""The flat views of an image, a volume or scattered points: what to look at, and how large it
+is."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
 
 _PLANES = ((2, "axial", "RLAP"), (1, "coronal", "RLSI"), (0, "sagittal", "APSI"))
-"""World axis cut through, its name, and the directions at the left, right, top and bottom edge (radiological convention)."""
+"""World axis cut through, its name, and the directions at the left, right, top and bottom edge
+(radiological convention)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Pane(ABC):
 
     @abstractmethod
     def draw(self, axes: Axes, colours: np.ndarray, **style: Any) -> ScalarMappable:
-        """Draw numbers ``[*values without channels]`` (NaN stays blank) or RGBA ``[..., 4]``; ``style`` is a colour map and its limits."""
+        """Draw numbers ``[*values without channels]`` (NaN stays blank) or RGBA ``[..., 4]``;
+        ``style`` is a colour map and its limits."""
 
     def mark(self, axes: Axes) -> None:  # noqa: B027
         """Say which way is which, where that is known."""
@@ -50,7 +53,8 @@ class Slice(Pane):
     Args:
         axis: The array axis that is cut through, None for an image.
         index: Where.
-        turn: For oriented volumes, as ``nibabel.orientations`` has it: how array axes become the world's right, anterior, superior.
+        turn: For oriented volumes, as ``nibabel.orientations`` has it: how array axes become the
+            world's right, anterior, superior.
         letters: The directions at the left, right, top and bottom edge, or ``""``.
     """
 
@@ -60,7 +64,8 @@ class Slice(Pane):
     letters: str = ""
 
     def image(self, colours: np.ndarray) -> np.ndarray:
-        """The view as ``[rows, columns]`` or ``[rows, columns, 4]``, ready to be shown with row 0 on top."""
+        """The view as ``[rows, columns]`` or ``[rows, columns, 4]``, ready to be shown with row 0
+        on top."""
         if self.axis is None:
             return colours
         if self.turn is None:
@@ -72,7 +77,13 @@ class Slice(Pane):
 
     def draw(self, axes: Axes, colours: np.ndarray, **style: Any) -> ScalarMappable:
         image = self.image(colours)
-        shown = axes.imshow(image, extent=(0, self.width, self.height, 0), aspect="equal", interpolation="nearest", **style)
+        shown = axes.imshow(
+            image,
+            extent=(0, self.width, self.height, 0),
+            aspect="equal",
+            interpolation="nearest",
+            **style,
+        )
         clear_frame(axes)
         return shown
 
@@ -81,9 +92,23 @@ class Slice(Pane):
 
         outline = [withStroke(linewidth=1.6, foreground="black")]
         places = ((0.03, 0.5), (0.97, 0.5), (0.5, 0.97), (0.5, 0.03))
-        alignments = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
+        alignments = (
+            ("left", "center"),
+            ("right", "center"),
+            ("center", "top"),
+            ("center", "bottom"),
+        )
         for letter, place, (ha, va) in zip(self.letters, places, alignments, strict=False):
-            axes.text(*place, letter, transform=axes.transAxes, color=LETTERS, fontsize=7, ha=ha, va=va, path_effects=outline)
+            axes.text(
+                *place,
+                letter,
+                transform=axes.transAxes,
+                color=LETTERS,
+                fontsize=7,
+                ha=ha,
+                va=va,
+                path_effects=outline,
+            )
 
 
 @dataclass(frozen=True)
@@ -98,7 +123,13 @@ class Projection(Pane):
 
     def draw(self, axes: Axes, colours: np.ndarray, **style: Any) -> ScalarMappable:
         size = min(40.0, 8000 / len(self.positions))
-        dots = axes.scatter(*self.positions.T, c=colours, s=size, linewidths=0, **({} if colours.ndim == 2 else style))
+        dots = axes.scatter(
+            *self.positions.T,
+            c=colours,
+            s=size,
+            linewidths=0,
+            **({} if colours.ndim == 2 else style),
+        )
         axes.set_aspect("equal")
         axes.invert_yaxis()
         axes.set_facecolor(BACKGROUND)
@@ -107,7 +138,8 @@ class Projection(Pane):
 
 
 def panes(domain: Domain) -> Sequence[Pane]:
-    """The views that show a domain of two (one view) or three dimensions (three orthogonal ones)."""
+    """The views that show a domain of two (one view) or three dimensions (three orthogonal
+    ones)."""
     if isinstance(domain, Scatter):
         return _projections(domain)
     spacing = (1.0,) * domain.dim if domain.spacing is None else domain.spacing
@@ -116,7 +148,10 @@ def panes(domain: Domain) -> Sequence[Pane]:
         return [Slice("", width=sides[1], height=sides[0])]
     if domain.affine is None:
         rest = {axis: [a for a in range(3) if a != axis] for axis in range(3)}
-        return [Slice(f"axis {axis}", sides[b], sides[a], axis, domain.shape[axis] // 2) for axis, (a, b) in rest.items()]
+        return [
+            Slice(f"axis {axis}", sides[b], sides[a], axis, domain.shape[axis] // 2)
+            for axis, (a, b) in rest.items()
+        ]
     return _anatomical(domain, domain.affine, sides)
 
 
@@ -129,7 +164,9 @@ def _anatomical(domain: Grid, affine: np.ndarray, sides: np.ndarray) -> list[Pan
     planes = []
     for axis, name, letters in _PLANES:
         across, up = (a for a in range(3) if a != axis)
-        planes.append(Slice(name, sides[across], sides[up], axis, int(shape[axis]) // 2, turn, letters))
+        planes.append(
+            Slice(name, sides[across], sides[up], axis, int(shape[axis]) // 2, turn, letters)
+        )
     return planes
 
 
@@ -138,11 +175,15 @@ def _projections(domain: Scatter) -> list[Pane]:
     if domain.dim == 2:
         return [Projection("", sides[1], sides[0], domain.positions[:, ::-1])]
     pairs = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
-    return [Projection(f"along axis {axis}", sides[b], sides[a], domain.positions[:, [b, a]]) for axis, a, b in pairs]
+    return [
+        Projection(f"along axis {axis}", sides[b], sides[a], domain.positions[:, [b, a]])
+        for axis, a, b in pairs
+    ]
 
 
 def colours_of(signal: Signal) -> np.ndarray:
-    """What is shown of values: physical numbers ``[...]``, or RGBA ``[..., 4]`` when there are three channels.
+    """What is shown of values: physical numbers ``[...]``, or RGBA ``[..., 4]`` when there are
+    three channels.
 
     Of any other number of channels the first is shown. Missing points are NaN, or transparent.
     """
@@ -150,7 +191,9 @@ def colours_of(signal: Signal) -> np.ndarray:
     if signal.channels != 3:
         return values[..., 0]
     opaque = np.isfinite(values[..., :1])
-    return np.concatenate([np.where(opaque, signal.range.normalise(values).clip(0, 1), 0), opaque], axis=-1)
+    return np.concatenate(
+        [np.where(opaque, signal.range.normalise(values).clip(0, 1), 0), opaque], axis=-1
+    )
 
 
 def window_of(colours: np.ndarray) -> dict[str, Any]:

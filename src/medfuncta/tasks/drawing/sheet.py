@@ -25,11 +25,17 @@ def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int
     columns = min(columns, len(signals))
     rows = -(-len(signals) // columns)
     flat = [None if s.domain.dim == 1 else panes(s.domain)[0] for s in signals]
-    ratio = 0.6 if flat[0] is None else max(pane.height / pane.width for pane in flat if pane is not None)
+    ratio = (
+        0.6
+        if flat[0] is None
+        else max(pane.height / pane.width for pane in flat if pane is not None)
+    )
     cell = _WIDTH / max(columns, 4)
     wrapped = [wrap_title(title, cell) for title in titles]
     lines = 1 + max(title.count("\n") for title in wrapped)
-    with new_figure(cell * columns, rows * (cell * min(ratio, 1.5) + 0.17 + 0.13 * lines)) as figure:
+    with new_figure(
+        cell * columns, rows * (cell * min(ratio, 1.5) + 0.17 + 0.13 * lines)
+    ) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid:
             clear_frame(axes)
@@ -41,15 +47,25 @@ def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int
 
 
 def wrap_title(title: str, inches: float) -> str:
-    """A title in lines that are no longer than the small picture below them is wide; names stay in one piece where they fit."""
+    """A title in lines that are no longer than the small picture below them is wide; names stay in
+    one piece where they fit."""
     return textwrap.fill(title, int(inches * 72 / (_LETTER * _SMALL)), break_on_hyphens=False)
 
 
 def draw_signal(axes: Axes, signal: Signal) -> None:
     """One signal, small and without an axis."""
     if signal.domain.dim == 1:
-        draw_trace(axes, signal.domain, observed_values(signal), lead_step(signal), color=INK, linewidth=0.9)
+        draw_trace(
+            axes,
+            signal.domain,
+            observed_values(signal),
+            lead_step(signal),
+            color=INK,
+            linewidth=0.9,
+        )
         clear_frame(axes)
         return
     colours = colours_of(signal)
-    panes(signal.domain)[0].draw(axes, colours, **(window_of(colours) if signal.channels != 3 else {}))
+    panes(signal.domain)[0].draw(
+        axes, colours, **(window_of(colours) if signal.channels != 3 else {})
+    )

@@ -29,25 +29,40 @@ def axis_of(domain: Domain) -> tuple[np.ndarray, str]:
 
 
 def lead_step(signal: Signal) -> float:
-    """How far apart the leads of a trace are drawn: a little more than their largest height; nothing for a single lead."""
+    """How far apart the leads of a trace are drawn: a little more than their largest height;
+    nothing for a single lead."""
     if signal.channels == 1:
         return 0.0
     leads = observed_values(signal)
     return _GAP * float((np.nanmax(leads, axis=0) - np.nanmin(leads, axis=0)).max())
 
 
-def draw_trace(axes: Axes, domain: Domain, values: np.ndarray, step: float = 0.0, label: str = "", **style: Any) -> None:
-    """Draw values ``[points, channels]``, the first lead on top; NaN leaves a gap in a sampled trace.
+def draw_trace(
+    axes: Axes, domain: Domain, values: np.ndarray, step: float = 0.0, label: str = "", **style: Any
+) -> None:
+    """Draw values ``[points, channels]``, the first lead on top; NaN leaves a gap in a sampled
+    trace.
 
     Scattered samples are drawn as dots, since nothing is known between them.
     """
     where, _ = axis_of(domain)
-    marks = {} if isinstance(domain, Grid) else {"linestyle": "none", "marker": ".", "markersize": 3.5}
+    marks = (
+        {} if isinstance(domain, Grid) else {"linestyle": "none", "marker": ".", "markersize": 3.5}
+    )
     for channel, lead in enumerate(values.T):
-        axes.plot(where, lead - channel * step, label=label if channel == 0 else None, **{**marks, **style})
+        axes.plot(
+            where,
+            lead - channel * step,
+            label=label if channel == 0 else None,
+            **{**marks, **style},
+        )
     axes.margins(x=0.01)
 
 
 def observed_values(signal: Signal) -> np.ndarray:
     """Values with NaN where none was observed."""
-    return signal.values if signal.mask is None else np.where(signal.mask[..., None], signal.values, np.nan)
+    return (
+        signal.values
+        if signal.mask is None
+        else np.where(signal.mask[..., None], signal.values, np.nan)
+    )

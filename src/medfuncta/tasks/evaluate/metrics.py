@@ -1,7 +1,8 @@
 """How well one signal is reconstructed, and how well many are.
 
-PSNR, SSIM and MSE compare values mapped to [0, 1] and clamped there (data range 1), as the paper does; MAE and the largest error are in
-the signal's physical unit and not clamped. Points that were not observed count nowhere.
+PSNR, SSIM and MSE compare values mapped to [0, 1] and clamped there (data range 1), as the paper
+does; MAE and the largest error are in the signal's physical unit and not clamped. Points that were
+not observed count nowhere.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class SignalMetrics:
         id, label: Of the signal.
         points: Observed points.
         psnr: Decibels, ``-10 log10(mse)``; inf when exact, NaN when failed.
-        ssim: Mean structural similarity, or None where it is not defined (:func:`structural_similarity`).
+        ssim: Mean structural similarity, or None where it is not defined
+            (:func:`structural_similarity`).
         mse: Mean squared error of the values in [0, 1]; NaN when failed.
         mae, max_error: Mean and largest absolute error in the signal's unit; NaN when failed.
     """
@@ -47,7 +49,16 @@ class SignalMetrics:
     @classmethod
     def failure(cls, id: str, label: Label, points: int) -> SignalMetrics:
         """A signal without a reconstruction, since its latent is not finite."""
-        return cls(id, label, points, psnr=math.nan, ssim=None, mse=math.nan, mae=math.nan, max_error=math.nan)
+        return cls(
+            id,
+            label,
+            points,
+            psnr=math.nan,
+            ssim=None,
+            mse=math.nan,
+            mae=math.nan,
+            max_error=math.nan,
+        )
 
     @property
     def exact(self) -> bool:
@@ -61,7 +72,8 @@ class SignalMetrics:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean, median and standard deviation (of the population) of the ``count`` finite numbers among some; None when there is none."""
+    """Mean, median and standard deviation (of the population) of the ``count`` finite numbers among
+    some; None when there is none."""
 
     mean: float | None
     median: float | None
@@ -80,7 +92,8 @@ class Statistics:
 class Summary:
     """The quality of many reconstructions.
 
-    An infinite PSNR cannot be averaged and JSON has no word for it: exact signals are counted in ``exact`` and left out of ``psnr`` (and
+    An infinite PSNR cannot be averaged and JSON has no word for it: exact signals are counted in
+        ``exact`` and left out of ``psnr`` (and
     of nothing else), so ``psnr.count`` is ``signals - failed - exact``.
 
     Args:
@@ -107,26 +120,44 @@ class Summary:
 
 
 def measure(original: Signal, reconstruction: Signal | None) -> SignalMetrics:
-    """Compare a reconstruction on the original's own points with the original; None is one that failed."""
+    """Compare a reconstruction on the original's own points with the original; None is one that
+    failed."""
     observed = np.ones(original.values.shape[:-1], bool) if original.mask is None else original.mask
     if reconstruction is None:
         return SignalMetrics.failure(original.id, original.label, int(observed.sum()))
-    expected, got = (np.clip(original.range.normalise(s.values), 0, 1) for s in (original, reconstruction))
+    expected, got = (
+        np.clip(original.range.normalise(s.values), 0, 1) for s in (original, reconstruction)
+    )
     mse = float(np.square(expected[observed].astype(np.float64) - got[observed]).mean())
     error = np.abs(original.values[observed].astype(np.float64) - reconstruction.values[observed])
-    ssim = structural_similarity(expected, got, observed) if isinstance(original.domain, Grid) else None
+    ssim = (
+        structural_similarity(expected, got, observed)
+        if isinstance(original.domain, Grid)
+        else None
+    )
     psnr = -10 * math.log10(mse) if mse > 0 else math.inf
     return SignalMetrics(
-        original.id, original.label, int(observed.sum()), psnr, ssim, mse, mae=float(error.mean()), max_error=float(error.max())
+        original.id,
+        original.label,
+        int(observed.sum()),
+        psnr,
+        ssim,
+        mse,
+        mae=float(error.mean()),
+        max_error=float(error.max()),
     )
 
 
-def structural_similarity(expected: np.ndarray, got: np.ndarray, observed: np.ndarray) -> float | None:
-    """Mean SSIM (Wang et al. 2004, Eq. 13) of an image or volume: Gaussian window of 11 taps an axis, sigma 1.5, mirrored at borders.
+def structural_similarity(
+    expected: np.ndarray, got: np.ndarray, observed: np.ndarray
+) -> float | None:
+    """Mean SSIM (Wang et al. 2004, Eq. 13) of an image or volume: Gaussian window of 11 taps an
+    axis, sigma 1.5, mirrored at borders.
 
-    Only windows without a missing point count. Traces have no SSIM, nor has a signal with a side shorter than the window or a missing
-    point in every window: a number from another window would not compare. The window is applied axis by axis, in a volume some
-    thirty times faster than the dense one of torchmetrics, whose numbers these are.
+    Only windows without a missing point count. Traces have no SSIM, nor has a signal with a side
+    shorter than the window or a missing point in every window: a number from another window would
+    not compare. The window is applied axis by axis, in a volume some thirty times faster than the
+    dense one of torchmetrics, whose numbers these are.
 
     Args:
         expected, got: ``[*shape, channels]`` in [0, 1].
@@ -141,21 +172,40 @@ def structural_similarity(expected: np.ndarray, got: np.ndarray, observed: np.nd
         return None
 
     def smooth(values: np.ndarray) -> np.ndarray:
-        return gaussian_filter(values, _SSIM_SIGMA, radius=SSIM_TAPS // 2, mode="mirror", axes=tuple(range(observed.ndim)))
+        return gaussian_filter(
+            values,
+            _SSIM_SIGMA,
+            radius=SSIM_TAPS // 2,
+            mode="mirror",
+            axes=tuple(range(observed.ndim)),
+        )
 
     x, y = (np.where(observed[..., None], values, np.float32(0)) for values in (expected, got))
     mean_x, mean_y = smooth(x), smooth(y)
     variances = smooth(x * x) - mean_x**2 + smooth(y * y) - mean_y**2
     covariance = smooth(x * y) - mean_x * mean_y
-    similarity = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2) / ((mean_x**2 + mean_y**2 + _C1) * (variances + _C2))
+    similarity = (
+        (2 * mean_x * mean_y + _C1)
+        * (2 * covariance + _C2)
+        / ((mean_x**2 + mean_y**2 + _C1) * (variances + _C2))
+    )
     return float(similarity[whole].mean())
 
 
 def summarise(metrics: Sequence[SignalMetrics]) -> Summary:
     """Statistics over signals; a failed one changes none of them."""
-    statistics = {name: Statistics.of(getattr(m, name) for m in metrics) for name in ("psnr", "ssim", "mse", "mae", "max_error")}
+    statistics = {
+        name: Statistics.of(getattr(m, name) for m in metrics)
+        for name in ("psnr", "ssim", "mse", "mae", "max_error")
+    }
     worst = tuple(m.id for m in ranked(metrics)[:_WORST])
-    return Summary(len(metrics), sum(m.failed for m in metrics), sum(m.exact for m in metrics), **statistics, worst=worst)
+    return Summary(
+        len(metrics),
+        sum(m.failed for m in metrics),
+        sum(m.exact for m in metrics),
+        **statistics,
+        worst=worst,
+    )
 
 
 def ranked(metrics: Sequence[SignalMetrics]) -> list[SignalMetrics]:

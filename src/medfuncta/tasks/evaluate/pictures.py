@@ -1,4 +1,5 @@
-"""Pictures of an evaluation: originals beside their reconstructions, and how PSNR is spread over signals."""
+"""Pictures of an evaluation: originals beside their reconstructions, and how PSNR is spread over
+signals."""
 
 from __future__ import annotations
 
@@ -9,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.drawing.figure import ACCENT, ERROR_MAP, HAIRLINE, INK, MUTED, SECOND, new_figure, with_unit
+from medfuncta.tasks.drawing.figure import (
+    ACCENT,
+    ERROR_MAP,
+    HAIRLINE,
+    INK,
+    MUTED,
+    SECOND,
+    new_figure,
+    with_unit,
+)
 from medfuncta.tasks.drawing.panes import Pane, colours_of, panes, window_of
 from medfuncta.tasks.drawing.traces import axis_of, draw_trace, lead_step, observed_values
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, ranked
@@ -46,12 +56,14 @@ class Example:
 
     @property
     def error(self) -> np.ndarray:
-        """Reconstruction minus original in physical units, ``[*values]``; NaN where nothing was observed."""
+        """Reconstruction minus original in physical units, ``[*values]``; NaN where nothing was
+        observed."""
         return self.reconstruction.values - observed_values(self.original)
 
 
 def choose_examples(metrics: Sequence[SignalMetrics]) -> dict[str, SignalMetrics]:
-    """The best, the median and the worst signal by PSNR among those that did not fail; each signal once."""
+    """The best, the median and the worst signal by PSNR among those that did not fail; each signal
+    once."""
     order = ranked([m for m in metrics if not m.failed])
     chosen: dict[str, SignalMetrics] = {}
     for rank, place in (("best", len(order) - 1), ("worst", 0), ("median", len(order) // 2)):
@@ -63,12 +75,19 @@ def choose_examples(metrics: Sequence[SignalMetrics]) -> dict[str, SignalMetrics
 def reconstruction_picture(examples: Sequence[Example]) -> Figure:
     """Original, reconstruction and error, one example below the other.
 
-    Traces are laid over each other above their residual; images and the middle slices of volumes stand side by side. Grey values are
-    windowed by the original, and all errors share one scale, so that rows compare.
+    Traces are laid over each other above their residual; images and the middle slices of volumes
+    stand side by side. Grey values are windowed by the original, and all errors share one scale, so
+    that rows compare.
     """
     dim = examples[0].original.domain.dim
     width = _WIDE if dim == 3 else _WIDTH
-    error_limit = max(float(np.nanpercentile(np.abs(e.error), 100 if dim == 1 else _SHOWN_ERRORS)) for e in examples) or 1.0
+    error_limit = (
+        max(
+            float(np.nanpercentile(np.abs(e.error), 100 if dim == 1 else _SHOWN_ERRORS))
+            for e in examples
+        )
+        or 1.0
+    )
     heights = [2.6 if dim == 1 else _row_height(panes(e.original.domain), width) for e in examples]
     with new_figure(width, sum(heights)) as figure:
         rows = figure.subfigures(len(examples), 1, height_ratios=heights, squeeze=False)[:, 0]
@@ -86,7 +105,15 @@ def _draw_trace_row(row: SubFigure, example: Example, error_limit: float) -> Non
     top, bottom = row.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     step = lead_step(original)
     draw_trace(top, domain, observed_values(original), step, "original", color=INK, linewidth=1.5)
-    draw_trace(top, domain, example.reconstruction.values, step, "reconstruction", color=ACCENT, linewidth=0.9)
+    draw_trace(
+        top,
+        domain,
+        example.reconstruction.values,
+        step,
+        "reconstruction",
+        color=ACCENT,
+        linewidth=0.9,
+    )
     if step:  # leads below each other have no common zero
         top.set_yticks([])
     row.legend(*top.get_legend_handles_labels(), loc="upper right", ncols=2, borderaxespad=0.1)
@@ -111,9 +138,17 @@ def _draw_pane_row(row: SubFigure, example: Example, error_limit: float) -> None
     original, reconstruction = colours_of(example.original), colours_of(example.reconstruction)
     window = window_of(original) if example.original.channels != 3 else {}
     error, error_style = _error_colours(example, error_limit)
-    columns = (("original", original, window), ("reconstruction", reconstruction, window), ("error", error, error_style))
-    share = row.get_figure(root=True).get_figwidth() / _BAR - 1  # of the three groups, where the colour bar has 1
-    *groups, last = row.subfigures(1, 4, width_ratios=(share / 3, share / 3, share / 3, 1), squeeze=False)[0]
+    columns = (
+        ("original", original, window),
+        ("reconstruction", reconstruction, window),
+        ("error", error, error_style),
+    )
+    share = (
+        row.get_figure(root=True).get_figwidth() / _BAR - 1
+    )  # of the three groups, where the colour bar has 1
+    *groups, last = row.subfigures(
+        1, 4, width_ratios=(share / 3, share / 3, share / 3, 1), squeeze=False
+    )[0]
     shown: list[ScalarMappable] = []
     for group, (heading, colours, style) in zip(groups, columns, strict=True):
         shown.append(_draw_group(group, views, heading, colours, style))
@@ -124,7 +159,13 @@ def _draw_pane_row(row: SubFigure, example: Example, error_limit: float) -> None
     bar.set_label(with_unit("error", example.original.unit))
 
 
-def _draw_group(group: SubFigure, views: Sequence[Pane], heading: str, colours: np.ndarray, style: dict[str, Any]) -> ScalarMappable:
+def _draw_group(
+    group: SubFigure,
+    views: Sequence[Pane],
+    heading: str,
+    colours: np.ndarray,
+    style: dict[str, Any],
+) -> ScalarMappable:
     group.suptitle(heading, fontsize=9, color=MUTED)
     grid = group.subplots(1, len(views), width_ratios=[v.width for v in views], squeeze=False)[0]
     shown = [view.draw(axes, colours, **style) for axes, view in zip(grid, views, strict=True)]
@@ -135,7 +176,8 @@ def _draw_group(group: SubFigure, views: Sequence[Pane], heading: str, colours: 
 
 
 def _error_colours(example: Example, limit: float) -> tuple[np.ndarray, dict[str, Any]]:
-    """The error of one channel with its sign; of three, its mean size, since their signs may differ."""
+    """The error of one channel with its sign; of three, its mean size, since their signs may
+    differ."""
     if example.original.channels == 3:
         return np.abs(example.error).mean(axis=-1), {"cmap": "Blues", "vmin": 0, "vmax": limit}
     return example.error[..., 0], {"cmap": ERROR_MAP, "vmin": -limit, "vmax": limit}
@@ -148,7 +190,9 @@ def psnr_picture(metrics: Sequence[SignalMetrics]) -> Figure:
     psnr = np.array([m.psnr for m in metrics if np.isfinite(m.psnr)])
     with new_figure(_WIDTH, 2.4) as figure:
         axes = figure.subplots()
-        axes.hist(psnr, bins=min(40, 5 + len(psnr) // 5), color=SECOND, edgecolor="white", linewidth=0.6)
+        axes.hist(
+            psnr, bins=min(40, 5 + len(psnr) // 5), color=SECOND, edgecolor="white", linewidth=0.6
+        )
         axes.axvline(float(np.median(psnr)), color=ACCENT, linewidth=1.4)
         axes.set_xlabel("PSNR (dB)")
         axes.set_ylabel("signals")

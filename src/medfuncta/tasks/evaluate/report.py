@@ -19,7 +19,8 @@ _COLUMNS = ("id", "label", "points", "psnr", "ssim", "mse", "mae", "max_error")
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> None:
-    """Write ``report.json``, ``signals.csv``, ``report.html`` and, unless every signal failed, ``reconstructions.png``."""
+    """Write ``report.json``, ``signals.csv``, ``report.html`` and, unless every signal failed,
+    ``reconstructions.png``."""
     write_json(folder / "report.json", evaluation.to_dict())
     write_text(folder / "signals.csv", signals_table(evaluation))
     picture = png(reconstruction_picture(evaluation.examples)) if evaluation.examples else None
@@ -29,7 +30,8 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def signals_table(evaluation: Evaluation) -> str:
-    """CSV with a row a signal. ``psnr`` is ``inf`` when exact; what is not defined is blank, all metrics of a failed signal included."""
+    """CSV with a row a signal. ``psnr`` is ``inf`` when exact; what is not defined is blank, all
+    metrics of a failed signal included."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(_COLUMNS)
@@ -43,16 +45,32 @@ def signals_table(evaluation: Evaluation) -> str:
 def report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
     """The evaluation for a person, with the PNG of its examples."""
     summary, unit = evaluation.summary, evaluation.spec.unit
-    page = Page(f"Reconstruction of {evaluation.source.name}", f"{summary.signals:,} signals of the {evaluation.split} split")
+    page = Page(
+        f"Reconstruction of {evaluation.source.name}",
+        f"{summary.signals:,} signals of the {evaluation.split} split",
+    )
     page.tiles(key_figures(summary, unit))
     if summary.failed:
-        page.text(f"{summary.failed} signals have no finite reconstruction; no figure here contains them.")
+        page.text(
+            f"{summary.failed} signals have no finite reconstruction; no figure here contains them."
+        )
     if summary.exact:
-        page.text(f"{summary.exact} signals are reproduced exactly; their infinite PSNR is left out of its statistics.")
+        page.text(
+            f"{summary.exact} signals are reproduced exactly; their infinite PSNR is left out of "
+            "its statistics."
+        )
     if picture is not None:
-        page.picture(picture, "The best, the median and the worst signal: original, reconstruction, and reconstruction minus original.")
+        page.picture(
+            picture,
+            (
+                "The best, the median and the worst signal: original, reconstruction, and "
+                "reconstruction minus original."
+            ),
+        )
     if summary.psnr.count > 1:
-        page.picture(png(psnr_picture(evaluation.signals)), "Signals by PSNR; the line is the median.")
+        page.picture(
+            png(psnr_picture(evaluation.signals)), "Signals by PSNR; the line is the median."
+        )
     if evaluation.by_class:
         page.heading("By class")
         page.table(*_without_blank_columns(*_class_table(evaluation)))
@@ -69,10 +87,17 @@ def report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
 
 def key_figures(summary: Summary, unit: str) -> dict[str, str]:
     """What a person asks first, name and text."""
-    figures = {"mean PSNR": number(summary.psnr.mean, 2, " dB"), "median PSNR": number(summary.psnr.median, 2, " dB")}
+    figures = {
+        "mean PSNR": number(summary.psnr.mean, 2, " dB"),
+        "median PSNR": number(summary.psnr.median, 2, " dB"),
+    }
     if summary.ssim.count:
         figures["mean SSIM"] = number(summary.ssim.mean, 4)
-    return {**figures, "mean absolute error": significant(summary.mae.mean, unit), "signals": f"{summary.signals:,}"}
+    return {
+        **figures,
+        "mean absolute error": significant(summary.mae.mean, unit),
+        "signals": f"{summary.signals:,}",
+    }
 
 
 def number(value: float | None, digits: int, unit: str = "") -> str:
@@ -92,23 +117,49 @@ Rows = Sequence[Sequence[str]]
 
 
 def _class_table(evaluation: Evaluation) -> tuple[Sequence[str], Rows]:
-    header = ("class", "signals", "PSNR (dB)", "± std", "SSIM", with_unit("MAE", evaluation.spec.unit))
+    header = (
+        "class",
+        "signals",
+        "PSNR (dB)",
+        "± std",
+        "SSIM",
+        with_unit("MAE", evaluation.spec.unit),
+    )
     rows = [
-        (name, f"{s.signals:,}", number(s.psnr.mean, 2), number(s.psnr.std, 2), number(s.ssim.mean, 4), significant(s.mae.mean))
+        (
+            name,
+            f"{s.signals:,}",
+            number(s.psnr.mean, 2),
+            number(s.psnr.std, 2),
+            number(s.ssim.mean, 4),
+            significant(s.mae.mean),
+        )
         for name, s in evaluation.by_class.items()
     ]
     return header, rows
 
 
 def _worst_table(worst: Iterable[SignalMetrics], unit: str) -> tuple[Sequence[str], Rows]:
-    header = ("signal", "PSNR (dB)", "SSIM", with_unit("MAE", unit), with_unit("largest error", unit))
+    header = (
+        "signal",
+        "PSNR (dB)",
+        "SSIM",
+        with_unit("MAE", unit),
+        with_unit("largest error", unit),
+    )
     return header, [_row(m) for m in worst]
 
 
 def _row(m: SignalMetrics) -> Sequence[str]:
     if m.failed:
         return (m.id, "failed", "–", "–", "–")
-    return (m.id, "exact" if m.exact else f"{m.psnr:.2f}", number(m.ssim, 4), significant(m.mae), significant(m.max_error))
+    return (
+        m.id,
+        "exact" if m.exact else f"{m.psnr:.2f}",
+        number(m.ssim, 4),
+        significant(m.mae),
+        significant(m.max_error),
+    )
 
 
 def _without_blank_columns(header: Sequence[str], rows: Rows) -> tuple[Sequence[str], Rows]:

@@ -24,11 +24,13 @@ class Evaluation:
         spec: What its signals have in common.
         split: Which part of it.
         skipped: Files that were left out.
-        run: Fingerprint, parameters and latent size of the shared network, and its training provenance.
+        run: Fingerprint, parameters and latent size of the shared network, and its training
+            provenance.
         fit: How latents were fitted.
         seconds: Wall time of reading, fitting, decoding and comparing.
         signals: One entry a signal, in the source's order.
-        examples: The best, the median and the worst signal to look at; empty unless a report was asked for.
+        examples: The best, the median and the worst signal to look at; empty unless a report was
+            asked for.
     """
 
     source: SourceInfo
@@ -48,7 +50,8 @@ class Evaluation:
 
     @property
     def by_class(self) -> dict[str, Summary]:
-        """Statistics by class name; a multi-label signal counts in each of its classes, one without a label in none."""
+        """Statistics by class name; a multi-label signal counts in each of its classes, one without
+        a label in none."""
         members: defaultdict[str, list[SignalMetrics]] = defaultdict(list)
         for metrics in self.signals:
             for name in class_names(metrics.label, self.spec.label_names):
@@ -56,7 +59,8 @@ class Evaluation:
         return {name: summarise(members[name]) for name in sorted(members)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the single signals, ready for JSON: ``psnr.mean``, ``psnr.median``, ``ssim.mean``, ... nested."""
+        """Everything but the single signals, ready for JSON: ``psnr.mean``, ``psnr.median``,
+        ``ssim.mean``, ... nested."""
         return {
             **self.summary.to_dict(),
             "by_class": {name: summary.to_dict() for name, summary in self.by_class.items()},

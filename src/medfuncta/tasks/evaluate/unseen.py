@@ -1,4 +1,5 @@
-"""How well a shared network reconstructs signals that it has not seen: fit, decode on their own points, compare."""
+"""How well a shared network reconstructs signals that it has not seen: fit, decode on their own
+points, compare."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def evaluate(
     out: Path | str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Fit the signals of a split, decode each on its own points and compare; one batch of signals is in memory at a time.
+    """Fit the signals of a split, decode each on its own points and compare; one batch of signals
+    is in memory at a time.
 
     Args:
         run: The shared network.
@@ -42,12 +44,14 @@ def evaluate(
         split: Which of them.
         config: H and the batch; the run's own when not given.
         device: Where to compute; an accelerator when there is one.
-        out: Write ``report.json``, ``signals.csv``, ``reconstructions.png`` and ``report.html`` into this folder. The three signals in
-            the picture are read and fitted once more, so that no others need to be kept.
+        out: Write ``report.json``, ``signals.csv``, ``reconstructions.png`` and ``report.html``
+            into this folder. The three signals in the picture are read and fitted once more, so
+            that no others need to be kept.
         progress: Called with the number of signals done.
 
     Raises:
-        DataError: If the data does not fit the run, has no such split or no signal in it, or a file is bad and not to be skipped.
+        DataError: If the data does not fit the run, has no such split or no signal in it, or a file
+            is bad and not to be skipped.
     """
     config = config or run.config.fit
     run.spec.check_fits(source.spec)
@@ -58,29 +62,47 @@ def evaluate(
         if progress is not None:
             progress(len(metrics))
     if not metrics:
-        raise DataError(f"no signals in the split '{split}' of {source.info.name}; expected at least one")
+        raise DataError(
+            f"no signals in the split '{split}' of {source.info.name}; expected at least one"
+        )
     seconds = perf_counter() - began
     examples = _examples(run, source, split, metrics, config, device) if out is not None else []
     skipped = tuple(source.skipped)
-    evaluation = Evaluation(source.info, source.spec, split, skipped, _describe(run), config, seconds, metrics, examples)
+    evaluation = Evaluation(
+        source.info, source.spec, split, skipped, _describe(run), config, seconds, metrics, examples
+    )
     if out is not None:
         write_report(evaluation, Path(out))
     return evaluation
 
 
-def _reconstructions(run: Run, signals: Iterable[Signal], config: FitConfig, device: Device) -> Iterator[tuple[Signal, Signal | None]]:
-    """Each signal and what its latent decodes to, or None where that is not finite; one batch is in memory at a time."""
+def _reconstructions(
+    run: Run, signals: Iterable[Signal], config: FitConfig, device: Device
+) -> Iterator[tuple[Signal, Signal | None]]:
+    """Each signal and what its latent decodes to, or None where that is not finite; one batch is in
+    memory at a time."""
     stream = iter(signals)
     while batch := list(islice(stream, config.batch)):
         yield from zip(batch, round_trip(run, batch, config=config, device=device), strict=True)
 
 
-def _examples(run: Run, source: Source, split: str, metrics: Sequence[SignalMetrics], config: FitConfig, device: Device) -> list[Example]:
+def _examples(
+    run: Run,
+    source: Source,
+    split: str,
+    metrics: Sequence[SignalMetrics],
+    config: FitConfig,
+    device: Device,
+) -> list[Example]:
     chosen = choose_examples(metrics)
     ids = {m.id for m in chosen.values()}
     wanted = (signal for signal in source.signals(split) if signal.id in ids)
     again = _reconstructions(run, wanted, config, device)
-    pairs = {original.id: (original, reconstruction) for original, reconstruction in again if reconstruction is not None}
+    pairs = {
+        original.id: (original, reconstruction)
+        for original, reconstruction in again
+        if reconstruction is not None
+    }
     return [Example(rank, m, *pairs[m.id]) for rank, m in chosen.items()]
 
 

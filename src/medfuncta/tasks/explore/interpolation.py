@@ -15,19 +15,28 @@ from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
 
 
-def interpolate(latents: LatentSet, first: LatentRow, second: LatentRow, steps: int = 7) -> list[Signal]:
-    """The signals that lie on the straight line between two latents, both ends included, on the first one's samples.
+def interpolate(
+    latents: LatentSet, first: LatentRow, second: LatentRow, steps: int = 7
+) -> list[Signal]:
+    """The signals that lie on the straight line between two latents, both ends included, on the
+    first one's samples.
 
     Raises:
         ConfigError: If there are fewer than two steps.
     """
     if steps < 2:
-        raise ConfigError(f"{steps} steps from one signal to another; expected at least 2, the ends")
+        raise ConfigError(
+            f"{steps} steps from one signal to another; expected at least 2, the ends"
+        )
     signals = []
     for t in np.linspace(0, 1, steps):
         latent = (1 - t) * first.latent + t * second.latent
         ranges = [row.header.template.range for row in (first, second)]
-        low, high = ((1 - t) * a + t * b for a, b in zip(*((r.low, r.high) for r in ranges), strict=True))
-        header = SignalHeader(replace(first.header.template, range=ValueRange(float(low), float(high))))
+        low, high = (
+            (1 - t) * a + t * b for a, b in zip(*((r.low, r.high) for r in ranges), strict=True)
+        )
+        header = SignalHeader(
+            replace(first.header.template, range=ValueRange(float(low), float(high)))
+        )
         signals.append(reconstruct(latents.run, torch.tensor(latent, dtype=torch.float32), header))
     return signals

@@ -43,7 +43,10 @@ def make_map(latents: ArrayLatents, method: MapMethod = "pca") -> Map:
 
     pca = PCA(2, random_state=0)
     places = pca.fit_transform(latents)
-    shares = [f"component {n + 1} ({100 * share:.1f} % of the variance)" for n, share in enumerate(pca.explained_variance_ratio_)]
+    shares = [
+        f"component {n + 1} ({100 * share:.1f} % of the variance)"
+        for n, share in enumerate(pca.explained_variance_ratio_)
+    ]
     return Map(places, (shares[0], shares[1]))
 
 
@@ -54,4 +57,6 @@ def _umap(latents: ArrayLatents) -> Float[ndarray, "rows 2"]:
             import umap
     except ImportError as error:
         raise missing_extra("umap-learn", "umap") from error
-    return umap.UMAP(n_neighbors=min(15, len(latents) - 1), random_state=0, n_jobs=1).fit_transform(latents)
+    return umap.UMAP(n_neighbors=min(15, len(latents) - 1), random_state=0, n_jobs=1).fit_transform(
+        latents
+    )

@@ -40,7 +40,9 @@ def class_means(latents: LatentSet, sample: Sample, name: str | None = None) -> 
     """
     occurring = sorted({number for classes in sample.classes for number in classes})
     names = latents.info.spec.label_names
-    known = {(names[number] if number < len(names) else str(number)): number for number in occurring}
+    known = {
+        (names[number] if number < len(names) else str(number)): number for number in occurring
+    }
     if not known:
         raise DataError("no signal has a label; the mean of a class needs a latent set with labels")
     if name is not None and name not in known:
@@ -48,8 +50,17 @@ def class_means(latents: LatentSet, sample: Sample, name: str | None = None) -> 
     means = []
     for each, number in known.items():
         if name in (None, each):
-            rows = np.array([row for row, classes in enumerate(sample.classes) if number in classes])
+            rows = np.array(
+                [row for row, classes in enumerate(sample.classes) if number in classes]
+            )
             mean = sample.latents[rows].mean(axis=0)
             best = rows[nearest(mean[None], [sample.latents[rows]], 1, "euclidean").rows[0, 0]]
-            means.append(ClassMean(each, len(rows), mean, latents.row(sample.ids[int(best)], sample.splits[int(best)])))
+            means.append(
+                ClassMean(
+                    each,
+                    len(rows),
+                    mean,
+                    latents.row(sample.ids[int(best)], sample.splits[int(best)]),
+                )
+            )
     return means

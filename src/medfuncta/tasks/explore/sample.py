@@ -24,7 +24,8 @@ class Sample:
         splits: Where each lies.
         latents: ``[rows, latent]``.
         classes: The class numbers of each, none without a label.
-        psnr: Decibels; not finite where it is not known (an imported set) or the reconstruction is exact.
+        psnr: Decibels; not finite where it is not known (an imported set) or the reconstruction is
+            exact.
         left_out: Signals with a latent that is not finite.
     """
 
@@ -63,7 +64,9 @@ def take_sample(latents: LatentSet, limit: int, split: str | None = None) -> Sam
     if not sound.size:
         raise DataError("no latent of this set is finite; fit it again")
     pick = [[column[row] for row in sound] for column in (ids, splits, classes)]
-    return Sample(pick[0], pick[1], matrix[sound], pick[2], decibels[sound], len(matrix) - len(sound))
+    return Sample(
+        pick[0], pick[1], matrix[sound], pick[2], decibels[sound], len(matrix) - len(sound)
+    )
 
 
 def _classes(label: Any) -> tuple[int, ...]:

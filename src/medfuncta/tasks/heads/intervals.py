@@ -15,15 +15,23 @@ LEVEL: Final = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95 % percentile bootstrap interval, over signals that count as independent; None where undefined."""
+    """A value and its 95 % percentile bootstrap interval, over signals that count as independent;
+    None where undefined."""
 
     value: float | None
     low: float | None
     high: float | None
 
     @classmethod
-    def of(cls, statistic: Callable[..., float], *columns: ndarray, resamples: int = 1000, seed: int = 0) -> Interval:
-        """Of a function of one or more columns of equal length, resampled together; where it is not finite, it is left out."""
+    def of(
+        cls,
+        statistic: Callable[..., float],
+        *columns: ndarray,
+        resamples: int = 1000,
+        seed: int = 0,
+    ) -> Interval:
+        """Of a function of one or more columns of equal length, resampled together; where it is not
+        finite, it is left out."""
         generator = np.random.default_rng(seed)
         rows = len(columns[0])
         if not rows:

@@ -57,7 +57,10 @@ def with_masks(source: Source) -> MaskedSource:
         DataError: If its format knows none.
     """
     if not isinstance(source, MaskedSource):
-        raise DataError(f"{source.info.name} has no label maps; give a source that has them, such as nifti with labelsTr beside imagesTr")
+        raise DataError(
+            f"{source.info.name} has no label maps; give a source that has them, such as nifti "
+            "with labelsTr beside imagesTr"
+        )
     return source
 
 
@@ -65,7 +68,8 @@ def masked_rows(latents: LatentSet, split: str, source: MaskedSource) -> Iterato
     """The signals of a split that have a label map.
 
     Raises:
-        DataError: If the source lacks a signal, or a label map has another shape than the signal or a negative number in it.
+        DataError: If the source lacks a signal, or a label map has another shape than the signal or
+            a negative number in it.
         LatentSetError: If there is no such split.
     """
     for block in latents.split(split).batches():
@@ -77,8 +81,12 @@ def masked_rows(latents: LatentSet, split: str, source: MaskedSource) -> Iterato
             domain = row.header.domain
             if not isinstance(domain, Grid) or mask.shape != domain.shape:
                 raise DataError(
-                    f"the label map of '{row.id}' has a shape of {mask.shape}; give the source with the options it was fitted with"
+                    f"the label map of '{row.id}' has a shape of {mask.shape}; give the source "
+                    "with the options it was fitted with"
                 )
             if mask.min() < 0:
-                raise DataError(f"the label map of '{row.id}' holds {mask.min()}; expected class numbers from 0, the background")
+                raise DataError(
+                    f"the label map of '{row.id}' holds {mask.min()}; expected class numbers from "
+                    "0, the background"
+                )
             yield MaskedRow(row, mask)

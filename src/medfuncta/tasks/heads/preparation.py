@@ -17,7 +17,8 @@ class Preparation:
 
     Args:
         standardise: Give every entry mean 0 and variance 1. An entry that never varies becomes 0.
-        whiten: Project on this many principal components and give each variance 1; 0 leaves that out.
+        whiten: Project on this many principal components and give each variance 1; 0 leaves that
+            out.
     """
 
     def __init__(self, *, standardise: bool = True, whiten: int = 0) -> None:
@@ -32,13 +33,20 @@ class Preparation:
         """
         if not 0 <= self._whiten <= min(latents.shape):
             raise ConfigError(
-                f"{self._whiten} principal components of {latents.shape[0]} training latents of {latents.shape[1]} numbers; "
+                f"{self._whiten} principal components of {latents.shape[0]} training latents of "
+                f"{latents.shape[1]} numbers; "
                 f"expected at most {min(latents.shape)}"
             )
         scaler = StandardScaler() if self._standardise else FunctionTransformer()
-        whitener = PCA(self._whiten, whiten=True, random_state=0) if self._whiten else FunctionTransformer()
+        whitener = (
+            PCA(self._whiten, whiten=True, random_state=0)
+            if self._whiten
+            else FunctionTransformer()
+        )
         self._pipeline = make_pipeline(scaler, whitener)
         return self._pipeline.fit_transform(latents).astype(np.float32, copy=False)
 
-    def __call__(self, latents: Float[ndarray, "signals latent"]) -> Float[ndarray, "signals prepared"]:
+    def __call__(
+        self, latents: Float[ndarray, "signals latent"]
+    ) -> Float[ndarray, "signals prepared"]:
         return self._pipeline.transform(latents).astype(np.float32, copy=False)

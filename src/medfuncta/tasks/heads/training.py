@@ -34,19 +34,28 @@ class HeadTraining:
     seed: int = 0
 
 
-def train_head(head: nn.Module, losses: Callable[[], Iterable[Tensor]], score: Callable[[], float], settings: HeadTraining) -> list[float]:
+def train_head(
+    head: nn.Module,
+    losses: Callable[[], Iterable[Tensor]],
+    score: Callable[[], float],
+    settings: HeadTraining,
+) -> list[float]:
     """Train and leave the head with its best weights, ready for evaluation.
 
     Args:
         head: The network to train.
-        losses: Gives the losses of one pass over the training split, each computed when it is asked for.
-        score: What the weights are chosen by, on the validation split; larger is better, NaN is worst.
+        losses: Gives the losses of one pass over the training split, each computed when it is asked
+            for.
+        score: What the weights are chosen by, on the validation split; larger is better, NaN is
+            worst.
         settings: How.
 
     Returns:
         The score after each epoch.
     """
-    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
     started = time.perf_counter()
     scores: list[float] = []
     best, kept, waited = -math.inf, copy.deepcopy(head.state_dict()), 0

@@ -1,4 +1,5 @@
-"""What there is: the signals of a source, the network of a run and its training, the rows of a latent set."""
+"""What there is: the signals of a source, the network of a run and its training, the rows of a
+latent set."""
 
 from medfuncta.tasks.info.curve import curve_picture
 from medfuncta.tasks.info.inspection import inspect

@@ -20,8 +20,9 @@ def curve_picture(metrics_csv: Path) -> Figure:
     """Validation and training PSNR over meta-steps, and the loss below with the learning rate.
 
     Args:
-        metrics_csv: A run's ``metrics.csv`` with the columns ``step``, ``seconds``, ``loss``, ``learning_rate``, ``gradient_norm``,
-            ``train_psnr`` and ``val_psnr``; a cell may be empty.
+        metrics_csv: A run's ``metrics.csv`` with the columns ``step``, ``seconds``, ``loss``,
+            ``learning_rate``, ``gradient_norm``, ``train_psnr`` and ``val_psnr``; a cell may be
+            empty.
 
     Raises:
         RunError: If the file is missing, empty or lacks the columns ``step`` and ``loss``.
@@ -29,8 +30,19 @@ def curve_picture(metrics_csv: Path) -> Figure:
     columns = _read(metrics_csv)
     with new_figure(9.0, 5.2) as figure:
         quality, loss = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        _draw(quality, columns, "train_psnr", label="training", color=MUTED, linewidth=0.8, alpha=0.7)
-        _draw(quality, columns, "val_psnr", label="validation", color=ACCENT, linewidth=1.6, marker="o", markersize=3.5)
+        _draw(
+            quality, columns, "train_psnr", label="training", color=MUTED, linewidth=0.8, alpha=0.7
+        )
+        _draw(
+            quality,
+            columns,
+            "val_psnr",
+            label="validation",
+            color=ACCENT,
+            linewidth=1.6,
+            marker="o",
+            markersize=3.5,
+        )
         _mark_best(quality, columns)
         quality.set_ylabel("PSNR (dB)")
         if quality.lines:
@@ -49,17 +61,26 @@ def curve_picture(metrics_csv: Path) -> Figure:
 
 
 def _read(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Each column as pairs of step and value; empty cells and those of diverged steps are left out."""
+    """Each column as pairs of step and value; empty cells and those of diverged steps are left
+    out."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        columns = {name: [(float(row["step"]), float(row[name])) for row in rows if _finite(row[name])] for name in rows[0]}
+        columns = {
+            name: [(float(row["step"]), float(row[name])) for row in rows if _finite(row[name])]
+            for name in rows[0]
+        }
         if not columns["loss"]:
             raise KeyError("loss")
     except OSError as error:
-        raise RunError(f"cannot read {path.name}: {error.strerror}; give the metrics.csv of a run") from error
+        raise RunError(
+            f"cannot read {path.name}: {error.strerror}; give the metrics.csv of a run"
+        ) from error
     except (IndexError, KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{path.name} is not a training log; expected the columns step and loss, and numbers in them") from error
+        raise RunError(
+            f"{path.name} is not a training log; expected the columns step and loss, and numbers "
+            "in them"
+        ) from error
     return columns
 
 
@@ -67,7 +88,9 @@ def _finite(cell: str) -> bool:
     return bool(cell) and math.isfinite(float(cell))
 
 
-def _draw(axes: Axes, columns: Mapping[str, Sequence[tuple[float, float]]], name: str, **style: object) -> None:
+def _draw(
+    axes: Axes, columns: Mapping[str, Sequence[tuple[float, float]]], name: str, **style: object
+) -> None:
     if columns.get(name):
         axes.plot(*zip(*columns[name], strict=True), **style)  # type: ignore[arg-type]
 
@@ -78,7 +101,13 @@ def _mark_best(axes: Axes, columns: Mapping[str, Sequence[tuple[float, float]]])
     step, best = max(columns["val_psnr"], key=lambda pair: pair[1])
     axes.axhline(best, color=ACCENT, linewidth=0.6, linestyle=":")
     axes.annotate(
-        f"best {best:.2f} dB at step {step:.0f}", (0, best), (4, 4), ("axes fraction", "data"), "offset points", color=ACCENT, fontsize=8
+        f"best {best:.2f} dB at step {step:.0f}",
+        (0, best),
+        (4, 4),
+        ("axes fraction", "data"),
+        "offset points",
+        color=ACCENT,
+        fontsize=8,
     )
 
 

@@ -57,7 +57,8 @@ def inspect(what: str, out: Path | None = None) -> dict[str, Any]:
 
     Args:
         what: A folder or ``kind:path[?option=value]``.
-        out: Write ``info.json`` here, and the contact sheet of a source as ``signals.png`` or the training of a run as ``curve.png``.
+        out: Write ``info.json`` here, and the contact sheet of a source as ``signals.png`` or the
+            training of a run as ``curve.png``.
 
     Raises:
         MedFunctaError: If it names none of them, or what it names is damaged.
@@ -71,7 +72,10 @@ def inspect(what: str, out: Path | None = None) -> dict[str, Any]:
     elif (folder / INFO_FILE).is_file():
         result = describe_latent_set(LatentSet.open(folder))
     elif folder.is_dir():
-        raise DataError(f"'{folder.name}' is neither a run nor a latent set; expected one, or a source such as nifti:{folder.name}")
+        raise DataError(
+            f"'{folder.name}' is neither a run nor a latent set; expected one, or a source such as "
+            f"nifti:{folder.name}"
+        )
     else:
         report = describe_source(open_source(what, skip_bad=True))
         result = report.to_dict()
@@ -85,5 +89,10 @@ def inspect(what: str, out: Path | None = None) -> dict[str, Any]:
 
 
 def _contact_sheet(report: SourceReport) -> Figure:
-    names = (" ".join(class_names(signal.label, report.spec.label_names)) for signal in report.pictured)
-    return contact_sheet(report.pictured, [f"{s.id}  {name}".strip() for s, name in zip(report.pictured, names, strict=True)])
+    names = (
+        " ".join(class_names(signal.label, report.spec.label_names)) for signal in report.pictured
+    )
+    return contact_sheet(
+        report.pictured,
+        [f"{s.id}  {name}".strip() for s, name in zip(report.pictured, names, strict=True)],
+    )

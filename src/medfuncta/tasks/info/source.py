@@ -25,9 +25,11 @@ class SplitTally:
     Args:
         signals, points: How many; points that were not observed count.
         shapes, spacings, labels: How many signals have which.
-        low, high: The smallest and the largest observed value, in the source's unit; None before the first signal.
+        low, high: The smallest and the largest observed value, in the source's unit; None before
+            the first signal.
         missing: Points that were not observed.
-        clamped: Observed points outside the range that is mapped to [0, 1], where a reconstruction cannot follow.
+        clamped: Observed points outside the range that is mapped to [0, 1], where a reconstruction
+            cannot follow.
         constant: Ids of signals with a single value.
         doubled: Ids that came twice.
     """
@@ -59,7 +61,9 @@ class SplitTally:
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
         self.missing += signal.domain.points - observed.size // signal.channels
-        self.clamped += int(((observed < signal.range.low) | (observed > signal.range.high)).any(axis=-1).sum())
+        self.clamped += int(
+            ((observed < signal.range.low) | (observed > signal.range.high)).any(axis=-1).sum()
+        )
         if low == high:
             self.constant.append(signal.id)
         if signal.id in self._seen:
@@ -73,8 +77,22 @@ class SplitTally:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; of many shapes and spacings the most frequent ones."""
-        counts = {name: dict(getattr(self, name).most_common(_MOST)) for name in ("shapes", "spacings")}
-        figures = {name: getattr(self, name) for name in ("signals", "points", "low", "high", "missing", "clamped", "constant", "doubled")}
+        counts = {
+            name: dict(getattr(self, name).most_common(_MOST)) for name in ("shapes", "spacings")
+        }
+        figures = {
+            name: getattr(self, name)
+            for name in (
+                "signals",
+                "points",
+                "low",
+                "high",
+                "missing",
+                "clamped",
+                "constant",
+                "doubled",
+            )
+        }
         return {
             **figures,
             **counts,
@@ -104,7 +122,10 @@ class SourceReport:
     @property
     def odd(self) -> list[str]:
         """What a user should know before training, one sentence each."""
-        return [*self._odd_files(), *(line for name, tally in self.splits.items() for line in _odd_signals(name, tally))]
+        return [
+            *self._odd_files(),
+            *(line for name, tally in self.splits.items() for line in _odd_signals(name, tally)),
+        ]
 
     def _odd_files(self) -> Iterator[str]:
         if self.skipped:
@@ -146,7 +167,9 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
         for signal in source.signals(split):
             tallies[split].add(signal, source.spec.label_names)
             seen += 1
-            place = len(kept) if len(kept) < pictured else int(generator.integers(seen))  # every signal is kept with equal chance
+            place = (
+                len(kept) if len(kept) < pictured else int(generator.integers(seen))
+            )  # every signal is kept with equal chance
             if place < pictured:
                 kept[place : place + 1] = [signal]
     return SourceReport(source.info, source.spec, tallies, tuple(source.skipped), kept)
@@ -161,7 +184,10 @@ def _shape(signal: Signal) -> str:
 def _spacing(signal: Signal) -> str:
     if not isinstance(signal.domain, Grid) or signal.domain.spacing is None:
         return "unknown"
-    return " x ".join(f"{spacing:.4g}" for spacing in signal.domain.spacing) + f" {signal.domain.unit}".rstrip()
+    return (
+        " x ".join(f"{spacing:.4g}" for spacing in signal.domain.spacing)
+        + f" {signal.domain.unit}".rstrip()
+    )
 
 
 def _odd_signals(split: str, tally: SplitTally) -> Iterator[str]:

@@ -5,4 +5,13 @@ from medfuncta.tasks.regress.regressors import Mlp, Ridge, TrainingMean
 from medfuncta.tasks.regress.report import Regression, regress
 from medfuncta.tasks.regress.targets import metadata_targets, volume_targets
 
-__all__ = ["Mlp", "Regression", "Ridge", "TrainingMean", "metadata_targets", "regress", "regression_picture", "volume_targets"]
+__all__ = [
+    "Mlp",
+    "Regression",
+    "Ridge",
+    "TrainingMean",
+    "metadata_targets",
+    "regress",
+    "regression_picture",
+    "volume_targets",
+]

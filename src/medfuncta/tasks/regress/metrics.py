@@ -14,6 +14,7 @@ def mean_absolute_error(truth: ndarray, guess: ndarray) -> float:
 
 
 def r_squared(truth: ndarray, guess: ndarray) -> float:
-    """1 minus the squared error over that of the truth's own mean; NaN where the truth does not vary."""
+    """1 minus the squared error over that of the truth's own mean; NaN where the truth does not
+    vary."""
     spread = np.square(truth - truth.mean()).sum()
     return float(1 - np.square(truth - guess).sum() / spread) if spread else math.nan

@@ -22,7 +22,9 @@ def regression_picture(regression: Regression) -> Figure:
     size = float(np.clip(3000 / len(truth), 4, 24))
     with new_figure(3.2 * len(regression.reports), 3.5) as figure:
         for axes, report in zip(
-            figure.subplots(1, len(regression.reports), sharey=True, squeeze=False)[0], regression.reports, strict=True
+            figure.subplots(1, len(regression.reports), sharey=True, squeeze=False)[0],
+            regression.reports,
+            strict=True,
         ):
             axes.plot(limits, limits, color=ACCENT, linewidth=1)
             axes.scatter(truth, report.predicted, s=size, color=SECOND, alpha=0.7, linewidths=0)

@@ -50,7 +50,8 @@ class TrainingMean(Regressor):
 
 
 class Ridge(Regressor):
-    """A linear map of standardised latents with the penalty that does best on the validation split."""
+    """A linear map of standardised latents with the penalty that does best on the validation
+    split."""
 
     name: ClassVar[str] = "ridge"
 
@@ -59,9 +60,15 @@ class Ridge(Regressor):
 
         self._preparation = Preparation()
         inputs, held_out = self._preparation.fit(train.latents), self._preparation(val.latents)
-        # By singular values: entries of latents are correlated, and the normal equations of few signals ill-conditioned.
-        models = [linear_model.Ridge(strength, solver="svd").fit(inputs, train.targets) for strength in reversed(STRENGTHS)]
-        self._model = min(models, key=lambda model: mean_absolute_error(val.targets, model.predict(held_out)))
+        # By singular values: entries of latents are correlated, and the normal equations of few
+        # signals ill-conditioned.
+        models = [
+            linear_model.Ridge(strength, solver="svd").fit(inputs, train.targets)
+            for strength in reversed(STRENGTHS)
+        ]
+        self._model = min(
+            models, key=lambda model: mean_absolute_error(val.targets, model.predict(held_out))
+        )
         return self._model.coef_.size + 1
 
     def predict(self, latents: Float[ndarray, "signals latent"]) -> Column:
@@ -93,10 +100,17 @@ class Mlp(Regressor):
             self._head = self._build(inputs.shape[1]).to(self._device)
 
             def losses() -> Iterator[Tensor]:
-                for rows in np.array_split(generator.permutation(len(inputs)), -(-len(inputs) // self._settings.batch)):
+                for rows in np.array_split(
+                    generator.permutation(len(inputs)), -(-len(inputs) // self._settings.batch)
+                ):
                     yield (self._head(inputs[rows])[:, 0] - targets[rows]).square().mean()
 
-            train_head(self._head, losses, lambda: -mean_absolute_error(val.targets, self.predict(val.latents)), self._settings)
+            train_head(
+                self._head,
+                losses,
+                lambda: -mean_absolute_error(val.targets, self.predict(val.latents)),
+                self._settings,
+            )
         return sum(p.numel() for p in self._head.parameters())
 
     @torch.no_grad()
@@ -107,4 +121,6 @@ class Mlp(Regressor):
     def _build(self, inputs: int) -> nn.Module:
         half = self._hidden // 2
         first = [nn.Linear(inputs, self._hidden), nn.ReLU(), nn.Dropout(0.3)]
-        return nn.Sequential(*first, nn.Linear(self._hidden, half), nn.ReLU(), nn.Dropout(0.3), nn.Linear(half, 1))
+        return nn.Sequential(
+            *first, nn.Linear(self._hidden, half), nn.ReLU(), nn.Dropout(0.3), nn.Linear(half, 1)
+        )

@@ -1,4 +1,5 @@
-"""Regressors side by side: a number of each signal learned from its latent, and measured on the test split."""
+"""Regressors side by side: a number of each signal learned from its latent, and measured on the
+test split."""
 
 from __future__ import annotations
 
@@ -57,9 +58,17 @@ class Regression:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for strict JSON."""
-        reports = [{**asdict(report), "predicted": report.predicted.tolist()} for report in self.reports]
+        reports = [
+            {**asdict(report), "predicted": report.predicted.tolist()} for report in self.reports
+        ]
         truth = {"ids": list(self.test.ids), "true": self.test.targets.tolist()}
-        return {"target": self.target, "split_by": self.split_by, "signals": dict(self.signals), "test": truth, "regressors": reports}
+        return {
+            "target": self.target,
+            "split_by": self.split_by,
+            "signals": dict(self.signals),
+            "test": truth,
+            "regressors": reports,
+        }
 
 
 def regress(
@@ -83,7 +92,10 @@ def regress(
     """
     train, val, test = (data[split] for split in SPLITS)
     if np.ptp(train.targets) == 0:
-        raise DataError(f"'{target}' is {train.targets[0]:g} for every training signal; expected a number that varies")
+        raise DataError(
+            f"'{target}' is {train.targets[0]:g} for every training signal; expected a number that "
+            "varies"
+        )
     reports = []
     for regressor in regressors or (TrainingMean(), Ridge(), Mlp()):
         progress(f"{regressor.name}: {len(train.ids):,} signals to learn from")
@@ -91,6 +103,11 @@ def regress(
         parameters = regressor.fit(train, val)
         seconds = perf_counter() - started
         predicted = regressor.predict(test.latents)
-        r2, mae = (Interval.of(score, test.targets, predicted) for score in (r_squared, mean_absolute_error))
+        r2, mae = (
+            Interval.of(score, test.targets, predicted)
+            for score in (r_squared, mean_absolute_error)
+        )
         reports.append(RegressorReport(regressor.name, predicted, r2, mae, parameters, seconds))
-    return Regression(target, split_by, {split: len(data[split].ids) for split in SPLITS}, test, tuple(reports))
+    return Regression(
+        target, split_by, {split: len(data[split].ids) for split in SPLITS}, test, tuple(reports)
+    )

@@ -21,8 +21,13 @@ from medfuncta.tasks.heads.masks import masked_rows, with_masks
 
 LABEL: Final = "label"
 """The target that is the signals' own label, as a number."""
-_SIZES: Final = {1: ("length", "samples", ""), 2: ("area", "pixels", "²"), 3: ("volume", "voxels", "³")}
-"""By dimension: what a structure's size is called, what it is counted in without a spacing, and the power of the spacing's unit."""
+_SIZES: Final = {
+    1: ("length", "samples", ""),
+    2: ("area", "pixels", "²"),
+    3: ("volume", "voxels", "³"),
+}
+"""By dimension: what a structure's size is called, what it is counted in without a spacing, and the
+power of the spacing's unit."""
 Column = Float[ndarray, " signals"]
 
 
@@ -34,7 +39,8 @@ class Measured:
         ids: Of the signals.
         latents: ``[signals, latent]``.
         targets: In the target's unit.
-        quantity: What they are, for a person, with the unit where it is known: ``"volume of ball (mm³)"``.
+        quantity: What they are, for a person, with the unit where it is known:
+            ``"volume of ball (mm³)"``.
     """
 
     ids: Sequence[str]
@@ -44,7 +50,8 @@ class Measured:
 
 
 def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
-    """Signals by split with a number from the set itself; those without it, or with a latent or number that is not finite, are left out.
+    """Signals by split with a number from the set itself; those without it, or with a latent or
+    number that is not finite, are left out.
 
     Args:
         latents: With the splits train, val and test.
@@ -55,7 +62,9 @@ def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
         LatentSetError: If a split is missing.
     """
     if name == LABEL and latents.info.multi_label:
-        raise DataError("signals have several labels each; regression on labels expects one, such as a grade")
+        raise DataError(
+            "signals have several labels each; regression on labels expects one, such as a grade"
+        )
     found, known = {}, set[str]()
     for split in SPLITS:
         ids, rows, targets = [], [], []
@@ -64,16 +73,26 @@ def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
             known.update(*entries)
             ids += block.ids
             rows.append(block.latents)
-            targets += _labels(block.labels) if name == LABEL else [_number(entry.get(name)) for entry in entries]
-        found[split] = _sound(ids, np.concatenate(rows), np.array(targets, np.float64), name.replace("_", " "))
+            targets += (
+                _labels(block.labels)
+                if name == LABEL
+                else [_number(entry.get(name)) for entry in entries]
+            )
+        found[split] = _sound(
+            ids, np.concatenate(rows), np.array(targets, np.float64), name.replace("_", " ")
+        )
     for split, measured in found.items():
         if not measured.ids:
-            raise DataError(f"no signal of split '{split}' has a number '{name}'; {suggest(name, [*known, LABEL])}")
+            raise DataError(
+                f"no signal of split '{split}' has a number '{name}'; "
+                f"{suggest(name, [*known, LABEL])}"
+            )
     return found
 
 
 def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[str, Measured]:
-    """Signals by split with the size of a structure of their label map: millimetres to the power of the dimension, or samples.
+    """Signals by split with the size of a structure of their label map: millimetres to the power of
+    the dimension, or samples.
 
     Args:
         latents: With the splits train, val and test.
@@ -85,19 +104,31 @@ def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[s
         LatentSetError: If a split is missing.
     """
     masked = with_masks(source)
-    names = {str(number): number for number in masked.mask_names} | {name: number for number, name in masked.mask_names.items()}
+    names = {str(number): number for number in masked.mask_names} | {
+        name: number for number, name in masked.mask_names.items()
+    }
     if structure not in names and not structure.isdigit():
-        raise DataError(f"no structure '{structure}' in {source.info.name}; {suggest(structure, names)}")
+        raise DataError(
+            f"no structure '{structure}' in {source.info.name}; {suggest(structure, names)}"
+        )
     number = names[structure] if structure in names else int(structure)
     found = {}
     for split in SPLITS:
         rows = list(masked_rows(latents, split, masked))
         if not rows:
-            raise DataError(f"no signal of split '{split}' has a label map; regression needs some in {', '.join(SPLITS)}")
+            raise DataError(
+                f"no signal of split '{split}' has a label map; regression needs some in "
+                f"{', '.join(SPLITS)}"
+            )
         quantity = _size_of(masked.mask_names.get(number, f"structure {number}"), rows[0].grid)
-        sizes = [np.count_nonzero(entry.mask == number) * math.prod(entry.grid.spacing or (1.0,)) for entry in rows]
+        sizes = [
+            np.count_nonzero(entry.mask == number) * math.prod(entry.grid.spacing or (1.0,))
+            for entry in rows
+        ]
         latent = np.stack([entry.row.latent for entry in rows])
-        found[split] = _sound([entry.row.id for entry in rows], latent, np.array(sizes, np.float64), quantity)
+        found[split] = _sound(
+            [entry.row.id for entry in rows], latent, np.array(sizes, np.float64), quantity
+        )
     return found
 
 

@@ -1,4 +1,5 @@
-"""An approximate index of a large latent set, by FAISS: cells around centres, and 8 bits for each principal component."""
+"""An approximate index of a large latent set, by FAISS: cells around centres, and 8 bits for each
+principal component."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _PROBED = 8
 """A query looks into one of so many cells, and into :data:`_PROBES` at the least."""
 _PROBES = 32
 _COMPONENTS = 256
-"""Principal components that the index holds of each latent, at the most; they are nearly all that latents differ in."""
+"""Principal components that the index holds of each latent, at the most; they are nearly all that
+latents differ in."""
 
 
 class FaissIndex(Index):
@@ -48,19 +50,29 @@ class FaissIndex(Index):
             LatentSetError: If the file is no index or one of other latents.
             MedFunctaError: If FAISS is not installed.
         """
-        return cls._read(path, latents, metric) if path.exists() else cls._make(path, latents, metric)
+        return (
+            cls._read(path, latents, metric) if path.exists() else cls._make(path, latents, metric)
+        )
 
     @classmethod
     def _read(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
         faiss = _faiss()
         try:
-            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)  # the cells stay on the disk until a query looks into them
+            index = faiss.read_index(
+                str(path), faiss.IO_FLAG_MMAP
+            )  # the cells stay on the disk until a query looks into them
         except RuntimeError as error:
-            raise LatentSetError(f"{path.name} is not a FAISS index; give another name to make one") from error
-        expected = (len(latents), latents.info.latent_size, _measure(metric))
-        if faiss.try_extract_index_ivf(index) is None or (index.ntotal, index.d, index.metric_type) != expected:
             raise LatentSetError(
-                f"the index {path.name} has {index.ntotal:,} latents of {index.d} numbers, or another metric than {metric}; "
+                f"{path.name} is not a FAISS index; give another name to make one"
+            ) from error
+        expected = (len(latents), latents.info.latent_size, _measure(metric))
+        if (
+            faiss.try_extract_index_ivf(index) is None
+            or (index.ntotal, index.d, index.metric_type) != expected
+        ):
+            raise LatentSetError(
+                f"the index {path.name} has {index.ntotal:,} latents of {index.d} numbers, or "
+                f"another metric than {metric}; "
                 f"this set has {expected[0]:,} of {expected[1]}; remove the file to make it anew"
             )
         return cls(index, metric)
@@ -72,7 +84,9 @@ class FaissIndex(Index):
         sample = np.concatenate([_prepared(block[::step], metric) for block in all_blocks(latents)])
         cells = max(1, min(round(4 * math.sqrt(len(latents))), len(sample) // _PER_CELL))
         transform = _principal_components(sample)
-        index = faiss.IndexPreTransform(transform, faiss.index_factory(transform.d_out, f"IVF{cells},SQ8", _measure(metric)))
+        index = faiss.IndexPreTransform(
+            transform, faiss.index_factory(transform.d_out, f"IVF{cells},SQ8", _measure(metric))
+        )
         index.train(sample)
         for block in all_blocks(latents):
             index.add(_prepared(block, metric))
@@ -80,7 +94,8 @@ class FaissIndex(Index):
         return cls._read(path, latents, metric)
 
     def search(self, queries: ArrayLatents, k: int) -> Neighbours:
-        """The nearest rows that the probed cells hold, at distances of the latents as they are stored there."""
+        """The nearest rows that the probed cells hold, at distances of the latents as they are
+        stored there."""
         numbers, rows = self._index.search(_prepared(queries, self._metric), k)
         found = int((rows >= 0).sum(axis=1).min())  # cells may hold fewer than k
         distances = 1 - numbers if self._metric == "cosine" else np.sqrt(np.maximum(numbers, 0))
@@ -88,14 +103,15 @@ class FaissIndex(Index):
 
 
 def _prepared(latents: ArrayLatents, metric: Metric) -> ArrayLatents:
-    """Of length 1 for cosine similarity, which then is the inner product; numbers that are not finite become 0. A copy, which keeps no
-    block alive."""
+    """Of length 1 for cosine similarity, which then is the inner product; numbers that are not
+    finite become 0. A copy, which keeps no block alive."""
     finite = np.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
     return unit(finite) if metric == "cosine" else finite
 
 
 def _principal_components(sample: ArrayLatents) -> Any:
-    """The rotation on those of largest second moment, which keeps inner products and distances; FAISS's own takes the mean away."""
+    """The rotation on those of largest second moment, which keeps inner products and distances;
+    FAISS's own takes the mean away."""
     faiss = _faiss()
     directions = np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :_COMPONENTS].T
     transform = faiss.LinearTransform(sample.shape[1], len(directions), False)

@@ -52,10 +52,19 @@ def search_set(
     """
     wanted = k + (leave_out is not None)
     queries = query[None]
-    found = nearest(queries, all_blocks(latents), wanted, metric) if index is None else index.search(queries, wanted)
-    hits = [Hit(row_of(latents, int(row)), float(distance)) for row, distance in zip(found.rows[0], found.distances[0], strict=True)]
+    found = (
+        nearest(queries, all_blocks(latents), wanted, metric)
+        if index is None
+        else index.search(queries, wanted)
+    )
+    hits = [
+        Hit(row_of(latents, int(row)), float(distance))
+        for row, distance in zip(found.rows[0], found.distances[0], strict=True)
+    ]
     if leave_out is not None:
-        hits = [hit for hit in hits if (hit.row.split, hit.row.id) != (leave_out.split, leave_out.id)]
+        hits = [
+            hit for hit in hits if (hit.row.split, hit.row.id) != (leave_out.split, leave_out.id)
+        ]
     return hits[:k]
 
 

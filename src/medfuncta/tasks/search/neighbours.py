@@ -31,7 +31,10 @@ class Neighbours:
 
 
 def nearest(
-    queries: Float[ndarray, "queries latent"], blocks: Iterable[Float[ndarray, "_ latent"]], k: int, metric: Metric = "cosine"
+    queries: Float[ndarray, "queries latent"],
+    blocks: Iterable[Float[ndarray, "_ latent"]],
+    k: int,
+    metric: Metric = "cosine",
 ) -> Neighbours:
     """Exact search by matrix products, one block of latents in memory at a time.
 
@@ -59,8 +62,15 @@ def nearest(
         new = np.broadcast_to(np.arange(start, start + len(block)), (len(queries), len(block)))
         rows = np.hstack([rows, new])
         distances = np.hstack([distances, _distances(queries, block, metric)])
-        best = np.argsort(distances, axis=1, kind="stable")[:, :k] if distances.shape[1] <= k else _smallest(distances, k)
-        rows, distances = np.take_along_axis(rows, best, axis=1), np.take_along_axis(distances, best, axis=1)
+        best = (
+            np.argsort(distances, axis=1, kind="stable")[:, :k]
+            if distances.shape[1] <= k
+            else _smallest(distances, k)
+        )
+        rows, distances = (
+            np.take_along_axis(rows, best, axis=1),
+            np.take_along_axis(distances, best, axis=1),
+        )
         start += len(block)
     return Neighbours(rows, np.sqrt(distances) if metric == "euclidean" else distances)
 
@@ -72,8 +82,11 @@ def _smallest(distances: Float[ndarray, "queries rows"], k: int) -> Int[ndarray,
     return np.take_along_axis(some, order, axis=1)
 
 
-def _distances(queries: Float[ndarray, "queries latent"], block: ArrayLatents, metric: Metric) -> Float[ndarray, "queries rows"]:
-    """Cosine distances of queries of length 1, or squared Euclidean ones; Inf for latents that are not finite."""
+def _distances(
+    queries: Float[ndarray, "queries latent"], block: ArrayLatents, metric: Metric
+) -> Float[ndarray, "queries rows"]:
+    """Cosine distances of queries of length 1, or squared Euclidean ones; Inf for latents that are
+    not finite."""
     products = queries @ block.T
     lengths = np.einsum("np,np->n", block, block)  # squared
     if metric == "cosine":

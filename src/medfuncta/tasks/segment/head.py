@@ -1,6 +1,8 @@
-"""Segmentation on top of a fitted field: a small head reads the field's features at a point and the latent, and says the class there.
+"""Segmentation on top of a fitted field: a small head reads the field's features at a point and the
+latent, and says the class there.
 
-The idea is MetaSeg's (Vyas et al. 2025): what a shared network computes on its way to a value tells much about what is there.
+The idea is MetaSeg's (Vyas et al. 2025): what a shared network computes on its way to a value tells
+much about what is there.
 """
 
 from __future__ import annotations
@@ -55,20 +57,30 @@ class SegmentationHead(nn.Module):
 
     def __init__(self, sampled: SampledPoints, classes: int, options: SegmentOptions) -> None:
         super().__init__()
-        features, latent, hidden = sampled.features.shape[-1], sampled.latents.shape[-1], options.hidden
+        features, latent, hidden = (
+            sampled.features.shape[-1],
+            sampled.latents.shape[-1],
+            options.hidden,
+        )
         spread, mean = torch.std_mean(sampled.features, dim=(0, 1))
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread.clamp(min=_TINY))
         self.project = nn.Sequential(nn.Dropout(0.3), nn.Linear(latent, options.latent_units))
         self.read = nn.Linear(features + options.latent_units, hidden)
-        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+        self.rest = nn.Sequential(
+            nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes)
+        )
 
     def forward(
-        self, features: Float[Tensor, "signals points features"], latents: Float[Tensor, "signals latent"]
+        self,
+        features: Float[Tensor, "signals points features"],
+        latents: Float[Tensor, "signals latent"],
     ) -> Float[Tensor, "signals points classes"]:
         """Logits of each class."""
         projected = self.project(latents).unsqueeze(1).expand(-1, features.shape[1], -1)
-        return self.rest(self.read(torch.cat([(features - self.mean) / self.spread, projected], dim=-1)))
+        return self.rest(
+            self.read(torch.cat([(features - self.mean) / self.spread, projected], dim=-1))
+        )
 
 
 class Segmenter:
@@ -86,16 +98,22 @@ class Segmenter:
         self._device = default_device()
 
     def fit(self, train: Sequence[MaskedRow], val: Sequence[MaskedRow]) -> list[float]:
-        """Learn from ``train``, choosing weights by ``val``; gives the mean Dice on sampled validation points after each epoch."""
+        """Learn from ``train``, choosing weights by ``val``; gives the mean Dice on sampled
+        validation points after each epoch."""
         options, generator = self._options, np.random.default_rng(self._options.seed)
         self._preparation.fit(_latents(train))
-        sampled, held_out = (sample_points(rows, self._prepared(rows), self._reader, options.points, generator) for rows in (train, val))
+        sampled, held_out = (
+            sample_points(rows, self._prepared(rows), self._reader, options.points, generator)
+            for rows in (train, val)
+        )
         with torch.random.fork_rng():  # modules draw weights and dropout from the global generator
             torch.manual_seed(options.seed)
             self.head = SegmentationHead(sampled, self._classes, options).to(self._device)
 
             def losses() -> Iterator[Tensor]:
-                for rows in np.array_split(generator.permutation(len(sampled)), -(-len(sampled) // options.batch)):
+                for rows in np.array_split(
+                    generator.permutation(len(sampled)), -(-len(sampled) // options.batch)
+                ):
                     yield self._loss(sampled.take(rows))
 
             return train_head(self.head, losses, lambda: self._score(held_out), options)
@@ -106,7 +124,12 @@ class Segmenter:
         latent = torch.from_numpy(entry.row.latent).to(self._device)
         prepared, grid = self._prepared([entry]), entry.grid
         parts = [
-            self.head(self._reader(latent, grid.coordinates_of(np.arange(start, min(start + CHUNK, grid.points))))[None], prepared)[0]
+            self.head(
+                self._reader(
+                    latent, grid.coordinates_of(np.arange(start, min(start + CHUNK, grid.points)))
+                )[None],
+                prepared,
+            )[0]
             for start in range(0, grid.points, CHUNK)
         ]
         return torch.cat([part.argmax(dim=-1) for part in parts]).cpu().numpy().reshape(grid.shape)
@@ -115,19 +138,31 @@ class Segmenter:
         return torch.from_numpy(self._preparation(_latents(rows))).to(self._device)
 
     def _loss(self, points: SampledPoints) -> Float[Tensor, ""]:
-        """Cross-entropy plus one minus the soft Dice of the structures, both as if of whole signals."""
+        """Cross-entropy plus one minus the soft Dice of the structures, both as if of whole
+        signals."""
         logits = self.head(points.features, points.latents)
-        entropies = functional.cross_entropy(logits.transpose(1, 2), points.classes, reduction="none")
-        return (points.weights * entropies).sum(dim=1).mean() + 1 - self._dice(logits.softmax(dim=-1), points).mean()
+        entropies = functional.cross_entropy(
+            logits.transpose(1, 2), points.classes, reduction="none"
+        )
+        return (
+            (points.weights * entropies).sum(dim=1).mean()
+            + 1
+            - self._dice(logits.softmax(dim=-1), points).mean()
+        )
 
     def _score(self, points: SampledPoints) -> float:
         guess = self.head(points.features, points.latents).argmax(dim=-1)
         return self._dice(functional.one_hot(guess, self._classes).float(), points).mean().item()
 
-    def _dice(self, probabilities: Float[Tensor, "signals points classes"], points: SampledPoints) -> Float[Tensor, "signals structures"]:
+    def _dice(
+        self, probabilities: Float[Tensor, "signals points classes"], points: SampledPoints
+    ) -> Float[Tensor, "signals structures"]:
         truth = functional.one_hot(points.classes, self._classes)
         weights = points.weights.unsqueeze(-1)
-        both, either = ((weights * numbers).sum(dim=1)[:, 1:] for numbers in (probabilities * truth, probabilities + truth))
+        both, either = (
+            (weights * numbers).sum(dim=1)[:, 1:]
+            for numbers in (probabilities * truth, probabilities + truth)
+        )
         return (2 * both + _TINY) / (either + _TINY)
 
 

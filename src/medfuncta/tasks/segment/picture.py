@@ -29,7 +29,8 @@ def shown_volumes(segmentation: Segmentation) -> list[SegmentedVolume]:
 
 
 def segmentation_picture(segmentation: Segmentation, originals: Sequence[Signal]) -> Figure:
-    """Three orthogonal slices (one for images) of some test signals with the outlines of every structure.
+    """Three orthogonal slices (one for images) of some test signals with the outlines of every
+    structure.
 
     Args:
         segmentation: What was found.
@@ -47,12 +48,25 @@ def segmentation_picture(segmentation: Segmentation, originals: Sequence[Signal]
     with new_figure(_CELL * columns + 0.4, (_CELL + 0.25) * len(volumes) + 0.5) as figure:
         rows = figure.subfigures(len(volumes), 1, squeeze=False)[:, 0]
         for row, volume, original in zip(rows, volumes, originals, strict=True):
-            dice = ", ".join(f"{n} {'-' if d is None else f'{d:.2f}'}" for n, d in zip(segmentation.names, volume.dice, strict=True))
-            row.suptitle(f"{original.id}   Dice: {dice}", x=0.01, ha="left", fontsize=9, fontweight="bold")
-            for axes, view in zip(row.subplots(1, columns, squeeze=False)[0], panes(original.domain), strict=True):
+            dice = ", ".join(
+                f"{n} {'-' if d is None else f'{d:.2f}'}"
+                for n, d in zip(segmentation.names, volume.dice, strict=True)
+            )
+            row.suptitle(
+                f"{original.id}   Dice: {dice}", x=0.01, ha="left", fontsize=9, fontweight="bold"
+            )
+            for axes, view in zip(
+                row.subplots(1, columns, squeeze=False)[0], panes(original.domain), strict=True
+            ):
                 _draw(axes, _through(view, volume.entry.mask), original, volume)
-        keys = [Line2D([], [], color=_colour(i), label=name) for i, name in enumerate(segmentation.names)]
-        keys += [Line2D([], [], color=INK, linestyle="-", label="true"), Line2D([], [], color=INK, linestyle=":", label="predicted")]
+        keys = [
+            Line2D([], [], color=_colour(i), label=name)
+            for i, name in enumerate(segmentation.names)
+        ]
+        keys += [
+            Line2D([], [], color=INK, linestyle="-", label="true"),
+            Line2D([], [], color=INK, linestyle=":", label="predicted"),
+        ]
         figure.legend(handles=keys, loc="outside lower left", ncols=6)
     return figure
 
@@ -80,7 +94,15 @@ def _draw(axes: Axes, view: Pane, original: Signal, volume: SegmentedVolume) -> 
             if shape.any() and not shape.all():
                 across = (np.arange(shape.shape[1]) + 0.5) * view.width / shape.shape[1]
                 down = (np.arange(shape.shape[0]) + 0.5) * view.height / shape.shape[0]
-                axes.contour(across, down, shape, levels=[0.5], colors=_colour(number - 1), linewidths=1.3, linestyles=style)
+                axes.contour(
+                    across,
+                    down,
+                    shape,
+                    levels=[0.5],
+                    colors=_colour(number - 1),
+                    linewidths=1.3,
+                    linestyles=style,
+                )
 
 
 def _colour(number: int) -> str:

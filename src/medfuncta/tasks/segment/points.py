@@ -16,11 +16,13 @@ from medfuncta.tasks.heads.masks import MaskedRow
 from medfuncta.types import ArrayCoordinates
 
 Reader = Callable[[Tensor, ArrayCoordinates], Tensor]
-"""A latent ``[latent]`` and coordinates ``[points, dim]`` to what the head reads there, ``[points, features]``."""
+"""A latent ``[latent]`` and coordinates ``[points, dim]`` to what the head reads there,
+``[points, features]``."""
 
 
 def field_features(network: LatentField) -> Reader:
-    """What the last layer of the field reads, for it has learned to tell points apart; and the coordinates themselves."""
+    """What the last layer of the field reads, for it has learned to tell points apart; and the
+    coordinates themselves."""
 
     def read(latent: Tensor, coordinates: ArrayCoordinates) -> Tensor:
         like = network.last.weight
@@ -41,8 +43,9 @@ def place_alone(latent: Tensor, coordinates: ArrayCoordinates) -> Tensor:
 class SampledPoints:
     """Points of several signals with the class of each.
 
-    Every class of a signal has the same number of points, however small it is; the weight of a point is the share of the signal's samples
-    that it stands for, so that weighted sums estimate those over whole signals.
+    Every class of a signal has the same number of points, however small it is; the weight of a
+    point is the share of the signal's samples that it stands for, so that weighted sums estimate
+    those over whole signals.
 
     Args:
         features: ``[signals, points, features]``.
@@ -62,7 +65,9 @@ class SampledPoints:
     def take(self, rows: ndarray) -> SampledPoints:
         """Those of these signals."""
         which = torch.from_numpy(rows)
-        return SampledPoints(self.features[which], self.latents[which], self.classes[which], self.weights[which])
+        return SampledPoints(
+            self.features[which], self.latents[which], self.classes[which], self.weights[which]
+        )
 
 
 def sample_points(
@@ -84,19 +89,32 @@ def sample_points(
     features, classes, weights = [], [], []
     for entry in rows:
         index, weight = _draw(entry.mask.ravel(), points, generator)
-        features.append(reader(torch.from_numpy(entry.row.latent).to(latents.device), entry.grid.coordinates_of(index)))
+        features.append(
+            reader(
+                torch.from_numpy(entry.row.latent).to(latents.device),
+                entry.grid.coordinates_of(index),
+            )
+        )
         classes.append(entry.mask.ravel()[index].astype(np.int64))
         weights.append(weight)
     device = latents.device
     return SampledPoints(
-        torch.stack(features), latents, torch.from_numpy(np.stack(classes)).to(device), torch.from_numpy(np.stack(weights)).to(device)
+        torch.stack(features),
+        latents,
+        torch.from_numpy(np.stack(classes)).to(device),
+        torch.from_numpy(np.stack(weights)).to(device),
     )
 
 
-def _draw(mask: Int[ndarray, " samples"], points: int, generator: np.random.Generator) -> tuple[ndarray, Float[ndarray, " points"]]:
+def _draw(
+    mask: Int[ndarray, " samples"], points: int, generator: np.random.Generator
+) -> tuple[ndarray, Float[ndarray, " points"]]:
     """Flat indices of points, as many in each class, and their weights."""
     places = [np.flatnonzero(mask == number) for number in np.unique(mask)]
     counts = [len(part) for part in np.array_split(np.arange(points), len(places))]
     index = [generator.choice(place, count) for place, count in zip(places, counts, strict=True)]
-    weight = [np.full(count, len(place) / (count * mask.size), np.float32) for place, count in zip(places, counts, strict=True)]
+    weight = [
+        np.full(count, len(place) / (count * mask.size), np.float32)
+        for place, count in zip(places, counts, strict=True)
+    ]
     return np.concatenate(index), np.concatenate(weight)

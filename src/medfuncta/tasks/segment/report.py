@@ -1,4 +1,5 @@
-"""Segmentation heads on unseen signals: one that reads the field and the latent, and one that knows the place alone."""
+"""Segmentation heads on unseen signals: one that reads the field and the latent, and one that knows
+the place alone."""
 
 from __future__ import annotations
 
@@ -66,18 +67,31 @@ class Segmentation:
     fit_seconds: float
 
     def dice(self, head: str) -> dict[str, Interval]:
-        """Mean Dice of each structure over the signals where it is defined, and ``"mean"`` over structures."""
-        columns = {name: [volume.dice[i] for volume in self.volumes[head]] for i, name in enumerate(self.names)}
+        """Mean Dice of each structure over the signals where it is defined, and ``"mean"`` over
+        structures."""
+        columns = {
+            name: [volume.dice[i] for volume in self.volumes[head]]
+            for i, name in enumerate(self.names)
+        }
         columns["mean"] = [volume.mean_dice for volume in self.volumes[head]]
-        return {name: Interval.of(np.mean, np.array([value for value in column if value is not None])) for name, column in columns.items()}
+        return {
+            name: Interval.of(np.mean, np.array([value for value in column if value is not None]))
+            for name, column in columns.items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for strict JSON."""
         return {
             "structures": list(self.names),
             "signals": dict(self.signals),
-            "dice": {head: {name: asdict(interval) for name, interval in self.dice(head).items()} for head in self.volumes},
-            "volumes": [{"id": v.entry.row.id, "dice": dict(zip(self.names, v.dice, strict=True))} for v in self.volumes[FIELD]],
+            "dice": {
+                head: {name: asdict(interval) for name, interval in self.dice(head).items()}
+                for head in self.volumes
+            },
+            "volumes": [
+                {"id": v.entry.row.id, "dice": dict(zip(self.names, v.dice, strict=True))}
+                for v in self.volumes[FIELD]
+            ],
             "parameters": self.parameters,
             "epochs": dict(self.epochs),
             "fit_seconds": self.fit_seconds,
@@ -85,9 +99,14 @@ class Segmentation:
 
 
 def segment(
-    latents: LatentSet, source: Source, options: SegmentOptions | None = None, *, progress: Callable[[str], None] = lambda line: None
+    latents: LatentSet,
+    source: Source,
+    options: SegmentOptions | None = None,
+    *,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Segmentation:
-    """Train a head on ``train``, choosing its weights on ``val``, and measure Dice on the whole signals of ``test``.
+    """Train a head on ``train``, choosing its weights on ``val``, and measure Dice on the whole
+    signals of ``test``.
 
     Args:
         latents: Of a source with label maps.
@@ -104,10 +123,15 @@ def segment(
     rows = {split: list(masked_rows(latents, split, masked)) for split in SPLITS}
     for split, found in rows.items():
         if not found:
-            raise DataError(f"no signal of split '{split}' has a label map; segmentation needs some in {', '.join(SPLITS)}")
+            raise DataError(
+                f"no signal of split '{split}' has a label map; segmentation needs some in "
+                f"{', '.join(SPLITS)}"
+            )
     classes = 1 + max(int(entry.mask.max()) for split in ("train", "val") for entry in rows[split])
     if classes < 2:
-        raise DataError("the label maps of train and val hold background only; expected at least one structure")
+        raise DataError(
+            "the label maps of train and val hold background only; expected at least one structure"
+        )
     # The comparison reads no latent: a field-free head would tell signals apart by it.
     blind = {split: [_without_latent(entry) for entry in found] for split, found in rows.items()}
     heads: dict[str, tuple[Reader, Mapping[str, Sequence[MaskedRow]]]] = {
@@ -122,19 +146,36 @@ def segment(
         epochs[name] = len(segmenter.fit(seen["train"], seen["val"]))
         seconds[name] = perf_counter() - started
         parameters[name] = sum(p.numel() for p in segmenter.head.parameters())
-        volumes[name] = [_measured(entry, segmenter.segment(entry), classes) for entry in seen["test"]]
+        volumes[name] = [
+            _measured(entry, segmenter.segment(entry), classes) for entry in seen["test"]
+        ]
     names = tuple(masked.mask_names.get(number, f"class {number}") for number in range(1, classes))
-    return Segmentation(names, {s: len(r) for s, r in rows.items()}, volumes, parameters[FIELD], epochs, seconds[FIELD])
+    return Segmentation(
+        names,
+        {s: len(r) for s, r in rows.items()},
+        volumes,
+        parameters[FIELD],
+        epochs,
+        seconds[FIELD],
+    )
 
 
-def dice_of(truth: Int[ndarray, "*shape"], guess: Int[ndarray, "*shape"], number: int) -> float | None:
-    """Twice the common samples of a class over the samples of both; None where neither map has the class."""
-    both, either = ((truth == number) & (guess == number)).sum(), (truth == number).sum() + (guess == number).sum()
+def dice_of(
+    truth: Int[ndarray, "*shape"], guess: Int[ndarray, "*shape"], number: int
+) -> float | None:
+    """Twice the common samples of a class over the samples of both; None where neither map has the
+    class."""
+    both, either = (
+        ((truth == number) & (guess == number)).sum(),
+        (truth == number).sum() + (guess == number).sum(),
+    )
     return float(2 * both / either) if either else None
 
 
 def _measured(entry: MaskedRow, guess: Int[ndarray, "*shape"], classes: int) -> SegmentedVolume:
-    return SegmentedVolume(entry, guess, tuple(dice_of(entry.mask, guess, number) for number in range(1, classes)))
+    return SegmentedVolume(
+        entry, guess, tuple(dice_of(entry.mask, guess, number) for number in range(1, classes))
+    )
 
 
 def _without_latent(entry: MaskedRow) -> MaskedRow:
