@@ -10,8 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from medfuncta.config import Config, FieldConfig, InnerConfig, TrainConfig
+from medfuncta.config import InnerConfig, TrainConfig
 from medfuncta.errors import ConfigError, suggest
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
@@ -38,7 +40,7 @@ class Case:
         memory_mb: Our budget for kept activations.
     """
 
-    field: FieldConfig
+    field: SirenConfig
     shape: tuple[int, ...]
     batch: int
     context_ratio: float
@@ -105,8 +107,8 @@ class Case:
 
 def _authors_field(
     dim: int, layers: int, width: int, latent_size: int, increment: float
-) -> FieldConfig:
-    return FieldConfig(
+) -> SirenConfig:
+    return SirenConfig(
         dim,
         layers=layers,
         width=width,

@@ -15,13 +15,14 @@ from typing import Any
 from benchmarks.command import main
 from benchmarks.measure import Row, peak_memory, rows_table
 from medfuncta.cli.command import Command
-from medfuncta.config import Config, Quality
+from medfuncta.config import Quality
 from medfuncta.errors import ConfigError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.fit import fit_latents
+from medfuncta.learning.quality import psnr_of
 from medfuncta.learning.train import train_network
-from medfuncta.learning.validate import psnr_of
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
@@ -125,7 +126,7 @@ def _first(source: Source, split: str, count: int) -> SignalSet:
 
 
 def _train_and_fit(
-    train: SignalSet, test: SignalSet, folder: Path, config: Config, start: LatentField | None
+    train: SignalSet, test: SignalSet, folder: Path, config: Config, start: SirenField | None
 ) -> Done:
     clock: list[float] = []  # after each meta-step; the last one's time holds the validation
     training = train_network(

@@ -18,14 +18,15 @@ import numpy as np
 from benchmarks.command import main
 from benchmarks.measure import Row, forget, rows_table
 from medfuncta.cli.command import Command
-from medfuncta.config import Config, FieldConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
@@ -142,8 +143,8 @@ class LatentSetBenchmark(Command):
     def _write(self, folder: Path) -> tuple[float, float]:
         """The seconds of :func:`_timed` that writing took, without those of making the latents
         up."""
-        field = FieldConfig(layers=3, width=8, latent_size=self.latent_size)
-        run = Run(LatentField(field), Config(field=field), SignalSpec(2, 1))
+        field = SirenConfig(layers=3, width=8, latent_size=self.latent_size)
+        run = Run(SirenField(field), Config(field=field), SignalSpec(2, 1))
         spec = SignalSpec(2, 1, (8, 8), label_names=("a", "b", "c"), task="multi-class")
         info = SetInfo(run.fingerprint, self.latent_size, spec, SourceInfo("synthetic", "CC0 1.0"))
         writer = LatentSetWriter(folder, run, info)

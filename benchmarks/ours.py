@@ -10,14 +10,14 @@ from torch import Tensor
 
 from benchmarks.case import FIT_STEPS, Case, sample_values
 from medfuncta.config import FitConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.latents.fit import Fit, fit_latents
 from medfuncta.learning.context import ContextIndex, draw_context
 from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
 from medfuncta.learning.optimiser import apply_gradients, make_optimisers
 from medfuncta.learning.shared_points import sharing_points
-from medfuncta.learning.siren_objective import SirenObjective
+from medfuncta.run import Run
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
 
@@ -34,7 +34,7 @@ class Ours:
         self.case = case
         self._config = case.config
         self._generator = torch.Generator().manual_seed(case.seed)
-        self.network = LatentField(case.field, self._generator)
+        self.network = SirenField(case.field, self._generator)
         if weights is not None:
             self.network.load_state_dict(weights)
         self._optimisers = make_optimisers(self.network, self._config.train)
@@ -57,7 +57,7 @@ class Ours:
 
     def meta_gradient(self, points: Points, contexts: Sequence[ContextIndex]) -> MetaGradient:
         """The gradient of a meta-step, with these contexts."""
-        objective = sharing_points(SirenObjective(self.network, channel_mean=True), points)
+        objective = sharing_points(SirenObjective(self.network.folded(), channel_mean=True), points)
         latents, memory = self.network.zero_latents(points.batch), self.case.memory_mb * 2**20
         return meta_gradient(
             objective, latents, points, contexts, self._config.inner, memory=memory

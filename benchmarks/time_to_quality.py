@@ -24,8 +24,8 @@ from benchmarks.floor import meta_step_floor
 from benchmarks.measure import Row, in_turn
 from benchmarks.reference_curve import ReferenceCurves, Schedule, tell
 from medfuncta.cli.command import Assignments, assigned
-from medfuncta.config import Config
 from medfuncta.learning.train import StepReport
+from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import Source

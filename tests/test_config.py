@@ -8,20 +8,14 @@ from typing import Any
 
 import pytest
 
-from medfuncta.config import (
-    Config,
-    FieldConfig,
-    InnerConfig,
-    TrainConfig,
-    override,
-    parse_assignments,
-    read_config_file,
-)
+from medfuncta.config import InnerConfig, TrainConfig
 from medfuncta.errors import ConfigError
+from medfuncta.field.siren.config import SirenConfig
 from medfuncta.presets import PRESETS
+from medfuncta.settings import Config, override, parse_assignments, read_config_file
 
 UNUSUAL = Config(
-    FieldConfig(dim=3, channels=2, omega_increment=5.0, residual=True, output_offset=0.5),
+    SirenConfig(dim=3, channels=2, omega_increment=5.0, residual=True, output_offset=0.5),
     InnerConfig(3e-3, momentum=0.5, channel_mean=True),
     TrainConfig(context="stratified", dtype="float64", first_order=True, average=0.99),
 )
@@ -56,7 +50,7 @@ def test_text_becomes_the_type_of_its_setting() -> None:
         "train.context=stratified",
     ]
     config = override(
-        replace(Config(), field=FieldConfig(omega_increment=3.0)), parse_assignments(texts)
+        replace(Config(), field=SirenConfig(omega_increment=3.0)), parse_assignments(texts)
     )
     got = (
         config.train.batch,

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medfuncta.config import Config
 from medfuncta.errors import ConfigError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.omega import omegas
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.omega import omegas
 from medfuncta.presets import PRESETS, fitted_to, preset, preset_for
+from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 
 TABLE_6 = {
@@ -23,7 +23,7 @@ TABLE_6 = {
 def test_every_preset_builds_its_field(name: str) -> None:
     config = PRESETS[name]
     with torch.device("meta"):
-        field = LatentField(config.field)
+        field = SirenField(config.field)
         latents = torch.zeros(2, config.field.latent_size)
         values = field(torch.zeros(1, 5, config.field.dim), latents)
     assert values.shape == (2, 5, config.field.channels)

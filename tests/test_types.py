@@ -9,13 +9,13 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import zeros
 
-from medfuncta.config import FieldConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.learning.siren_objective import SirenObjective
-from medfuncta.learning.validate import psnr_of
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.objective import SirenObjective
+from medfuncta.learning.quality import psnr_of
 from medfuncta.signals.points import Points
 
-FIELD = LatentField(FieldConfig(dim=2, layers=3, width=4, latent_size=3))
+FIELD = SirenField(SirenConfig(dim=2, layers=3, width=4, latent_size=3))
 POINTS = Points(zeros(2, 5, 2), zeros(2, 5, 1), zeros(2, 5))
 WRONG: dict[str, Callable[[], object]] = {
     "coordinates of another batch": lambda: FIELD(zeros(3, 5, 2), zeros(2, 3)),
@@ -26,14 +26,14 @@ WRONG: dict[str, Callable[[], object]] = {
         zeros(1, 5, 2), zeros(2, 5, 1, dtype=torch.int64), zeros(2, 5)
     ),
     "context of one number": lambda: POINTS.take(torch.tensor(3)),
-    "latents of three axes": lambda: SirenObjective(FIELD).losses(zeros(2, 3, 1), POINTS),
+    "latents of three axes": lambda: SirenObjective(FIELD.folded()).losses(zeros(2, 3, 1), POINTS),
     "errors of two axes": lambda: psnr_of(zeros(2, 2)),
 }
 
 
 def test_right_shapes_pass() -> None:
     assert FIELD(zeros(1, 5, 2), zeros(2, 3)).shape == (2, 5, 1)
-    assert SirenObjective(FIELD).losses(zeros(2, 3), POINTS).shape == (2,)
+    assert SirenObjective(FIELD.folded()).losses(zeros(2, 3), POINTS).shape == (2,)
 
 
 @pytest.mark.parametrize("case", WRONG)

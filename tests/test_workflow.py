@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from guarded_source import GuardedSource, TestSplitWasRead
-from medfuncta.config import Config, TrainConfig
+from medfuncta.config import TrainConfig
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.presets import PRESETS
+from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.workflow import read_for_training, resolve, train
 

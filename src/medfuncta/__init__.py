@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from medfuncta.errors import MedFunctaError
-    from medfuncta.field.run import Run
     from medfuncta.latents.create import create_latent_set
     from medfuncta.latents.decode import reconstruct
     from medfuncta.latents.latent_set import LatentSet
     from medfuncta.presets import PRESETS
+    from medfuncta.run import Run
     from medfuncta.signals.signal import Signal
     from medfuncta.sources.source import Source
     from medfuncta.sources.table import open_source
@@ -45,7 +45,7 @@ _HOMES: Final = {
     "PRESETS": "presets",
     "LatentSet": "latents.latent_set",
     "MedFunctaError": "errors",
-    "Run": "field.run",
+    "Run": "run",
     "Signal": "signals.signal",
     "Source": "sources.source",
     "create_latent_set": "latents.create",

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from medfuncta.config import Config, FieldConfig, FitConfig, InnerConfig, TrainConfig
+from medfuncta.config import FitConfig, InnerConfig, TrainConfig
 from medfuncta.errors import ConfigError, suggest
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 
 _PAPER_TRAIN = TrainConfig(
@@ -20,7 +22,7 @@ _PAPER_TRAIN = TrainConfig(
 )
 
 
-def _paper(field: FieldConfig, batch: int, gamma: float) -> Config:
+def _paper(field: SirenConfig, batch: int, gamma: float) -> Config:
     return Config(
         field,
         InnerConfig(1e-2),
@@ -30,19 +32,88 @@ def _paper(field: FieldConfig, batch: int, gamma: float) -> Config:
 
 
 def _quick(
-    field: FieldConfig, train: TrainConfig, inner: InnerConfig, fit_batch: int = 64
+    field: SirenConfig, train: TrainConfig, inner: InnerConfig, fit_batch: int = 64
 ) -> Config:
     return Config(field, inner, train, FitConfig(20, fit_batch))
 
 
 PRESETS: Final[Mapping[str, Config]] = {
-    "paper-1d": _paper(FieldConfig(1, 1, 8, 64, 64, 20.0, 200.0), 64, 1.0),
-    "paper-2d": _paper(FieldConfig(2, 1, 15, 256, 2048, 20.0, 400.0), 24, 0.25),
-    "paper-2d-128": _paper(FieldConfig(2, 1, 15, 256, 8192, 30.0, 300.0), 8, 0.25),
-    "paper-2d-224": _paper(FieldConfig(2, 1, 15, 256, 16384, 30.0, 300.0), 4, 0.10),
-    "paper-3d": _paper(FieldConfig(3, 1, 15, 256, 8192, 20.0, 300.0), 4, 0.25),
+    "paper-1d": _paper(
+        SirenConfig(
+            dim=1,
+            channels=1,
+            layers=8,
+            width=64,
+            latent_size=64,
+            omega_first=20.0,
+            omega_last=200.0,
+        ),
+        64,
+        1.0,
+    ),
+    "paper-2d": _paper(
+        SirenConfig(
+            dim=2,
+            channels=1,
+            layers=15,
+            width=256,
+            latent_size=2048,
+            omega_first=20.0,
+            omega_last=400.0,
+        ),
+        24,
+        0.25,
+    ),
+    "paper-2d-128": _paper(
+        SirenConfig(
+            dim=2,
+            channels=1,
+            layers=15,
+            width=256,
+            latent_size=8192,
+            omega_first=30.0,
+            omega_last=300.0,
+        ),
+        8,
+        0.25,
+    ),
+    "paper-2d-224": _paper(
+        SirenConfig(
+            dim=2,
+            channels=1,
+            layers=15,
+            width=256,
+            latent_size=16384,
+            omega_first=30.0,
+            omega_last=300.0,
+        ),
+        4,
+        0.10,
+    ),
+    "paper-3d": _paper(
+        SirenConfig(
+            dim=3,
+            channels=1,
+            layers=15,
+            width=256,
+            latent_size=8192,
+            omega_first=20.0,
+            omega_last=300.0,
+        ),
+        4,
+        0.25,
+    ),
     "trace": _quick(
-        FieldConfig(1, 1, 6, 64, 64, 20.0, 80.0, residual=True),
+        SirenConfig(
+            dim=1,
+            channels=1,
+            layers=6,
+            width=64,
+            latent_size=64,
+            omega_first=20.0,
+            omega_last=80.0,
+            residual=True,
+        ),
         TrainConfig(
             steps=2000,
             batch=16,
@@ -55,7 +126,16 @@ PRESETS: Final[Mapping[str, Config]] = {
         InnerConfig(2e-2, momentum=0.5),
     ),
     "image": _quick(
-        FieldConfig(2, 1, 6, 64, 512, 20.0, 80.0, residual=True),
+        SirenConfig(
+            dim=2,
+            channels=1,
+            layers=6,
+            width=64,
+            latent_size=512,
+            omega_first=20.0,
+            omega_last=80.0,
+            residual=True,
+        ),
         TrainConfig(
             steps=1000,
             batch=8,
@@ -69,7 +149,16 @@ PRESETS: Final[Mapping[str, Config]] = {
         InnerConfig(8e-2, momentum=0.5),
     ),
     "volume": _quick(
-        FieldConfig(3, 1, 6, 64, 2048, 20.0, 80.0, residual=True),
+        SirenConfig(
+            dim=3,
+            channels=1,
+            layers=6,
+            width=64,
+            latent_size=2048,
+            omega_first=20.0,
+            omega_last=80.0,
+            residual=True,
+        ),
         TrainConfig(
             steps=400,
             batch=2,

@@ -17,6 +17,8 @@ Coordinates: TypeAlias = Float[Tensor, "#batch points dim"]
 """Where, in [-1, 1]. ``batch`` is 1 where all signals share one grid."""
 Values: TypeAlias = Float[Tensor, "batch points channels"]
 """What, mapped to [0, 1]."""
+Features: TypeAlias = Float[Tensor, "#batch points width"]
+"""What the last layer of a field reads."""
 Weights: TypeAlias = Float[Tensor, "batch points"]
 """How much each point counts; the weights of a signal sum to 1, a missing point weighs 0."""
 Latents: TypeAlias = Float[Tensor, "batch latent"]

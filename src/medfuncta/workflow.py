@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from medfuncta.config import Config, override
 from medfuncta.errors import ConfigError
-from medfuncta.field.run import Run
 from medfuncta.learning.train import StepReport, Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for
+from medfuncta.run import Run
+from medfuncta.settings import Config, override
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.cached_split import cached_split

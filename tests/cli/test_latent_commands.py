@@ -10,20 +10,22 @@ import numpy as np
 import pytest
 
 from medfuncta.cli.main import main
-from medfuncta.config import Config, FieldConfig, FitConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.config import FitConfig
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.sources.table import open_source
 
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained field for the volumes that ship with the package."""
-    field = FieldConfig(dim=3, layers=3, width=8, latent_size=8, omega_first=5, omega_last=10)
+    field = SirenConfig(dim=3, layers=3, width=8, latent_size=8, omega_first=5, omega_last=10)
     folder = tmp_path_factory.mktemp("run") / "run"
     Run(
-        LatentField(field),
+        SirenField(field),
         Config(field=field, fit=FitConfig(steps=1)),
         open_source("sample:volumes").spec,
     ).save(folder)

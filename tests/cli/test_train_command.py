@@ -7,7 +7,7 @@ import pytest
 
 from cli.conftest import train_words
 from medfuncta.cli.main import main
-from medfuncta.field.run import Run
+from medfuncta.run import Run
 
 
 def test_json_says_what_was_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from medfuncta.config import Config, FieldConfig, FitConfig, InnerConfig, TrainConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.config import FitConfig, InnerConfig, TrainConfig
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
@@ -86,9 +88,9 @@ def make_run(signals: SignalSet) -> Run:
     matter."""
     sizes = {"layers": 4, "width": 16, "latent_size": 6, "omega_first": 5.0, "omega_last": 8.0}
     config = Config(
-        FieldConfig(dim=signals.spec.dim, channels=signals.spec.channels, **sizes),  # type: ignore[arg-type]
+        SirenConfig(dim=signals.spec.dim, channels=signals.spec.channels, **sizes),  # type: ignore[arg-type]
         InnerConfig(0.1, momentum=0.3),
         TrainConfig(steps=2, batch=3, inner_steps=2, context_ratio=0.5, validate_every=2, warmup=0),
         FitConfig(steps=4, batch=3),
     )
-    return Run(LatentField(config.field), config, signals.spec)
+    return Run(SirenField(config.field), config, signals.spec)

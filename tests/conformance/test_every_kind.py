@@ -14,14 +14,15 @@ from torch.testing import assert_close
 from unrolled import relative_error
 
 from medfuncta.config import FitConfig, TrainConfig
-from medfuncta.field.run import Run
+from medfuncta.field.functional import FunctionalObjective
+from medfuncta.field.objective import Objective
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.latents.decode import decode, reconstruct
 from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.context import draw_context
 from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
-from medfuncta.learning.objective import FunctionalObjective, Objective
-from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.learning.train import train_network
+from medfuncta.run import Run
 from medfuncta.signals.domain import Grid, Scatter
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal import Signal
@@ -58,7 +59,7 @@ def some_latents(run: Run) -> torch.Tensor:
 
 def double_objectives(run: Run) -> dict[str, Objective]:
     network = run.network.double()
-    return {"functional": FunctionalObjective(network), "siren": SirenObjective(network)}
+    return {"functional": FunctionalObjective(network), "siren": SirenObjective(network.folded())}
 
 
 def test_weights_are_those_of_the_observed_points(signals: SignalSet) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from medfuncta.cli.main import main
 from medfuncta.demo import steps
-from medfuncta.field.run import Run
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.run import Run
 
 TINY = {
     "field": {"layers": 3, "width": 8, "latent_size": 4},

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medfuncta.config import FieldConfig
-from medfuncta.field import inference, native
-from medfuncta.field.inference import values_of
-from medfuncta.field.latent_field import LatentField
+from medfuncta.field.siren import native
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 
-PAPER = FieldConfig(
+PAPER = SirenConfig(
     dim=2, channels=3, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6
 )
 FIELDS = {
@@ -35,19 +34,17 @@ def test_values_are_those_of_the_field(
 ) -> None:
     """In C where there is a compiler, and by PyTorch; a chunk holds 7 of the 50 points."""
     monkeypatch.setenv(native.SWITCH, switch)
-    monkeypatch.setattr(inference, "_CHUNK", 7 * 3 * 19)
-    monkeypatch.setattr(inference, "_WORTH", 0)
-    network = LatentField(FIELDS[kind]).to(dtype)
+    network = SirenField(FIELDS[kind]).to(dtype)
     coordinates, latents = (
         draw(1 if shared else 3, 50, 2, seed=1).to(dtype),
         draw(3, 5, seed=2).to(dtype),
     )
     expected = network(coordinates, latents)
-    got = values_of(network, latents, 50)(coordinates)
+    got = network.values_of(latents, 50, chunk=7 * 3 * 19, worth=0)(coordinates)
     assert got.dtype == dtype and not got.requires_grad
     torch.testing.assert_close(got, expected.detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_no_points_give_no_values() -> None:
-    network = LatentField(PAPER)
-    assert values_of(network, network.zero_latents(2), 0)(torch.zeros(1, 0, 2)).shape[1:] == (0, 3)
+    network = SirenField(PAPER)
+    assert network.values_of(network.zero_latents(2), 0)(torch.zeros(1, 0, 2)).shape[1:] == (0, 3)

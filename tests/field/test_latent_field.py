@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
-from medfuncta.config import FieldConfig
 from medfuncta.errors import ConfigError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.omega import omegas
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.omega import omegas
 from medfuncta.presets import PRESETS
 
 
-def count(config: FieldConfig) -> int:
-    return sum(p.numel() for p in LatentField(config).parameters())
+def count(config: SirenConfig) -> int:
+    return sum(p.numel() for p in SirenField(config).parameters())
 
 
 def test_the_papers_2d_field_has_its_number_of_parameters() -> None:
@@ -21,16 +21,16 @@ def test_the_papers_2d_field_has_its_number_of_parameters() -> None:
 
 
 def test_omega_schedules() -> None:
-    assert omegas(FieldConfig(layers=5, omega_first=20, omega_last=40)) == (20, 25, 30, 35, 40)
-    assert omegas(FieldConfig(layers=4, omega_first=10, omega_increment=5)) == (10, 15, 20, 25)
-    assert set(omegas(FieldConfig(omega_first=30, omega_last=30))) == {30}
+    assert omegas(SirenConfig(layers=5, omega_first=20, omega_last=40)) == (20, 25, 30, 35, 40)
+    assert omegas(SirenConfig(layers=4, omega_first=10, omega_increment=5)) == (10, 15, 20, 25)
+    assert set(omegas(SirenConfig(omega_first=30, omega_last=30))) == {30}
 
 
 def test_forward_is_the_formula_of_the_paper() -> None:
-    config = FieldConfig(
+    config = SirenConfig(
         dim=2, channels=3, layers=4, width=5, latent_size=6, omega_first=2, omega_last=5
     )
-    field = LatentField(config).double()
+    field = SirenField(config).double()
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(2, 7, 2, generator=generator).double()
     phi = torch.randn(2, 6, generator=generator).double()
@@ -47,8 +47,8 @@ def test_forward_is_the_formula_of_the_paper() -> None:
 
 
 def test_initial_weights_keep_to_their_bounds_and_fill_them() -> None:
-    config = FieldConfig(dim=2, layers=5, width=64, latent_size=32, omega_first=20, omega_last=60)
-    field = LatentField(config)
+    config = SirenConfig(dim=2, layers=5, width=64, latent_size=32, omega_first=20, omega_last=60)
+    field = SirenField(config)
     bounds = {
         "layers.0.linear": 1 / 2,
         "layers.2.linear": math.sqrt(6 / 64) / 40,
@@ -62,8 +62,8 @@ def test_initial_weights_keep_to_their_bounds_and_fill_them() -> None:
 
 @pytest.mark.parametrize("latent_size", [6, 16, 40])
 def test_orthogonal_shift_maps_keep_their_size_and_leave_all_else(latent_size: int) -> None:
-    config = FieldConfig(dim=1, layers=4, width=16, latent_size=latent_size)
-    before, field = LatentField(config), LatentField(config)
+    config = SirenConfig(dim=1, layers=4, width=16, latent_size=latent_size)
+    before, field = SirenField(config), SirenField(config)
     field.orthogonalise_shifts(torch.Generator().manual_seed(3))
     for (name, old), new in zip(before.named_parameters(), field.parameters(), strict=True):
         if name.endswith("shift.weight"):
@@ -75,9 +75,9 @@ def test_orthogonal_shift_maps_keep_their_size_and_leave_all_else(latent_size: i
 
 
 def test_initialisation_follows_the_generator() -> None:
-    config = FieldConfig(width=8, latent_size=4, layers=3)
+    config = SirenConfig(width=8, latent_size=4, layers=3)
     a, b, c = (
-        LatentField(config, torch.Generator().manual_seed(seed)).last.weight for seed in (1, 1, 2)
+        SirenField(config, torch.Generator().manual_seed(seed)).last.weight for seed in (1, 1, 2)
     )
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
@@ -86,12 +86,12 @@ def test_initialisation_follows_the_generator() -> None:
 @pytest.mark.parametrize("change", [{"layers": 2}, {"width": 0}, {"dim": 4}, {"omega_first": -1.0}])
 def test_impossible_sizes_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
-        FieldConfig(**change)  # type: ignore[arg-type]
+        SirenConfig(**change)  # type: ignore[arg-type]
 
 
 def test_a_shared_grid_equals_repeated_coordinates() -> None:
-    field = LatentField(
-        FieldConfig(dim=1, layers=4, width=8, latent_size=3, omega_first=5, omega_last=9)
+    field = SirenField(
+        SirenConfig(dim=1, layers=4, width=8, latent_size=3, omega_first=5, omega_last=9)
     )
     generator = torch.Generator().manual_seed(0)
     x, phi = torch.rand(1, 9, 1, generator=generator), torch.randn(4, 3, generator=generator)

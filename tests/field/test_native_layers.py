@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from medfuncta.field import native
-from medfuncta.field.layers import Layers, TorchLayers
-from medfuncta.field.native import NativeLibrary, load_library, native_library
-from medfuncta.field.native_layers import NativeLayers
+from medfuncta.field.siren import native
+from medfuncta.field.siren.layers import Layers, TorchLayers
+from medfuncta.field.siren.native import NativeLibrary, load_library, native_library
+from medfuncta.field.siren.native_layers import NativeLayers
 
 CPU = torch.device("cpu")
 
@@ -32,8 +32,8 @@ def array(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
 def sine_and_cosine(library: NativeLibrary, phases: Tensor) -> tuple[Tensor, Tensor]:
     """Of one layer that only passes on what it reads."""
     identity = NativeLayers([torch.ones(1, 1)], residual=False, first_shifted=0, library=library)
-    ascent = identity.rise(phases.reshape(1, -1, 1), [torch.zeros(1, 1, 1)])
-    return ascent.states[-1].flatten(), ascent.cosines[0].flatten()
+    activations = identity.forward(phases.reshape(1, -1, 1), [torch.zeros(1, 1, 1)])
+    return activations.states[-1].flatten(), activations.cosines[0].flatten()
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0, 1e5])
@@ -67,37 +67,37 @@ def everything(
     coordinates = array(1 if shared_points else batch, points, 2, seed=1)
     rows = 1 if shared_offsets else batch
     offsets = [array(rows if k >= first else 1, 1, width, seed=10 + k) for k in range(count)]
-    top = layers.rise(coordinates, offsets, keep_products=known)
+    top = layers.forward(coordinates, offsets, keep_products=known)
     last = [state.clone() for state in top.states]
     last += [
-        state.clone() for state in layers.rise(coordinates, offsets, with_cosines=False).states
+        state.clone() for state in layers.forward(coordinates, offsets, with_cosines=False).states
     ]
-    ascent = layers.rise(
+    activations = layers.forward(
         coordinates, offsets, [product.clone() for product in top.products], all_states=True
     )
     totals, sums = (
         torch.ones(3, batch, count, width),
         [torch.ones_like(weight) for weight in layers.weights],
     )
-    kept = layers.descend(ascent, array(batch, points, width, seed=2), totals[0], keep=True)
-    layers.descend(ascent, array(batch, points, width, seed=3), totals[1], sums=sums)
-    slopes = torch.empty(batch, points, (count - first) * width)
-    layers.slopes(ascent.cosines, array(batch, points, width, seed=5), slopes)
-    tangent = layers.tangent_rise(
-        ascent.cosines, [array(batch, 1, width, seed=20 + k) for k in range(first, count)]
+    kept = layers.backward(activations, array(batch, points, width, seed=2), totals[0], keep=True)
+    layers.backward(activations, array(batch, points, width, seed=3), totals[1], weight_sums=sums)
+    jacobian = torch.empty(batch, points, (count - first) * width)
+    layers.shift_jacobian(activations.cosines, array(batch, points, width, seed=5), jacobian)
+    tangents = layers.forward_tangent(
+        activations.cosines, [array(batch, 1, width, seed=20 + k) for k in range(first, count)]
     )
-    moves = [move.clone() for move in tangent.moves]
-    layers.tangent_descend(
-        ascent, kept, tangent, array(batch, points, width, seed=4), totals[2], sums
+    state_tangents = [state.clone() for state in tangents.states]
+    layers.backward_tangent(
+        activations, kept, tangents, array(batch, points, width, seed=4), totals[2], sums
     )
     return [
         *last,
         *top.products,
-        *ascent.states,
-        *ascent.cosines,
+        *activations.states,
+        *activations.cosines,
         *kept,
-        *moves,
-        slopes,
+        *state_tangents,
+        jacobian,
         totals,
         *sums,
     ]
@@ -155,7 +155,7 @@ def test_products_over_many_inputs_are_whole(library: NativeLibrary, inputs: int
         array(40, inputs, seed=2) / inputs**0.5,
     )  # both with a part of a tile left over
     layers = NativeLayers([weight], residual=False, first_shifted=0, library=library)
-    product = layers.rise(coordinates, [torch.zeros(1, 1, 40)], keep_products=True).products[0]
+    product = layers.forward(coordinates, [torch.zeros(1, 1, 40)], keep_products=True).products[0]
     torch.testing.assert_close(
         product.double(), coordinates.double() @ weight.double().T, rtol=0, atol=5e-6
     )

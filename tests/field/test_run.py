@@ -6,17 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from medfuncta.config import Config, FieldConfig
 from medfuncta.errors import RunError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import METADATA_FILE, WEIGHTS_FILE, Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.run import METADATA_FILE, WEIGHTS_FILE, Run
+from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 
-CONFIG = Config(field=FieldConfig(dim=1, layers=3, width=8, latent_size=4))
+CONFIG = Config(field=SirenConfig(dim=1, layers=3, width=8, latent_size=4))
 
 
 def make_run(seed: int = 0) -> Run:
-    network = LatentField(CONFIG.field, torch.Generator().manual_seed(seed))
+    network = SirenField(CONFIG.field, torch.Generator().manual_seed(seed))
     return Run(
         network, CONFIG, SignalSpec(1, 1, (16,), "mV", "ecg", ("N", "V")), {"source": "sample:ecg"}
     )

@@ -12,13 +12,15 @@ import formula
 import pytest
 import torch
 
-from medfuncta.config import FieldConfig, InnerConfig
-from medfuncta.field.latent_field import LatentField
+from medfuncta.config import InnerConfig
+from medfuncta.field.functional import FunctionalObjective
+from medfuncta.field.objective import Objective
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.adapt import adapt
 from medfuncta.learning.context import ContextIndex, context_points
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.objective import FunctionalObjective, Objective
-from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 
 GOLDEN = json.loads((Path(__file__).parent / "reference.json").read_text())
@@ -31,14 +33,14 @@ OBJECTIVES: dict[str, type[Objective]] = {
 EXACT = {"rtol": 1e-9, "atol": 1e-12}
 
 
-def make_field(case: dict[str, Any]) -> LatentField:
+def make_field(case: dict[str, Any]) -> SirenField:
     sizes = {
         name: SETTINGS[name]
         for name in ("layers", "width", "latent_size", "omega_first", "omega_increment")
     }
     options = {"residual": True, "shift_first": True, "output_offset": 0.5}
-    field = LatentField(
-        FieldConfig(dim=len(case["shape"]), channels=case["channels"], **sizes, **options)
+    field = SirenField(
+        SirenConfig(dim=len(case["shape"]), channels=case["channels"], **sizes, **options)
     ).double()
     shapes = ((name, parameter.shape) for name, parameter in field.named_parameters())
     field.load_state_dict(formula.parameters(shapes, SETTINGS["parameter_scale"]))

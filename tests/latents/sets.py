@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from medfuncta.config import Config, FieldConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
@@ -24,8 +25,8 @@ AFFINE = np.array([[2.0, 0, 0, -10], [0, 3, 0, -20], [0, 0, 1, 0], [0, 0, 0, 1]]
 
 
 def make_run() -> Run:
-    config = FieldConfig(dim=2, layers=4, width=8, latent_size=LATENT, omega_first=5, omega_last=10)
-    return Run(LatentField(config), Config(field=config), SignalSpec(dim=2, channels=1))
+    config = SirenConfig(dim=2, layers=4, width=8, latent_size=LATENT, omega_first=5, omega_last=10)
+    return Run(SirenField(config), Config(field=config), SignalSpec(dim=2, channels=1))
 
 
 def header(id: str, label: Label = 0) -> SignalHeader:

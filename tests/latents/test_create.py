@@ -11,13 +11,13 @@ import torch
 from latents.smooth import SIGNALS, Scattered, Smooth
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError, LatentSetError
-from medfuncta.field.run import Run
 from medfuncta.latents import create
 from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.fit import Fit, fit_latents
+from medfuncta.latents.fit import fit_latents
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.validate import validate
-from medfuncta.learning.validate import psnr_of
+from medfuncta.learning.quality import psnr_of
+from medfuncta.run import Run
 from medfuncta.signals.domain import Grid, Scatter
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.identity import public_name

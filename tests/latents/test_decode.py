@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.config import Config, FieldConfig
 from medfuncta.errors import DataError, LatentSetError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents import decode as module
 from medfuncta.latents.decode import CHUNK, decode, reconstruct, reconstruct_all
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
@@ -29,7 +30,7 @@ GRIDS = {1: Grid((50,), (0.1,), unit="s"), 2: Grid((7, 10)), 3: VOLUME}
 
 def make_run(dim: int, channels: int = 1, omega: float = 20.0) -> Run:
     """An untrained field; a low ``omega`` makes it smooth."""
-    config = FieldConfig(
+    config = SirenConfig(
         dim=dim,
         channels=channels,
         layers=4,
@@ -38,7 +39,7 @@ def make_run(dim: int, channels: int = 1, omega: float = 20.0) -> Run:
         omega_first=omega,
         omega_last=omega,
     )
-    network = LatentField(config, torch.Generator().manual_seed(dim))
+    network = SirenField(config, torch.Generator().manual_seed(dim))
     return Run(network, Config(field=config), SignalSpec(dim, channels))
 
 
@@ -132,7 +133,7 @@ def test_small_signals_share_a_chunk_and_large_ones_do_not(monkeypatch: pytest.M
     asked: list[int] = []
     original = module.values_of
 
-    def counting(network: LatentField, latents: torch.Tensor, points: int) -> Any:
+    def counting(network: SirenField, latents: torch.Tensor, points: int) -> Any:
         asked.append(len(latents))
         return original(network, latents, points)
 

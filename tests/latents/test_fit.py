@@ -8,23 +8,25 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from medfuncta.config import Config, FieldConfig, FitConfig, InnerConfig
+from medfuncta.config import FitConfig, InnerConfig
 from medfuncta.errors import DataError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.functional import FunctionalObjective, InnerGradient
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.latents.decode import decode
 from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.adapt import adapt
-from medfuncta.learning.objective import FunctionalObjective, InnerGradient
-from medfuncta.learning.siren_objective import SirenObjective
-from medfuncta.learning.validate import psnr_of
+from medfuncta.learning.quality import psnr_of
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
 
 GRID = Grid((20,), (0.01,), unit="s")
-FIELD = FieldConfig(dim=1, layers=4, width=16, latent_size=6, omega_first=5, omega_last=8)
+FIELD = SirenConfig(dim=1, layers=4, width=16, latent_size=6, omega_first=5, omega_last=8)
 
 UNIT = ValueRange(0, 1)
 
@@ -33,7 +35,7 @@ def make_run(
     inner: InnerConfig | None = None, steps: int = 5, spec: SignalSpec | None = None
 ) -> Run:
     config = Config(field=FIELD, inner=inner or InnerConfig(0.1), fit=FitConfig(steps, batch=4))
-    return Run(LatentField(FIELD), config, spec or SignalSpec(1, 1))
+    return Run(SirenField(FIELD), config, spec or SignalSpec(1, 1))
 
 
 def collect(

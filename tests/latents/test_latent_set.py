@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from latents.sets import AFFINE, SetMaker, random_latents
-from medfuncta.config import Config, FieldConfig
 from medfuncta.errors import LatentSetError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalSpec
 
@@ -123,8 +124,8 @@ def test_a_shard_of_something_else_is_named(make_set: SetMaker, tmp_path: Path) 
 
 def test_a_foreign_field_is_refused(make_set: SetMaker) -> None:
     latent_set = make_set(train=1)
-    other = FieldConfig(dim=2, layers=4, width=8, latent_size=6, omega_first=6, omega_last=10)
-    Run(LatentField(other), Config(field=other), SignalSpec(2, 1)).save(latent_set.folder / "field")
+    other = SirenConfig(dim=2, layers=4, width=8, latent_size=6, omega_first=6, omega_last=10)
+    Run(SirenField(other), Config(field=other), SignalSpec(2, 1)).save(latent_set.folder / "field")
     with pytest.raises(LatentSetError, match="use the run that they were fitted with"):
         _ = LatentSet.open(latent_set.folder).run
 

@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from medfuncta.config import Config, FieldConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.onnx import export_onnx
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
-OURS = FieldConfig(dim=3, channels=2, layers=4, width=8, latent_size=6)
-AUTHORS = FieldConfig(
+OURS = SirenConfig(dim=3, channels=2, layers=4, width=8, latent_size=6)
+AUTHORS = SirenConfig(
     dim=1,
     layers=5,
     width=8,
@@ -29,9 +30,9 @@ AUTHORS = FieldConfig(
 @pytest.mark.parametrize("config", [OURS, AUTHORS], ids=["paper", "authors' code"])
 @torch.no_grad()
 def test_the_exported_field_gives_the_same_values_for_any_batch_and_any_points(
-    config: FieldConfig, tmp_path: Path
+    config: SirenConfig, tmp_path: Path
 ) -> None:
-    run = Run(LatentField(config), Config(field=config), SignalSpec(config.dim, config.channels))
+    run = Run(SirenField(config), Config(field=config), SignalSpec(config.dim, config.channels))
     export_onnx(run, tmp_path / "field.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "field.onnx")
     generator = torch.Generator().manual_seed(0)

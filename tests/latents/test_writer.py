@@ -13,10 +13,10 @@ import pytest
 from latents.sets import LATENT, SetMaker, header, make_info, random_latents
 from medfuncta import atomic
 from medfuncta.errors import LatentSetError
-from medfuncta.field.run import Run
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
 ROWS, BLOCK, BAD = 7, 2, 3

@@ -6,28 +6,28 @@ from torch.func import jacrev, vmap
 from torch.testing import assert_close
 from unrolled import make_field, make_points
 
-from medfuncta.config import FieldConfig
+from medfuncta.field.functional import FunctionalObjective
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning import gauss_newton
 from medfuncta.learning.gauss_newton import FieldLeastSquares
-from medfuncta.learning.objective import FunctionalObjective
-from medfuncta.learning.siren_objective import SirenObjective
 
 SHARED = {"width": 8, "layers": 4, "omega_first": 3.0, "omega_last": 5.0}
 FIELDS = {  # 16 shifts (24 where the first layer has one too) for latents that are smaller and larger
-    "small latent": FieldConfig(dim=2, channels=3, latent_size=5, residual=True, **SHARED),  # type: ignore[arg-type]
-    "large latent": FieldConfig(dim=1, channels=2, latent_size=20, **SHARED),  # type: ignore[arg-type]
-    "first layer shifted": FieldConfig(
+    "small latent": SirenConfig(dim=2, channels=3, latent_size=5, residual=True, **SHARED),  # type: ignore[arg-type]
+    "large latent": SirenConfig(dim=1, channels=2, latent_size=20, **SHARED),  # type: ignore[arg-type]
+    "first layer shifted": SirenConfig(
         dim=3, channels=1, latent_size=5, shift_first=True, output_offset=0.5, **SHARED
     ),  # type: ignore[arg-type]
 }
 
 
 @pytest.fixture(params=FIELDS.values(), ids=list(FIELDS))
-def config(request: pytest.FixtureRequest) -> FieldConfig:
+def config(request: pytest.FixtureRequest) -> SirenConfig:
     return request.param
 
 
-def latents_for(config: FieldConfig) -> torch.Tensor:
+def latents_for(config: SirenConfig) -> torch.Tensor:
     return 0.2 * torch.randn(
         3, config.latent_size, generator=torch.Generator().manual_seed(4), dtype=torch.float64
     )
@@ -36,14 +36,14 @@ def latents_for(config: FieldConfig) -> torch.Tensor:
 @pytest.mark.parametrize("channel_mean", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
 def test_equations_are_those_of_the_jacobian_by_autograd(
-    config: FieldConfig, shared: bool, channel_mean: bool
+    config: SirenConfig, shared: bool, channel_mean: bool
 ) -> None:
     field, points, latents = (
         make_field(config),
         make_points(config, shared=shared),
         latents_for(config),
     )
-    problem = FieldLeastSquares(SirenObjective(field, channel_mean=channel_mean))
+    problem = FieldLeastSquares(SirenObjective(field.folded(), channel_mean=channel_mean))
     got = problem.at(latents, points)
 
     def weighted_values(
@@ -70,12 +70,13 @@ def test_equations_are_those_of_the_jacobian_by_autograd(
 
 def test_unknowns_are_the_fewer_of_latent_entries_and_shifts() -> None:
     assert [
-        FieldLeastSquares(SirenObjective(make_field(config))).unknowns for config in FIELDS.values()
+        FieldLeastSquares(SirenObjective(make_field(config).folded())).unknowns
+        for config in FIELDS.values()
     ] == [5, 16, 5]
 
 
 def test_a_change_of_shifts_is_met_by_the_smallest_latent() -> None:
-    objective = SirenObjective(make_field(FIELDS["large latent"]))
+    objective = SirenObjective(make_field(FIELDS["large latent"]).folded())
     change = torch.randn(2, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert_close(
         FieldLeastSquares(objective).to_latents(change),
@@ -83,28 +84,33 @@ def test_a_change_of_shifts_is_met_by_the_smallest_latent() -> None:
     )
 
 
-def test_chunks_change_nothing(config: FieldConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_change_nothing(config: SirenConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     field, points, latents = make_field(config), make_points(config), latents_for(config)
-    whole = FieldLeastSquares(SirenObjective(field)).at(latents, points)
+    whole = FieldLeastSquares(SirenObjective(field.folded())).at(latents, points)
     monkeypatch.setattr(gauss_newton, "_JACOBIAN", 3 * 16)  # two or three points at a time
-    parts = FieldLeastSquares(SirenObjective(field)).at(latents, points)
+    parts = FieldLeastSquares(SirenObjective(field.folded())).at(latents, points)
     assert_close(parts.matrix, whole.matrix)
     assert_close(parts.gradient, whole.gradient)
     assert_close(parts.losses, whole.losses)
 
 
-def test_one_latent_that_all_signals_share_is_as_good_as_copies_of_it(config: FieldConfig) -> None:
+def test_one_latent_that_all_signals_share_is_as_good_as_copies_of_it(config: SirenConfig) -> None:
     field, points = make_field(config), make_points(config)
-    problem, shared = FieldLeastSquares(SirenObjective(field)), field.zero_latents(points.batch)
+    problem, shared = (
+        FieldLeastSquares(SirenObjective(field.folded())),
+        field.zero_latents(points.batch),
+    )
     assert shared.stride(0) == 0
     got, expected = problem.at(shared, points), problem.at(shared.clone().contiguous(), points)
     assert_close(got.matrix, expected.matrix)
     assert_close(got.gradient, expected.gradient)
 
 
-def test_the_field_is_left_as_it_was(config: FieldConfig) -> None:
+def test_the_field_is_left_as_it_was(config: SirenConfig) -> None:
     field = make_field(config)
-    found = FieldLeastSquares(SirenObjective(field)).at(latents_for(config), make_points(config))
+    found = FieldLeastSquares(SirenObjective(field.folded())).at(
+        latents_for(config), make_points(config)
+    )
     assert all(
         parameter.grad is None and parameter.requires_grad for parameter in field.parameters()
     )

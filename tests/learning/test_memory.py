@@ -11,19 +11,21 @@ from peak_memory import peak_bytes
 from torch import Tensor
 from unrolled import draw, make_field, make_points, reference
 
-from medfuncta.config import FieldConfig, InnerConfig
+from medfuncta.config import InnerConfig
+from medfuncta.field.functional import FunctionalObjective
+from medfuncta.field.objective import Objective
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.objective import FunctionalObjective, Objective
-from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 
 FIELD = make_field(
-    FieldConfig(dim=2, layers=4, width=8, latent_size=2, omega_first=3, omega_last=6)
+    SirenConfig(dim=2, layers=4, width=8, latent_size=2, omega_first=3, omega_last=6)
 )
 INNER = InnerConfig(0.1)
 CHUNK = 512
 OBJECTIVES: dict[str, Callable[[], Objective]] = {
-    "siren": lambda: SirenObjective(FIELD, chunk=CHUNK),
+    "siren": lambda: SirenObjective(FIELD.folded(), chunk=CHUNK),
     "functional": lambda: FunctionalObjective(FIELD, chunk=CHUNK),
 }
 
@@ -91,7 +93,7 @@ def test_groups_are_of_one_size_where_that_takes_few_more(
 ) -> None:
     """A budget for some signals of a batch."""
     targets = make_points(FIELD.config, batch, 3, shared=True)
-    objective, seen = SirenObjective(FIELD), []
+    objective, seen = SirenObjective(FIELD.folded()), []
     original = objective.outer_gradient
 
     def counting(latents: Tensor, points: Points, *rest: Any) -> Any:

@@ -8,20 +8,22 @@ import torch
 from torch import Tensor, nn
 from unrolled import draw, make_field, make_points, reference, relative_error, unrolled_loss
 
-from medfuncta.config import FieldConfig, InnerConfig
-from medfuncta.field.latent_field import LatentField
+from medfuncta.config import InnerConfig
+from medfuncta.field.functional import FunctionalObjective
+from medfuncta.field.objective import Objective
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.objective import FunctionalObjective, Objective
-from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 
-SMALL = FieldConfig(
+SMALL = SirenConfig(
     dim=2, channels=2, layers=5, width=6, latent_size=5, omega_first=3, omega_last=6
 )
 VARIANTS = {
     "paper": SMALL,
-    "residual": FieldConfig(**{**SMALL.__dict__, "residual": True}),
-    "authors": FieldConfig(
+    "residual": SirenConfig(**{**SMALL.__dict__, "residual": True}),
+    "authors": SirenConfig(
         **{
             **SMALL.__dict__,
             "residual": True,
@@ -30,20 +32,20 @@ VARIANTS = {
             "omega_increment": 1.0,
         }
     ),
-    "three layers": FieldConfig(
+    "three layers": SirenConfig(
         dim=1, channels=1, layers=3, width=4, latent_size=3, omega_first=2, omega_last=4
     ),
-    "volume": FieldConfig(
+    "volume": SirenConfig(
         dim=3, channels=1, layers=4, width=5, latent_size=4, omega_first=2, omega_last=4
     ),
 }
 
 
-def objectives(field: LatentField, inner: InnerConfig) -> dict[str, Objective]:
+def objectives(field: SirenField, inner: InnerConfig) -> dict[str, Objective]:
     return {
         "functional": FunctionalObjective(field, channel_mean=inner.channel_mean, chunk=7),
-        "siren": SirenObjective(field, channel_mean=inner.channel_mean, chunk=7),
-        "siren, whole": SirenObjective(field, channel_mean=inner.channel_mean),
+        "siren": SirenObjective(field.folded(), channel_mean=inner.channel_mean, chunk=7),
+        "siren, whole": SirenObjective(field.folded(), channel_mean=inner.channel_mean),
     }
 
 
@@ -151,7 +153,11 @@ def test_every_parameter_gets_a_gradient() -> None:
         field = make_field(config)
         points = make_points(config)
         gradients = meta_gradient(
-            SirenObjective(field), field.zero_latents(3), points, draw(points, 2), InnerConfig(0.3)
+            SirenObjective(field.folded()),
+            field.zero_latents(3),
+            points,
+            draw(points, 2),
+            InnerConfig(0.3),
         ).gradients
         for name, gradient in gradients.items():
             assert float(gradient.abs().max()) > 0, name
@@ -163,7 +169,7 @@ def test_batch_group_chunk_and_budget_change_rounding_only() -> None:
     contexts = draw(points, 3)
     results = [
         meta_gradient(
-            SirenObjective(field, chunk=chunk),
+            SirenObjective(field.folded(), chunk=chunk),
             field.zero_latents(5),
             points,
             contexts,
@@ -183,11 +189,11 @@ def test_a_nan_signal_keeps_to_itself() -> None:
     field = make_field(SMALL)
     points = make_points(SMALL)
     clean = meta_gradient(
-        SirenObjective(field), field.zero_latents(3), points, [None] * 3, InnerConfig(0.1)
+        SirenObjective(field.folded()), field.zero_latents(3), points, [None] * 3, InnerConfig(0.1)
     )
     points.values[1, 4, 0] = torch.nan
     spoiled = meta_gradient(
-        SirenObjective(field), field.zero_latents(3), points, [None] * 3, InnerConfig(0.1)
+        SirenObjective(field.folded()), field.zero_latents(3), points, [None] * 3, InnerConfig(0.1)
     )
     assert torch.isnan(spoiled.latents[1]).all()
     assert torch.equal(spoiled.latents[[0, 2]], clean.latents[[0, 2]])
@@ -195,13 +201,17 @@ def test_a_nan_signal_keeps_to_itself() -> None:
 
 
 def test_bfloat16_products_stay_near_the_exact_gradient_with_latents_in_float32() -> None:
-    config = FieldConfig(dim=2, layers=5, width=64, latent_size=16, omega_first=3, omega_last=6)
+    config = SirenConfig(dim=2, layers=5, width=64, latent_size=16, omega_first=3, omega_last=6)
     field = make_field(config).float()
     points = make_points(config).to(dtype=torch.float32)
     start, contexts = field.zero_latents(3), draw(points, 3)
-    exact = meta_gradient(SirenObjective(field), start, points, contexts, InnerConfig(0.1))
+    exact = meta_gradient(SirenObjective(field.folded()), start, points, contexts, InnerConfig(0.1))
     rough = meta_gradient(
-        SirenObjective(field, autocast="bfloat16"), start, points, contexts, InnerConfig(0.1)
+        SirenObjective(field.folded(), autocast="bfloat16"),
+        start,
+        points,
+        contexts,
+        InnerConfig(0.1),
     )
     assert rough.latents.dtype == torch.float32
     assert {gradient.dtype for gradient in rough.gradients.values()} == {torch.float32}

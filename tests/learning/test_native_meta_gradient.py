@@ -8,12 +8,13 @@ import pytest
 import torch
 from unrolled import draw, make_field, make_points, relative_error
 
-from medfuncta.config import FieldConfig, InnerConfig
-from medfuncta.field.native import native_library
+from medfuncta.config import InnerConfig
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.native import native_library
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.siren_objective import SirenObjective
 
-PAPER = FieldConfig(
+PAPER = SirenConfig(
     dim=2, channels=2, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6
 )
 FIELDS = {
@@ -34,7 +35,7 @@ def test_the_meta_gradient_is_the_same(kind: str, shared: bool) -> None:
     points = make_points(field.config, batch=4, count=70, shared=shared)
     contexts, inner = draw(points, 3, 1.0 if shared else 0.5), InnerConfig(0.1, momentum=0.5)
     exact = meta_gradient(
-        SirenObjective(field), field.zero_latents(4), points, contexts, inner
+        SirenObjective(field.folded()), field.zero_latents(4), points, contexts, inner
     ).gradients
     field, points = field.float(), points.to(dtype=torch.float32)
     for kept_points in (
@@ -42,7 +43,7 @@ def test_the_meta_gradient_is_the_same(kind: str, shared: bool) -> None:
         40,
         10**6,
     ):  # of one signal; 40 are a chunk of the last step, and not its other chunks
-        objective = SirenObjective(field, chunk=32)
+        objective = SirenObjective(field.folded(), chunk=32)
         memory = kept_points * objective.tape_bytes(1)
         got = meta_gradient(
             objective, field.zero_latents(4), points, contexts, inner, memory=memory, workers=1
@@ -55,7 +56,7 @@ def test_the_meta_gradient_is_the_same(kind: str, shared: bool) -> None:
 
 def test_a_nan_signal_keeps_to_itself() -> None:
     field, points = make_field(PAPER).float(), make_points(PAPER).to(dtype=torch.float32)
-    clean, spoiled = (SirenObjective(field) for _ in range(2))
+    clean, spoiled = (SirenObjective(field.folded()) for _ in range(2))
     expected = meta_gradient(clean, field.zero_latents(3), points, [None] * 3, InnerConfig(0.1))
     points.values[1, 4, 0] = torch.nan
     got = meta_gradient(spoiled, field.zero_latents(3), points, [None] * 3, InnerConfig(0.1))

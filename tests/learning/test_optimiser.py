@@ -8,16 +8,16 @@ import pytest
 import torch
 from training_data import TINY
 
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.omega import omegas
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.omega import omegas
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers
 
 RATE = 1e-3
 MATRICES = {f"layers.{k}.{kind}.weight" for k in (1, 2) for kind in ("linear", "shift")}
 
 
-def network(latent_size: int = 8) -> LatentField:
-    return LatentField(replace(TINY.field, latent_size=latent_size))
+def network(latent_size: int = 8) -> SirenField:
+    return SirenField(replace(TINY.field, latent_size=latent_size))
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
@@ -67,7 +67,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
 
 
 def test_the_average_forgets_the_start_and_then_has_the_memory_asked_for() -> None:
-    network = LatentField(TINY.field)
+    network = SirenField(TINY.field)
     average = WeightAverage(network, 0.5)
     bias, expected = network.last.bias, network.last.bias.detach().clone()
     for step, kept in enumerate((2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5)):
@@ -80,7 +80,7 @@ def test_the_average_forgets_the_start_and_then_has_the_memory_asked_for() -> No
 
 
 def test_without_a_memory_the_average_is_the_network() -> None:
-    network = LatentField(TINY.field)
+    network = SirenField(TINY.field)
     average = WeightAverage(network, 0.0)
     average.update(network)
     assert average.averaged(network) is network

@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.testing import assert_close
 from unrolled import make_field, make_points
 
-from medfuncta.config import FieldConfig
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.gauss_newton import FieldLeastSquares, LeastSquares, NormalEquations
 from medfuncta.learning.refine import refine, refine_to
-from medfuncta.learning.siren_objective import SirenObjective
 from medfuncta.signals.points import Points
 
-FIELD = FieldConfig(
+FIELD = SirenConfig(
     dim=1, channels=1, layers=4, width=8, latent_size=5, omega_first=3, omega_last=5
 )
 
@@ -60,8 +60,8 @@ class Rosenbrock(Linear):
         return torch.stack([10 * (y - x * x), 1 - x], dim=1)
 
 
-def least_squares(config: FieldConfig) -> FieldLeastSquares:
-    return FieldLeastSquares(SirenObjective(make_field(config)))
+def least_squares(config: SirenConfig) -> FieldLeastSquares:
+    return FieldLeastSquares(SirenObjective(make_field(config).folded()))
 
 
 def targets(*rows: list[float]) -> Points:
@@ -142,7 +142,7 @@ def test_no_equations_are_formed_after_the_last_step() -> None:
 
 @pytest.mark.parametrize("latent_size", [5, 40])
 def test_a_field_comes_much_closer_than_its_start(latent_size: int) -> None:
-    config = FieldConfig(
+    config = SirenConfig(
         dim=1, channels=1, layers=4, width=8, latent_size=latent_size, omega_first=3, omega_last=5
     )
     points = make_points(config)

@@ -5,19 +5,21 @@ import torch
 from torch.testing import assert_close
 from unrolled import draw, make_field, make_points
 
-from medfuncta.config import FieldConfig, InnerConfig
+from medfuncta.config import InnerConfig
+from medfuncta.field.functional import FunctionalObjective
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning import shared_points
 from medfuncta.learning.adapt import adapt_to
-from medfuncta.learning.log_loss import LogLoss
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.objective import FunctionalObjective
+from medfuncta.learning.outer_loss import OUTER_LOSSES
 from medfuncta.learning.shared_points import SharedPoints, sharing_points
-from medfuncta.learning.siren_objective import SirenObjective
 
-FIELD = FieldConfig(
+FIELD = SirenConfig(
     dim=2, channels=2, layers=4, width=8, latent_size=5, omega_first=3, omega_last=5, residual=True
 )
 INNER = InnerConfig(0.2, momentum=0.5)
+LOG = OUTER_LOSSES["log"]
 
 
 @pytest.mark.parametrize("memory", [0, 20_000, 2**28], ids=["no tape", "some tapes", "all tapes"])
@@ -27,10 +29,9 @@ def test_the_meta_gradient_is_that_of_one_core(cores: int, batch: int, memory: i
     """Fifty cores have fewer points than there are cores."""
     field, points = make_field(FIELD), make_points(FIELD, batch=batch)
     arguments = field.zero_latents(batch), points, draw(points, 4), INNER
-    expected = meta_gradient(LogLoss(SirenObjective(field)), *arguments, memory=memory)
-    got = meta_gradient(
-        LogLoss(SharedPoints(SirenObjective(field), cores)), *arguments, memory=memory
-    )
+    objective = SirenObjective(field.folded())
+    expected = meta_gradient(objective, *arguments, outer=LOG, memory=memory)
+    got = meta_gradient(SharedPoints(objective, cores), *arguments, outer=LOG, memory=memory)
     assert_close(got.losses, expected.losses)
     assert_close(got.latents, expected.latents)
     for name, gradient in expected.gradients.items():
@@ -38,7 +39,7 @@ def test_the_meta_gradient_is_that_of_one_core(cores: int, batch: int, memory: i
 
 
 def test_only_few_large_signals_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    objective = SirenObjective(make_field(FIELD))
+    objective = SirenObjective(make_field(FIELD).folded())
     one, three = make_points(FIELD, batch=1), make_points(FIELD, batch=3)
     monkeypatch.setattr(shared_points, "workers_for", lambda device: 2)
     assert sharing_points(objective, one) is objective, "twenty points are not worth it"
@@ -51,9 +52,11 @@ def test_only_few_large_signals_are_cut(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_large_signal_is_fitted_as_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     field, points = make_field(FIELD), make_points(FIELD, batch=1)
-    expected = adapt_to(SirenObjective(field), field.zero_latents(1), points, 6, INNER)
+    expected = adapt_to(SirenObjective(field.folded()), field.zero_latents(1), points, 6, INNER)
     monkeypatch.setattr(shared_points, "workers_for", lambda device: 2)
     monkeypatch.setattr(shared_points, "_WORTH", 10)
     threads = torch.get_num_threads()
-    assert_close(adapt_to(SirenObjective(field), field.zero_latents(1), points, 6, INNER), expected)
+    assert_close(
+        adapt_to(SirenObjective(field.folded()), field.zero_latents(1), points, 6, INNER), expected
+    )
     assert torch.get_num_threads() == threads

@@ -9,13 +9,13 @@ import pytest
 import torch
 from training_data import TINY, make_signals, tiny
 
-from medfuncta.config import Config
 from medfuncta.errors import ConfigError, RunError
-from medfuncta.field.run import Run
 from medfuncta.learning.checkpoint import TrainingState
 from medfuncta.learning.optimiser import rate_at
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.train import CHECKPOINT, LOST, StepReport, Training, train_network
+from medfuncta.run import Run
+from medfuncta.settings import Config
 
 TRAIN, VAL = make_signals(8, 0), make_signals(4, 1)
 

@@ -6,13 +6,14 @@ import torch
 from peak_memory import peak_bytes
 from training_data import TINY, make_signals
 
-from medfuncta.field.latent_field import LatentField
-from medfuncta.learning.validate import clamped_errors, psnr_of, validation_psnr
+from medfuncta.field.siren.field import SirenField
+from medfuncta.learning.quality import clamped_errors, psnr_of
+from medfuncta.learning.validate import validation_psnr
 from medfuncta.signals.points import Points
 
 
 def test_a_runaway_signal_counts_as_nothing_reconstructed() -> None:
-    network = LatentField(TINY.field)
+    network = SirenField(TINY.field)
     clean, spoiled = make_signals(4), make_signals(4)
     spoiled.values[3] = np.nan
     three = validation_psnr(network, clean.subset([1, 2, 3]), TINY)
@@ -20,7 +21,7 @@ def test_a_runaway_signal_counts_as_nothing_reconstructed() -> None:
 
 
 def test_errors_are_of_clamped_values() -> None:
-    network = LatentField(TINY.field)
+    network = SirenField(TINY.field)
     torch.nn.init.zeros_(network.last.weight)
     torch.nn.init.constant_(network.last.bias, 7.0)
     points = make_signals(2).points([0, 1])
@@ -29,7 +30,7 @@ def test_errors_are_of_clamped_values() -> None:
 
 
 def test_memory_depends_neither_on_the_batch_nor_on_the_points() -> None:
-    network = LatentField(TINY.field)
+    network = SirenField(TINY.field)
 
     def peak(batch: int, count: int) -> int:
         points = Points(

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from medfuncta.config import Config, FieldConfig, FitConfig, InnerConfig, TrainConfig
+from medfuncta.config import FitConfig, InnerConfig, TrainConfig
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
 
 TINY = Config(
-    FieldConfig(dim=1, layers=4, width=16, latent_size=8, omega_first=8, omega_last=12),
+    SirenConfig(dim=1, layers=4, width=16, latent_size=8, omega_first=8, omega_last=12),
     InnerConfig(1e-2),
     TrainConfig(
         steps=6,

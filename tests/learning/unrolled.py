@@ -9,18 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from medfuncta.config import FieldConfig, InnerConfig, TrainConfig
-from medfuncta.field.latent_field import LatentField
+from medfuncta.config import InnerConfig, TrainConfig
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.learning.context import ContextIndex, context_points, draw_context
 from medfuncta.signals.points import Points
 
 
-def make_field(config: FieldConfig, seed: int = 0) -> LatentField:
-    return LatentField(config, torch.Generator().manual_seed(seed)).double()
+def make_field(config: SirenConfig, seed: int = 0) -> SirenField:
+    return SirenField(config, torch.Generator().manual_seed(seed)).double()
 
 
 def make_points(
-    config: FieldConfig, batch: int = 3, count: int = 20, seed: int = 1, *, shared: bool = False
+    config: SirenConfig, batch: int = 3, count: int = 20, seed: int = 1, *, shared: bool = False
 ) -> Points:
     generator = torch.Generator().manual_seed(seed)
     rows = 1 if shared else batch
@@ -77,7 +78,7 @@ def relative_error(got: dict[str, Tensor], expected: Sequence[Tensor]) -> float:
 
 
 def reference(
-    field: LatentField,
+    field: SirenField,
     points: Points,
     contexts: Sequence[ContextIndex],
     inner: InnerConfig,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medfuncta.errors import DataError
-from medfuncta.field.run import Run
+from medfuncta.run import Run
 from medfuncta.sources.source import Source
 from medfuncta.studies import mixed_shapes
 from medfuncta.studies.table import StudyOptions, run_study

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medfuncta.config import Config, FieldConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalHeader
@@ -39,10 +40,10 @@ class BlobSource(ListSource):
 
 def blob_run() -> Run:
     """A field of one hidden width whose shifts are large, so that features move with the latent."""
-    field = FieldConfig(
+    field = SirenConfig(
         dim=3, layers=4, width=32, latent_size=4, omega_first=4, omega_last=4, residual=False
     )
-    network = LatentField(field, torch.Generator().manual_seed(0))
+    network = SirenField(field, torch.Generator().manual_seed(0))
     return Run(network, Config(field=field), SPEC)
 
 

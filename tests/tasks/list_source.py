@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from medfuncta.config import Config, FieldConfig, FitConfig
+from medfuncta.config import FitConfig
 from medfuncta.errors import DataError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.source import Source, SourceInfo
@@ -66,7 +68,7 @@ def make_signal(
 
 def small_run(spec: SignalSpec, *, seed: int = 0, **fit: int) -> Run:
     """A field that nobody trained."""
-    field = FieldConfig(
+    field = SirenConfig(
         dim=spec.dim,
         channels=spec.channels,
         layers=3,
@@ -76,7 +78,7 @@ def small_run(spec: SignalSpec, *, seed: int = 0, **fit: int) -> Run:
         omega_last=5.0,
     )
     settings = {"steps": 2, "batch": 3, **fit}
-    network = LatentField(field, torch.Generator().manual_seed(seed))
+    network = SirenField(field, torch.Generator().manual_seed(seed))
     return Run(
         network,
         Config(field=field, fit=FitConfig(**settings)),

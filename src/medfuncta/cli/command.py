@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from medfuncta.config import parse_assignments
+from medfuncta.settings import parse_assignments
 
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:

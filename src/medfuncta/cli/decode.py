@@ -41,9 +41,9 @@ class Decode(Command):
     def run(self) -> dict[str, Any]:
         import torch
 
-        from medfuncta.field.run import default_device
         from medfuncta.latents.decode import reconstruct
         from medfuncta.latents.latent_set import LatentSet
+        from medfuncta.run import default_device
         from medfuncta.signals.domain import Grid
         from medfuncta.writers.table import known_suffix, write_signal
 

@@ -37,14 +37,15 @@ class Evaluate(Command):
 
     def run(self) -> dict[str, Any]:
         from medfuncta.cli.progress import counting, report_skipped
-        from medfuncta.config import override
-        from medfuncta.field.run import Run
+        from medfuncta.run import Run
+        from medfuncta.settings import override
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.evaluate import evaluate
 
         run = Run.load(self.run_folder)
         source = open_source(self.data, skip_bad=self.skip_bad)
-        config = override(run.config.fit, given(steps=self.steps, quality=self.quality), "fit.")
+        config = override(run.config.fit, given(quality=self.quality), "fit.")
+        config = config.with_steps(self.steps)
         with counting("signals") as progress:
             evaluation = evaluate(
                 run,

@@ -25,10 +25,10 @@ class Export(Command):
     code; onnx: the field alone."""
 
     def run(self) -> dict[str, Any]:
-        from medfuncta.field.run import METADATA_FILE, Run
         from medfuncta.latents import export
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.latents.onnx import export_onnx
+        from medfuncta.run import METADATA_FILE, Run
 
         if self.to == "onnx":
             is_run = (self.what / METADATA_FILE).exists()

@@ -46,17 +46,16 @@ class Fit(Command):
 
     def run(self) -> dict[str, Any]:
         from medfuncta.cli.progress import counting, report_skipped
-        from medfuncta.config import override
-        from medfuncta.field.run import Run
         from medfuncta.latents.create import create_latent_set
         from medfuncta.latents.describe import describe
+        from medfuncta.run import Run
+        from medfuncta.settings import override
         from medfuncta.sources.table import open_source
 
         run = Run.load(self.run_folder)
         source = open_source(self.data, skip_bad=self.skip_bad)
-        config = override(
-            run.config.fit, given(steps=self.steps, batch=self.batch, quality=self.quality), "fit."
-        )
+        config = override(run.config.fit, given(batch=self.batch, quality=self.quality), "fit.")
+        config = config.with_steps(self.steps)
         with counting("signals") as progress:
             latent_set = create_latent_set(
                 run,

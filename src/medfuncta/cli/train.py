@@ -45,7 +45,7 @@ class Train(Command):
 
     def run(self) -> dict[str, Any]:
         from medfuncta.cli.progress import report_skipped, training_progress
-        from medfuncta.field.run import Run
+        from medfuncta.run import Run
         from medfuncta.sources.table import open_source
         from medfuncta.workflow import resolve, train
 
@@ -81,7 +81,7 @@ class Train(Command):
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """The file's settings, overridden by flags."""
-        from medfuncta.config import read_config_file
+        from medfuncta.settings import read_config_file
 
         merged: dict[str, dict[str, Any]] = (
             {} if self.config is None else read_config_file(self.config)

@@ -7,8 +7,9 @@ import json
 import re
 from typing import Final
 
+from medfuncta.config import FitConfig
 from medfuncta.latents.describe import Figures, describe
-from medfuncta.latents.info import SetInfo
+from medfuncta.latents.info import SetInfo, fit_config_of
 from medfuncta.latents.latent_set import LatentSet
 
 _LICENCES: Final = {
@@ -99,7 +100,20 @@ signals lie close together, so they serve for classification, search and other l
 
 - **Licence**: {info.source.licence}, carried over from the source.
 - **Field**: `{info.fingerprint}`. Latents mean nothing to any other field.
-- **Fitted with**: {", ".join(f"{name} {value}" for name, value in info.fit.items())}."""
+- **Fitted with**: {_fit(info)}."""
+
+
+def _fit(info: SetInfo) -> str:
+    """How the latents were fitted, in words and figures."""
+    if not info.fit:
+        return "what another program did; the settings are not known"
+    plan = fit_config_of(info.fit, FitConfig()).plan
+    inner = [
+        f"{name} {info.fit[name]}"
+        for name in ("step_size", "momentum", "channel_mean")
+        if name in info.fit
+    ]
+    return ", ".join([f"{plan} (`{info.fit.get('quality', 'paper')}`)", *inner])
 
 
 def _splits(figures: Figures) -> str:

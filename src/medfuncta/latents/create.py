@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -13,15 +12,16 @@ import torch
 
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError, LatentSetError, suggest
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
-from medfuncta.latents.fit import fit_latents
-from medfuncta.latents.info import SetInfo
+from medfuncta.field.field import Field
+from medfuncta.latents.fit import fitter_of
+from medfuncta.latents.info import SetInfo, fit_facts
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.quantise import quantise, restore
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
-from medfuncta.learning.validate import clamped_errors, psnr_of
+from medfuncta.learning.fitter import Fitter
+from medfuncta.learning.quality import clamped_errors, psnr_of
+from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.identity import public_name
@@ -73,7 +73,8 @@ def create_latent_set(
             raise DataError(
                 f"no split '{name}' in {source.info.name}; {suggest(name, source.splits)}"
             )
-    fit = {**asdict(config), **asdict(run.config.inner)}
+    fit = fit_facts(config, run.config.inner)
+    fitter = fitter_of(run, config, device=device)
     info = SetInfo(
         run.fingerprint,
         run.config.field.latent_size,
@@ -90,7 +91,7 @@ def create_latent_set(
             continue
         skipped_before = len(source.skipped)
         for block in _blocks(_unfitted(source.signals(name), target), config.batch):
-            _append_fitted(target, run, info, SignalSet.collect(source.spec, block), config, device)
+            _append_fitted(target, fitter, info, SignalSet.collect(source.spec, block))
             if progress is not None:
                 progress(writer.info.signals + target.consumed)
         writer.finish_split(
@@ -127,46 +128,32 @@ def _blocks(signals: Iterator[Signal], size: int) -> Iterator[list[Signal]]:
         yield block
 
 
-def _append_fitted(
-    target: SplitWriter,
-    run: Run,
-    info: SetInfo,
-    signals: SignalSet,
-    config: FitConfig,
-    device: torch.device | str | None,
-) -> None:
+def _append_fitted(target: SplitWriter, fitter: Fitter, info: SetInfo, signals: SignalSet) -> None:
     """Fit one block and append what came out finite."""
-    fit = fit_latents(run, signals, config, device=device)
-    latents = fit.latents.numpy()
-    fitted = psnr_of(fit.errors).numpy()
-    finite = np.isfinite(latents).all(axis=1) & np.isfinite(fitted)
-    kept = np.flatnonzero(finite)
-    psnr = _stored_psnr(run.network, info, signals, latents, fitted)
-    table = table_of(info, [signals.headers[int(i)] for i in kept], latents[kept], psnr[kept])
-    left_out = [
-        Skipped(header.id, "its fit did not stay finite")
-        for header, ok in zip(signals.headers, finite, strict=True)
-        if not ok
-    ]
+    fitted = fitter.fit(signals)
+    latents = fitted.latents.numpy()
+    psnr_before_storing = psnr_of(fitted.errors).numpy()
+    finite = np.isfinite(latents).all(axis=1) & np.isfinite(psnr_before_storing)
+    psnr = psnr_before_storing
+    if info.dtype != "float32":
+        psnr = _stored_psnr(fitter.field, info.dtype, signals, latents)
+    kept_headers, left_out = [], []
+    for header, ok in zip(signals.headers, finite, strict=True):
+        if ok:
+            kept_headers.append(header)
+        else:
+            left_out.append(Skipped(header.id, "its fit did not stay finite"))
     target.append(
-        table,
+        table_of(info, kept_headers, latents[finite], psnr[finite]),
         last_id=signals.headers[-1].id,
         left_out=left_out,
-        fitted_psnr=float(fitted[kept].sum(dtype=np.float64)),
+        fitted_psnr=float(psnr_before_storing[finite].sum(dtype=np.float64)),
     )
 
 
-def _stored_psnr(
-    network: LatentField,
-    info: SetInfo,
-    signals: SignalSet,
-    latents: ArrayLatents,
-    fitted: np.ndarray,
-) -> np.ndarray:
-    """The PSNR of what a reader of the set will decode."""
-    if info.dtype == "float32":
-        return fitted
-    weight = network.last.weight
-    stored = torch.from_numpy(restore(*quantise(np.nan_to_num(latents), info.dtype))).to(weight)
-    points = signals.points(range(len(signals))).to(weight.device, weight.dtype)
-    return psnr_of(clamped_errors(network, stored, points)).float().cpu().numpy()
+def _stored_psnr(field: Field, dtype: str, signals: SignalSet, latents: ArrayLatents) -> np.ndarray:
+    """The PSNR of what a reader of the set will decode, ``[signals]``."""
+    stored, scales = quantise(np.nan_to_num(latents), dtype)
+    restored = torch.from_numpy(restore(stored, scales)).to(field.device, field.dtype)
+    points = signals.points(range(len(signals))).to(field.device, field.dtype)
+    return psnr_of(clamped_errors(field, restored, points)).float().cpu().numpy()

@@ -14,10 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medfuncta.errors import DataError, LatentSetError
-from medfuncta.field.inference import values_of
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.run import Run
+from medfuncta.field.field import Field
 from medfuncta.learning.workers import side_by_side, workers_for
+from medfuncta.run import Run
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalHeader
@@ -36,7 +35,7 @@ float32."""
 
 
 def decode(
-    network: LatentField,
+    network: Field,
     latents: Float[Tensor, " latent"] | Float[Tensor, "signals latent"],
     domain: Domain,
     *,
@@ -173,7 +172,7 @@ def _reconstructed(
 
 
 def _pieces(
-    network: LatentField,
+    network: Field,
     latents: Tensor,
     locate: Locator,
     points: int,
@@ -192,7 +191,7 @@ def _pieces(
     if device is not None:
         network = network.to(device)
     like = next(network.parameters())
-    values_at = values_of(network, latents.to(like), points)
+    values_at = network.values_of(latents.to(like), points)
 
     def decoded(part: slice) -> Piece:
         coordinates = locate(np.arange(part.start, part.stop))

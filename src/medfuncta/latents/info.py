@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from medfuncta.atomic import write_json
+from medfuncta.config import FitConfig, InnerConfig
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.quantise import check_dtype
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
+
+FitFact: TypeAlias = str | int | float | bool | None
 
 INFO_FILE = "latent_set.json"
 _FORMAT = "medfuncta-latent-set"
@@ -55,7 +58,7 @@ class SetInfo:
     latent_size: int
     spec: SignalSpec
     source: SourceInfo
-    fit: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    fit: Mapping[str, FitFact] = field(default_factory=dict)
     dtype: str = "float32"
     positions: bool = False
     splits: Mapping[str, SplitInfo] = field(default_factory=dict)
@@ -103,6 +106,7 @@ class SetInfo:
         """
         data = _read(folder)
         try:
+            data["fit"] = _as_done(data["fit"])
             source = SourceInfo(**data.pop("source"))
             spec = SignalSpec.from_dict(data.pop("spec"))
             splits = {name: split_info(split) for name, split in data.pop("splits").items()}
@@ -111,6 +115,40 @@ class SetInfo:
             raise LatentSetError(
                 f"{INFO_FILE} in '{folder.name}' is damaged ({error}); copy the latent set again"
             ) from error
+
+
+def fit_facts(config: FitConfig, inner: InnerConfig) -> dict[str, FitFact]:
+    """What a set says of how its latents were fitted: the steps that were really taken."""
+    plan = config.plan
+    facts: dict[str, FitFact] = {
+        "steps": plan.inner_steps,
+        "batch": config.batch,
+        "quality": config.quality,
+    }
+    if plan.gauss_newton_steps:
+        facts["gauss_newton_steps"] = plan.gauss_newton_steps
+    return {**facts, **asdict(inner)}
+
+
+def fit_config_of(facts: Mapping[str, FitFact], default: FitConfig) -> FitConfig:
+    """How to fit a further signal as a set's were; ``default`` where the set does not say."""
+    known = {name: facts[name] for name in ("batch", "quality") if name in facts}
+    config = replace(default, **known)  # type: ignore[arg-type]
+    steps = facts.get("steps")
+    return config.with_steps(steps if isinstance(steps, int) else None)
+
+
+def _as_done(facts: Mapping[str, FitFact]) -> dict[str, FitFact]:
+    """What a set of the first version says, put right: of the quality ``"fast"`` it stated the H of
+    the run, which was not taken."""
+    if facts.get("quality") != "fast" or "gauss_newton_steps" in facts:
+        return dict(facts)
+    plan = FitConfig(quality="fast").plan
+    return {
+        **facts,
+        "steps": plan.inner_steps,
+        "gauss_newton_steps": plan.gauss_newton_steps,
+    }
 
 
 def split_info(data: Mapping[str, Any]) -> SplitInfo:

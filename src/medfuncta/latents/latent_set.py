@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from numpy import ndarray
 
 from medfuncta.config import FitConfig
 from medfuncta.errors import LatentSetError, suggest
-from medfuncta.field.run import Run
 from medfuncta.latents.decode import reconstruct, reconstruct_all
-from medfuncta.latents.info import SetInfo
+from medfuncta.latents.info import SetInfo, fit_config_of
 from medfuncta.latents.rows import LatentRow, Rows
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards
+from medfuncta.run import Run
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalHeader
@@ -181,8 +181,7 @@ class LatentSet:
     def fit_config(self) -> FitConfig:
         """How to fit a further signal as these were: the settings that the set was made with, the
         field's own where it does not say."""
-        known = asdict(self.run.config.fit)
-        return FitConfig(**{name: self.info.fit.get(name, value) for name, value in known.items()})  # type: ignore[arg-type]
+        return fit_config_of(self.info.fit, self.run.config.fit)
 
     def check_field(self, run: Run) -> None:
         """Raise unless ``run`` is the field that these latents were fitted with.

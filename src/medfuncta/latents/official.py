@@ -19,12 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfuncta.config import Config, FieldConfig, InnerConfig
+from medfuncta.config import InnerConfig
 from medfuncta.errors import LatentSetError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.omega import omegas
-from medfuncta.field.run import Run
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.field import SirenField
+from medfuncta.field.siren.omega import omegas
 from medfuncta.latents.inert_pickle import StandIn, load_inert, state_of
+from medfuncta.run import Run
+from medfuncta.settings import Config
 from medfuncta.signals.signal import Label, SignalSpec
 
 OUTPUT_OFFSET: Final = 0.5
@@ -77,7 +79,7 @@ def read_reference_field(path: Path, settings: ReferenceSettings | None = None) 
     weights = {name.removeprefix("model."): tensor.float() for name, tensor in state.items()}
     try:
         config = _field_config(weights, settings)
-        network = LatentField(config)
+        network = SirenField(config)
         network.load_state_dict(_our_names(weights, config, shape))
     except (KeyError, IndexError, RuntimeError) as error:
         line = str(error).splitlines()[0]
@@ -125,7 +127,7 @@ def _shape_of_grid(grid: Tensor | None) -> tuple[int, ...] | None:
     )
 
 
-def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) -> FieldConfig:
+def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) -> SirenConfig:
     if any("modulate_scale" in name for name in weights):
         raise KeyError("it modulates scales too")
     hidden = len({name.split(".")[1] for name in weights if name.startswith("layers.")})
@@ -133,7 +135,7 @@ def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) ->
     increment = settings.omega_increment
     if increment is None:
         increment = 10.0 if dim == 1 else 5.0
-    return FieldConfig(
+    return SirenConfig(
         dim=dim,
         channels=len(weights["last_layer.linear.bias"]),
         layers=hidden + 1,
@@ -149,7 +151,7 @@ def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) ->
 
 
 def _our_names(
-    weights: Mapping[str, Tensor], config: FieldConfig, shape: Sequence[int]
+    weights: Mapping[str, Tensor], config: SirenConfig, shape: Sequence[int]
 ) -> dict[str, Tensor]:
     state = {f"last.{kind}": weights[f"last_layer.linear.{kind}"] for kind in ("weight", "bias")}
     for layer in range(config.layers - 1):
@@ -178,7 +180,12 @@ def reference_state(
     Raises:
         LatentSetError: If an axis has a single sample, for which the authors' grid has no scale.
     """
-    config = run.config.field
+    if not isinstance(run.network, SirenField):
+        raise LatentSetError(
+            f"a field of kind '{run.config.field.kind}' has no counterpart in the authors' layout; "
+            "export npz"
+        )
+    config = run.network.config
     if len(shape) != config.dim or min(shape) < 2:
         raise LatentSetError(
             f"signals of shape {shape}; the authors' layout needs {config.dim} axes of at least "

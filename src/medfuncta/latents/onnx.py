@@ -13,8 +13,8 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import missing_extra
-from medfuncta.field.latent_field import LatentField, SirenLayer
-from medfuncta.field.run import Run
+from medfuncta.field.siren.field import ShiftedField, SirenLayer
+from medfuncta.run import Run
 
 if TYPE_CHECKING:
     import onnx
@@ -71,7 +71,7 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def add_field(self, network: LatentField) -> None:
+    def add_field(self, network: ShiftedField) -> None:
         outputs = "coordinates"
         for index, layer in enumerate(network.layers):
             assert isinstance(layer, SirenLayer)

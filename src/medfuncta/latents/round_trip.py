@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from medfuncta.config import FitConfig
-from medfuncta.field.run import Run
 from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.fit import fit_latents
+from medfuncta.run import Run
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalSet

@@ -24,11 +24,11 @@ import pyarrow as pa
 
 from medfuncta.atomic import remove_leftovers, write_json, write_text
 from medfuncta.errors import LatentSetError
-from medfuncta.field.run import Run
 from medfuncta.latents.card import card
 from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo, split_info
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, write_shard
+from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
 CARD_FILE = "README.md"

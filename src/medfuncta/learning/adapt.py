@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from medfuncta.config import InnerConfig
-from medfuncta.learning.objective import InnerGradient, Objective
+from medfuncta.field.objective import Objective
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.signals.points import Points
@@ -56,16 +56,18 @@ def adapt(
         keep: Of how many points a signal to keep activations for the meta-gradient, those of the
             last steps first.
     """
-    path = []
-    velocity = None
+    path: list[InnerStep] = []
+    velocity: Latents | None = None
     for step in range(steps):
         points = context(step)
-        later = (steps - 1 - step) * points.count
-        result: InnerGradient = objective.inner_gradient(latents, points, keep=max(0, keep - later))
-        path.append(InnerStep(latents, result.losses, result.tape))
-        velocity = (
-            result.gradient if velocity is None else inner.momentum * velocity + result.gradient
-        )
+        points_of_later_steps = (steps - 1 - step) * points.count
+        keep_here = max(0, keep - points_of_later_steps)
+        found = objective.inner_gradient(latents, points, keep=keep_here)
+        path.append(InnerStep(latents, found.losses, found.tape))
+        if velocity is None:
+            velocity = found.gradient
+        else:
+            velocity = inner.momentum * velocity + found.gradient
         latents = latents - inner.step_size * velocity
     return Adaptation(latents, path)
 
@@ -80,7 +82,9 @@ def adapt_to(
     def work(mine: Latents, points: Points) -> Latents:
         return adapt(objective, mine, lambda _: points, steps, inner).latents
 
-    return on_all_cores(work, latents, points) if objective.concurrent else work(latents, points)
+    if not objective.concurrent:
+        return work(latents, points)
+    return on_all_cores(work, latents, points)
 
 
 def on_all_cores(
@@ -88,10 +92,9 @@ def on_all_cores(
 ) -> Latents:
     """What ``work`` makes of the latents of some signals; on the CPU, the signals are shared out
     among the cores."""
-    share = -(-points.batch // workers_for(points.values.device))
-    spans = [(start, min(start + share, points.batch)) for start in range(0, points.batch, share)]
-    return torch.cat(
-        side_by_side(
-            [partial(work, latents[slice(*span)], points.signals(*span)) for span in spans]
-        )
-    )
+    share = -(-points.batch // workers_for(points.values.device))  # rounded up
+    tasks = []
+    for start in range(0, points.batch, share):
+        stop = min(start + share, points.batch)
+        tasks.append(partial(work, latents[start:stop], points.signals(start, stop)))
+    return torch.cat(side_by_side(tasks))

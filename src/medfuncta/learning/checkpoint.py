@@ -15,7 +15,7 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import RunError
-from medfuncta.field.latent_field import LatentField
+from medfuncta.field.field import Field
 from medfuncta.learning.optimiser import WeightAverage
 
 _FORMAT = "medfuncta-checkpoint-3"
@@ -48,7 +48,7 @@ class Progress:
 class TrainingState:
     """All that a meta-step changes."""
 
-    network: LatentField
+    field: Field
     optimisers: Sequence[torch.optim.Optimizer]
     average: WeightAverage
     generator: torch.Generator
@@ -90,7 +90,7 @@ class TrainingState:
         self.progress.returns += 1
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"network.{name}": p.detach() for name, p in self.network.named_parameters()}
+        tensors = {f"network.{name}": p.detach() for name, p in self.field.named_parameters()}
         tensors |= {f"average.{name}": p for name, p in self.average.weights.items()}
         tensors["generator"] = self.generator.get_state()
         for which, optimiser in enumerate(self.optimisers):
@@ -102,7 +102,7 @@ class TrainingState:
 
     def _load(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
         with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
+            for name, parameter in self.field.named_parameters():
                 parameter.copy_(tensors[f"network.{name}"])
             for name, average in self.average.weights.items():
                 average.copy_(tensors[f"average.{name}"])

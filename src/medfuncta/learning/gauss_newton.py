@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from medfuncta.learning.siren_objective import SirenObjective
+from medfuncta.field.objective import Objective
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
 
@@ -91,23 +91,29 @@ class LeastSquares(ABC):
 
 
 class FieldLeastSquares(LeastSquares):
-    """A field's loss (paper, Eq. 5). The unknowns are the entries of the latent, or the shifts
-    where these are fewer: a latent follows from them as the smallest one that has them.
+    """A field's loss (paper, Eq. 5). The unknowns are the entries of the latent, or, where these
+    are fewer, what the field's latent map makes of them (a SIREN's shifts): the latent that follows
+    from them is the smallest one that has them.
 
     Args:
         objective: The loss and its derivatives.
+        latent_size: P.
     """
 
-    def __init__(self, objective: SirenObjective) -> None:
+    def __init__(self, objective: Objective[Any], latent_size: int) -> None:
         self._objective = objective
-        shifts, latent = objective.shift_maps.shape
-        shift_map = objective.shift_maps.matrix()
-        self._to_shifts = None if shifts <= latent else shift_map
-        self._to_latents = _right_inverse(shift_map) if shifts <= latent else None
-        self.unknowns = min(shifts, latent)
+        self._latent_map: Tensor | None = None
+        self._to_latents: Tensor | None = None
+        mapped = objective.latent_map
+        columns = latent_size if mapped is None else len(mapped)
+        if mapped is not None and columns <= latent_size:
+            self._to_latents = _right_inverse(mapped)
+        elif mapped is not None:
+            self._latent_map = mapped
+        self.unknowns = min(columns, latent_size)
         self.group = max(1, min(_MOST_SIGNALS, _MATRICES // self.unknowns**2))
         """Signals that are worth having under way at once."""
-        self._chunk = -(-_JACOBIAN // shifts)
+        self._chunk = -(-_JACOBIAN // columns)  # rounded up
 
     @torch.no_grad()
     def at(self, latents: Latents, points: Points) -> NormalEquations:
@@ -115,8 +121,10 @@ class FieldLeastSquares(LeastSquares):
         gradient = latents.new_zeros(points.batch, self.unknowns)
         matrix = latents.new_zeros(points.batch, self.unknowns, self.unknowns)
         for chunk in points.chunks(self._chunk):
-            for residuals, by_shifts in self._objective.residuals(latents, chunk):
-                jacobian = by_shifts if self._to_shifts is None else by_shifts @ self._to_shifts
+            for residuals, by_unknowns in self._objective.residuals(latents, chunk):
+                jacobian = by_unknowns
+                if self._latent_map is not None:
+                    jacobian = by_unknowns @ self._latent_map
                 losses += residuals.square().sum(1)
                 gradient += (jacobian.mT @ residuals.unsqueeze(-1)).squeeze(-1)
                 matrix.baddbmm_(jacobian.mT, jacobian)
@@ -126,7 +134,9 @@ class FieldLeastSquares(LeastSquares):
         return self._objective.losses(latents, points)
 
     def to_latents(self, change: Unknowns) -> Latents:
-        return change if self._to_latents is None else change @ self._to_latents.T
+        if self._to_latents is None:
+            return change
+        return change @ self._to_latents.T
 
 
 def _right_inverse(wide: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,9 +27,10 @@ import torch
 from torch import Tensor
 
 from medfuncta.config import InnerConfig
-from medfuncta.learning.adapt import adapt
+from medfuncta.field.objective import Objective
+from medfuncta.learning.adapt import Adaptation, adapt
 from medfuncta.learning.context import ContextIndex, context_points
-from medfuncta.learning.objective import Objective
+from medfuncta.learning.outer_loss import OuterDerivative
 from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
@@ -40,8 +41,8 @@ class MetaGradient:
     """Result of one meta-step's differentiation.
 
     Args:
-        gradients: d(mean outer loss)/dtheta by parameter name.
-        losses: The outer loss of each signal, on its target set.
+        gradients: d(outer loss)/dtheta by parameter name, a mean over signals.
+        losses: L of each signal at its adapted latent, on its target set.
         latents: phi_G, a row a signal.
     """
 
@@ -57,11 +58,12 @@ def meta_gradient(
     contexts: Sequence[ContextIndex],
     inner: InnerConfig,
     *,
+    outer: OuterDerivative = None,
     first_order: bool = False,
     memory: int = 2**27,
     workers: int | None = None,
 ) -> MetaGradient:
-    """Differentiate the mean outer loss on ``targets`` after ``len(contexts)`` inner steps.
+    """Differentiate the outer loss on ``targets`` after ``len(contexts)`` inner steps.
 
     Args:
         objective: The loss and its derivatives.
@@ -69,81 +71,113 @@ def meta_gradient(
         targets: All points of each signal: the target set, and what contexts are taken from.
         contexts: The context set of each inner step; their number is G.
         inner: alpha, momentum.
+        outer: The outer loss, told by its derivative; the mean of L when None.
         first_order: Take the adapted latents for constants (no second-order terms).
         memory: Bytes that kept activations may take. Inner steps beyond it are evaluated again on
             the way back.
         workers: Groups of signals under way at once; as many as PyTorch has threads on the CPU when
             None.
     """
-    workers = (
-        min(workers or workers_for(targets.values.device), targets.batch)
-        if objective.concurrent
-        else 1
-    )
-    groups, keep = _plan(objective, targets, contexts, memory // workers, workers)
-    spans = _spans(targets.batch, groups)
+    if not objective.concurrent:
+        workers = 1
+    workers = min(workers or workers_for(targets.values.device), targets.batch)
+    plan = _plan(objective, targets, contexts, memory // workers, workers)
+    keep = 0 if first_order else plan.kept_points
 
-    def work(mine: Sequence[tuple[int, int]]) -> tuple[Any, list[tuple[Losses, Latents]]]:
+    def work(spans: Sequence[tuple[int, int]]) -> tuple[Any, list[tuple[Losses, Latents]]]:
+        """What one worker makes of its groups of signals, one after the other."""
         sums = objective.new_sums()
         results = []
-        for start, stop in mine:
-            part = [index if index is None else index[start:stop] for index in contexts]
-            scale = 1 / targets.batch
-            results.append(
-                _there_and_back(
-                    objective,
-                    initial[start:stop],
-                    targets.signals(start, stop),
-                    part,
-                    inner,
-                    sums,
-                    keep,
-                    first_order,
-                    scale,
-                )
+        for start, stop in spans:
+            group = _Group(
+                objective=objective,
+                targets=targets.signals(start, stop),
+                contexts=[None if index is None else index[start:stop] for index in contexts],
+                inner=inner,
+                sums=sums,
             )
+            adapted = group.adapt(initial[start:stop], keep)
+            losses, adjoint = group.outer_gradient(adapted.latents, outer, 1 / targets.batch)
+            if not first_order:
+                group.back_through(adapted, adjoint)
+            results.append((losses, adapted.latents))
         return sums, results
 
-    share = -(-len(spans) // workers)
-    done = side_by_side(
-        [partial(work, spans[first : first + share]) for first in range(0, len(spans), share)]
-    )
-    losses, latents = zip(*itertools.chain(*(results for _, results in done)), strict=True)
-    return MetaGradient(
-        objective.finish([sums for sums, _ in done]), torch.cat(losses), torch.cat(latents)
-    )
+    spans = _spans(targets.batch, plan.groups)
+    share = _ceil(len(spans), workers)
+    shares = [spans[first : first + share] for first in range(0, len(spans), share)]
+    done = side_by_side([partial(work, mine) for mine in shares])
+    losses, latents = [], []
+    for _, results in done:
+        for loss, latent in results:
+            losses.append(loss)
+            latents.append(latent)
+    gradients = objective.finish([sums for sums, _ in done])
+    return MetaGradient(gradients, torch.cat(losses), torch.cat(latents))
 
 
-def _there_and_back(
-    objective: Objective[Any],
-    initial: Latents,
-    targets: Points,
-    contexts: Sequence[ContextIndex],
-    inner: InnerConfig,
-    sums: Any,
-    keep: int,
-    first_order: bool,
-    scale: float,
-) -> tuple[Losses, Latents]:
-    """Inner loop and way back for a group of signals; theta's part goes into ``sums``."""
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Signals whose inner loop is gone through, there and back, together.
 
-    def context(step: int) -> Points:
-        return context_points(targets, contexts[step])
+    Args:
+        objective: The loss and its derivatives.
+        targets: All their points.
+        contexts: The context set of each inner step.
+        inner: alpha, momentum.
+        sums: Where theta's part of the gradient goes.
+    """
 
-    adapted = adapt(
-        objective, initial, context, len(contexts), inner, keep=0 if first_order else keep
-    )
-    losses, adjoint = objective.outer_gradient(adapted.latents, targets, scale, sums)
-    if first_order:
-        return losses, adapted.latents
-    tangent = torch.zeros_like(adjoint)  # mu u of the step after: dL/dm
-    for step in reversed(range(len(contexts))):
-        tangent = inner.momentum * tangent - inner.step_size * adjoint
-        visited = adapted.steps.pop()  # frees the tape once it is used
-        adjoint = adjoint + objective.directional(
-            visited.latents, tangent, context(step), sums, visited.tape
-        )
-    return losses, adapted.latents
+    objective: Objective[Any]
+    targets: Points
+    contexts: Sequence[ContextIndex]
+    inner: InnerConfig
+    sums: Any
+
+    def context(self, step: int) -> Points:
+        """The points that an inner step sees."""
+        return context_points(self.targets, self.contexts[step])
+
+    def adapt(self, initial: Latents, keep: int) -> Adaptation:
+        """The inner loop, with activations of ``keep`` points a signal kept."""
+        steps = len(self.contexts)
+        return adapt(self.objective, initial, self.context, steps, self.inner, keep=keep)
+
+    def outer_gradient(
+        self, latents: Latents, outer: OuterDerivative, scale: float
+    ) -> tuple[Losses, Latents]:
+        """L of each signal and ``scale`` times d(outer loss)/dphi at the adapted latents."""
+        if outer is None:
+            return self.objective.outer_gradient(latents, self.targets, scale, self.sums)
+        losses = self.objective.losses(latents, self.targets)
+        weights = self.targets.weights * outer(losses).unsqueeze(1)
+        weighted = replace(self.targets, weights=weights)  # L is linear in the weights
+        _, adjoint = self.objective.outer_gradient(latents, weighted, scale, self.sums)
+        return losses, adjoint
+
+    def back_through(self, adapted: Adaptation, adjoint: Latents) -> None:
+        """Add the second-order terms, from the last inner step to the first."""
+        tangent = torch.zeros_like(adjoint)  # mu u of the step after: dL/dm
+        for step in reversed(range(len(self.contexts))):
+            tangent = self.inner.momentum * tangent - self.inner.step_size * adjoint
+            visited = adapted.steps.pop()  # frees the tape once it is used
+            adjoint = adjoint + self.objective.directional(
+                visited.latents, tangent, self.context(step), self.sums, visited.tape
+            )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the memory is spent.
+
+    Args:
+        groups: Into how many groups the signals go, the same number for each worker.
+        kept_points: Of how many points a signal activations are kept, those of all inner steps
+            together.
+    """
+
+    groups: int
+    kept_points: int
 
 
 def _plan(
@@ -152,29 +186,39 @@ def _plan(
     contexts: Sequence[ContextIndex],
     memory: int,
     workers: int,
-) -> tuple[int, int]:
-    """Into how many groups the signals go, the same number for each worker, and of how many points
-    a signal activations are kept, those of all inner steps together.
-
-    Where a few more groups make all equal, it is those: their arrays fit where those of the group
-        before lay.
-    """
+) -> _Plan:
+    """As few groups as fit into ``memory`` a worker with all activations kept; where not even one
+    signal fits, one signal a group and as many of its points as fit."""
     batch = targets.batch
-    points = sum(targets.count if index is None else index.shape[1] for index in contexts)
-    size = objective.tape_bytes(points)
-    if not size:
-        return workers, 0
-    signals = min(batch, memory // size)
-    if signals >= 1:
-        least = workers * -(-batch // (workers * signals))
-        return next(
-            (groups for groups in range(least, least * 5 // 4 + 1, workers) if batch % groups == 0),
-            least,
-        ), points
-    return workers * -(-batch // workers), memory * points // size
+    points = 0
+    for index in contexts:
+        points += targets.count if index is None else index.shape[1]
+    bytes_a_signal = objective.tape_bytes(points)
+    if not bytes_a_signal:
+        return _Plan(groups=workers, kept_points=0)
+    fitting = min(batch, memory // bytes_a_signal)
+    if fitting < 1:
+        groups = workers * _ceil(batch, workers)
+        return _Plan(groups=groups, kept_points=memory * points // bytes_a_signal)
+    groups = _even_groups(batch, workers * _ceil(batch, workers * fitting), workers)
+    return _Plan(groups=groups, kept_points=points)
+
+
+def _even_groups(batch: int, least: int, workers: int) -> int:
+    """``least`` groups, or up to a quarter more where that makes all of one size: their arrays then
+    fit where those of the group before lay."""
+    for groups in range(least, least * 5 // 4 + 1, workers):
+        if batch % groups == 0:
+            return groups
+    return least
+
+
+def _ceil(number: int, divisor: int) -> int:
+    """The quotient of two whole numbers, rounded up."""
+    return -(-number // divisor)
 
 
 def _spans(batch: int, groups: int) -> list[tuple[int, int]]:
     """The batch cut into groups of about equal size; none is empty."""
     edges = [index * batch // groups for index in range(groups + 1)]
-    return [span for span in itertools.pairwise(edges) if span[0] < span[1]]
+    return [(start, stop) for start, stop in itertools.pairwise(edges) if start < stop]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 
@@ -9,15 +10,14 @@ import torch
 from torch import Tensor
 
 from medfuncta.config import TrainConfig
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.omega import omegas
+from medfuncta.field.field import Field
 
 _MUON = (
     5.0  # undoes Muon's own factor of 0.2, so that its steps have the root mean square of Adam's
 )
 
 
-def make_optimisers(network: LatentField, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def make_optimisers(field: Field, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """AdamW with one group a layer; with ``"muon"`` the matrices of layers 2..K-1 go to Muon
     instead (Jordan et al. 2024).
 
@@ -26,34 +26,27 @@ def make_optimisers(network: LatentField, config: TrainConfig) -> list[torch.opt
     moves w W in proportion to w, so equal motion of all layers asks for rates in inverse proportion
     (for SGD it would be w squared; paper, Eq. 3).
     """
-    schedule = omegas(network.config)
-    scales = [schedule[0] / omega for omega in schedule]
-    hidden = network.siren_layers[1:] if config.optimiser == "muon" else []
-    matrices = [
-        [parameter for parameter in layer.parameters() if parameter.ndim == 2] for layer in hidden
-    ]
-    taken = {id(parameter) for group in matrices for parameter in group}
-    groups = [
-        {
-            "params": [p for p in module.parameters() if id(p) not in taken],
-            "scale": scale if config.omega_scaled else 1.0,
-        }
-        for module, scale in zip([*network.layers, network.last], scales, strict=True)
-    ]
+    for_adamw, for_muon = [], []
+    for group in field.parameter_groups():
+        others = list(group.parameters)
+        if config.optimiser == "muon" and group.hidden:
+            matrices = [parameter for parameter in others if parameter.ndim == 2]
+            others = [parameter for parameter in others if parameter.ndim != 2]
+            for_muon.append({"params": matrices, "scale": _MUON * group.rate})
+        scale = group.rate if config.omega_scaled else 1.0
+        for_adamw.append({"params": others, "scale": scale})
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(
-            groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            for_adamw, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
     ]
-    if matrices:
-        groups = [
-            {"params": group, "scale": _MUON * scale}
-            for group, scale in zip(matrices, scales[1:-1], strict=True)
-        ]
-        decay = config.weight_decay
+    if for_muon:
         optimisers.append(
             torch.optim.Muon(
-                groups, lr=config.learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+                for_muon,
+                lr=config.learning_rate,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
             )
         )
     return optimisers
@@ -71,7 +64,7 @@ def rate_at(step: int, config: TrainConfig) -> float:
 
 
 def apply_gradients(
-    network: LatentField,
+    field: Field,
     optimisers: Sequence[torch.optim.Optimizer],
     gradients: Mapping[str, Tensor],
     rate: float,
@@ -82,7 +75,7 @@ def apply_gradients(
     Returns:
         The norm of the meta-gradient before clipping; when it is not finite nothing was changed.
     """
-    for name, parameter in network.named_parameters():
+    for name, parameter in field.named_parameters():
         parameter.grad = gradients[name]
     norm = float(torch.nn.utils.get_total_norm(list(gradients.values())))
     if math.isfinite(norm):
@@ -93,7 +86,7 @@ def apply_gradients(
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["scale"]
             optimiser.step()
-    network.zero_grad(set_to_none=True)
+    field.zero_grad(set_to_none=True)
     return norm
 
 
@@ -108,28 +101,28 @@ class WeightAverage:
         decay: Of one meta-step; 0 makes the average the weights themselves.
     """
 
-    def __init__(self, network: LatentField, decay: float) -> None:
+    def __init__(self, field: Field, decay: float) -> None:
         self.decay = decay
         self.updates = 0
         self.weights = (
-            {name: p.detach().clone() for name, p in network.named_parameters()} if decay else {}
+            {name: p.detach().clone() for name, p in field.named_parameters()} if decay else {}
         )
 
     @torch.no_grad()
-    def update(self, network: LatentField) -> None:
+    def update(self, field: Field) -> None:
         """Take the weights of this meta-step in."""
         if self.decay:
             self.updates += 1
             kept = min(self.decay, (self.updates + 1) / (self.updates + 10))
-            for name, parameter in network.named_parameters():
+            for name, parameter in field.named_parameters():
                 self.weights[name].lerp_(parameter, 1 - kept)
 
     @torch.no_grad()
-    def averaged(self, network: LatentField) -> LatentField:
-        """A network with the averaged weights; the given one itself when there is no average."""
+    def averaged(self, field: Field) -> Field:
+        """A field with the averaged weights; the given one itself when there is no average."""
         if not self.decay:
-            return network
-        copy = LatentField(network.config).to(network.last.weight)
-        for name, parameter in copy.named_parameters():
+            return field
+        averaged = copy.deepcopy(field)
+        for name, parameter in averaged.named_parameters():
             parameter.copy_(self.weights[name])
-        return copy
+        return averaged

@@ -3,14 +3,14 @@ are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from medfuncta.learning.objective import InnerGradient, Objective
+from medfuncta.field.objective import InnerGradient, Objective
 from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.signals.points import Points
 from medfuncta.types import Latents, Losses
@@ -77,6 +77,13 @@ class SharedPoints(Objective[list[Sums]]):
             )
 
         return _sum(self._on_parts(points, work))
+
+    def residuals(self, latents: Latents, points: Points) -> Iterator[tuple[Tensor, Tensor]]:
+        return self._objective.residuals(latents, points)
+
+    @property
+    def latent_map(self) -> Tensor | None:
+        return self._objective.latent_map
 
     def new_sums(self) -> list[Sums]:
         return [self._objective.new_sums() for _ in range(self._cores)]

@@ -12,21 +12,21 @@ from typing import Any
 import torch
 
 from medfuncta.atomic import write_json
-from medfuncta.config import Config
 from medfuncta.errors import ConfigError, RunError
-from medfuncta.field.latent_field import LatentField
-from medfuncta.field.passes import compiled
-from medfuncta.field.run import METADATA_FILE, Run, default_device
+from medfuncta.field.field import Field
+from medfuncta.field.table import build_field
 from medfuncta.learning.checkpoint import Progress, TrainingState
 from medfuncta.learning.context import draw_context
-from medfuncta.learning.log_loss import LogLoss
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
+from medfuncta.learning.outer_loss import outer_derivative
+from medfuncta.learning.quality import psnr_of
 from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
-from medfuncta.learning.siren_objective import SirenObjective
-from medfuncta.learning.validate import psnr_of, validation_psnr
+from medfuncta.learning.validate import validation_psnr
+from medfuncta.run import METADATA_FILE, Run, default_device
+from medfuncta.settings import Config
 from medfuncta.signals.signal_set import SignalSet
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
@@ -69,7 +69,7 @@ def train_network(
     out: Path | str,
     config: Config,
     *,
-    start: LatentField | None = None,
+    start: Field | None = None,
     provenance: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: torch.device | str | None = None,
@@ -123,18 +123,17 @@ def train_network(
     return Training(Run.load(out), out, state.progress)
 
 
-def _new_state(config: Config, start: LatentField | None, device: torch.device) -> TrainingState:
+def _new_state(config: Config, start: Field | None, device: torch.device) -> TrainingState:
     generator = torch.Generator().manual_seed(config.train.seed)
-    network = LatentField(config.field, generator)
+    field = build_field(config.field, generator)
     if start is not None:
-        network.load_state_dict(start.state_dict())
+        field.load_state_dict(start.state_dict())
     elif config.train.shift_init == "orthogonal":
-        network.orthogonalise_shifts(generator)
-    network.to(device, getattr(torch, config.train.dtype))
-    optimisers = make_optimisers(network, config.train)
-    return TrainingState(
-        network, optimisers, WeightAverage(network, config.train.average), generator, Progress()
-    )
+        field.orthogonalise_shifts(generator)
+    field.to(device, getattr(torch, config.train.dtype))
+    optimisers = make_optimisers(field, config.train)
+    average = WeightAverage(field, config.train.average)
+    return TrainingState(field, optimisers, average, generator, Progress())
 
 
 def _loop(
@@ -185,37 +184,28 @@ def _loop(
 def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[torch.Tensor, float]:
     """One meta-step: outer losses of its signals and the norm of its gradient. A gradient that is
     not finite changes nothing."""
-    network, progress, settings = state.network, state.progress, config.train
-    weight = network.last.weight
+    field, progress, settings = state.field, state.progress, config.train
     indices = batch_indices(len(train), settings.batch, progress.step, settings.seed)
-    points = train.points(indices).to(weight.device, weight.dtype)
+    points = train.points(indices).to(field.device, field.dtype)
     contexts = [
         draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)
     ]
-    passes = compiled() if settings.compile else None
-    siren = SirenObjective(
-        network, channel_mean=config.inner.channel_mean, autocast=settings.autocast, passes=passes
-    )
-    objective = sharing_points(siren, points)
+    objective = field.objective(channel_mean=config.inner.channel_mean, autocast=settings.autocast)
     result = meta_gradient(
-        LogLoss(objective) if settings.outer_loss == "log" else objective,
-        network.zero_latents(points.batch),
+        sharing_points(objective, points),
+        field.zero_latents(points.batch),
         points,
         contexts,
         config.inner,
+        outer=outer_derivative(settings.outer_loss),
         first_order=settings.first_order,
         memory=settings.memory_mb * 2**20,
     )
-    norm = apply_gradients(
-        network,
-        state.optimisers,
-        result.gradients,
-        _rate(state, progress.step, config),
-        settings.clip,
-    )
+    rate = _rate(state, progress.step, config)
+    norm = apply_gradients(field, state.optimisers, result.gradients, rate, settings.clip)
     progress.step += 1
     if math.isfinite(norm):
-        state.average.update(network)
+        state.average.update(field)
     else:
         progress.skipped += 1
     return result.losses, norm
@@ -232,8 +222,8 @@ def _validate(
     """Validation PSNR. The network is saved when it is the best so far, and replaced by the best
     one when it is lost."""
     progress = state.progress
-    network = state.average.averaged(state.network)
-    psnr = validation_psnr(network, val, config)
+    field = state.average.averaged(state.field)
+    psnr = validation_psnr(field, val, config)
     if progress.best_psnr is None or psnr > progress.best_psnr:
         progress.best_psnr, progress.best_step = psnr, progress.step
         training = {
@@ -243,7 +233,7 @@ def _validate(
             "val_psnr": psnr,
             "torch": torch.__version__,
         }
-        Run(network, config, val.spec, training).save(out)
+        Run(field, config, val.spec, training).save(out)
         state.save(out / BEST_CHECKPOINT, config.to_dict())
     elif psnr < progress.best_psnr - LOST:
         _go_back(

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from medfuncta.errors import DataError
-from medfuncta.field.run import Run
 from medfuncta.learning.train import StepReport
+from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
 from medfuncta.studies.table import StudyOptions
@@ -94,6 +94,6 @@ def facts_of(source: Source, run: Run, signals: int, options: StudyOptions) -> d
         "signals": f"{signals} of the test split, kept apart by {source.info.split_by}",
         "shared network": f"{run.fingerprint}, {trained.get('steps', 'unknown')} meta-steps{psnr}",
         "latent": f"{run.config.field.latent_size:,} numbers a signal",
-        "fit": run.config.fit.description,
+        "fit": str(run.config.fit.plan),
         "seed": str(options.seed),
     }

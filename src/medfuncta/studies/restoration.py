@@ -13,8 +13,8 @@ from numpy import ndarray
 from scipy.interpolate import make_interp_spline
 
 from medfuncta.errors import DataError
-from medfuncta.field.run import Run
 from medfuncta.latents.round_trip import round_trip
+from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure

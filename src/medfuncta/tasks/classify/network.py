@@ -18,7 +18,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medfuncta.field.run import default_device
+from medfuncta.run import default_device
 from medfuncta.tasks.classify.classifier import Classifier, Epoch, Training
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling

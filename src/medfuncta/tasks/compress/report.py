@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from medfuncta.errors import DataError
-from medfuncta.field.run import Run
 from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalHeader

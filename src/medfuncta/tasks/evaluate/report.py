@@ -177,6 +177,6 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         "splits kept apart by": source.split_by,
         "shared network": f"{run['fingerprint']}, {run['parameters']:,} parameters",
         "latent": f"{run['latent_size']:,} numbers a signal",
-        "fit": evaluation.fit.description,
+        "fit": str(evaluation.fit.plan),
         "time": f"{evaluation.seconds:.1f} s",
     }

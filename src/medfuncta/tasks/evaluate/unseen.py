@@ -13,8 +13,8 @@ import torch
 
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError
-from medfuncta.field.run import Run
 from medfuncta.latents.round_trip import round_trip
+from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure

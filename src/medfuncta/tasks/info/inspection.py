@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from medfuncta.atomic import write_json
 from medfuncta.errors import DataError
-from medfuncta.field.omega import omegas
-from medfuncta.field.run import METADATA_FILE, Run
 from medfuncta.latents.describe import describe
 from medfuncta.latents.info import INFO_FILE
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.learning.run_log import METRICS_FILE
+from medfuncta.run import METADATA_FILE, Run
 from medfuncta.sources.table import open_source
 from medfuncta.tasks.drawing.figure import save_png
 from medfuncta.tasks.drawing.labels import class_names
@@ -32,7 +31,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "kind": "run",
         "fingerprint": run.fingerprint,
         "parameters": sum(parameter.numel() for parameter in run.network.parameters()),
-        "omegas": list(omegas(run.config.field)),
+        "omegas": list(run.network.omegas),
         "signal": asdict(run.spec),
         "config": run.config.to_dict(),
         "training": dict(run.training),

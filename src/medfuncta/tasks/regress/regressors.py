@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
-from medfuncta.field.run import default_device
+from medfuncta.run import default_device
 from medfuncta.tasks.heads.preparation import Preparation
 from medfuncta.tasks.heads.training import HeadTraining, train_head
 from medfuncta.tasks.regress.metrics import mean_absolute_error

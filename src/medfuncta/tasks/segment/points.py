@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from medfuncta.field.latent_field import LatentField
+from medfuncta.field.field import Field
 from medfuncta.tasks.heads.masks import MaskedRow
 from medfuncta.types import ArrayCoordinates
 
@@ -20,15 +20,15 @@ Reader = Callable[[Tensor, ArrayCoordinates], Tensor]
 ``[points, features]``."""
 
 
-def field_features(network: LatentField) -> Reader:
+def field_features(network: Field) -> Reader:
     """What the last layer of the field reads, for it has learned to tell points apart; and the
     coordinates themselves."""
 
     def read(latent: Tensor, coordinates: ArrayCoordinates) -> Tensor:
-        like = network.last.weight
-        where = torch.from_numpy(coordinates).to(like)
+        where = torch.from_numpy(coordinates).to(network.device, network.dtype)
+        phi = latent.to(network.device, network.dtype)
         with torch.no_grad():
-            features = network.features(where[None], latent.to(like)[None])[0]
+            features = network.features(where[None], phi[None])[0]
         return torch.cat([features, where], dim=-1).float()
 
     return read

@@ -13,8 +13,8 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from medfuncta.errors import DataError
-from medfuncta.field.run import default_device
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.run import default_device
 from medfuncta.sources.source import SPLITS, Source
 from medfuncta.tasks.heads.intervals import Interval
 from medfuncta.tasks.heads.masks import MaskedRow, masked_rows, with_masks

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from medfuncta.config import FieldConfig
+from medfuncta.field.siren.config import SirenConfig
 
 
-def omegas(config: FieldConfig) -> tuple[float, ...]:
+def omegas(config: SirenConfig) -> tuple[float, ...]:
     """w_1 .. w_K (paper, section 3.2): rising linearly from the first to the last, or by a fixed
     increment a layer.
 
     Equal first and last ones give a constant omega. The last layer is linear; its w serves its
     initialisation only.
 
-    >>> omegas(FieldConfig(layers=3, omega_first=20, omega_last=40))
+    >>> omegas(SirenConfig(layers=3, omega_first=20, omega_last=40))
     (20.0, 30.0, 40.0)
     """
     last_index = config.layers - 1

@@ -108,12 +108,16 @@ class NativeLibrary:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         field, number, arrays = ctypes.POINTER(NativeField), ctypes.c_int64, ctypes.c_void_p
-        self.rise = _function(library.rise, field, number, *[arrays] * 3, number, *[arrays] * 3)
-        self.descend = _function(library.descend, field, *[number] * 3, *[arrays] * 7)
-        self.all_slopes = _function(library.all_slopes, field, *[number] * 2, *[arrays] * 4)
-        self.tangent_rise = _function(library.tangent_rise, field, *[number] * 2, *[arrays] * 6)
-        self.tangent_descend = _function(
-            library.tangent_descend, field, *[number] * 2, *[arrays] * 10
+        self.forward = _function(
+            library.forward, field, number, *[arrays] * 3, number, *[arrays] * 3
+        )
+        self.backward = _function(library.backward, field, *[number] * 3, *[arrays] * 7)
+        self.shift_jacobian = _function(library.shift_jacobian, field, *[number] * 2, *[arrays] * 4)
+        self.forward_tangent = _function(
+            library.forward_tangent, field, *[number] * 2, *[arrays] * 6
+        )
+        self.backward_tangent = _function(
+            library.backward_tangent, field, *[number] * 2, *[arrays] * 10
         )
         self._size_of_panels = _function(library.size_of_panels, number, number, result=number)
         self._pack = _function(library.pack, number, number, arrays, number, number, arrays)
@@ -130,8 +134,8 @@ class NativeField(ctypes.Structure):
     """``Field`` of ``native.c``."""
 
     _fields_ = [
-        ("rising", ctypes.c_void_p),
-        ("lowering", ctypes.c_void_p),
+        ("forward_weights", ctypes.c_void_p),
+        ("backward_weights", ctypes.c_void_p),
         *[
             (name, ctypes.c_int64)
             for name in ("layers", "inputs", "width", "first_shifted", "residual")

@@ -7,22 +7,20 @@ import torch
 from torch.testing import assert_close
 from unrolled import make_field
 
-from medfuncta.config import FieldConfig
-from medfuncta.learning import shift_maps
-from medfuncta.learning.shift_maps import ShiftMaps
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.shift_maps import ShiftMaps
 
-CONFIG = FieldConfig(
+CONFIG = SirenConfig(
     dim=2, channels=1, layers=5, width=7, latent_size=4, omega_first=2, omega_last=8
 )
 
 
 @pytest.mark.parametrize("small", [0, 10**6])
 def test_shifts_follow_latents_and_their_gradients_come_back(
-    monkeypatch: pytest.MonkeyPatch, small: int
+    small: int,
 ) -> None:
-    monkeypatch.setattr(shift_maps, "_SMALL", small)
     layers = make_field(CONFIG).siren_layers
-    maps = ShiftMaps(layers)
+    maps = ShiftMaps(make_field(CONFIG).folded().shift_maps, small=small)
     latents = torch.randn(
         3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True
     )

@@ -18,9 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medfuncta.atomic import write_atomically, write_json
-from medfuncta.config import Config, FieldConfig, override
 from medfuncta.errors import MedFunctaError, RunError
-from medfuncta.field.latent_field import LatentField
+from medfuncta.field.field import Field
+from medfuncta.field.table import build_field
+from medfuncta.settings import Config, override
 from medfuncta.signals.domain import COORDINATE_CONVENTION
 from medfuncta.signals.signal import SignalSpec
 
@@ -42,7 +43,7 @@ class Run:
             PSNR.
     """
 
-    network: LatentField
+    network: Field
     config: Config
     spec: SignalSpec
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -50,9 +51,10 @@ class Run:
     @property
     def fingerprint(self) -> str:
         """A digest of weights and sizes: equal exactly when two runs decode every latent alike."""
-        sizes = asdict(
-            override(FieldConfig(), asdict(self.config.field))
-        )  # 20 and 20.0 are one omega
+        config = self.config.field
+        sizes = asdict(override(config, asdict(config)))  # 20 and 20.0 are one omega
+        if sizes["kind"] == "siren":
+            del sizes["kind"]  # the only kind there was when the first fingerprints were taken
         digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
@@ -99,7 +101,7 @@ class Run:
             config = Config.from_dict(metadata["config"])
             spec = SignalSpec.from_dict(metadata["signal"])
             tensors = load_file(folder / WEIGHTS_FILE)
-            network = LatentField(config.field).to(tensors["last.weight"].dtype)
+            network = build_field(config.field).to(next(iter(tensors.values())).dtype)
             network.load_state_dict(tensors)
         except FileNotFoundError as error:
             raise RunError(

@@ -5,15 +5,17 @@ import torch
 from torch.testing import assert_close
 from unrolled import draw, make_field, make_points, reference, relative_error
 
-from medfuncta.config import FieldConfig, InnerConfig
-from medfuncta.learning.log_loss import LogLoss
+from medfuncta.config import InnerConfig
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.siren_objective import SirenObjective
+from medfuncta.learning.outer_loss import OUTER_LOSSES
 
-FIELD = FieldConfig(
+FIELD = SirenConfig(
     dim=2, channels=2, layers=5, width=6, latent_size=5, omega_first=3, omega_last=6
 )
 INNER = InnerConfig(0.2, momentum=0.5)
+LOG = OUTER_LOSSES["log"]
 
 
 def test_equals_autograd_of_the_mean_logarithm() -> None:
@@ -21,7 +23,7 @@ def test_equals_autograd_of_the_mean_logarithm() -> None:
     contexts = draw(points, steps=4)
     expected = reference(field, points, contexts, INNER, lambda losses: losses.log().mean())
     got = meta_gradient(
-        LogLoss(SirenObjective(field)), field.zero_latents(3), points, contexts, INNER
+        SirenObjective(field.folded()), field.zero_latents(3), points, contexts, INNER, outer=LOG
     )
     assert relative_error(got.gradients, expected) < 1e-9
     assert relative_error(got.gradients, reference(field, points, contexts, INNER)) > 0.1
@@ -31,8 +33,15 @@ def test_inner_steps_and_reported_losses_are_those_of_the_loss_itself() -> None:
     field, points = make_field(FIELD), make_points(FIELD)
     contexts = draw(points, steps=3)
     plain, logarithm = (
-        meta_gradient(objective, field.zero_latents(3), points, contexts, INNER)
-        for objective in (SirenObjective(field), LogLoss(SirenObjective(field)))
+        meta_gradient(
+            SirenObjective(field.folded()),
+            field.zero_latents(3),
+            points,
+            contexts,
+            INNER,
+            outer=outer,
+        )
+        for outer in (None, LOG)
     )
     assert_close(logarithm.latents, plain.latents)
     assert_close(logarithm.losses, plain.losses)
@@ -41,7 +50,9 @@ def test_inner_steps_and_reported_losses_are_those_of_the_loss_itself() -> None:
 def test_an_exact_signal_gives_a_finite_gradient() -> None:
     field, points = make_field(FIELD), make_points(FIELD)
     points.values[1] = field(points.coordinates[1:2], field.zero_latents(1))[0].detach()
-    got = meta_gradient(LogLoss(SirenObjective(field)), field.zero_latents(3), points, [], INNER)
+    got = meta_gradient(
+        SirenObjective(field.folded()), field.zero_latents(3), points, [], INNER, outer=LOG
+    )
     assert float(got.losses[1]) == pytest.approx(0, abs=1e-20)
     assert all(gradient.isfinite().all() for gradient in got.gradients.values())
 
@@ -51,6 +62,11 @@ def test_a_nan_signal_makes_the_gradient_not_finite() -> None:
     field, points = make_field(FIELD), make_points(FIELD)
     points.values[1, 0] = torch.nan
     got = meta_gradient(
-        LogLoss(SirenObjective(field)), field.zero_latents(3), points, draw(points, steps=1), INNER
+        SirenObjective(field.folded()),
+        field.zero_latents(3),
+        points,
+        draw(points, steps=1),
+        INNER,
+        outer=LOG,
     )
     assert not got.gradients["last.bias"].isfinite().all()

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Final
 
 import torch
 from torch import Tensor
 
-from medfuncta.field.latent_field import SirenLayer
 from medfuncta.types import Latents
 
-_SMALL = 2**20  # numbers: maps that are copied into one, since a call costs more than they do
+_SMALL: Final = 2**20
 
 
 class ShiftMaps:
@@ -23,23 +23,22 @@ class ShiftMaps:
     folded into it.
 
     Args:
-        layers: The shifted layers.
+        maps: w and M ``[width, latent]`` of each shifted layer.
+        small: Maps of at most so many numbers are copied into one: a call costs more than they do.
     """
 
-    def __init__(self, layers: Sequence[SirenLayer]) -> None:
-        self._maps = [
-            (layer.omega, layer.shift.weight.detach())
-            for layer in layers
-            if layer.shift is not None
-        ]
-        self.shape = sum(len(weight) for _, weight in self._maps), self._maps[0][1].shape[1]
+    def __init__(self, maps: Sequence[tuple[float, Tensor]], *, small: int = _SMALL) -> None:
+        self._maps = list(maps)
+        shifts = sum(len(weight) for _, weight in self._maps)
+        latent = self._maps[0][1].shape[1]
+        self.shape = shifts, latent
         """Shifts of all layers, entries of a latent."""
-        if self.shape[0] * self.shape[1] <= _SMALL:
+        if shifts * latent <= small:
             self._maps = [(1.0, self.matrix())]
-        ends = list(accumulate(len(weight) for _, weight in self._maps))
-        self._spans = [
-            slice(end - len(weight), end) for end, (_, weight) in zip(ends, self._maps, strict=True)
-        ]
+        ends = accumulate(len(weight) for _, weight in self._maps)
+        self._spans = []
+        for end, (_, weight) in zip(ends, self._maps, strict=True):
+            self._spans.append(slice(end - len(weight), end))
 
     def matrix(self) -> Tensor:
         """w M of all layers, ``[all shifts, latent]``."""

@@ -1,0 +1,72 @@
+"""The table of fields: the only place where one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Final
+
+from medfuncta.config import FieldConfig
+from medfuncta.errors import ConfigError, suggest
+
+if TYPE_CHECKING:
+    import torch
+
+    from medfuncta.field.field import Field
+
+FIELDS: Final = {
+    "siren": "medfuncta.field.siren.field:KIND",
+    "finer": "medfuncta.field.finer:KIND",
+}
+"""The word of ``field.kind`` and where its :class:`FieldKind` stands; imported when asked for."""
+
+ENTRY_POINTS: Final = "medfuncta.fields"
+"""Group of entry points by which another package adds rows; a name of ours is never replaced."""
+
+
+@dataclass(frozen=True)
+class FieldKind:
+    """One row of the table.
+
+    Args:
+        config: The type of its settings, a :class:`FieldConfig` whose ``kind`` is its name.
+        build: Makes the field, its initial parameters drawn from the generator.
+    """
+
+    config: type[FieldConfig]
+    build: Callable[[Any, torch.Generator], Field]
+
+
+def field_names() -> list[str]:
+    """The words that ``field.kind`` may be, those of other packages included."""
+    others = [point.name for point in entry_points(group=ENTRY_POINTS)]
+    return [*FIELDS, *sorted(set(others) - FIELDS.keys())]
+
+
+def field_kind(name: str) -> FieldKind:
+    """One row of the table.
+
+    Raises:
+        ConfigError: If there is none of this name; the nearest one is named.
+    """
+    if name in FIELDS:
+        module, attribute = FIELDS[name].split(":")
+        return getattr(import_module(module), attribute)
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return point.load()
+    raise ConfigError(f"setting 'field.kind' is '{name}'; {suggest(name, field_names())}")
+
+
+def build_field(config: FieldConfig, generator: torch.Generator | None = None) -> Field:
+    """A field with fresh parameters.
+
+    Args:
+        config: Its settings; ``config.kind`` says which field.
+        generator: Where the initial parameters are drawn from; seed 0 when not given.
+    """
+    import torch
+
+    generator = generator or torch.Generator().manual_seed(0)
+    return field_kind(config.kind).build(config, generator)
