@@ -109,7 +109,7 @@ def _authors_field(
     dim: int, layers: int, width: int, latent_size: int, increment: float
 ) -> SirenConfig:
     return SirenConfig(
-        dim,
+        dim=dim,
         layers=layers,
         width=width,
         latent_size=latent_size,

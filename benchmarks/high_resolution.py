@@ -17,7 +17,7 @@ from benchmarks.measure import Row, peak_memory, rows_table
 from medfuncta.cli.command import Command
 from medfuncta.config import Quality
 from medfuncta.errors import ConfigError
-from medfuncta.field.siren.field import SirenField
+from medfuncta.field.field import Field
 from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.quality import psnr_of
 from medfuncta.learning.train import train_network
@@ -126,7 +126,7 @@ def _first(source: Source, split: str, count: int) -> SignalSet:
 
 
 def _train_and_fit(
-    train: SignalSet, test: SignalSet, folder: Path, config: Config, start: SirenField | None
+    train: SignalSet, test: SignalSet, folder: Path, config: Config, start: Field | None
 ) -> Done:
     clock: list[float] = []  # after each meta-step; the last one's time holds the validation
     training = train_network(

@@ -19,7 +19,7 @@ from benchmarks.command import main
 from benchmarks.measure import Row, forget, rows_table
 from medfuncta.cli.command import Command
 from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
+from medfuncta.field.table import build_field
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
@@ -144,7 +144,7 @@ class LatentSetBenchmark(Command):
         """The seconds of :func:`_timed` that writing took, without those of making the latents
         up."""
         field = SirenConfig(layers=3, width=8, latent_size=self.latent_size)
-        run = Run(SirenField(field), Config(field=field), SignalSpec(2, 1))
+        run = Run(build_field(field), Config(field=field), SignalSpec(2, 1))
         spec = SignalSpec(2, 1, (8, 8), label_names=("a", "b", "c"), task="multi-class")
         info = SetInfo(run.fingerprint, self.latent_size, spec, SourceInfo("synthetic", "CC0 1.0"))
         writer = LatentSetWriter(folder, run, info)

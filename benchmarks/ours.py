@@ -10,10 +10,10 @@ from torch import Tensor
 
 from benchmarks.case import FIT_STEPS, Case, sample_values
 from medfuncta.config import FitConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.latents.fit import Fit, fit_latents
+from medfuncta.field.table import build_field
+from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.context import ContextIndex, draw_context
+from medfuncta.learning.fitter import Fitted
 from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
 from medfuncta.learning.optimiser import apply_gradients, make_optimisers
 from medfuncta.learning.shared_points import sharing_points
@@ -34,7 +34,7 @@ class Ours:
         self.case = case
         self._config = case.config
         self._generator = torch.Generator().manual_seed(case.seed)
-        self.network = SirenField(case.field, self._generator)
+        self.network = build_field(case.field, self._generator)
         if weights is not None:
             self.network.load_state_dict(weights)
         self._optimisers = make_optimisers(self.network, self._config.train)
@@ -57,16 +57,18 @@ class Ours:
 
     def meta_gradient(self, points: Points, contexts: Sequence[ContextIndex]) -> MetaGradient:
         """The gradient of a meta-step, with these contexts."""
-        objective = sharing_points(SirenObjective(self.network.folded(), channel_mean=True), points)
+        objective = sharing_points(self.network.objective(channel_mean=True), points)
         latents, memory = self.network.zero_latents(points.batch), self.case.memory_mb * 2**20
         return meta_gradient(
             objective, latents, points, contexts, self._config.inner, memory=memory
         )
 
-    def fit(self, signals: SignalSet, batch: int, quality: str = "paper") -> Fit:
+    def fit(self, signals: SignalSet, batch: int, quality: str = "paper") -> Fitted:
         """Latents from all points: by H inner steps, or by the steps of another quality."""
         run = Run(self.network, self._config, signals.spec)
-        return fit_latents(run, signals, FitConfig(FIT_STEPS, batch, quality), device="cpu")
+        return fit_latents(
+            run, signals, FitConfig(steps=FIT_STEPS, batch=batch, quality=quality), device="cpu"
+        )
 
 
 def meta_step(case: Case) -> Callable[[], None]:

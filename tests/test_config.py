@@ -109,7 +109,6 @@ def test_unknown_or_mistyped_settings_get_one_line(changes: dict[str, Any], hint
         "inner.momentum=nan",
         "fit.steps=0",
         "fit.quality=finest",
-        "train.outer_loss=mse",
         "train.optimiser=adam",
         "field.omega_first=nan",
         "field.omega_last=inf",

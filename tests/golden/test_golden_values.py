@@ -4,6 +4,7 @@ them with it."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from medfuncta.signals.points import Points
 GOLDEN = json.loads((Path(__file__).parent / "reference.json").read_text())
 SETTINGS = GOLDEN["settings"]
 INNER = InnerConfig(SETTINGS["step_size"], channel_mean=True)
-OBJECTIVES: dict[str, type[Objective]] = {
-    "functional": FunctionalObjective,
-    "siren": SirenObjective,
+OBJECTIVES: dict[str, Callable[[SirenField], Objective]] = {
+    "functional": lambda field: FunctionalObjective(field, channel_mean=True),
+    "siren": lambda field: SirenObjective(field.folded(), channel_mean=True),
 }
 EXACT = {"rtol": 1e-9, "atol": 1e-12}
 
@@ -87,7 +88,7 @@ def test_forward(name: str) -> None:
 def test_inner_loop_and_meta_gradient(name: str, kind: str) -> None:
     case = GOLDEN["cases"][name]
     field, points, contexts = make_field(case), make_points(case), make_contexts(case)
-    objective = OBJECTIVES[kind](field, channel_mean=True)  # type: ignore[call-arg]
+    objective = OBJECTIVES[kind](field)
     initial = field.zero_latents(case["batch"])
     steps = adapt(
         objective,

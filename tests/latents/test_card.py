@@ -44,7 +44,7 @@ def test_the_card_tells_a_person_what_this_is(make_set: SetMaker) -> None:
         "| train | 7 | 0 | well: 4, ill: 3 |",
         "mean 33.00 dB",
         "  36 dB | ###",
-        "steps 3",
+        "3 inner steps (`paper`)",
     ):
         assert fact in text
 

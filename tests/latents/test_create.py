@@ -11,11 +11,11 @@ import torch
 from latents.smooth import SIGNALS, Scattered, Smooth
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError, LatentSetError
-from medfuncta.latents import create
 from medfuncta.latents.create import create_latent_set
 from medfuncta.latents.fit import fit_latents
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.validate import validate
+from medfuncta.learning.fitter import Fitted, Fitter
 from medfuncta.learning.quality import psnr_of
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid, Scatter
@@ -85,7 +85,9 @@ def test_a_finished_set_is_not_fitted_again(small_run: Run, tmp_path: Path) -> N
 def test_a_set_tells_how_to_fit_a_signal_like_its_own(small_run: Run, tmp_path: Path) -> None:
     config = FitConfig(steps=3, batch=2, quality="fast")
     latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=config)
-    assert latent_set.fit_config == config != small_run.config.fit
+    found = latent_set.fit_config
+    assert (found.plan, found.batch) == (config.plan, config.batch)
+    assert found.plan != small_run.config.fit.plan
     again = fit_latents(
         latent_set.run,
         SignalSet.collect(Smooth().spec, [next(Smooth().signals("train"))]),
@@ -114,15 +116,17 @@ def test_a_signal_whose_fit_diverges_stays_alone_and_is_reported(
 ) -> None:
     healthy = create_latent_set(small_run, Smooth(), tmp_path / "healthy", config=FIT, dtype="int8")
 
-    def diverging(run: Run, signals: SignalSet, *args: Any, **options: Any) -> Fit:
-        fit = fit_latents(run, signals, *args, **options)
+    fit = Fitter.fit
+
+    def diverging(self: Fitter, signals: SignalSet, *args: Any) -> Fitted:
+        fitted = fit(self, signals, *args)
         bad = torch.tensor([header.id == "train-2" for header in signals.headers])
-        return Fit(
-            torch.where(bad[:, None], torch.nan, fit.latents),
-            torch.where(bad, torch.nan, fit.errors),
+        return Fitted(
+            torch.where(bad[:, None], torch.nan, fitted.latents),
+            torch.where(bad, torch.nan, fitted.errors),
         )
 
-    monkeypatch.setattr(create, "fit_latents", diverging)
+    monkeypatch.setattr(Fitter, "fit", diverging)
     latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT, dtype="int8")
     assert latent_set.info.splits["train"].left_out == (
         Skipped("train-2", "its fit did not stay finite"),

@@ -11,7 +11,6 @@ import torch
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import SirenField
-from medfuncta.latents import decode as module
 from medfuncta.latents.decode import CHUNK, decode, reconstruct, reconstruct_all
 from medfuncta.run import Run
 from medfuncta.settings import Config
@@ -131,13 +130,13 @@ def test_signals_of_any_grids_are_reconstructed_in_order_each_as_alone(
 
 def test_small_signals_share_a_chunk_and_large_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    original = module.values_of
+    original = SirenField.values_of
 
-    def counting(network: SirenField, latents: torch.Tensor, points: int) -> Any:
+    def counting(self: SirenField, latents: torch.Tensor, points: int) -> Any:
         asked.append(len(latents))
-        return original(network, latents, points)
+        return original(self, latents, points)
 
-    monkeypatch.setattr(module, "values_of", counting)
+    monkeypatch.setattr(SirenField, "values_of", counting)
     small, large = make_header(GRIDS[1]), make_header(Grid((CHUNK // 2 + 1,)))
     list(reconstruct_all(make_run(1), make_latents(7), [small] * 4 + [large] * 2 + [small]))
     assert asked == [4, 1, 1, 1]

@@ -207,7 +207,7 @@ def test_bfloat16_products_stay_near_the_exact_gradient_with_latents_in_float32(
     start, contexts = field.zero_latents(3), draw(points, 3)
     exact = meta_gradient(SirenObjective(field.folded()), start, points, contexts, InnerConfig(0.1))
     rough = meta_gradient(
-        SirenObjective(field.folded(), autocast="bfloat16"),
+        SirenObjective(field.folded(), bfloat16=True),
         start,
         points,
         contexts,

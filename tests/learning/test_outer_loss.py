@@ -6,10 +6,11 @@ from torch.testing import assert_close
 from unrolled import draw, make_field, make_points, reference, relative_error
 
 from medfuncta.config import InnerConfig
+from medfuncta.errors import ConfigError
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.outer_loss import OUTER_LOSSES
+from medfuncta.learning.outer_loss import OUTER_LOSSES, outer_derivative
 
 FIELD = SirenConfig(
     dim=2, channels=2, layers=5, width=6, latent_size=5, omega_first=3, omega_last=6
@@ -70,3 +71,8 @@ def test_a_nan_signal_makes_the_gradient_not_finite() -> None:
         outer=LOG,
     )
     assert not got.gradients["last.bias"].isfinite().all()
+
+
+def test_an_unknown_outer_loss_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"'train.outer_loss' is 'mse'.*Known: log, mean"):
+        outer_derivative("mse")

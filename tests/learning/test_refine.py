@@ -61,7 +61,7 @@ class Rosenbrock(Linear):
 
 
 def least_squares(config: SirenConfig) -> FieldLeastSquares:
-    return FieldLeastSquares(SirenObjective(make_field(config).folded()))
+    return FieldLeastSquares(SirenObjective(make_field(config).folded()), config.latent_size)
 
 
 def targets(*rows: list[float]) -> Points:

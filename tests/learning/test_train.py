@@ -144,9 +144,9 @@ def test_a_lost_network_is_replaced_by_the_best_at_half_the_rate(
     go_back = TrainingState.go_back
 
     def watched(state: TrainingState, *arguments: Any) -> None:
-        weights.append(state.network.last.weight.detach().clone())
+        weights.append(state.field.last.weight.detach().clone())
         go_back(state, *arguments)
-        weights.append(state.network.last.weight.detach().clone())
+        weights.append(state.field.last.weight.detach().clone())
 
     monkeypatch.setattr(TrainingState, "go_back", watched)
     saved: list[Run] = []

@@ -98,9 +98,12 @@ class FieldLeastSquares(LeastSquares):
     Args:
         objective: The loss and its derivatives.
         latent_size: P.
+        chunk: Points a signal at a time; chosen when None. Changes results by rounding only.
     """
 
-    def __init__(self, objective: Objective[Any], latent_size: int) -> None:
+    def __init__(
+        self, objective: Objective[Any], latent_size: int, *, chunk: int | None = None
+    ) -> None:
         self._objective = objective
         self._latent_map: Tensor | None = None
         self._to_latents: Tensor | None = None
@@ -113,7 +116,7 @@ class FieldLeastSquares(LeastSquares):
         self.unknowns = min(columns, latent_size)
         self.group = max(1, min(_MOST_SIGNALS, _MATRICES // self.unknowns**2))
         """Signals that are worth having under way at once."""
-        self._chunk = -(-_JACOBIAN // columns)  # rounded up
+        self._chunk = chunk or -(-_JACOBIAN // columns)  # rounded up
 
     @torch.no_grad()
     def at(self, latents: Latents, points: Points) -> NormalEquations:

@@ -111,6 +111,9 @@ def train_network(
         raise RunError(
             f"'{out.name}' already holds a run; give --resume to continue it, or another folder"
         )
+    outer_derivative(
+        config.train.outer_loss
+    )  # an unknown one is refused before anything is written
     state = _new_state(config, start, torch.device(device or default_device()))
     if resume:
         state.restore(out / CHECKPOINT, config.to_dict())
