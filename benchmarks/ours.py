@@ -17,6 +17,7 @@ from medfuncta.learning.fitter import Fitted
 from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
 from medfuncta.learning.optimiser import apply_gradients, make_optimisers
 from medfuncta.learning.shared_points import sharing_points
+from medfuncta.process import keep_freed_memory
 from medfuncta.run import Run
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
@@ -31,6 +32,7 @@ class Ours:
     """
 
     def __init__(self, case: Case, weights: Mapping[str, Tensor] | None = None) -> None:
+        keep_freed_memory()  # as the commands do
         self.case = case
         self._config = case.config
         self._generator = torch.Generator().manual_seed(case.seed)

@@ -22,6 +22,7 @@ ORDER = (
     "errors",
     "types",
     "atomic",
+    "process",
     "door",
     "config",
     "signals",

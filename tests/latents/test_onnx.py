@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from medfuncta.config import FieldConfig
+from medfuncta.field.finer import FinerConfig
 from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
+from medfuncta.field.table import build_field
 from medfuncta.latents.onnx import export_onnx
 from medfuncta.run import Run
 from medfuncta.settings import Config
@@ -27,12 +29,15 @@ AUTHORS = SirenConfig(
 )
 
 
-@pytest.mark.parametrize("config", [OURS, AUTHORS], ids=["paper", "authors' code"])
+FINER = FinerConfig(dim=2, channels=3, layers=4, width=8, latent_size=6, omega_first=3)
+
+
+@pytest.mark.parametrize("config", [OURS, AUTHORS, FINER], ids=["paper", "authors' code", "finer"])
 @torch.no_grad()
 def test_the_exported_field_gives_the_same_values_for_any_batch_and_any_points(
-    config: SirenConfig, tmp_path: Path
+    config: FieldConfig, tmp_path: Path
 ) -> None:
-    run = Run(SirenField(config), Config(field=config), SignalSpec(config.dim, config.channels))
+    run = Run(build_field(config), Config(field=config), SignalSpec(config.dim, config.channels))
     export_onnx(run, tmp_path / "field.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "field.onnx")
     generator = torch.Generator().manual_seed(0)

@@ -7,20 +7,22 @@ from collections.abc import Sequence
 
 from medfuncta.errors import MedFunctaError
 
-_DESCRIPTION = """One compact vector a signal: train a shared network on ECG traces, medical images or volumes, fit a latent to each, and
-reconstruct, classify and search with the latents."""
+_DESCRIPTION = """One compact vector a signal: train a shared network on ECG traces, medical
+images or volumes, fit a latent to each, and reconstruct, classify and search with the latents."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, or 2 after a user's mistake (one line on standard error)."""
     from medfuncta.cli.commands import COMMANDS
     from medfuncta.cli.parsing import parse
+    from medfuncta.process import keep_freed_memory
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if words == ["--version"]:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
+        keep_freed_memory()
         command.print_result(command.run())
     except MedFunctaError as error:
         return _complain(str(error))

@@ -78,7 +78,11 @@ class Field(nn.Module, ABC, Generic[Settings]):
         """This field when it lies there already (or ``device`` is None), else a copy that does."""
         if device is None or torch.device(device) == self.device:
             return self
-        return copy.deepcopy(self).to(device)
+        return self.copied().to(device)
+
+    def copied(self) -> Field[Settings]:
+        """A field of its own with the same parameters."""
+        return copy.deepcopy(self)
 
     def zero_latents(self, signals: int) -> Latents:
         """phi_0 = 0 for so many signals: one row in memory, seen ``signals`` times."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 
@@ -122,7 +121,7 @@ class WeightAverage:
         """A field with the averaged weights; the given one itself when there is no average."""
         if not self.decay:
             return field
-        averaged = copy.deepcopy(field)
+        averaged = field.copied()
         for name, parameter in averaged.named_parameters():
             parameter.copy_(self.weights[name])
         return averaged

@@ -1,0 +1,185 @@
+"""What holds for every row of the table of fields, and for a field that another package adds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+from unrolled import draw, make_points, reference, relative_error
+
+from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
+from medfuncta.errors import ConfigError, MedFunctaError
+from medfuncta.field.field import Field
+from medfuncta.field.functional import FunctionalObjective
+from medfuncta.field.table import FIELDS, build_field, field_kind
+from medfuncta.latents.decode import decode
+from medfuncta.latents.fit import fit_latents
+from medfuncta.learning.gauss_newton import FieldLeastSquares
+from medfuncta.learning.meta_gradient import meta_gradient
+from medfuncta.learning.train import train_network
+from medfuncta.run import Run
+from medfuncta.settings import Config, override
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta.signals.signal_set import SignalSet
+
+INNER = InnerConfig(0.2, momentum=0.5)
+SIZES = {"layers": 4, "width": 6, "omega_first": 2.0, "omega_last": 4.0}
+
+each_field = pytest.mark.parametrize("kind", FIELDS)
+
+
+def config_of(kind: str, **changes: object) -> FieldConfig:
+    known = field_kind(kind).config.__dataclass_fields__
+    sizes = {name: size for name, size in SIZES.items() if name in known}
+    return field_kind(kind).config(
+        **{"dim": 2, "channels": 2, "latent_size": 5, **sizes, **changes}  # type: ignore[arg-type]
+    )
+
+
+def double_field(kind: str) -> Field:
+    return build_field(config_of(kind)).double()
+
+
+def some_latents(field: Field, count: int = 3) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    return 0.3 * torch.randn(count, 5, generator=generator, dtype=field.dtype)
+
+
+@each_field
+def test_its_settings_say_its_kind(kind: str) -> None:
+    assert config_of(kind).kind == kind
+    assert build_field(config_of(kind)).config == config_of(kind)
+
+
+@each_field
+def test_initial_parameters_follow_the_generator(kind: str) -> None:
+    first, again, other = (
+        build_field(config_of(kind), torch.Generator().manual_seed(seed)).state_dict()
+        for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+@each_field
+def test_the_meta_gradient_is_that_of_the_unrolled_loop(kind: str) -> None:
+    field = double_field(kind)
+    points = make_points(field.config)
+    contexts = draw(points, steps=3)
+    got = meta_gradient(field.objective(), field.zero_latents(3), points, contexts, INNER)
+    assert relative_error(got.gradients, reference(field, points, contexts, INNER)) < 1e-9
+    assert all(gradient.abs().max() > 0 for gradient in got.gradients.values())
+
+
+@each_field
+def test_residuals_and_their_jacobian_are_those_of_autograd(kind: str) -> None:
+    field = double_field(kind)
+    points, latents = make_points(field.config), some_latents(field)
+    ours = FieldLeastSquares(field.objective(), 5).at(latents, points)
+    generic = FieldLeastSquares(FunctionalObjective(field), 5).at(latents, points)
+    for name in ("losses", "gradient", "matrix"):
+        assert_close(getattr(ours, name), getattr(generic, name))
+    phi = latents.clone().requires_grad_()
+    error = field(points.coordinates, phi) - points.values
+    losses = (error.square().sum(-1) * points.weights).sum(-1)
+    (gradient,) = torch.autograd.grad(losses.sum(), phi)
+    assert_close(ours.losses, losses.detach())
+    assert_close(2 * ours.gradient, gradient)
+
+
+@each_field
+def test_values_without_a_graph_are_those_of_forward(kind: str) -> None:
+    field = double_field(kind)
+    points, latents = make_points(field.config), some_latents(field)
+    got = field.values_of(latents, points.count)(points.coordinates)
+    assert_close(got, field(points.coordinates, latents).detach())
+    assert not got.requires_grad
+
+
+@each_field
+def test_every_parameter_is_in_one_group(kind: str) -> None:
+    field = build_field(config_of(kind))
+    grouped = [id(p) for group in field.parameter_groups() for p in group.parameters]
+    assert sorted(grouped) == sorted(id(p) for p in field.parameters())
+
+
+@each_field
+def test_a_copy_elsewhere_leaves_the_field_where_it_is(kind: str) -> None:
+    field = build_field(config_of(kind))
+    assert field.on(None) is field and field.on("cpu") is field
+    assert field.on("meta").device.type == "meta" and field.device.type == "cpu"
+
+
+def waves(count: int = 6) -> SignalSet:
+    signals = []
+    for number in range(count):
+        wave = 0.5 + 0.4 * np.sin(np.linspace(0, 6, 20) + number)
+        signals.append(
+            Signal(f"s{number}", wave.astype(np.float32)[:, None], Grid((20,)), ValueRange(0, 1))
+        )
+    return SignalSet.collect(SignalSpec(1, 1), signals)
+
+
+@each_field
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_it_trains_fits_and_decodes_and_comes_back_from_disk(
+    kind: str, optimiser: str, tmp_path: Path
+) -> None:
+    train = TrainConfig(
+        steps=60,
+        batch=4,
+        inner_steps=6,
+        learning_rate=1e-2,
+        optimiser=optimiser,
+        shift_init="orthogonal",
+        outer_loss="log",
+        validate_every=20,
+        average=0.5,
+    )
+    field_config = config_of(kind, dim=1, channels=1, width=16)
+    config = Config(field_config, InnerConfig(0.2), train, FitConfig(steps=6, batch=4))
+    signals = waves()
+    run = train_network(signals, signals, tmp_path / "run", config, device="cpu").run
+    again = Run.load(tmp_path / "run")
+    assert again.config.field == field_config and again.fingerprint == run.fingerprint
+    errors = {}
+    for quality in ("paper", "fast", "best"):
+        fitted = fit_latents(run, signals, replace(config.fit, quality=quality), device="cpu")
+        errors[quality] = float(fitted.errors.mean())
+        values = decode(again.network, fitted.latents, Grid((20,)))
+        expected = signals.points(range(6)).values.numpy()
+        assert np.square(values.clip(0, 1) - expected).mean() == pytest.approx(
+            errors[quality], rel=1e-3
+        )
+    assert errors["best"] <= errors["paper"] < 0.08  # the variance of the waves
+    assert errors["fast"] < 0.08
+
+
+def test_another_kind_keeps_what_it_has_in_common() -> None:
+    config = override(Config(), {"field": {"width": 17}})
+    finer = override(config, {"field": {"kind": "finer", "layers": "7"}}).field
+    assert finer.kind == "finer" and (finer.width, finer.layers) == (17, 7)  # type: ignore[attr-defined]
+
+
+def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"'field.kind' is 'sirens'; did you mean 'siren'"):
+        override(Config(), {"field": {"kind": "sirens"}})
+
+
+def test_a_field_without_features_says_so() -> None:
+    class Plain(Field[FieldConfig]):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config = FieldConfig(kind="plain")
+
+        def forward(self, coordinates: Tensor, latents: Tensor) -> Tensor:
+            return coordinates * latents
+
+    with pytest.raises(MedFunctaError, match="kind 'plain' has no features"):
+        Plain().features(torch.zeros(1, 1, 1), torch.zeros(1, 1))
