@@ -85,7 +85,9 @@ class Case:
     def signals(self, values: np.ndarray) -> SignalSet:
         """Values in [0, 1], ``[signals, points, channels]``, as signals on :attr:`domain`."""
         domain, whole = self.domain, ValueRange(0, 1)
-        signals = [Signal(f"s{index}", value, domain, whole) for index, value in enumerate(values)]
+        signals = [
+            Signal.of(f"s{index}", value, domain, whole) for index, value in enumerate(values)
+        ]
         return SignalSet.collect(SignalSpec(len(self.shape), self.field.channels), signals)
 
     def for_signals_like(self, spec: SignalSpec) -> Case:

@@ -85,9 +85,7 @@ class HighResolution(Command):
         source = open_source(data)
         train, test = _first(source, "train", self.signals), _first(source, "test", 1)
         config = self._config(source, start)
-        name = (
-            f"{source.info.name} {' x '.join(map(str, test.headers[0].template.values.shape[:-1]))}"
-        )
+        name = f"{source.info.name} {' x '.join(map(str, test.headers[0].shape[:-1]))}"
         with tempfile.TemporaryDirectory() as folder:
             network = None if start is None else start.network
             done, peak = peak_memory(

@@ -28,8 +28,7 @@ from medfuncta.latents.writer import LatentSetWriter, SplitWriter
 from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import SignalHeader, SignalSpec, ValueRange
 from medfuncta.sources.source import SourceInfo
 from medfuncta.tasks.search.faiss_index import FaissIndex
 from medfuncta.tasks.search.hits import all_blocks
@@ -178,12 +177,13 @@ def _latents(generator: np.random.Generator, rows: int, size: int) -> ArrayLaten
     return spread @ directions + generator.standard_normal((rows, size), np.float32)
 
 
-_VALUES = np.zeros((8, 8, 1), np.float32)
-
-
 def _header(index: int) -> SignalHeader:
     return SignalHeader(
-        Signal(f"signal-{index}", _VALUES, Grid((8, 8)), ValueRange(0.0, 255.0), label=index % 3)
+        id=f"signal-{index}",
+        domain=Grid((8, 8)),
+        channels=1,
+        range=ValueRange(0.0, 255.0),
+        label=index % 3,
     )
 
 

@@ -105,7 +105,7 @@ def stacked(signals: SignalSet) -> np.ndarray:
     Raises:
         DataError: If signals differ in shape or have points that were not observed.
     """
-    shapes = {header.template.values.shape for header in signals.headers}
+    shapes = {header.shape for header in signals.headers}
     if signals.observed is not None or len(shapes) > 1:
         raise DataError(
             "signals of different shapes or with masked points, which the authors' code cannot "

@@ -24,6 +24,7 @@ from benchmarks.floor import meta_step_floor
 from benchmarks.measure import Row, in_turn
 from benchmarks.reference_curve import ReferenceCurves, Schedule, tell
 from medfuncta.cli.command import Assignments, assigned
+from medfuncta.field.siren.config import SirenConfig
 from medfuncta.learning.train import StepReport
 from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
@@ -155,7 +156,7 @@ class TimeToQuality(Benchmark):
 def _floor_of_a_step(config: Config, spec: SignalSpec) -> float | None:
     """Seconds of the bare products of one of our meta-steps; None for signals without a common
     shape, which decides how many there are."""
-    if spec.shape is None:
+    if spec.shape is None or not isinstance(config.field, SirenConfig):
         return None
     train = config.train
     case = Case(config.field, spec.shape, train.batch, train.context_ratio, train.inner_steps)

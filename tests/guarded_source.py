@@ -50,6 +50,6 @@ class GuardedSource(Source):
         time = np.linspace(0, 6, 16)
         for number in range(self._sizes[split]):
             wave = np.sin(time + rng.uniform(0, 6)).astype(np.float32)[:, None]
-            yield Signal(
+            yield Signal.of(
                 f"{split}-{number}", wave, Grid((16,), (0.01,), unit="s"), ValueRange(-1, 1), "mV"
             )

@@ -95,7 +95,7 @@ def test_masked_signals_are_refused() -> None:
 
 def test_signals_of_one_shape_need_no_common_spacing() -> None:
     def spaced(spacing: float, shape: int = 4) -> Signal:
-        return Signal(
+        return Signal.of(
             f"s{spacing}",
             np.ones((shape, 1), np.float32),
             Grid((shape,), (spacing,)),

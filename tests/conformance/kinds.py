@@ -30,7 +30,9 @@ def make_signal(
     ]
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = (100 * np.stack(waves, axis=-1) + 20).astype(np.float32).reshape(*shape, channels)
-    return Signal(f"s{number}", values, domain, ValueRange(-80, 120), "HU", mask, label=number % 2)
+    return Signal.of(
+        f"s{number}", values, domain, ValueRange(-80, 120), "HU", mask, label=number % 2
+    )
 
 
 def traces() -> Iterator[Signal]:

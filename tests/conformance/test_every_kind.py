@@ -231,7 +231,7 @@ def test_decoding_on_the_own_domain_is_the_field_at_its_coordinates(
         assert (whole.id, whole.domain, whole.values.shape) == (
             header.id,
             header.domain,
-            header.template.values.shape,
+            header.shape,
         )
         np.testing.assert_allclose(
             whole.range.normalise(whole.values).reshape(expected.shape), expected, atol=1e-5
@@ -293,6 +293,4 @@ def only_observed(signal: Signal) -> Signal:
     )
     half = sides / sides.max()
     box = Scatter(domain.coordinates()[observed], tuple(-half), tuple(half))
-    return replace(
-        signal, domain=box, values=signal.values.reshape(-1, signal.channels)[observed], mask=None
-    )
+    return signal.with_values(signal.values.reshape(-1, signal.channels)[observed], domain=box)

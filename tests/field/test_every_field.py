@@ -121,7 +121,7 @@ def waves(count: int = 6) -> SignalSet:
     for number in range(count):
         wave = 0.5 + 0.4 * np.sin(np.linspace(0, 6, 20) + number)
         signals.append(
-            Signal(f"s{number}", wave.astype(np.float32)[:, None], Grid((20,)), ValueRange(0, 1))
+            Signal.of(f"s{number}", wave.astype(np.float32)[:, None], Grid((20,)), ValueRange(0, 1))
         )
     return SignalSet.collect(SignalSpec(1, 1), signals)
 

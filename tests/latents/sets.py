@@ -16,8 +16,7 @@ from medfuncta.latents.writer import LatentSetWriter
 from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import Label, Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.sources.source import SourceInfo
 
 LATENT = 6
@@ -32,18 +31,16 @@ def make_run() -> Run:
 def header(id: str, label: Label = 0) -> SignalHeader:
     grid = Grid((5, 4), (2.0, 3.0), AFFINE, "mm")
     values = np.zeros((5, 4, 1), np.float32)
-    return SignalHeader.of(
-        Signal(
-            id,
-            values,
-            grid,
-            ValueRange(-1000.0, 500.0),
-            "HU",
-            label=label,
-            dtype="int16",
-            metadata={"site": "Ulm"},
-        )
-    )
+    return Signal.of(
+        id,
+        values,
+        grid,
+        ValueRange(-1000.0, 500.0),
+        "HU",
+        label=label,
+        dtype="int16",
+        metadata={"site": "Ulm"},
+    ).header
 
 
 def make_info(

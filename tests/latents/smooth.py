@@ -54,7 +54,7 @@ class Smooth(Source):
             values = (0.5 + 0.4 * np.sin(rows * 0.5 + i) * np.cos(columns * 0.7))[..., None].astype(
                 np.float32
             )
-            yield Signal(
+            yield Signal.of(
                 f"{self.prefix}{split}-{i}",
                 values * 100,
                 Grid(values.shape[:2]),
@@ -70,7 +70,7 @@ class Scattered(Smooth):
     def _read(self, split: str) -> Iterator[Signal]:
         positions = np.random.default_rng(0).uniform((5, 0), (25, 10), (40, 2))
         values = np.sin(positions[:, :1] / 5).astype(np.float32)
-        yield Signal(
+        yield Signal.of(
             "a", values, Scatter(positions, (5.0, 0.0), (25.0, 10.0), "mm"), ValueRange(-1.0, 1.0)
         )
 

@@ -15,8 +15,7 @@ from medfuncta.latents.decode import CHUNK, decode, reconstruct, reconstruct_all
 from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 
 VOLUME = Grid(
     (6, 5, 4),
@@ -53,9 +52,7 @@ def make_latents(count: int) -> torch.Tensor:
 def make_header(domain: Domain, channels: int = 1, low: float = -1000) -> SignalHeader:
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = np.zeros((*shape, channels), np.float32)
-    return SignalHeader.of(
-        Signal("a", values, domain, ValueRange(low, 400), "HU", label=1, dtype="int16")
-    )
+    return Signal.of("a", values, domain, ValueRange(low, 400), "HU", label=1, dtype="int16").header
 
 
 @pytest.mark.parametrize("dim", GRIDS)

@@ -42,7 +42,7 @@ def collect(
     *waves: np.ndarray, span: ValueRange = UNIT, mask: np.ndarray | None = None
 ) -> SignalSet:
     signals = [
-        Signal(f"s{i}", w.astype(np.float32)[:, None], GRID, span, mask=mask)
+        Signal.of(f"s{i}", w.astype(np.float32)[:, None], GRID, span, mask=mask)
         for i, w in enumerate(waves)
     ]
     return SignalSet.collect(SignalSpec(1, 1), signals)

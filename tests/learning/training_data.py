@@ -42,6 +42,6 @@ def make_signals(count: int, seed: int = 0, points: int = 24) -> SignalSet:
     time = np.linspace(0, 2 * np.pi, points)
     waves = [np.sin(time + phase)[:, None].astype(np.float32) for phase in rng.uniform(0, 6, count)]
     signals = [
-        Signal(f"s{i}", wave, grid, ValueRange(-1, 1), unit="mV") for i, wave in enumerate(waves)
+        Signal.of(f"s{i}", wave, grid, ValueRange(-1, 1), unit="mV") for i, wave in enumerate(waves)
     ]
     return SignalSet.collect(SignalSpec(1, 1, (points,), "mV"), signals)

@@ -40,7 +40,7 @@ def make_signals() -> list[Signal]:
         mask = rng.random(shape) > 0.3 if number == 1 else None
         facts = {"origin": f"nr {number}", "frame": number}
         signals.append(
-            Signal(
+            Signal.of(
                 f"s{number}", values, domain, ValueRange(-5, 5.5), "HU", mask, label, "int16", facts
             )
         )
@@ -138,7 +138,7 @@ def test_a_damaged_entry_is_built_anew(
 
 def test_a_reader_that_fails_leaves_nothing_behind(reader: Reader, tmp_path: Path) -> None:
     reader.signals.append(
-        Signal("odd", np.zeros((2, 2, 1), np.float32), Grid((2, 2)), ValueRange(0, 1))
+        Signal.of("odd", np.zeros((2, 2, 1), np.float32), Grid((2, 2)), ValueRange(0, 1))
     )
     with pytest.raises(DataError, match="1 channels"):
         read(reader, tmp_path)
@@ -156,7 +156,7 @@ def test_no_signal_and_no_room_are_said_in_a_line(reader: Reader, tmp_path: Path
 def test_a_set_larger_than_memory_is_written_and_read_batch_by_batch(tmp_path: Path) -> None:
     def long() -> Iterator[Signal]:
         for number in range(256):
-            yield Signal(
+            yield Signal.of(
                 f"s{number}",
                 np.full((256, 256, 1), 0.5, np.float32),
                 Grid((256, 256)),

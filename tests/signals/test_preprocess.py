@@ -82,7 +82,7 @@ def steps(draw, grid):
 
 def signal_on(grid, seed=0, channels=1):
     values = np.random.default_rng(seed).normal(size=(*grid.shape, channels)).astype(np.float32)
-    return Signal("a", values, grid, ValueRange.of(values))
+    return Signal.of("a", values, grid, ValueRange.of(values))
 
 
 def world(grid, index):
@@ -204,7 +204,7 @@ def test_resampling_is_exact_for_a_ramp():
     ramp = np.arange(32, dtype=np.float32)[:, None]
     for method, shape in (("linear", (64,)), ("cubic", (64,)), ("mean", (16,)), ("linear", (16,))):
         moved = Resample(shape=shape, method=method).apply(
-            Signal("a", ramp, grid, ValueRange(0, 31))
+            Signal.of("a", ramp, grid, ValueRange(0, 31))
         )
         centres = (np.arange(shape[0]) + 0.5) * 32 / shape[0] - 0.5
         np.testing.assert_allclose(moved.values[6:-6, 0], centres[6:-6], atol=1e-2)
@@ -235,7 +235,9 @@ def test_masked_samples_never_leak():
     values = np.ones((8, 8, 1), np.float32)
     mask = np.ones((8, 8), bool)
     mask[2, 2], values[2, 2] = False, np.nan
-    moved = Resample(shape=(12, 12)).apply(Signal("a", values, grid, ValueRange(0, 1), mask=mask))
+    moved = Resample(shape=(12, 12)).apply(
+        Signal.of("a", values, grid, ValueRange(0, 1), mask=mask)
+    )
     assert not moved.mask.all()
     np.testing.assert_allclose(moved.values[moved.mask], 1, atol=1e-3)
 
@@ -261,7 +263,7 @@ def test_quantiles_of_background_keep_the_full_range():
     values = np.zeros((1000, 1), np.float32)
     values[0] = 9
     assert Quantiles(0.01, 0.99).apply(
-        Signal("a", values, Grid((1000,)), ValueRange(0, 9))
+        Signal.of("a", values, Grid((1000,)), ValueRange(0, 9))
     ).range == ValueRange(0, 9)
 
 
@@ -269,7 +271,7 @@ def test_a_constant_signal_maps_to_zero():
     values = np.full((4, 1), 3, np.float32)
     assert (
         not Quantiles(0, 1)
-        .apply(Signal("a", values, Grid((4,)), ValueRange(3, 4)))
+        .apply(Signal.of("a", values, Grid((4,)), ValueRange(3, 4)))
         .normalised()
         .any()
     )
@@ -278,7 +280,7 @@ def test_a_constant_signal_maps_to_zero():
 def test_grey_is_luminance():
     values = np.zeros((1, 3, 3), np.float32)
     values[0] = np.eye(3) * 255
-    grey = Grey().apply(Signal("a", values, Grid((1, 3)), ValueRange(0, 255)))
+    grey = Grey().apply(Signal.of("a", values, Grid((1, 3)), ValueRange(0, 255)))
     np.testing.assert_allclose(grey.values[0, :, 0], [76.245, 149.685, 29.07], rtol=1e-5)
     with pytest.raises(DataError, match="2 channels"):
         Grey().apply(signal_on(Grid((3,)), channels=2))

@@ -74,7 +74,7 @@ def test_slope_and_intercept_are_applied_and_their_values_come_back(
     values, grid, dtype = read_volume(tmp_path / "a.nii")
     assert dtype == returned
     np.testing.assert_allclose(values[..., 0], raw * float(slope) + intercept)
-    signal = Signal("a", values, grid, ValueRange.of(values), dtype=dtype)
+    signal = Signal.of("a", values, grid, ValueRange.of(values), dtype=dtype)
     write_signal(signal, tmp_path / "b.nii")
     again = nib.load(tmp_path / "b.nii")
     assert again.get_data_dtype() == returned

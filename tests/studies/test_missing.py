@@ -22,7 +22,7 @@ def polynomial(
 ) -> Signal:
     """A signal that a spline of this degree follows exactly along the axis."""
     along = np.linspace(-1, 1, shape[axis])[np.indices(shape)[axis]] ** degree
-    return Signal(
+    return Signal.of(
         "s", along[..., None].astype(np.float32), Grid(shape), ValueRange(-1, 1), mask=mask
     )
 
@@ -66,7 +66,7 @@ def test_removed_values_play_no_part() -> None:
     spoiled = signal.values.copy()
     spoiled[depleted.removed] = 99
     other = Depleted(
-        Signal("s", spoiled, signal.domain, signal.range), 0, depleted.left, depleted.removed
+        Signal.of("s", spoiled, signal.domain, signal.range), 0, depleted.left, depleted.removed
     )
     np.testing.assert_array_equal(other.interpolated(3).values, depleted.interpolated(3).values)
     np.testing.assert_array_equal(other.remainder.normalised(), depleted.remainder.normalised())
@@ -81,7 +81,7 @@ def test_what_was_missing_before_is_neither_left_nor_removed() -> None:
 
 def test_slices_lie_along_the_widest_spacing() -> None:
     def volume(*spacing: float) -> Signal:
-        return Signal(
+        return Signal.of(
             "v",
             np.zeros((2, 2, 2, 1), np.float32),
             Grid((2, 2, 2), spacing, unit="mm"),

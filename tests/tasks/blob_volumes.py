@@ -17,7 +17,6 @@ from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalHeader
 from tasks.list_source import ListSource
 
 SHAPE = (10, 12, 9)
@@ -66,7 +65,7 @@ def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
             id = f"{split}-{number}"
             values = mask[..., None].astype(np.float32)
             signals[split].append(
-                Signal(
+                Signal.of(
                     id,
                     values,
                     grid,
@@ -80,7 +79,7 @@ def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
         target = writer.split(split)
         assert target is not None
         latents = np.column_stack([centres, radii]).astype(np.float32)
-        headers = [SignalHeader.of(signal) for signal in signals[split]]
+        headers = [signal.header for signal in signals[split]]
         target.append(
             table_of(info, headers, latents, np.full(count, 30, np.float32)), last_id=headers[-1].id
         )

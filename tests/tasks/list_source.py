@@ -61,7 +61,7 @@ def make_signal(
     directions = np.random.default_rng(seed).normal(size=(coordinates.shape[1], channels))
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = 100 * np.sin(2 * coordinates @ directions).astype(np.float32)
-    return Signal(
+    return Signal.of(
         id, values.reshape(*shape, channels), domain, ValueRange(-100.0, 100.0), unit, label=label
     )
 

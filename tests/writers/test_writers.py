@@ -35,7 +35,7 @@ def make(
 ) -> Signal:
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     values = np.random.default_rng(0).uniform(low, high, (*shape, channels)).astype(np.float32)
-    return Signal("x", values, domain, ValueRange(low, high), unit, dtype=dtype)
+    return Signal.of("x", values, domain, ValueRange(low, high), unit, dtype=dtype)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -223,7 +223,7 @@ def test_npy_holds_physical_float32(tmp_path: Path, channels: int) -> None:
 def test_masked_samples_are_holes(tmp_path: Path) -> None:
     mask = np.random.default_rng(2).uniform(size=50) < 0.5
     values = np.where(mask, 1.0, np.nan).astype(np.float32)[:, None]
-    signal = Signal("x", values, TRACE, ValueRange(0, 2), "mV", mask)
+    signal = Signal.of("x", values, TRACE, ValueRange(0, 2), "mV", mask)
     for suffix in (".npy", ".csv", ".hea"):
         write_signal(signal, tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(np.isnan(np.load(tmp_path / "a.npy")), ~mask)
@@ -239,7 +239,7 @@ def test_masked_samples_are_holes(tmp_path: Path) -> None:
 def test_masked_voxels_of_an_integer_volume_take_the_lowest_value(tmp_path: Path) -> None:
     mask = np.ones(VOLUME.shape, bool)
     mask[0] = False
-    signal = Signal(
+    signal = Signal.of(
         "x",
         np.zeros((*VOLUME.shape, 1), np.float32),
         VOLUME,
@@ -301,7 +301,7 @@ def test_a_failing_write_leaves_the_old_file(
 
 def test_a_constant_trace_goes_through_wfdb(tmp_path: Path) -> None:
     write_signal(
-        Signal(
+        Signal.of(
             "x", np.full((9, 1), 0.25, np.float32), TRACE.with_shape((9,)), ValueRange(0, 1), "mV"
         ),
         tmp_path / "a.hea",

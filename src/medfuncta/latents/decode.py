@@ -18,8 +18,7 @@ from medfuncta.field.field import Field
 from medfuncta.learning.workers import side_by_side, workers_for
 from medfuncta.run import Run
 from medfuncta.signals.domain import Domain, Grid
-from medfuncta.signals.signal import Signal
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.types import ArrayCoordinates, ArrayValues
 
 CHUNK = 65536
@@ -155,7 +154,7 @@ def _reconstructed(
     ):
         inside[part] = (np.abs(coordinates) <= half_sides + _EDGE).all(axis=-1)
         for header, all_values, some in zip(headers, values, piece, strict=True):
-            all_values[part] = header.template.range.restore(
+            all_values[part] = header.range.restore(
                 np.where(inside[part, None], some, np.float32(0))
             )
     if not inside.any():
@@ -166,9 +165,7 @@ def _reconstructed(
     shape = _shape(target)
     mask = None if inside.all() else inside.reshape(shape)
     for header, all_values in zip(headers, values, strict=True):
-        yield replace(
-            header.template, values=all_values.reshape(*shape, -1), domain=target, mask=mask
-        )
+        yield Signal(replace(header, domain=target), all_values.reshape(*shape, -1), mask)
 
 
 def _pieces(

@@ -17,8 +17,7 @@ from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import SignalHeader, ValueRange
 from medfuncta.sources.source import SPLITS, Skipped, SourceInfo
 
 _BLOCK: Final = 1024
@@ -111,6 +110,10 @@ def _readable(
 def _header(id: str, point: Datapoint, run: Run) -> SignalHeader:
     """A signal on the grid that the field was trained on, with values in [0, 1]: all that the
     authors' folder says."""
-    shape = run.spec.shape or ()
-    values = np.broadcast_to(np.zeros(run.spec.channels, np.float32), (*shape, run.spec.channels))
-    return SignalHeader.of(Signal(id, values, Grid(shape), ValueRange(0.0, 1.0), label=point.label))
+    return SignalHeader(
+        id=id,
+        domain=Grid(run.spec.shape or ()),
+        channels=run.spec.channels,
+        range=ValueRange(0.0, 1.0),
+        label=point.label,
+    )

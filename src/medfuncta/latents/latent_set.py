@@ -25,8 +25,7 @@ from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards
 from medfuncta.run import Run
 from medfuncta.signals.domain import Domain
-from medfuncta.signals.signal import Signal
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.types import ArrayLatents
 
 FIELD_FOLDER = "field"

@@ -51,8 +51,7 @@ def _trace(run: Run, path: Path) -> None:
     latents = torch.zeros(signals, config.latent_size)
     with warnings.catch_warnings():
         # The other exporter needs two more packages and ten times as long for the same graph.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             field,
             (coordinates, latents),

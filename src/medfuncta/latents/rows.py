@@ -15,8 +15,7 @@ from numpy import ndarray
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import restore
 from medfuncta.latents.schema import header_of
-from medfuncta.signals.signal import Label
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import Label, SignalHeader
 from medfuncta.types import ArrayLatents
 
 NO_LABEL = -1

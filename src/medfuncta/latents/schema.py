@@ -23,8 +23,7 @@ import pyarrow as pa
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import quantise
 from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Label, Signal, ValueRange
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import Label, SignalHeader, ValueRange
 from medfuncta.types import ArrayLatents
 
 Row = Mapping[str, Any]
@@ -96,7 +95,7 @@ def table_of(
     }
     if scales is not None:
         columns["latent_scale"] = pa.array(scales)
-    rows = [_row(header.template, info) for header in headers]
+    rows = [_row(header, info) for header in headers]
     schema = schema_of(info)
     arrays = [
         columns[f.name] if f.name in columns else pa.array([row[f.name] for row in rows], f.type)
@@ -105,7 +104,7 @@ def table_of(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _row(signal: Signal, info: SetInfo) -> Row:
+def _row(signal: SignalHeader, info: SetInfo) -> Row:
     domain = signal.domain
     grid = domain if isinstance(domain, Grid) else grid_in_box(domain)
     row: dict[str, Any] = {
@@ -114,7 +113,7 @@ def _row(signal: Signal, info: SetInfo) -> Row:
         "shape": grid.shape,
         "spacing": grid.spacing,
         "spacing_unit": grid.unit,
-        "affine": None if grid.affine is None else np.asarray(grid.affine, np.float64).reshape(-1),
+        "affine": None if grid.affine is None else np.ravel(grid.affine).astype(np.float64),
         "value_low": signal.range.low,
         "value_high": signal.range.high,
         "unit": signal.unit,
@@ -148,34 +147,27 @@ def grid_in_box(scatter: Scatter) -> Grid:
 
 def header_of(row: Row, info: SetInfo) -> SignalHeader:
     """The signal of a row without its values, ready for ``reconstruct``."""
-    domain = _domain(row)
-    shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
     label = row["label"]
-    signal = Signal(
+    return SignalHeader(
         id=row["id"],
-        values=np.broadcast_to(
-            np.zeros(info.spec.channels, np.float32), (*shape, info.spec.channels)
-        ),
-        domain=domain,
+        domain=_domain(row),
+        channels=info.spec.channels,
         range=ValueRange(row["value_low"], row["value_high"]),
         unit=row["unit"],
         label=tuple(label) if isinstance(label, list) else label,
         dtype=row["dtype"],
         metadata=json.loads(row["metadata"]),
     )
-    return SignalHeader.of(signal)
 
 
 def _domain(row: Row) -> Domain:
-    affine = None if row["affine"] is None else np.reshape(row["affine"], (4, 4))
-    spacing = None if row["spacing"] is None else tuple(row["spacing"])
-    grid = Grid(tuple(row["shape"]), spacing, affine, row["spacing_unit"])
+    grid = Grid.from_dict({**row, "unit": row["spacing_unit"]})
     positions = row.get("positions")
-    if positions is None or spacing is None or affine is None:
+    if positions is None or grid.spacing is None or grid.affine is None:
         return grid
-    first = affine[: grid.dim, 3]
-    low = first - np.asarray(spacing) / 2
-    high = low + np.asarray(grid.shape) * spacing
+    first = grid.affine[: grid.dim, 3]
+    low = first - np.asarray(grid.spacing) / 2
+    high = low + np.asarray(grid.shape) * grid.spacing
     inside = np.clip(
         np.reshape(positions, (-1, grid.dim)), low, high
     )  # the box was rounded on its way through the grid

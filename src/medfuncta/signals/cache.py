@@ -13,7 +13,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final
@@ -24,8 +24,8 @@ import numpy as np
 from medfuncta.atomic import write_json
 from medfuncta.errors import DataError, MedFunctaError
 from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalHeader, SignalSet, starts_of
+from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
+from medfuncta.signals.signal_set import SignalSet, starts_of
 
 _VALUES: Final = "values.npy"
 _OBSERVED: Final = "observed.npy"
@@ -216,37 +216,28 @@ def _header_to(signal: Signal, domain: int) -> dict[str, Any]:
 
 
 def _header_from(data: dict[str, Any], domains: list[Domain], channels: int) -> SignalHeader:
-    domain, label = domains[data["domain"]], data["label"]
-    shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
+    label = data["label"]
     return SignalHeader(
-        Signal(
-            id=data["id"],
-            values=np.broadcast_to(np.float32(0), (*shape, channels)),
-            domain=domain,
-            range=ValueRange(*data["range"]),
-            unit=data["unit"],
-            label=tuple(label) if isinstance(label, list) else label,
-            dtype=data["dtype"],
-            metadata=data["metadata"],
-        )
+        id=data["id"],
+        domain=domains[data["domain"]],
+        channels=channels,
+        range=ValueRange(*data["range"]),
+        unit=data["unit"],
+        label=tuple(label) if isinstance(label, list) else label,
+        dtype=data["dtype"],
+        metadata=data["metadata"],
     )
 
 
 def _domain_to(domain: Domain) -> dict[str, Any]:
+    """Positions of scattered samples lie in a file of their own."""
     if isinstance(domain, Scatter):
         return {"low": domain.low, "high": domain.high, "unit": domain.unit}
-    return {**asdict(domain), "affine": None if domain.affine is None else domain.affine.tolist()}
+    return domain.to_dict()
 
 
 def _domain_from(number: int, data: dict[str, Any], positions: Any) -> Domain:
-    if "low" in data:
-        return Scatter(
-            positions[str(number)], tuple(data["low"]), tuple(data["high"]), data["unit"]
-        )
-    spacing, affine = data["spacing"], data["affine"]
-    return Grid(
-        tuple(data["shape"]),
-        spacing and tuple(spacing),
-        None if affine is None else np.array(affine, float),
-        data["unit"],
-    )
+    if "low" not in data:
+        return Grid.from_dict(data)
+    low, high = tuple(data["low"]), tuple(data["high"])
+    return Scatter(positions[str(number)], low, high, data["unit"])

@@ -9,9 +9,10 @@ centres, so decoding at another resolution covers the same box.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,31 @@ class Grid:
             other.spacing,
             other.unit,
         ) and same_affine
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON: ``shape``, ``spacing``, ``affine`` (rows), ``unit``."""
+        return {
+            "shape": list(self.shape),
+            "spacing": None if self.spacing is None else list(self.spacing),
+            "affine": None if self.affine is None else self.affine.tolist(),
+            "unit": self.unit,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Grid:
+        """The inverse of :meth:`to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: If ``data`` is something else.
+            DataError: If the shape is empty or a spacing is not positive and finite.
+        """
+        spacing, affine = data["spacing"], data["affine"]
+        return cls(
+            shape=tuple(data["shape"]),
+            spacing=None if spacing is None else tuple(spacing),
+            affine=None if affine is None else np.reshape(np.asarray(affine, float), (4, 4)),
+            unit=data["unit"],
+        )
 
     @property
     def dim(self) -> int:

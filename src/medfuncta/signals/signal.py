@@ -50,46 +50,78 @@ class ValueRange:
 
 
 @dataclass(frozen=True, eq=False)
-class Signal:
-    """One trace, image or volume.
+class SignalHeader:
+    """All that is known of a signal but its values.
 
     Args:
         id: Unique in its split; safe to publish (never a patient's name or a path).
-        values: Physical values, ``[*grid.shape, channels]`` on a grid or ``[points, channels]``
-            when scattered.
         domain: Where the values lie.
+        channels: Numbers per point.
         range: What is mapped to [0, 1].
         unit: Unit of the values: ``"HU"``, ``"mV"``, ``"8-bit"``, ... or ``""``.
-        mask: True where a value was observed, of the shape of ``values`` without channels; None
-            when all were.
         label: Class number, several of them for multi-label data, or None.
         dtype: The data type that the values had in their file, for writing them back.
         metadata: What the source says besides and is safe to publish.
+    """
+
+    id: str
+    domain: Domain
+    channels: int
+    range: ValueRange
+    unit: str = ""
+    label: Label = None
+    dtype: str = "float32"
+    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the values: that of the grid, or the number of points when scattered, and
+        the channels behind it."""
+        if isinstance(self.domain, Grid):
+            return (*self.domain.shape, self.channels)
+        return (self.domain.points, self.channels)
+
+    def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
+        """The signal with these values, mapped back to physical ones.
+
+        Args:
+            values: In [0, 1], ``[points, channels]``.
+            observed: ``[points]`` bool, or None when all were.
+        """
+        mask = None
+        if observed is not None and not observed.all():
+            mask = observed.reshape(self.shape[:-1])
+        return Signal(self, self.range.restore(values).reshape(self.shape), mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """One trace, image or volume; :meth:`of` makes one from its parts.
+
+    Args:
+        header: What is known of it.
+        values: Physical values, ``[*grid.shape, channels]`` on a grid or ``[points, channels]``
+            when scattered.
+        mask: True where a value was observed, of the shape of ``values`` without channels; None
+            when all were.
 
     Raises:
         DataError: If shapes do not fit, or an observed value is NaN or Inf.
     """
 
-    id: str
+    header: SignalHeader
     values: ArrayValues
-    domain: Domain
-    range: ValueRange
-    unit: str = ""
     mask: ArrayMask | None = None
-    label: Label = None
-    dtype: str = "float32"
-    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        expected = self.domain.shape if isinstance(self.domain, Grid) else (self.domain.points,)
-        if self.values.shape[:-1] != expected:
+        expected = self.header.shape
+        if self.values.shape != expected:
             raise DataError(
-                f"signal '{self.id}': values of shape {self.values.shape}; expected "
-                f"{(*expected, 'channels')}"
+                f"signal '{self.id}': values of shape {self.values.shape}; expected {expected}"
             )
-        if self.mask is not None and self.mask.shape != expected:
+        if self.mask is not None and self.mask.shape != expected[:-1]:
             raise DataError(
-                f"signal '{self.id}': a mask of shape {self.mask.shape}; expected {expected}"
+                f"signal '{self.id}': a mask of shape {self.mask.shape}; expected {expected[:-1]}"
             )
         observed = self.values if self.mask is None else self.values[self.mask]
         if observed.size == 0:
@@ -104,20 +136,96 @@ class Signal:
                 "leave it out with --skip-bad"
             )
 
+    @classmethod
+    def of(
+        cls,
+        id: str,
+        values: ArrayValues,
+        domain: Domain,
+        range: ValueRange,
+        unit: str = "",
+        mask: ArrayMask | None = None,
+        label: Label = None,
+        dtype: str = "float32",
+        metadata: Mapping[str, str | int | float] | None = None,
+    ) -> Signal:
+        """A signal and its header from their parts; see :class:`SignalHeader` for these.
+
+        Raises:
+            DataError: If shapes do not fit, or an observed value is NaN or Inf.
+        """
+        header = SignalHeader(
+            id=id,
+            domain=domain,
+            channels=values.shape[-1] if values.ndim else 0,
+            range=range,
+            unit=unit,
+            label=label,
+            dtype=dtype,
+            metadata=metadata or {},
+        )
+        return cls(header, values, mask)
+
+    @property
+    def id(self) -> str:
+        """Unique in its split."""
+        return self.header.id
+
+    @property
+    def domain(self) -> Domain:
+        """Where the values lie."""
+        return self.header.domain
+
     @property
     def channels(self) -> int:
-        return self.values.shape[-1]
+        """Numbers per point."""
+        return self.header.channels
+
+    @property
+    def range(self) -> ValueRange:
+        """What is mapped to [0, 1]."""
+        return self.header.range
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values."""
+        return self.header.unit
+
+    @property
+    def label(self) -> Label:
+        """Class number, several of them, or None."""
+        return self.header.label
+
+    @property
+    def dtype(self) -> str:
+        """The data type that the values had in their file."""
+        return self.header.dtype
+
+    @property
+    def metadata(self) -> Mapping[str, str | int | float]:
+        """What the source says besides."""
+        return self.header.metadata
 
     def normalised(self) -> np.ndarray:
         """Values in [0, 1] as points, ``[points, channels]`` float32; masked ones are 0."""
         flat = self.range.normalise(self.values).reshape(-1, self.channels)
-        return (
-            flat if self.mask is None else np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
-        )
+        if self.mask is None:
+            return flat
+        return np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
 
-    def with_values(self, values: np.ndarray) -> Signal:
-        """This signal with other physical values and no mask, e.g. its reconstruction."""
-        return replace(self, values=values, mask=None)
+    def with_values(
+        self, values: np.ndarray, mask: np.ndarray | None = None, domain: Domain | None = None
+    ) -> Signal:
+        """This signal with other physical values, their mask, and where they lie if that changed,
+        e.g. its reconstruction."""
+        header = replace(
+            self.header, channels=values.shape[-1], domain=domain or self.header.domain
+        )
+        return Signal(header, values, mask)
+
+    def with_header(self, **changes: Any) -> Signal:
+        """This signal with some entries of its header replaced."""
+        return replace(self, header=replace(self.header, **changes))
 
 
 @dataclass(frozen=True)

@@ -12,42 +12,7 @@ import torch
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.points import Points
-from medfuncta.signals.signal import Signal, SignalSpec
-
-
-@dataclass(frozen=True, eq=False)
-class SignalHeader:
-    """A signal without its values; the arguments are those of :class:`Signal`."""
-
-    template: Signal
-
-    @classmethod
-    def of(cls, signal: Signal) -> SignalHeader:
-        stub = np.broadcast_to(
-            np.zeros(signal.channels, np.float32), signal.values.shape
-        )  # no memory of its own
-        return cls(replace(signal, values=stub, mask=None))
-
-    @property
-    def id(self) -> str:
-        return self.template.id
-
-    @property
-    def domain(self) -> Domain:
-        return self.template.domain
-
-    @property
-    def label(self) -> int | tuple[int, ...] | None:
-        return self.template.label
-
-    def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
-        """The signal with these values in [0, 1], ``[points, channels]``, mapped back to physical
-        ones."""
-        shape = self.template.values.shape
-        mask = None if observed is None or observed.all() else observed.reshape(shape[:-1])
-        return replace(
-            self.template, values=self.template.range.restore(values).reshape(shape), mask=mask
-        )
+from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +46,7 @@ class SignalSet:
         headers, values, observed = [], [], []
         for signal in signals:
             spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
-            headers.append(SignalHeader.of(signal))
+            headers.append(signal.header)
             values.append(signal.normalised())
             observed.append(
                 np.ones(len(values[-1]), bool) if signal.mask is None else signal.mask.ravel()

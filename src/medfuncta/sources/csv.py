@@ -211,7 +211,7 @@ class CsvSource(Source):
 
     def _signal(self, path: Path, record: Record) -> Signal:
         observed = np.logical_not(np.isnan(record.values).any(axis=1))
-        return Signal(
+        return Signal.of(
             id=self._identity(path, record.key),
             values=record.values,
             domain=self._domain(record),

@@ -95,7 +95,7 @@ class ImageSource(FileSource):
         pixels = read_image(item.paths[0])
         values = pixels.astype(np.float32)
         value_range, unit = _RANGES.get(pixels.dtype.name) or (ValueRange.of(values), "")
-        return Signal(
+        return Signal.of(
             item.name, values, Grid(pixels.shape[:2]), value_range, unit, dtype=pixels.dtype.name
         )
 

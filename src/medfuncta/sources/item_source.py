@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 from medfuncta.errors import DataError
@@ -92,9 +91,8 @@ class ItemSource(Source):
 
     def _prepared(self, item: Item) -> Signal:
         signal = self.preprocessing.apply(self._load(item))
-        return replace(
-            signal, id=item.id, label=self.label_names.index(item.label) if item.label else None
-        )
+        label = self.label_names.index(item.label) if item.label else None
+        return signal.with_header(id=item.id, label=label)
 
 
 def _check_alike(signal: Signal, spec: SignalSpec, name: str) -> None:

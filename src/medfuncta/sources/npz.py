@@ -175,7 +175,7 @@ class NpzSource(Source):
                 self.skip(name, error)
 
     def _signal(self, name: str, values: np.ndarray, label: np.ndarray | None) -> Signal:
-        return Signal(
+        return Signal.of(
             id=name,
             values=values.reshape(*self._grid.shape, self.spec.channels).astype(np.float32),
             domain=self._grid,

@@ -69,7 +69,7 @@ class SampleSource(Source):
         shared = Grid(arrays["values"].shape[1:-1], spacing, unit=self._card["spacing_unit"])
         for index, (values, affine) in enumerate(zip(arrays["values"], affines, strict=True)):
             low, high = (float(bound) for bound in arrays["ranges"][index])
-            yield Signal(
+            yield Signal.of(
                 id=f"{split}-{index:04d}",
                 values=values.astype(np.float32),
                 domain=shared

@@ -242,7 +242,7 @@ def volume_signal(
     metadata = {"modality": modality} if modality else {}
     whole = bool(seen.all())
     value_range = ValueRange.of(values if whole else values[seen])
-    return Signal(
+    return Signal.of(
         name,
         values,
         grid,

@@ -260,7 +260,7 @@ class WfdbSource(Source):
         padded[: len(values), 0] = values
         seen = np.full(self._grid.points, self.options.pad == "low")
         seen[: len(values)] = observed
-        return Signal(
+        return Signal.of(
             id=name,
             values=padded,
             domain=self._grid,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -86,4 +85,4 @@ def _measured(
 
 def _back(preprocessing: Preprocessing, signal: Signal, original: Signal) -> Signal:
     assert isinstance(original.domain, Grid)
-    return replace(preprocessing.invert(signal, original.domain), range=original.range)
+    return preprocessing.invert(signal, original.domain).with_header(range=original.range)

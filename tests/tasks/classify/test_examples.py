@@ -96,7 +96,7 @@ def test_signals_of_one_record_are_a_group_where_all_name_theirs(
 ) -> None:
     grid, names = Grid((4,)), ["a", "a", "b"]
     signals = [
-        Signal(
+        Signal.of(
             f"s{i}",
             np.zeros((4, 1), np.float32),
             grid,
@@ -145,7 +145,7 @@ def signals(labels: list, shape: tuple[int, ...] = (4, 5)) -> SignalSet:
     spec = SignalSpec(dim=2, channels=1, shape=shape)
     values = np.random.default_rng(0).random((len(labels), *shape, 1)).astype(np.float32)
     made = [
-        Signal(str(n), v, Grid(shape), ValueRange(0, 1), label=label)
+        Signal.of(str(n), v, Grid(shape), ValueRange(0, 1), label=label)
         for n, (v, label) in enumerate(zip(values, labels, strict=True))
     ]
     return SignalSet.collect(spec, made)

@@ -14,7 +14,6 @@ from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalSpec
-from medfuncta.signals.signal_set import SignalHeader
 from tasks.list_source import ListSource, make_signal, small_run
 
 
@@ -34,10 +33,7 @@ def write_fitted_set(
     signals = {}
     for split, count in sizes.items():
         latents = generator.normal(0, 0.3, (count, 8)).astype(np.float32)
-        headers = [
-            SignalHeader.of(make_signal(f"{split}-{n}", Grid(shape), channels))
-            for n in range(count)
-        ]
+        headers = [make_signal(f"{split}-{n}", Grid(shape), channels).header for n in range(count)]
         signals[split] = [
             reconstruct(run, torch.from_numpy(row), header)
             for row, header in zip(latents, headers, strict=True)

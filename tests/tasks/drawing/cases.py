@@ -24,7 +24,7 @@ CASES: dict[str, tuple[Domain, int]] = {
 
 def make(domain: Domain, channels: int, mask: np.ndarray | None = None) -> Signal:
     shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
-    return Signal(
+    return Signal.of(
         "a",
         RNG.uniform(0, 0.8, (*shape, channels)).astype(np.float32),
         domain,

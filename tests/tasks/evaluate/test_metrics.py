@@ -28,7 +28,7 @@ def make(
     mask: np.ndarray | None = None,
     id: str = "a",
 ) -> Signal:
-    return Signal(
+    return Signal.of(
         id,
         values.astype(np.float32),
         Grid(values.shape[:-1]),
@@ -159,7 +159,7 @@ def test_ssim_is_absent_where_its_window_does_not_fit() -> None:
 def test_scattered_signals_are_measured_on_their_points() -> None:
     rng = np.random.default_rng(3)
     domain = Scatter(rng.random((30, 2)), (0.0, 0.0), (1.0, 1.0), "mm")
-    original = Signal("s", rng.random((30, 2)).astype(np.float32), domain, ValueRange(0.0, 2.0))
+    original = Signal.of("s", rng.random((30, 2)).astype(np.float32), domain, ValueRange(0.0, 2.0))
     metrics = measure(original, original.with_values(original.values + np.float32(0.02)))
     assert metrics.psnr == pytest.approx(40, abs=1e-3)
     assert metrics.ssim is None

@@ -20,7 +20,7 @@ def signals() -> list[Signal]:
     grid = Grid((4, 5), (1.0, 2.5), None, "mm")
     mask = np.ones((6, 5), bool)
     mask[0] = False
-    masked = Signal(
+    masked = Signal.of(
         "m", np.full((6, 5, 1), 3.0, np.float32), Grid((6, 5)), ValueRange(0.0, 2.0), "HU", mask
     )
     scattered = make_signal(

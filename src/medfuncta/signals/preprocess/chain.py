@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -46,9 +46,8 @@ class Preprocessing:
         for step in self.steps:
             signal = step.apply(signal)
         if isinstance(before, Grid) and signal.domain != before:
-            signal = replace(
-                signal, metadata={**signal.metadata, INPUT_GRID: _grid_to_text(before)}
-            )
+            input_grid = json.dumps(before.to_dict())
+            signal = signal.with_header(metadata={**signal.metadata, INPUT_GRID: input_grid})
         return signal
 
     def invert(self, signal: Signal, grid: Grid) -> Signal:
@@ -63,10 +62,8 @@ class Preprocessing:
         """
         for step, before in reversed(list(zip(self.steps, self._grids(grid), strict=False))):
             signal = step.invert(signal, before)
-        return replace(
-            signal,
-            metadata={key: value for key, value in signal.metadata.items() if key != INPUT_GRID},
-        )
+        metadata = {key: value for key, value in signal.metadata.items() if key != INPUT_GRID}
+        return signal.with_header(metadata=metadata)
 
     def apply_labels(self, labels: np.ndarray, grid: Grid) -> np.ndarray:
         """A label map on ``grid``, ``[*grid.shape]``, moved to where the samples of its signal end
@@ -130,21 +127,12 @@ def input_grid(signal: Signal) -> Grid | None:
     if text is None:
         return signal.domain if isinstance(signal.domain, Grid) else None
     try:
-        data = json.loads(str(text))
-        affine = None if data["affine"] is None else np.array(data["affine"], float)
-        spacing = None if data["spacing"] is None else tuple(data["spacing"])
-        return Grid(tuple(data["shape"]), spacing, affine, data["unit"])
+        return Grid.from_dict(json.loads(str(text)))
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"signal '{signal.id}': the input grid in its metadata is damaged ({error}); fit the "
             "signal anew"
         ) from error
-
-
-def _grid_to_text(grid: Grid) -> str:
-    return json.dumps(
-        {**asdict(grid), "affine": None if grid.affine is None else grid.affine.tolist()}
-    )
 
 
 def _step_from_dict(data: Mapping[str, Any]) -> Step:

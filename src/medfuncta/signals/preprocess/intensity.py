@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -63,7 +63,9 @@ class Quantiles(Step):
 
     def apply(self, signal: Signal) -> Signal:
         if self.floor is not None:
-            signal = replace(signal, values=np.maximum(signal.values, np.float32(self.floor)))
+            signal = signal.with_values(
+                np.maximum(signal.values, np.float32(self.floor)), signal.mask
+            )
         observed = signal.values if signal.mask is None else signal.values[signal.mask]
         low, high = np.quantile(observed, [self.low, self.high])
         return _clipped(
@@ -85,10 +87,9 @@ class Grey(Step):
                 f"signal '{signal.id}' has {signal.channels} channels; expected 3 (red, green, "
                 "blue) to make it grey"
             )
-        return replace(signal, values=(signal.values @ _LUMA)[..., None])
+        return signal.with_values((signal.values @ _LUMA)[..., None], signal.mask)
 
 
 def _clipped(signal: Signal, to: ValueRange) -> Signal:
-    return replace(
-        signal, values=np.clip(signal.values, np.float32(to.low), np.float32(to.high)), range=to
-    )
+    values = np.clip(signal.values, np.float32(to.low), np.float32(to.high))
+    return signal.with_values(values, signal.mask).with_header(range=to)

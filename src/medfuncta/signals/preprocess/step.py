@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, ClassVar
 
@@ -124,11 +124,11 @@ class GridStep(Step):
             axis=-1,
         )
         if signal.mask is None and (padding is not None or not self.adds_samples):
-            return replace(signal, values=moved, domain=grid)
+            return signal.with_values(moved, domain=grid)
         seen = (
             np.ones(values.shape[:-1], np.float32)
             if signal.mask is None
             else signal.mask.astype(np.float32)
         )
         observed = move(seen, order=1, fill=float(padding is not None)) > 1 - 1e-3
-        return replace(signal, values=moved, domain=grid, mask=None if observed.all() else observed)
+        return signal.with_values(moved, None if observed.all() else observed, grid)

@@ -179,9 +179,7 @@ def examples_of_signals(
     Raises:
         DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
     """
-    shapes = {
-        header.template.values.shape for signals in splits.values() for header in signals.headers
-    }
+    shapes = {header.shape for signals in splits.values() for header in signals.headers}
     if len(shapes) > 1:
         few = ", ".join("x".join(map(str, shape[:-1])) for shape in sorted(shapes)[:3])
         raise DataError(
@@ -200,7 +198,7 @@ def examples_of_signals(
     shape = shapes.pop()
     examples = {}
     for name, signals in splits.items():
-        groups = _groups([header.template.metadata for header in signals.headers], group_by)
+        groups = _groups([header.metadata for header in signals.headers], group_by)
         examples[name] = Examples(
             signals.values.reshape(len(signals), *shape), labelling.number(listed[name]), groups
         )

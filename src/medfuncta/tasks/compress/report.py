@@ -14,8 +14,7 @@ from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal
-from medfuncta.signals.signal_set import SignalHeader
+from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.sources.source import Source
 from medfuncta.tasks.compress.codec import Codec
 from medfuncta.tasks.compress.image_codecs import image_codecs
@@ -245,7 +244,7 @@ def _check_same(source: Source, pairs: Sequence[Pair]) -> None:
     """Raise unless signals have the shapes that they had when they were fitted: ids alone may be
     those of other data."""
     for signal, header in pairs:
-        expected = header.template.values.shape
+        expected = header.shape
         if signal.values.shape != expected:
             raise DataError(
                 f"signal '{signal.id}' of {source.info.name} has the shape "

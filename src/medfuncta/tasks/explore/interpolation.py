@@ -12,7 +12,6 @@ from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import LatentRow
 from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.signals.signal_set import SignalHeader
 
 
 def interpolate(
@@ -31,12 +30,10 @@ def interpolate(
     signals = []
     for t in np.linspace(0, 1, steps):
         latent = (1 - t) * first.latent + t * second.latent
-        ranges = [row.header.template.range for row in (first, second)]
+        ranges = [row.header.range for row in (first, second)]
         low, high = (
             (1 - t) * a + t * b for a, b in zip(*((r.low, r.high) for r in ranges), strict=True)
         )
-        header = SignalHeader(
-            replace(first.header.template, range=ValueRange(float(low), float(high)))
-        )
+        header = replace(first.header, range=ValueRange(float(low), float(high)))
         signals.append(reconstruct(latents.run, torch.tensor(latent, dtype=torch.float32), header))
     return signals
