@@ -37,7 +37,7 @@ SPY = SourceKind(
 
 @pytest.fixture(autouse=True)
 def spy_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(table.KINDS, "spy", f"{__name__}:SPY")  # type: ignore[arg-type]
+    monkeypatch.setitem(table.FORMATS, "spy", f"{__name__}:SPY")  # type: ignore[arg-type]
 
 
 def test_location_and_options_reach_the_kind() -> None:

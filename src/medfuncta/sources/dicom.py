@@ -14,11 +14,13 @@ from medfuncta.signals.signal import Signal
 from medfuncta.sources.dicom_files import Series, find_series
 from medfuncta.sources.dicom_image import read_series
 from medfuncta.sources.dicom_waveform import read_traces
-from medfuncta.sources.folder import FolderOptions, Item, find_files, open_folder, split_items
+from medfuncta.sources.folder import FolderOptions, find_files, open_folder
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.item_source import ItemSource
+from medfuncta.sources.old_source import SourceKind
 from medfuncta.sources.options import describe, details, option, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
+from medfuncta.sources.source import SourceInfo
+from medfuncta.sources.splitting import Item, split_items
 from medfuncta.sources.volumes import ValueOptions, VolumeOptions, volume_signal, volume_steps
 
 
@@ -82,6 +84,7 @@ class DicomSource(ItemSource):
             Item(entry.id, f"series {entry.id}", entry.paths, entry.patient) for entry in series
         ]
         self.items = split_items(items, options)
+        self.items = {split: found[: options.limit] for split, found in self.items.items()}
 
     def _wanted(self, series: Series) -> bool:
         """Whether a series belongs to the data set."""
@@ -120,7 +123,7 @@ def open_dicom(location: str, options: Mapping[str, str], skip_bad: bool) -> Dic
     return DicomSource(open_folder(location), parsed, volume_steps(parsed), skip_bad=skip_bad)
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "dicom",
     "a folder of DICOM series, single images or ECG traces",
     describe(DicomOptions),

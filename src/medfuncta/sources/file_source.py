@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from medfuncta.signals.preprocess import Preprocessing
-from medfuncta.sources.folder import FileOptions, Item, file_items, find_files, split_items
+from medfuncta.sources.folder import FileOptions, file_items, find_files
 from medfuncta.sources.item_source import ItemSource
 from medfuncta.sources.options import details
 from medfuncta.sources.source import SourceInfo
+from medfuncta.sources.splitting import Item, split_items
 
 
 class FileSource(ItemSource):
@@ -40,6 +41,7 @@ class FileSource(ItemSource):
         self.name = name or f"{self.kind}:{folder.name}"
         self._options = options
         self.items = split_items(self._find_items(), options)
+        self.items = {split: found[: options.limit] for split, found in self.items.items()}
 
     def _find_items(self) -> list[Item]:
         """All signals of the folder, before they are split."""

@@ -20,9 +20,10 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Resample, Step
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.file_source import FileSource
-from medfuncta.sources.folder import GIVEN_SPLITS, FileOptions, Item, open_folder
+from medfuncta.sources.folder import GIVEN_SPLITS, FileOptions, open_folder
+from medfuncta.sources.old_source import SourceKind
 from medfuncta.sources.options import describe, option, parse
-from medfuncta.sources.source import SourceKind
+from medfuncta.sources.splitting import Item
 from medfuncta.sources.volumes import intensity_step
 
 _MODES: Final = {
@@ -205,7 +206,7 @@ def open_images(location: str, options: Mapping[str, str], skip_bad: bool) -> Im
     return ImageSource(open_folder(location), parse(ImageOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "images",
     "a folder of PNG, JPEG, TIFF or BMP images, flat or in class folders",
     describe(ImageOptions),

@@ -10,11 +10,11 @@ from functools import cached_property
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
-from medfuncta.sources.folder import Item
-from medfuncta.sources.source import Source
+from medfuncta.sources.old_source import OldSource
+from medfuncta.sources.splitting import Item
 
 
-class ItemSource(Source):
+class ItemSource(OldSource):
     """Base of the sources whose signals each lie in files of their own.
 
     Args:

@@ -10,8 +10,9 @@ from medfuncta.signals.preprocess import CropPad, Preprocessing, Quantiles, Resa
 from medfuncta.sources.dicom import DicomFileOptions, DicomSource
 from medfuncta.sources.dicom_files import Series
 from medfuncta.sources.folder import open_folder
+from medfuncta.sources.old_source import SourceKind
 from medfuncta.sources.options import describe, option, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
+from medfuncta.sources.source import SourceInfo
 from medfuncta.sources.volumes import block_mean
 
 
@@ -71,6 +72,6 @@ def open_lidc(location: str, options: Mapping[str, str], skip_bad: bool) -> Lidc
     )
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "lidc", "lung CT of LIDC-IDRI, preprocessed as in the paper", describe(LidcOptions), open_lidc
 )

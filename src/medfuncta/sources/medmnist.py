@@ -18,8 +18,9 @@ from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.download import download, md5_of
 from medfuncta.sources.npz import NpzOptions, NpzSource
+from medfuncta.sources.old_source import SourceKind
 from medfuncta.sources.options import describe, details, option, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
+from medfuncta.sources.source import SourceInfo
 
 _URL: Final = "https://zenodo.org/records/10519652/files/{file}?download=1"
 _CITATION: Final = (
@@ -118,7 +119,7 @@ def _provide(path: Path, md5: str, options: MedmnistOptions) -> None:
         )
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "medmnist",
     "a set of the MedMNIST collection, by name",
     describe(MedmnistOptions),

@@ -16,8 +16,9 @@ from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.npz_archive import ArrayHeader, NpzArchive
+from medfuncta.sources.old_source import OldSource, SourceKind
 from medfuncta.sources.options import check_bounds, describe, details, option, parse
-from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
+from medfuncta.sources.source import SPLITS, SourceInfo
 
 _SPATIAL_AXES: Final = {"trace": 1, "grey": 2, "rgb": 2, "volume": 3}
 _MOST_CLASSES: Final = (
@@ -75,7 +76,7 @@ class Layout:
         return cls(array[1 : 1 + axes], (*array[1 + axes :], 1)[0])
 
 
-class NpzSource(Source):
+class NpzSource(OldSource):
     """The splits of one archive; only the arrays of the split that is read are decompressed, block
     by block."""
 
@@ -229,6 +230,6 @@ def open_npz(location: str, options: Mapping[str, str], skip_bad: bool) -> NpzSo
     return NpzSource(Path(location).expanduser(), parse(NpzOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "npz", "a NumPy archive in the layout of MedMNIST", describe(NpzOptions), open_npz
 )

@@ -18,9 +18,10 @@ from medfuncta.errors import DataError, missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.file_source import FileSource
-from medfuncta.sources.folder import FileOptions, Item, open_folder
+from medfuncta.sources.folder import FileOptions, open_folder
+from medfuncta.sources.old_source import SourceKind
 from medfuncta.sources.options import describe, parse
-from medfuncta.sources.source import SourceKind
+from medfuncta.sources.splitting import Item
 from medfuncta.sources.volumes import (
     VolumeOptions,
     check_claim,
@@ -191,6 +192,6 @@ def open_nrrd(location: str, options: Mapping[str, str], skip_bad: bool) -> Nrrd
     return NrrdSource(open_folder(location), parse(NrrdOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "nrrd", "a folder of NRRD volumes of any shapes", describe(NrrdOptions), open_nrrd
 )

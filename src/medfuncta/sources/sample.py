@@ -18,7 +18,8 @@ import numpy as np
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
+from medfuncta.sources.old_source import OldSource, SourceKind
+from medfuncta.sources.source import SPLITS, SourceInfo
 
 _FOLDER: Final = Path(__file__).parent / "samples"
 SAMPLES: Final = tuple(sorted(path.stem for path in _FOLDER.glob("*.npz")))
@@ -26,7 +27,7 @@ SAMPLES: Final = tuple(sorted(path.stem for path in _FOLDER.glob("*.npz")))
 (3D)."""
 
 
-class SampleSource(Source):
+class SampleSource(OldSource):
     """One of the files; the arrays of a split are read when its signals are asked for.
 
     Raises:
@@ -88,6 +89,6 @@ def open_sample(location: str, options: Mapping[str, str], skip_bad: bool) -> Sa
     return SampleSource(location, skip_bad=skip_bad)
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "sample", f"signals that ship with the package: {', '.join(SAMPLES)}", {}, open_sample
 )
