@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -75,6 +75,7 @@ class Lead:
     rate: float
 
 
+@runtime_checkable
 class Recording(Protocol):
     """A recording whose header was read; the data are read when they are asked for."""
 

@@ -83,7 +83,7 @@ def _drawn_splits(items: Sequence[Item], options: SplitOptions) -> list[str]:
     given = {item.split for item in items} & {"val", "test"}
     groups = {item.group for item in items if item.split not in given}
     split_of: dict[str, str] = {}
-    if groups:
+    if groups or not items:
         not_drawn = dict.fromkeys(given, "0")
         for split, drawn in split_groups(groups, replace(options, **not_drawn)).items():
             split_of |= dict.fromkeys(drawn, split)
