@@ -9,9 +9,9 @@ import pytest
 import wfdb
 
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.sources.table import open_source
 from medfuncta.sources.options import describe
 from medfuncta.sources.source import Source
+from medfuncta.sources.table import open_source
 from medfuncta.sources.wfdb import FORMAT
 from sources.conformance import check_source
 

@@ -15,7 +15,7 @@ from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Survey
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, split_items
+from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, first_split
 
 Channels: TypeAlias = Literal["none", "first", "last"]
 """Whether arrays have an axis of channels, and where."""
@@ -103,12 +103,12 @@ def from_arrays(
         splitting = SplitOptions(_fraction("val", val), _fraction("test", test), seed)
     items = _items(names, _one_each("groups", groups, count), _one_each("splits", splits, count))
     number_of = dict(zip(names, np.arange(count).tolist(), strict=True))
-    first_split = next(iter(split_items(items, splitting).values()))
+    _, first_items = first_split(items, splitting)
     numbers, classes = _classes(_one_each("labels", labels, count), label_names, entries)
     held = _Held(
         entries=entries,
         forms=[_form(f"signal {i}", entry, channels, spacing) for i, entry in enumerate(entries)],
-        first=[number_of[item.id] for item in first_split],
+        first=[number_of[item.id] for item in first_items],
         range=range,
         unit=unit,
         masks=_one_each("masks", masks, count),
@@ -317,9 +317,7 @@ def _own_ids(entries: Sequence[Any]) -> list[str]:
 def _checked_ids(ids: Sequence[Any]) -> list[str]:
     for number, id in enumerate(ids):
         if not isinstance(id, str) or not id or "/" in id or "\\" in id:
-            raise DataError(
-                f"the id of signal {number} is no name; expected text without / and \\"
-            )
+            raise DataError(f"the id of signal {number} is no name; expected text without / and \\")
     if len(set(ids)) != len(ids):
         raise DataError(f"{len(set(ids))} different ids for {len(ids)} signals; expected one each")
     return list(ids)
@@ -343,7 +341,9 @@ def _items(
         group = id if groups is None else str(groups[number])
         split = "" if splits is None else str(splits[number])
         if splits is not None and split not in SPLITS:
-            raise ConfigError(f"the split of signal {number} is '{split}'; {suggest(split, SPLITS)}")
+            raise ConfigError(
+                f"the split of signal {number} is '{split}'; {suggest(split, SPLITS)}"
+            )
         if split_of_group.setdefault(group, split) != split:
             raise DataError(
                 f"signal {number} is in the {split} split and others of its group in the "
@@ -396,7 +396,8 @@ def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
             limit = len(names) or _MOST_CLASSES
             if not 0 <= part < limit:
                 raise DataError(
-                    f"the label of signal {number} is {part}; expected a class from 0 to {limit - 1}"
+                    f"the label of signal {number} is {part}; expected a class from 0 to "
+                    f"{limit - 1}"
                 )
             highest = max(highest, part)
     return tuple(names) or tuple(str(part) for part in np.arange(highest + 1))
@@ -431,8 +432,8 @@ def _form(
         count = count[0] if count else 0
     if not 1 <= len(spatial) <= 3 or count < 1:
         raise DataError(
-            f"{name} has a shape of {shape} with channels={channels!r}; expected 1 to 3 axes besides "
-            "the channels"
+            f"{name} has a shape of {shape} with channels={channels!r}; expected 1 to 3 axes "
+            "besides the channels"
         )
     grid = Grid(spatial, _spacing(spacing, len(spatial)), unit=_grid_unit(spacing, len(spatial)))
     return _Form(grid, count, channels)

@@ -19,7 +19,7 @@ from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Survey
 from medfuncta.sources.options import check_bounds, option
 from medfuncta.sources.skips import Skips
-from medfuncta.sources.splitting import Item, SplitOptions, split_items
+from medfuncta.sources.splitting import Item, SplitOptions, first_split
 from medfuncta.sources.traces import (
     AAMI,
     BEAT_RATE,
@@ -199,7 +199,7 @@ class Recordings:
     def _frame(self) -> Frame:
         """The recordings of the first split decide what the user left open."""
         options = self._options
-        split, items = next(iter(split_items(self._items, self._splitting).items()))
+        split, items = first_split(self._items, self._splitting)
         opened = [self._opened(item) for item in items]
         recordings = [recording for recording in opened if recording is not None]
         name = self._chosen_lead(split, recordings)
@@ -214,9 +214,7 @@ class Recordings:
         if options.range is not None:
             span = ValueRange(*options.range)
         grid = Grid((samples,), spacing=(1 / rate,), unit="s")
-        return Frame(
-            lead=name, unit=lead.unit, rate=rate, grid=grid, range=span, pad=options.pad
-        )
+        return Frame(lead=name, unit=lead.unit, rate=rate, grid=grid, range=span, pad=options.pad)
 
     def _chosen_lead(self, split: str, recordings: Sequence[Recording]) -> str:
         """The lead that the user names, or else the usual one."""

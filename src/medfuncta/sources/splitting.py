@@ -77,6 +77,17 @@ def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str
     return {split: tuple(found) for split, found in chosen.items() if found}
 
 
+def first_split(
+    items: Sequence[Item], options: SplitOptions | None
+) -> tuple[str, tuple[Item, ...]]:
+    """The first split that there is and its items: what a survey may read.
+
+    Raises:
+        ConfigError, DataError: As :func:`split_groups` does.
+    """
+    return next(iter(split_items(items, options).items()))
+
+
 def _drawn_splits(items: Sequence[Item], options: SplitOptions) -> list[str]:
     """The split of each item, those in no split or in train being drawn for the splits that no
     item is in."""

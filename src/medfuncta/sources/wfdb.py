@@ -144,9 +144,7 @@ def open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
     elif not header.n_sig:
         held = "no signals"
     if held:
-        raise DataError(
-            f"{path.name}.hea describes {held}; expected signals in files beside it"
-        )
+        raise DataError(f"{path.name}.hea describes {held}; expected signals in files beside it")
     if not 0 < header.fs < 1e6:
         raise DataError(
             f"{path.name}.hea claims {header.fs} samples a second; expected a positive number "
