@@ -18,7 +18,6 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
 from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents, Format, LabelMap, LabelMaps
@@ -31,17 +30,15 @@ from medfuncta.sources.folder import (
 )
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
-from medfuncta.sources.volumes import (
-    ValueOptions,
-    VolumeOptions,
+from medfuncta.sources.volume import (
+    Volume,
     check_claim,
     file_type,
     physical_grid,
     read_at_most,
-    volume_signal,
-    volume_steps,
     without_single_slices,
 )
+from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
 
 _SUFFIXES: Final = (".nii", ".nii.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
@@ -64,13 +61,13 @@ class NiftiFileOptions(ValueOptions, FileOptions):
 
 
 @dataclass(frozen=True)
-class NiftiOptions(VolumeOptions, NiftiFileOptions):
+class NiftiOptions(StepOptions, NiftiFileOptions):
     """How a folder of NIfTI files is read and preprocessed."""
 
 
 def open_nifti(location: str, options: NiftiOptions, skips: Skips) -> Contents:
     """Open ``nifti:DIR``."""
-    return nifti_contents("nifti", open_folder(location), options, volume_steps(options), skips)
+    return nifti_contents("nifti", open_folder(location), options, steps_of(options), skips)
 
 
 def nifti_contents(
@@ -99,8 +96,8 @@ def nifti_contents(
         )
 
     def read(item: Item) -> Signal:
-        values, grid, dtype = read_volume(item.paths[0])
-        return volume_signal(item.name, values, grid, options, dtype=dtype)
+        volume = read_volume(item.paths[0])
+        return volume_signal(item.name, volume.values, volume.grid, options, dtype=volume.dtype)
 
     said = _dataset_json(folder)
     return replace(
@@ -126,12 +123,11 @@ def label_maps_beside(
         path = path_of(volume)
         if path is None or not path.is_file():
             return None
-        values, _, _ = read_volume(path)
-        _, grid, _ = read_volume(volume)
-        if values.shape != (*grid.shape, 1):
+        values, grid = read_volume(path).values, read_volume(volume).grid
+        expected = (*grid.shape, 1)
+        if values.shape != expected:
             raise DataError(
-                f"the label map of {volume.name} has a shape of {values.shape}; expected "
-                f"{(*grid.shape, 1)}"
+                f"the label map of {volume.name} has a shape of {values.shape}; expected {expected}"
             )
         return LabelMap(np.rint(values[..., 0]).astype(np.int16), grid)
 
@@ -163,16 +159,11 @@ def _class_names(said: Mapping[str, Any]) -> dict[int, str]:
     return {int(number): str(name) for number, name in names.items() if number.isdigit()}
 
 
-def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
-    """Read one NIfTI file.
+def read_volume(path: Path) -> Volume:
+    """Read one NIfTI file, slope and intercept applied.
 
     Args:
         path: Its name ends in ``.nii`` or ``.nii.gz``.
-
-    Returns:
-        Physical values ``[*grid.shape, channels]`` float32 (slope and intercept applied); the grid
-        in mm, of 2 axes when there is one slice; the name of the data type on the disk, or of one
-        that holds values which slope and intercept have moved out of it.
 
     Raises:
         DataError: If the file is broken, holds less than its header claims, or is not a volume.
@@ -185,11 +176,10 @@ def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
         stored = np.dtype(image.get_data_dtype())
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
-    return (
-        values,
-        physical_grid(path.name, values.shape[:-1], affine),
-        file_type(stored[0] if stored.names else stored, values),
-    )
+    if stored.names:  # colour: the type of its first channel
+        stored = stored[0]
+    grid = physical_grid(path.name, values.shape[:-1], affine)
+    return Volume(values, grid, file_type(stored, values))
 
 
 def _image(path: Path) -> nib.Nifti1Image:
@@ -201,20 +191,20 @@ def _image(path: Path) -> nib.Nifti1Image:
     start = image.dataobj.offset  # type: ignore[attr-defined]
     needed = start + prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
     if not path.name.lower().endswith(".gz"):
-        if path.stat().st_size < needed:
+        held = path.stat().st_size
+        if held < needed:
             raise DataError(
-                f"{path.name} has {path.stat().st_size:,} bytes, its header claims {needed:,}; get "
-                "the file again"
+                f"{path.name} has {held:,} bytes, its header claims {needed:,}; get the file again"
             )
         return image
     with gzip.open(path) as stream:
-        held = read_at_most(stream, needed)
-    if len(held) < needed:
+        unpacked = read_at_most(stream, needed)
+    if len(unpacked) < needed:
         raise DataError(
-            f"{path.name} unpacks to {len(held):,} bytes, its header claims {needed:,}; get the "
-            "file again"
+            f"{path.name} unpacks to {len(unpacked):,} bytes, its header claims {needed:,}; get "
+            "the file again"
         )
-    return type(image).from_bytes(held)
+    return type(image).from_bytes(unpacked)
 
 
 def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
@@ -226,15 +216,14 @@ def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
         )
     if dtype.names:  # NIfTI's RGB and RGBA; the alpha channel is dropped
         raw = np.asanyarray(image.dataobj)
-        data = np.stack([raw[c].astype(np.float32) for c in dtype.names[:3]], axis=-1).reshape(
-            *raw.shape[:3], -1
-        )
+        colours = [raw[name].astype(np.float32) for name in dtype.names[:3]]
+        data = np.stack(colours, axis=-1).reshape(*raw.shape[:3], -1)
     else:
         data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
-    rest = [n for n in data.shape[3:] if n > 1]
-    if len(rest) > 1:
+    channels = [n for n in data.shape[3:] if n > 1]
+    if len(channels) > 1:
         raise DataError(f"{name} has a shape of {data.shape}; expected at most 3 axes and channels")
-    return data.reshape(*without_single_slices(data.shape[:3]), *(rest or [1]))
+    return data.reshape(*without_single_slices(data.shape[:3]), *(channels or [1]))
 
 
 FORMAT = Format(
