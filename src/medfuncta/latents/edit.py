@@ -26,7 +26,8 @@ def filter_latent_set(
     Args:
         latent_set: Read in constant memory.
         where: On any column: words such as ``"psnr > 30 and label == 'normal'"`` (see
-            :func:`~medfuncta.latents.where.parse_where`), or ``pyarrow.compute.field("psnr") > 30``.
+            :func:`~medfuncta.latents.where.parse_where`), or an expression of
+            ``pyarrow.compute`` such as ``field("psnr") > 30``.
         out: A new folder.
 
     Raises:
