@@ -55,6 +55,7 @@ FORMATS: Final[Mapping[str, str]] = {
     "npz": "medfuncta.sources.npz:FORMAT",
     "medmnist": "medfuncta.sources.medmnist:FORMAT",
     "wfdb": "medfuncta.sources.wfdb:FORMAT",
+    "edf": "medfuncta.sources.edf:FORMAT",
     "csv": "medfuncta.sources.csv:FORMAT",
     "images": "medfuncta.sources.images:FORMAT",
     "nifti": "medfuncta.sources.nifti:FORMAT",
