@@ -34,7 +34,9 @@ BEST_CHECKPOINT = Path("checkpoints") / "best.safetensors"
 CONFIG_FILE = "config.json"
 MAX_SKIPPED_IN_A_ROW = 20
 MAX_RETURNS = 8  # to the best network
-LOST = 3.0  # dB below the best validation: the network is leaving the region where its inner loop is stable
+LOST = 3.0
+"""dB below the best validation: the network is leaving the region where its inner loop is
+stable."""
 _LOG_EVERY = 10
 
 

@@ -15,7 +15,7 @@ from medfuncta.sources.nifti import NiftiFileOptions, label_maps_beside, nifti_c
 from medfuncta.sources.options import option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
-from medfuncta.sources.volumes import block_mean
+from medfuncta.sources.volume_options import block_mean
 
 _SEQUENCES: Final = {
     "t1n": ("t1n", "t1"),

@@ -4,7 +4,7 @@ label maps beside."""
 from __future__ import annotations
 
 import gzip
-import json
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,8 +17,8 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
+from medfuncta.door import Origin, read_json
 from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents, Format, LabelMap, LabelMaps
@@ -31,21 +31,20 @@ from medfuncta.sources.folder import (
 )
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
-from medfuncta.sources.volumes import (
-    ValueOptions,
-    VolumeOptions,
+from medfuncta.sources.volume import (
+    Volume,
     check_claim,
     file_type,
     physical_grid,
     read_at_most,
-    volume_signal,
-    volume_steps,
     without_single_slices,
 )
+from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
 
 _SUFFIXES: Final = (".nii", ".nii.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
+_NUMBER: Final = re.compile(r"[0-9]{1,9}$")
 _DAMAGE: Final = (
     ImageFileError,
     HeaderDataError,
@@ -64,13 +63,13 @@ class NiftiFileOptions(ValueOptions, FileOptions):
 
 
 @dataclass(frozen=True)
-class NiftiOptions(VolumeOptions, NiftiFileOptions):
+class NiftiOptions(StepOptions, NiftiFileOptions):
     """How a folder of NIfTI files is read and preprocessed."""
 
 
 def open_nifti(location: str, options: NiftiOptions, skips: Skips) -> Contents:
     """Open ``nifti:DIR``."""
-    return nifti_contents("nifti", open_folder(location), options, volume_steps(options), skips)
+    return nifti_contents("nifti", open_folder(location), options, steps_of(options), skips)
 
 
 def nifti_contents(
@@ -99,8 +98,8 @@ def nifti_contents(
         )
 
     def read(item: Item) -> Signal:
-        values, grid, dtype = read_volume(item.paths[0])
-        return volume_signal(item.name, values, grid, options, dtype=dtype)
+        volume = read_volume(item.paths[0])
+        return volume_signal(item.name, volume.values, volume.grid, options, dtype=volume.dtype)
 
     said = _dataset_json(folder)
     return replace(
@@ -126,12 +125,11 @@ def label_maps_beside(
         path = path_of(volume)
         if path is None or not path.is_file():
             return None
-        values, _, _ = read_volume(path)
-        _, grid, _ = read_volume(volume)
-        if values.shape != (*grid.shape, 1):
+        values, grid = read_volume(path).values, read_volume(volume).grid
+        expected = (*grid.shape, 1)
+        if values.shape != expected:
             raise DataError(
-                f"the label map of {volume.name} has a shape of {values.shape}; expected "
-                f"{(*grid.shape, 1)}"
+                f"the label map of {volume.name} has a shape of {values.shape}; expected {expected}"
             )
         return LabelMap(np.rint(values[..., 0]).astype(np.int16), grid)
 
@@ -148,11 +146,11 @@ def _label_path(volume: Path) -> Path | None:
 
 def _dataset_json(folder: Path) -> Mapping[str, Any]:
     """What the ``dataset.json`` of a Decathlon folder says, where there is one."""
+    origin = Origin("dataset.json", DataError, "repair it, or remove it")
     try:
-        data = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / "dataset.json", origin)
+    except DataError:
         return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _class_names(said: Mapping[str, Any]) -> dict[int, str]:
@@ -160,19 +158,14 @@ def _class_names(said: Mapping[str, Any]) -> dict[int, str]:
     names = said.get("labels")
     if not isinstance(names, dict):
         return {}
-    return {int(number): str(name) for number, name in names.items() if number.isdigit()}
+    return {int(number): str(name) for number, name in names.items() if _NUMBER.match(number)}
 
 
-def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
-    """Read one NIfTI file.
+def read_volume(path: Path) -> Volume:
+    """Read one NIfTI file, slope and intercept applied.
 
     Args:
         path: Its name ends in ``.nii`` or ``.nii.gz``.
-
-    Returns:
-        Physical values ``[*grid.shape, channels]`` float32 (slope and intercept applied); the grid
-        in mm, of 2 axes when there is one slice; the name of the data type on the disk, or of one
-        that holds values which slope and intercept have moved out of it.
 
     Raises:
         DataError: If the file is broken, holds less than its header claims, or is not a volume.
@@ -185,15 +178,16 @@ def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
         stored = np.dtype(image.get_data_dtype())
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
-    return (
-        values,
-        physical_grid(path.name, values.shape[:-1], affine),
-        file_type(stored[0] if stored.names else stored, values),
-    )
+    if stored.names:  # colour: the type of its first channel
+        stored = stored[0]
+    grid = physical_grid(path.name, values.shape[:-1], affine)
+    return Volume(values, grid, file_type(stored, values))
 
 
 def _image(path: Path) -> nib.Nifti1Image:
     """The image, once it is known that the file holds as many bytes as its header claims."""
+    if not path.is_file():  # a pipe would let us wait
+        raise FileNotFoundError(path.name)
     image = nib.load(path)
     if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one too
         raise ValueError("another format under the name of a NIfTI file")
@@ -201,20 +195,20 @@ def _image(path: Path) -> nib.Nifti1Image:
     start = image.dataobj.offset  # type: ignore[attr-defined]
     needed = start + prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
     if not path.name.lower().endswith(".gz"):
-        if path.stat().st_size < needed:
+        held = path.stat().st_size
+        if held < needed:
             raise DataError(
-                f"{path.name} has {path.stat().st_size:,} bytes, its header claims {needed:,}; get "
-                "the file again"
+                f"{path.name} has {held:,} bytes, its header claims {needed:,}; get the file again"
             )
         return image
     with gzip.open(path) as stream:
-        held = read_at_most(stream, needed)
-    if len(held) < needed:
+        unpacked = read_at_most(stream, needed)
+    if len(unpacked) < needed:
         raise DataError(
-            f"{path.name} unpacks to {len(held):,} bytes, its header claims {needed:,}; get the "
-            "file again"
+            f"{path.name} unpacks to {len(unpacked):,} bytes, its header claims {needed:,}; get "
+            "the file again"
         )
-    return type(image).from_bytes(held)
+    return type(image).from_bytes(unpacked)
 
 
 def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
@@ -226,15 +220,14 @@ def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
         )
     if dtype.names:  # NIfTI's RGB and RGBA; the alpha channel is dropped
         raw = np.asanyarray(image.dataobj)
-        data = np.stack([raw[c].astype(np.float32) for c in dtype.names[:3]], axis=-1).reshape(
-            *raw.shape[:3], -1
-        )
+        colours = [raw[name].astype(np.float32) for name in dtype.names[:3]]
+        data = np.stack(colours, axis=-1).reshape(*raw.shape[:3], -1)
     else:
         data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
-    rest = [n for n in data.shape[3:] if n > 1]
-    if len(rest) > 1:
+    channels = [n for n in data.shape[3:] if n > 1]
+    if len(channels) > 1:
         raise DataError(f"{name} has a shape of {data.shape}; expected at most 3 axes and channels")
-    return data.reshape(*without_single_slices(data.shape[:3]), *(rest or [1]))
+    return data.reshape(*without_single_slices(data.shape[:3]), *(channels or [1]))
 
 
 FORMAT = Format(

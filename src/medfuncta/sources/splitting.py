@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from medfuncta.errors import ConfigError, DataError, suggest
-from medfuncta.sources.options import option
+from medfuncta.sources.options import Options, option
 
 SPLITS: Final = ("train", "val", "test")
 
@@ -37,7 +37,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class SplitOptions:
+class SplitOptions(Options):
     """How groups are split; the options dataclass of a source that splits by itself inherits these.
 
     A number from 0 to 1 is always a fraction; a single group of that name is written with a comma
