@@ -456,7 +456,7 @@ def _is_image(entry: Any) -> bool:
 
 
 def _image_form(name: str, image: Any) -> _Form:
-    from medfuncta.sources.volumes import physical_grid
+    from medfuncta.sources.volume import physical_grid
 
     shape = tuple(int(n) for n in image.shape)
     if len(shape) not in (3, 4) or min(shape) < 1:
