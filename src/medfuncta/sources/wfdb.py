@@ -138,13 +138,7 @@ def open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
         DataError: If the file is missing, is not a header, or claims what cannot be.
     """
     header = _parse_header(path)
-    held = ""
-    if isinstance(header, wfdb.MultiRecord):
-        held = "segments"
-    elif not header.n_sig:
-        held = "no signals"
-    if held:
-        raise DataError(f"{path.name}.hea describes {held}; expected signals in files beside it")
+    _check_held(path, header)
     if not 0 < header.fs < 1e6:
         raise DataError(
             f"{path.name}.hea claims {header.fs} samples a second; expected a positive number "
@@ -165,6 +159,17 @@ def _parse_header(path: Path) -> Any:
         raise DataError(f"no file {path.name}.hea; check the location") from error
     except _BROKEN as error:
         raise DataError(f"{path.name}.hea is not a WFDB header; copy the record again") from error
+
+
+def _check_held(path: Path, header: Any) -> None:
+    """Whether a header describes signals in files beside it."""
+    held = ""
+    if isinstance(header, wfdb.MultiRecord):
+        held = "segments"
+    elif not header.n_sig:
+        held = "no signals"
+    if held:
+        raise DataError(f"{path.name}.hea describes {held}; expected signals in files beside it")
 
 
 def _check_signal_files(path: Path, header: Any) -> None:
