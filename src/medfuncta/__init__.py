@@ -131,6 +131,7 @@ _HOMES: Final = {
     "fitter_of": "latents.fit",
     "keep_freed_memory": "process",
     "merge_latent_sets": "latents.edit",
+    "from_arrays": "sources.arrays",
     "open_source": "sources.table",
     "reconstruct": "latents.decode",
     "train": "workflow",

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+from torch import Tensor
 
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Domain, Grid
@@ -19,6 +20,8 @@ from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, first_split
 
 Channels: TypeAlias = Literal["none", "first", "last"]
 """Whether arrays have an axis of channels, and where."""
+OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
+"""An entry for each signal."""
 Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
 """What is mapped to [0, 1]: these two values, what the first split spans, or what each signal
 does."""
@@ -31,18 +34,18 @@ def from_arrays(
     values: Any,
     *,
     channels: Channels | None = None,
-    labels: Sequence[int | str | None] | None = None,
+    labels: OneEach | None = None,
     label_names: Sequence[str] = (),
-    groups: Sequence[str | int] | None = None,
-    splits: Sequence[str] | None = None,
+    groups: OneEach | None = None,
+    splits: OneEach | None = None,
     val: float = 0.15,
     test: float = 0.15,
     seed: int = 0,
     spacing: float | Sequence[float] | None = None,
     unit: str = "",
     range: Range = "train",
-    masks: Sequence[Any] | None = None,
-    ids: Sequence[str] | None = None,
+    masks: OneEach | None = None,
+    ids: OneEach | None = None,
     modality: str = "",
     name: str = "memory",
     licence: str = "unknown",
@@ -93,7 +96,8 @@ def from_arrays(
     """
     if not name or "/" in name or "\\" in name:
         raise ConfigError("the name is empty or a path; expected one that is safe to publish")
-    if not isinstance(range, tuple) and range not in ("train", "each"):
+    pair = isinstance(range, tuple | list) and len(range) == 2
+    if not pair and range not in ("train", "each"):
         raise ConfigError(f"the range is {range!r}; expected (low, high), 'train' or 'each'")
     entries = [
         _held(f"signal {number}", entry, channels, spacing)
@@ -321,6 +325,13 @@ def _held(
             f"{name} is a {type(entry).__name__}; expected an array, a tensor, an image of nibabel "
             "or a signal"
         )
+    return _held_array(name, entry, channels, spacing)
+
+
+def _held_array(
+    name: str, entry: Any, channels: Channels | None, spacing: float | Sequence[float] | None
+) -> _Held:
+    """An array or a tensor."""
     shape = tuple(int(n) for n in entry.shape)
     if channels == "none":
         spatial, count = shape, 1
@@ -388,9 +399,14 @@ def _as_array(entry: Any) -> np.ndarray:
 def _steps(spacing: float | Sequence[float] | None, dim: int) -> tuple[float, ...] | None:
     if spacing is None:
         return None
-    if isinstance(spacing, int | float):
-        return (float(spacing),) * dim
-    return tuple(float(step) for step in spacing)
+    try:
+        if isinstance(spacing, int | float):
+            return (float(spacing),) * dim
+        return tuple(float(step) for step in spacing)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"the spacing is {spacing!r}; expected a number, or one for each axis"
+        ) from None
 
 
 def _steps_unit(spacing: float | Sequence[float] | None, dim: int) -> str:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from medfuncta.door import reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import details, option
-from medfuncta.sources.reasons import reason
 from medfuncta.sources.splitting import Item, SplitOptions
 
 GIVEN_SPLITS: Final[Mapping[str, str]] = {

@@ -15,8 +15,8 @@ from typing import IO, Final, Literal
 
 import numpy as np
 
+from medfuncta.door import reason
 from medfuncta.errors import DataError
-from medfuncta.sources.reasons import reason
 
 _BLOCK_BYTES: Final = 2**22  # decompressed at a time, so that memory does not grow with the file
 

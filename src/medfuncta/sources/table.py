@@ -41,11 +41,10 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from medfuncta.errors import ConfigError, suggest
-from medfuncta.sources.old_source import SourceKind
 from medfuncta.sources.options import describe, parse
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
@@ -84,7 +83,7 @@ def format_names() -> list[str]:
     return [*FORMATS, *sorted(others - FORMATS.keys())]
 
 
-def format_named(name: str) -> Any:
+def format_named(name: str) -> Format:
     """One row of the table.
 
     Raises:
@@ -98,10 +97,8 @@ def format_named(name: str) -> Any:
     raise ConfigError(f"unknown kind of source '{name}'; {suggest(name, format_names())}")
 
 
-def options_of(format: Any) -> dict[str, str]:
+def options_of(format: Format) -> dict[str, str]:
     """Names of a format's options, those of every format included, and what they mean."""
-    if isinstance(format, SourceKind):
-        return {**format.options, **STATEMENTS}
     return {**describe(format.options), **STATEMENTS}
 
 
@@ -126,8 +123,6 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
             f"{suggest(Path(text).suffix, format_names())}"
         )
     format = format_named(name)
-    if isinstance(format, SourceKind):
-        return _open_old(format, rest, skip_bad)
     location, _, query = rest.partition("?")
     if not location:
         raise ConfigError(f"nothing after '{name}:'; expected {name}:path[?option=value]")
@@ -138,21 +133,6 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     skips = Skips(skip_bad=skip_bad)
     contents = format.open(location, parse(format.options, given), skips)
     return Source(contents, skips, stated=stated)
-
-
-def _open_old(kind: SourceKind, rest: str, skip_bad: bool) -> Source:
-    location, _, query = rest.partition("?")
-    if not location:
-        raise ConfigError(f"nothing after '{kind.name}:'; expected {kind.name}:path[?option=value]")
-    given = _given_options(kind.name, {**kind.options, **STATEMENTS}, query)
-    stated = {
-        option: _line(kind.name, option, given.pop(option))
-        for option in STATEMENTS
-        if option in given
-    }
-    source = kind.opener(location, given, skip_bad)
-    source.stated = stated
-    return source
 
 
 def _line(kind: str, option: str, text: str) -> str:

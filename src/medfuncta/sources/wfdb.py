@@ -11,12 +11,12 @@ from typing import Any, Final, Literal
 import numpy as np
 import wfdb
 
+from medfuncta.door import reason
 from medfuncta.errors import DataError
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import details, option
-from medfuncta.sources.reasons import reason
 from medfuncta.sources.recordings import CutOptions, Lead, Recordings
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions

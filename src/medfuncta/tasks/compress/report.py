@@ -14,6 +14,7 @@ from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
+from medfuncta.signals.psnr import MOST
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.sources.source import Source
 from medfuncta.tasks.compress.codec import Codec
@@ -43,7 +44,7 @@ class RatePoint:
         format_bits: How many of these are file format that all signals could share.
         shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents
             the shared network.
-        psnr: Mean over signals that are not exact, in decibels; None when all are.
+        psnr: Mean over signals, in decibels; an exact one counts as 120.
         exact: How many signals came back without any error.
     """
 
@@ -91,7 +92,7 @@ class CompressionReport:
         split: Which part of it was compressed.
         signals, points: How many signals, and samples in all of them.
         curves: By codec; ``"latents"`` is the first.
-        unquantised_psnr: Of the stored latents as they are; None when all are exact.
+        unquantised_psnr: Of the stored latents as they are.
         network_bytes: Of the shared network's weights.
         set_points: Samples of all signals of the latent set, over which what is shared can be
             spread.
@@ -307,7 +308,7 @@ def _point(
 ) -> RatePoint:
     bits = 8 / sum(signal.domain.points for signal in signals)
     statistics = Statistics.of(psnrs)
-    exact = len(psnrs) - statistics.count
+    exact = sum(psnr == MOST for psnr in psnrs)
     return RatePoint(
         setting, bits * sum(sizes), bits * sum(formats), shared, statistics.mean, exact
     )
