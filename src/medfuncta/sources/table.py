@@ -1,7 +1,7 @@
 """The table of formats, and how the text ``kind:path?option=value`` becomes a source.
 
-A format is added in one file and one row. The file declares options, opens a location (told, not
-read) and reads an item::
+A format is added in one file and one row. One whose files are one signal each is a function from a
+path and options to a signal::
 
     @dataclass(frozen=True)
     class RawOptions(FileOptions):
@@ -11,17 +11,12 @@ read) and reads an item::
     def read_raw(path: Path, options: RawOptions) -> Signal: ...
 
 
-    def open_raw(location: str, options: RawOptions, skips: Skips) -> Contents:
-        folder = open_folder(location)
-        items = file_items(folder, find_files(folder, (".raw",), skips.skip), options)
-        return folder_contents(
-            "raw",
-            folder,
-            items,
-            options,
-            read=lambda item: read_raw(item.paths[0], options),
-            preprocessing=Preprocessing(),
-        )
+    FORMAT = file_format("raw", "a folder of raw images", (".raw",), read_raw, RawOptions)
+
+Of any other, a function says what a location holds
+(:class:`~medfuncta.sources.contents.Contents`), and which function reads an item of it::
+
+    def open_raw(location: str, options: RawOptions, skips: Skips) -> Contents: ...
 
 
     FORMAT = Format("raw", "a folder of raw images", RawOptions, open_raw)
@@ -45,6 +40,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from medfuncta.errors import ConfigError, suggest
+from medfuncta.sources.contents import Format
 from medfuncta.sources.options import describe, parse
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
