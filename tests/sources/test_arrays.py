@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jaxtyping
@@ -219,6 +220,26 @@ def test_what_the_user_says_of_the_data_is_on_record() -> None:
     assert dict(info.details)["channels"] == "none" and dict(info.details)["seed"] == 0
 
 
+def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
+    waves = np.sin(np.linspace(0, 6, 32) + np.arange(20)[:, None])
+    source = medfuncta.from_arrays(
+        waves, channels="none", labels=[0, 1] * 10, spacing=0.01, unit="mV", name="waves"
+    )
+    settings = {
+        "field": {"layers": 3, "width": 8, "latent_size": 4},
+        "train": {"steps": 2, "batch": 3, "inner_steps": 2, "validate_every": 1},
+        "fit": {"steps": 2},
+    }
+    run = medfuncta.train(source, tmp_path / "run", settings=settings, device="cpu").run
+    assert run.training["source"] == "arrays:waves"
+    latents = medfuncta.create_latent_set(run, source, tmp_path / "latents", device="cpu")
+    assert (
+        len(latents.split("train")) + len(latents.split("val")) + len(latents.split("test")) == 20
+    )
+    evaluation = medfuncta.evaluate(run, source, device="cpu")
+    assert evaluation.to_dict()["signals"] == len(list(source.signals("test")))
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("values", "given", "line"),
@@ -262,6 +283,7 @@ def test_what_the_user_says_of_the_data_is_on_record() -> None:
         (TRACES, {"channels": "none", "spacing": 0}, "a spacing of (0.0,) for shape (32,)"),
         (TRACES, {"channels": "none", "spacing": "wide"}, "the spacing is 'wide'; expected"),
         (TRACES, {"channels": "none", "range": "test"}, "the range is 'test'; expected (low"),
+        (TRACES, {"channels": "none", "range": ("a", "b")}, "the range is ('a', 'b'); expected"),
         (TRACES, {"channels": "none", "range": (1, 0)}, "a value range from 1 to 0; expected"),
         (TRACES, {"channels": "none", "range": (1, 2, 3)}, "the range is (1, 2, 3); expected"),
         (

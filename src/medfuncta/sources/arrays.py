@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
@@ -11,15 +11,14 @@ import numpy as np
 from torch import Tensor
 
 from medfuncta.errors import ConfigError, DataError, suggest
-from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.held import Channels, Held, as_array, held_signal, one_by_one
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
 from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, first_split
 
-Channels: TypeAlias = Literal["none", "first", "last"]
-"""Whether arrays have an axis of channels, and where."""
 OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
 """An entry for each signal."""
 Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
@@ -27,7 +26,6 @@ Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
 does."""
 
 _MOST_CLASSES: Final = 10_000  # beyond it labels are measurements, not classes
-_SPACING_UNITS: Final = {1: "s", 2: "mm", 3: "mm"}  # by the number of axes
 
 
 def from_arrays(
@@ -96,12 +94,10 @@ def from_arrays(
     """
     if not name or "/" in name or "\\" in name:
         raise ConfigError("the name is empty or a path; expected one that is safe to publish")
-    pair = isinstance(range, tuple | list) and len(range) == 2
-    if not pair and range not in ("train", "each"):
-        raise ConfigError(f"the range is {range!r}; expected (low, high), 'train' or 'each'")
+    _check_range(range)
     entries = [
-        _held(f"signal {number}", entry, channels, spacing)
-        for number, entry in enumerate(_one_by_one(values))
+        held_signal(f"signal {number}", entry, channels, spacing)
+        for number, entry in enumerate(one_by_one(values))
     ]
     count = len(entries)
     splitting = None
@@ -151,37 +147,11 @@ def from_arrays(
     return Source(contents, skips)
 
 
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """A signal as it was given, of which nothing was converted yet.
-
-    Args:
-        domain: Where its values lie.
-        channels: Numbers per point.
-        load: Gives the values, ``[*shape, channels]`` float32.
-        dtype: The data type that they were given in.
-        signal: The signal itself, when it was given as one.
-    """
-
-    domain: Domain
-    channels: int
-    load: Callable[[], np.ndarray]
-    dtype: str
-    signal: Signal | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the values without channels."""
-        if isinstance(self.domain, Grid):
-            return self.domain.shape
-        return (self.domain.points,)
-
-
 @dataclass(eq=False)
 class _HeldSignals:
     """What was given, turned into signals one by one."""
 
-    entries: Sequence[_Held]
+    entries: Sequence[Held]
     first: Sequence[int]
     range: Range
     unit: str
@@ -275,7 +245,7 @@ class _HeldSignals:
         given, expected = self.masks[number], self.entries[number].shape
         if given is None:
             return None
-        mask = _as_array(given)
+        mask = as_array(given)
         if mask.dtype != bool or mask.shape != expected:
             raise DataError(
                 f"the mask of signal {number} is of {mask.dtype} and shape {mask.shape}; expected "
@@ -283,10 +253,10 @@ class _HeldSignals:
             )
         return mask
 
-    def _unit(self, entry: _Held) -> str:
+    def _unit(self, entry: Held) -> str:
         return self.unit if entry.signal is None else entry.signal.unit
 
-    def _form(self, entry: _Held) -> str:
+    def _form(self, entry: Held) -> str:
         unit = self._unit(entry) or "no unit"
         return f"{entry.domain.dim} dimensions and {entry.channels} channels in {unit}"
 
@@ -298,119 +268,6 @@ def _observed(name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndar
     if not seen.size:
         raise DataError(f"{name} has no finite value that was observed; leave it out")
     return seen
-
-
-def _one_by_one(values: Any) -> list[Any]:
-    """The signals; the first axis of a stacked array counts them."""
-    if isinstance(values, str | bytes | Mapping | Signal) or not hasattr(values, "__len__"):
-        raise ConfigError(
-            f"signals were given as {type(values).__name__}; expected a stacked array or tensor, "
-            "or a list of arrays, tensors, images of nibabel or signals"
-        )
-    if getattr(values, "ndim", 1) == 0 or len(values) == 0:
-        raise DataError("no signal was given; expected at least one")
-    return list(values)
-
-
-def _held(
-    name: str, entry: Any, channels: Channels | None, spacing: float | Sequence[float] | None
-) -> _Held:
-    """One of the signals, checked by its shape and type alone."""
-    if isinstance(entry, Signal):
-        return _Held(entry.domain, entry.channels, lambda: entry.values, entry.dtype, entry)
-    if hasattr(entry, "dataobj") and hasattr(entry, "affine"):
-        return _held_image(name, entry)
-    if not hasattr(entry, "shape"):
-        raise ConfigError(
-            f"{name} is a {type(entry).__name__}; expected an array, a tensor, an image of nibabel "
-            "or a signal"
-        )
-    return _held_array(name, entry, channels, spacing)
-
-
-def _held_array(
-    name: str, entry: Any, channels: Channels | None, spacing: float | Sequence[float] | None
-) -> _Held:
-    """An array or a tensor."""
-    shape = tuple(int(n) for n in entry.shape)
-    if channels == "none":
-        spatial, count = shape, 1
-    elif channels == "first":
-        spatial, count = shape[1:], sum(shape[:1])
-    elif channels == "last":
-        spatial, count = shape[:-1], sum(shape[-1:])
-    else:
-        raise ConfigError(
-            f"channels={channels!r} for arrays of shape {shape}; expected 'none' when there is no "
-            "axis of channels, or 'first' or 'last' where it is"
-        )
-    if not 1 <= len(spatial) <= 3 or count < 1:
-        raise DataError(
-            f"{name} has a shape of {shape} with channels={channels!r}; expected 1 to 3 axes "
-            "besides the channels"
-        )
-    dtype = str(entry.dtype).removeprefix("torch.")
-    if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
-        raise DataError(f"{name} is of {dtype}; expected real numbers")
-    grid = Grid(spatial, _steps(spacing, len(spatial)), unit=_steps_unit(spacing, len(spatial)))
-
-    def load() -> np.ndarray:
-        array = _as_array(entry)
-        if channels == "first":
-            array = np.moveaxis(array, 0, -1)
-        return array.astype(np.float32, copy=False).reshape(*spatial, count)
-
-    return _Held(grid, count, load, dtype)
-
-
-def _held_image(name: str, image: Any) -> _Held:
-    """An image of nibabel; what it has on a disk is read when the signal is."""
-    from medfuncta.sources.nifti import affine_in_mm, image_values
-    from medfuncta.sources.volume import physical_grid, without_single_slices
-
-    shape = tuple(int(n) for n in image.shape)
-    dtype = np.dtype(image.get_data_dtype())
-    channels = [n for n in shape[3:] if n > 1] or [1]
-    if dtype.names:  # red, green, blue
-        channels, dtype = [3], dtype[0]
-    if len(shape) < 2 or len(channels) > 1 or min(shape) < 1:
-        raise DataError(f"{name} is an image of shape {shape}; expected 2 or 3 axes and channels")
-    grid = physical_grid(name, without_single_slices(shape[:3]), affine_in_mm(image))
-
-    def load() -> np.ndarray:
-        try:
-            return image_values(name, image)
-        except (OSError, EOFError, ValueError) as error:
-            raise DataError(f"{name} cannot be read from its file; get the file again") from error
-
-    return _Held(grid, channels[0], load, dtype.name)
-
-
-def _as_array(entry: Any) -> np.ndarray:
-    """An array or tensor as an array."""
-    if not hasattr(entry, "detach"):
-        return np.asarray(entry)
-    tensor = entry.detach().cpu()
-    if tensor.is_floating_point() and tensor.dtype.itemsize < 4:
-        tensor = tensor.float()  # NumPy knows no bfloat16
-    return tensor.numpy()
-
-
-def _steps(spacing: float | Sequence[float] | None, dim: int) -> tuple[float, ...] | None:
-    if spacing is None:
-        return None
-    try:
-        if isinstance(spacing, int | float):
-            return (float(spacing),) * dim
-        return tuple(float(step) for step in spacing)
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"the spacing is {spacing!r}; expected a number, or one for each axis"
-        ) from None
-
-
-def _steps_unit(spacing: float | Sequence[float] | None, dim: int) -> str:
-    return "" if spacing is None else _SPACING_UNITS[dim]
 
 
 def _one_each(what: str, given: Any, count: int) -> list[Any] | None:
@@ -426,7 +283,7 @@ def _one_each(what: str, given: Any, count: int) -> list[Any] | None:
     return list(given)
 
 
-def _ids(given: Sequence[Any] | None, entries: Sequence[_Held]) -> list[str]:
+def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
     """The ids as given, or else what signals call themselves, or their numbers."""
     ids = []
     for number, entry in enumerate(entries):
@@ -466,7 +323,7 @@ def _items(
 
 
 def _classes(
-    labels: Sequence[Any] | None, names: Sequence[str], entries: Sequence[_Held]
+    labels: Sequence[Any] | None, names: Sequence[str], entries: Sequence[Held]
 ) -> tuple[list[Label], tuple[str, ...]]:
     """The class number of each signal, and the names of the classes."""
     if labels is None:
@@ -504,6 +361,14 @@ def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
                 )
             highest = max(highest, -1 if part is None else part)
     return tuple(names) or tuple(str(number) for number in np.arange(highest + 1))
+
+
+def _check_range(given: Any) -> None:
+    pair = isinstance(given, tuple | list) and len(given) == 2
+    numbers = pair and all(isinstance(bound, int | float | np.number) for bound in given)
+    words = isinstance(given, str) and given in ("train", "each")
+    if not (numbers or words):
+        raise ConfigError(f"the range is {given!r}; expected (low, high), 'train' or 'each'")
 
 
 def _fraction(what: str, given: float) -> str:
