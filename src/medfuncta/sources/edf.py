@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +35,7 @@ _HEADER_BYTES: Final = 256  # of the file, and again of each signal
 _SAMPLE_BYTES: Final = 2
 _RECORD_START: Final = re.compile(rb"([+-]\d{1,12}(?:\.\d{0,12})?)\x14\x14")
 """The first annotation of a data record: when it begins, in seconds, and an empty text."""
+_LARGEST: Final = 1e30  # of physical values: float32 holds what lies a little outside their range
 _START_BYTES: Final = 32  # enough for it
 _ANNOTATIONS: Final = "EDF Annotations"
 _TYPES: Final = ("eeg", "ecg", "eog", "erg", "emg", "meg", "mcg", "ep", "resp")
@@ -186,8 +186,8 @@ def open_recording(path: Path) -> EdfRecording:
     with _reading(path.name):
         for position, signal in enumerate(_read(path).signals):
             low, high = signal.physical_range
-            if not (isfinite(low) and isfinite(high)):
-                raise ValueError("a physical range that is not finite")
+            if not max(abs(low), abs(high)) < _LARGEST:  # NaN is not less either
+                raise ValueError("a physical range that is none")
             if signal.digital_min >= signal.digital_max or low == high:
                 continue  # a channel that was switched off
             unit, _ = to_millivolts(signal.physical_dimension)
