@@ -147,7 +147,7 @@ def test_what_such_an_item_raises_is_wrong_with_the_whole_and_never_skipped() ->
     source = Source(
         contents_of(whole_splits(["train"]), read=read, many=True), Skips(skip_bad=True)
     )
-    with pytest.raises(DataError, match="^the archive is cut short$"):
+    with pytest.raises(DataError, match=r"^the archive is cut short$"):
         ids_of(source, "train")
 
 
