@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
     from medfuncta.signals.signal_set import SignalSet
     from medfuncta.sources.contents import Contents, Format, Survey
-    from medfuncta.sources.folder import FileOptions, file_format
+    from medfuncta.sources.file_format import file_format
+    from medfuncta.sources.folder import FileOptions
     from medfuncta.sources.options import option
     from medfuncta.sources.skips import Skips
     from medfuncta.sources.source import Source, SourceInfo
@@ -145,7 +146,7 @@ _HOMES: Final = {
     "decode": "latents.decode",
     "evaluate": "tasks.evaluate",
     "export_onnx": "latents.onnx",
-    "file_format": "sources.folder",
+    "file_format": "sources.file_format",
     "filter_latent_set": "latents.edit",
     "fit_latents": "latents.fit",
     "fitter_of": "latents.fit",

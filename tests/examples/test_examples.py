@@ -1,4 +1,4 @@
-"""A format, a field and an outer loss that come from outside of the package, in a short file each."""
+"""A format, a field and an outer loss that come from outside of the package, a short file each."""
 
 from __future__ import annotations
 
@@ -56,50 +56,25 @@ def test_an_outer_loss_from_outside_trains(installed: Install, tmp_path: Path) -
     assert medfuncta.Run.load(run).config.train.outer_loss == "worst"
 
 
-def write_metaimage(path: Path, values: np.ndarray) -> None:
-    sizes = " ".join(str(size) for size in values.shape)
-    header = f"NDims = 3\nDimSize = {sizes}\nElementSpacing = 1 1 2.5\nElementType = MET_SHORT\n"
-    text = f"ObjectType = Image\n{header}ElementDataFile = LOCAL\n"
-    path.write_bytes(text.encode() + values.astype("<i2").tobytes(order="F"))
-
-
-def test_a_format_from_outside_is_read_trained_on_and_fitted(
+def test_a_format_from_outside_is_a_source_like_any_other(
     installed: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    installed("medfuncta.sources", "metaimage = metaimage_format:FORMAT")
-    folder = tmp_path / "scans"
+    installed("medfuncta.sources", "raw = raw_format:FORMAT")
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 65536, (8, 6, 10)).astype("<u2")
+    folder = tmp_path / "images"
     folder.mkdir()
-    volumes = np.random.default_rng(0).integers(-900, 900, (8, 4, 5, 3))
-    for number, volume in enumerate(volumes):
-        write_metaimage(folder / f"{number}.mha", volume)
-    data = f"metaimage:{folder}?unit=HU&ids=names&licence=CC0"
-    source = medfuncta.open_source(data)
-    signals = [signal for split in source.splits for signal in source.signals(split)]
-    assert {signal.id for signal in signals} == {str(number) for number in range(8)}
-    assert (source.spec.unit, source.info.licence) == ("HU", "CC0")
-    for signal in signals:
-        np.testing.assert_array_equal(signal.values[..., 0], volumes[int(signal.id)])
-        assert signal.domain.spacing == (1, 1, 2.5)
-    run, latents = str(tmp_path / "run"), str(tmp_path / "latents")
-    sizes = ["field.layers=3", "field.width=8", *TINY]
-    train = ["train", "--data", data, "--steps", "2", "--batch", "2", "--out", run, "--set"]
-    assert main([*train, *sizes]) == 0
-    assert main(["fit", run, "--data", data, "--out", latents, "--steps", "1"]) == 0
-    assert len(medfuncta.LatentSet.open(latents).split("test")) == len(source.items["test"])
-
-
-def test_a_broken_file_of_such_a_format_is_one_line_or_left_out(
-    installed: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    installed("medfuncta.sources", "metaimage = metaimage_format:FORMAT")
-    for number in range(4):
-        write_metaimage(tmp_path / f"{number}.mha", np.full((2, 2, 2), number))
-    cut = tmp_path / "9.mha"
-    cut.write_bytes((tmp_path / "0.mha").read_bytes()[:-1])
-    data = f"metaimage:{tmp_path}?val=0&test=0"
-    assert main(["info", data]) == 0  # it tells of odd files, and goes on
-    with pytest.raises(medfuncta.DataError, match=r"^9\.mha has 15 bytes of values, its header"):
-        list(medfuncta.open_source(data).signals("train"))
-    patient = medfuncta.open_source(data, skip_bad=True)
-    assert len(list(patient.signals("train"))) == 4
-    assert [entry.name for entry in patient.skipped] == ["9.mha"]
+    for number, image in enumerate(images):
+        (folder / f"Doe{number}.raw").write_bytes(image.tobytes())
+    source = medfuncta.open_source(f"raw:{folder}?width=10")
+    found = [signal for split in source.splits for signal in source.signals(split)]
+    assert sorted(signal.values.tobytes() for signal in found) == sorted(
+        image[..., None].astype(np.float32).tobytes() for image in images
+    )
+    assert not any("Doe" in signal.id for signal in found)
+    assert main(["info", f"raw:{folder}?width=10"]) == 0
+    capsys.readouterr()
+    assert main(["info", f"raw:{folder}?width=7"]) == 2
+    assert "raw has 120 bytes; expected whole rows of 7 samples" in capsys.readouterr().err
+    assert main(["info", f"raw:{folder}?widht=7"]) == 2
+    assert "did you mean 'width'" in capsys.readouterr().err

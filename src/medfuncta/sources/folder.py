@@ -10,16 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from medfuncta.door import reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.contents import Contents
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import details, option
-from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions
 
 GIVEN_SPLITS: Final[Mapping[str, str]] = {
@@ -142,41 +141,6 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
         label = labels.get(path.name, labels.get(stem, ""))
         items.append(Item(name, path.name, (path,), _patient(inner, options.patient), split, label))
     return items
-
-
-def file_format(
-    name: str,
-    summary: str,
-    suffixes: tuple[str, ...],
-    read: Callable[[Path, Any], Signal],
-    options: type[FileOptions] = FileOptions,
-    steps: Callable[[Any], Preprocessing] | None = None,
-) -> Format:
-    """The row of a format whose files are one signal each.
-
-    Args:
-        name: The word before the colon.
-        summary: One line for the help text.
-        suffixes: Lower-case ends of the files' names.
-        read: ``read(path, options)`` gives the signal of a file as it lies there; its id and label
-            are set after it. It raises a :class:`~medfuncta.errors.DataError` of one line, which
-            names the file and never its folder, if the file is broken.
-        options: The options dataclass, derived from :class:`FileOptions`.
-        steps: The preprocessing steps that the options ask for; none without it.
-    """
-
-    def open(location: str, given: FileOptions, skips: Skips) -> Contents:
-        folder = open_folder(location)
-        return folder_contents(
-            name,
-            folder,
-            file_items(folder, find_files(folder, suffixes, skips.skip), given),
-            given,
-            read=lambda item: read(item.paths[0], given),
-            preprocessing=Preprocessing() if steps is None else steps(given),
-        )
-
-    return Format(name, summary, options, open)
 
 
 def folder_contents(
