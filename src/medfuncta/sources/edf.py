@@ -12,7 +12,7 @@ Format: https://www.edfplus.info/specs/edf.html and .../edfplus.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.contents import Contents, Format
-from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder
+from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder, what_splits
 from medfuncta.sources.options import details, option
 from medfuncta.sources.recordings import CutOptions, Lead, Recordings
 from medfuncta.sources.skips import Skips
@@ -339,7 +339,13 @@ def open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
     folder = open_folder(location)
     items = file_items(folder, find_files(folder, (".edf",), skips.skip), options)
     recordings = Recordings(
-        folder.name, items, options, options, open_recording, skips, modality_of
+        folder=folder.name,
+        items=items,
+        options=options,
+        splitting=options,
+        open_recording=open_recording,
+        skips=skips,
+        modality_of=modality_of,
     )
     return Contents(
         name=f"edf:{folder.resolve().stem}",
@@ -350,17 +356,9 @@ def open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
         limit=options.limit,
         survey=recordings.survey,
         location=folder,
-        split_by=_split_by(items, options),
+        split_by=what_splits(items, options),
         details=details(options),
     )
-
-
-def _split_by(items: Sequence[object], options: EdfOptions) -> str:
-    if any(getattr(item, "split", "") in ("val", "test") for item in items):
-        return "given"
-    if options.patient:
-        return "patient"
-    return "file"
 
 
 FORMAT = Format(
