@@ -16,9 +16,9 @@ from medfuncta.latents.fit import fit_latents
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.validate import validate
 from medfuncta.learning.fitter import Fitted, Fitter
-from medfuncta.learning.quality import psnr_of
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid, Scatter
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.source import Skipped
