@@ -23,6 +23,8 @@ ORDER = (
     "types",
     "atomic",
     "process",
+    "limits",
+    "declared",
     "door",
     "config",
     "signals",
