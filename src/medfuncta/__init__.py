@@ -152,6 +152,7 @@ _HOMES: Final = {
     "fitter_of": "latents.fit",
     "keep_freed_memory": "process",
     "merge_latent_sets": "latents.edit",
+    "from_arrays": "sources.arrays",
     "open_source": "sources.table",
     "option": "sources.options",
     "reconstruct": "latents.decode",

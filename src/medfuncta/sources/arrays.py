@@ -5,44 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+from torch import Tensor
 
 from medfuncta.errors import ConfigError, DataError, suggest
-from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.held import Channels, Held, as_array, held_signal, one_by_one
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
 from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, first_split
 
-Channels: TypeAlias = Literal["none", "first", "last"]
-"""Whether arrays have an axis of channels, and where."""
+OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
+"""An entry for each signal."""
 Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
 """What is mapped to [0, 1]: these two values, what the first split spans, or what each signal
 does."""
 
 _MOST_CLASSES: Final = 10_000  # beyond it labels are measurements, not classes
-_SPACING_UNITS: Final = {1: "s", 2: "mm", 3: "mm"}  # by the number of axes
 
 
 def from_arrays(
     values: Any,
     *,
     channels: Channels | None = None,
-    labels: Sequence[int | str | None] | None = None,
+    labels: OneEach | None = None,
     label_names: Sequence[str] = (),
-    groups: Sequence[str | int] | None = None,
-    splits: Sequence[str] | None = None,
+    groups: OneEach | None = None,
+    splits: OneEach | None = None,
     val: float = 0.15,
     test: float = 0.15,
     seed: int = 0,
     spacing: float | Sequence[float] | None = None,
     unit: str = "",
     range: Range = "train",
-    masks: Sequence[Any] | None = None,
-    ids: Sequence[str] | None = None,
+    masks: OneEach | None = None,
+    ids: OneEach | None = None,
     modality: str = "",
     name: str = "memory",
     licence: str = "unknown",
@@ -93,26 +94,30 @@ def from_arrays(
     """
     if not name or "/" in name or "\\" in name:
         raise ConfigError("the name is empty or a path; expected one that is safe to publish")
-    if not isinstance(range, tuple) and range not in ("train", "each"):
-        raise ConfigError("the range is a text; expected (low, high), 'train' or 'each'")
-    entries = _entries(values)
+    _check_range(range)
+    entries = [
+        held_signal(f"signal {number}", entry, channels, spacing)
+        for number, entry in enumerate(one_by_one(values))
+    ]
     count = len(entries)
-    names = _checked_ids(_one_each("ids", ids, count) or _own_ids(entries))
     splitting = None
     if splits is None:
         splitting = SplitOptions(_fraction("val", val), _fraction("test", test), seed)
-    items = _items(names, _one_each("groups", groups, count), _one_each("splits", splits, count))
-    number_of = dict(zip(names, np.arange(count).tolist(), strict=True))
+    items = _items(
+        _ids(_one_each("ids", ids, count), entries),
+        _one_each("groups", groups, count),
+        _one_each("splits", splits, count),
+    )
+    numbers = {item.id: number for number, item in enumerate(items)}
+    class_numbers, classes = _classes(_one_each("labels", labels, count), label_names, entries)
     _, first_items = first_split(items, splitting)
-    numbers, classes = _classes(_one_each("labels", labels, count), label_names, entries)
-    held = _Held(
+    held = _HeldSignals(
         entries=entries,
-        forms=[_form(f"signal {i}", entry, channels, spacing) for i, entry in enumerate(entries)],
-        first=[number_of[item.id] for item in first_items],
+        first=[numbers[item.id] for item in first_items],
         range=range,
         unit=unit,
-        masks=_one_each("masks", masks, count),
-        labels=numbers,
+        masks=_one_each("masks", masks, count) or [None] * count,
+        labels=class_numbers,
         classes=classes,
         modality=modality,
     )
@@ -120,10 +125,13 @@ def from_arrays(
 
     def read(item: Item) -> Iterator[Signal]:
         try:
-            yield held.signal(number_of[item.id], item.id)
+            yield held.signal(numbers[item.id], item.id)
         except DataError as error:
             skips.skip(item.name, error)
 
+    details: dict[str, str | int | float | bool | None] = {"channels": channels}
+    if splitting is not None:
+        details |= {"val": splitting.val, "test": splitting.test, "seed": splitting.seed}
     contents = Contents(
         name=f"arrays:{name}",
         items=items,
@@ -134,38 +142,20 @@ def from_arrays(
         licence=licence,
         citation=citation,
         split_by=_split_by(groups, splits),
-        details=_details(splitting, channels),
+        details=details,
     )
     return Source(contents, skips)
 
 
-@dataclass(frozen=True, eq=False)
-class _Form:
-    """What is known of a signal before its values are touched.
-
-    Args:
-        domain: Where its values lie.
-        channels: Numbers per point.
-        channel_axis: Where its channels are in what the user gave.
-        unit: Its own unit, or None when it is the one that the user states.
-    """
-
-    domain: Domain
-    channels: int
-    channel_axis: Channels
-    unit: str | None = None
-
-
 @dataclass(eq=False)
-class _Held:
-    """The signals as they were given, turned into signals one by one."""
+class _HeldSignals:
+    """What was given, turned into signals one by one."""
 
-    entries: Sequence[Any]
-    forms: Sequence[_Form]
+    entries: Sequence[Held]
     first: Sequence[int]
     range: Range
     unit: str
-    masks: Sequence[Any] | None
+    masks: Sequence[Any]
     labels: Sequence[Label]
     classes: tuple[str, ...]
     modality: str
@@ -176,17 +166,16 @@ class _Held:
         Raises:
             DataError: If they differ in dimension, channels or unit.
         """
-        first = self.forms[self.first[0]]
-        expected = self._words(first)
-        for number, form in enumerate(self.forms):
-            if self._words(form) != expected:
+        first = self.entries[self.first[0]]
+        expected = self._form(first)
+        for number, entry in enumerate(self.entries):
+            if self._form(entry) != expected:
                 raise DataError(
-                    f"signal {number} has {self._words(form)}; the first one has {expected}; keep "
+                    f"signal {number} has {self._form(entry)}; the first one has {expected}; keep "
                     "signals of one form in a source"
                 )
-        shapes = {_shape(form) for form in self.forms}
         shape = None
-        if len(shapes) == 1 and isinstance(first.domain, Grid):
+        if isinstance(first.domain, Grid) and len({entry.shape for entry in self.entries}) == 1:
             shape = first.domain.shape
         task = {0: "", 2: "binary-class"}.get(len(self.classes), "multi-class")
         if any(isinstance(label, tuple) for label in self.labels):
@@ -200,7 +189,7 @@ class _Held:
             label_names=self.classes,
             task=task,
         )
-        return Survey(spec, {"range": self._range_words()})
+        return Survey(spec, {"range": self._said_range})
 
     def signal(self, number: int, id: str) -> Signal:
         """The signal of this number.
@@ -208,23 +197,23 @@ class _Held:
         Raises:
             DataError: If it has a NaN or Inf that no mask hides, or its mask does not fit.
         """
-        entry, form, label = self.entries[number], self.forms[number], self.labels[number]
-        if isinstance(entry, Signal):
-            return entry.with_header(id=id, label=label)
-        values = _values(entry, form)
-        mask = self._mask(number, id)
+        entry, label = self.entries[number], self.labels[number]
+        if entry.signal is not None:
+            return entry.signal.with_header(id=id, label=label)
+        values = entry.load()
+        mask = self._mask(number)
         span = self._span
         if span is None:
-            span = ValueRange.of(values[_observed(values, mask)])
+            span = ValueRange.of(_observed(f"signal '{id}'", values, mask))
         return Signal.of(
             id=id,
             values=values,
-            domain=form.domain,
+            domain=entry.domain,
             range=span,
             unit=self.unit,
             mask=mask,
             label=label,
-            dtype=_dtype_name(entry),
+            dtype=entry.dtype,
         )
 
     @cached_property
@@ -232,65 +221,53 @@ class _Held:
         """The range of all signals; None when each has its own."""
         if self.range == "each":
             return None
-        if isinstance(self.range, tuple):
+        if self.range != "train":
             return ValueRange(*self.range)
         low, high = np.inf, -np.inf
         for number in self.first:
-            if isinstance(self.entries[number], Signal):
-                continue
-            values = _values(self.entries[number], self.forms[number])
-            seen = values[_observed(values, self._mask(number, f"{number}"))]
-            low = min(low, float(seen.min(initial=np.inf)))
-            high = max(high, float(seen.max(initial=-np.inf)))
+            if self.entries[number].signal is None:
+                values = self.entries[number].load()
+                seen = _observed(f"signal {number}", values, self._mask(number))
+                low, high = min(low, float(seen.min())), max(high, float(seen.max()))
         if low > high:
             return None
         return ValueRange.of(np.array([low, high]))
 
-    def _mask(self, number: int, id: str) -> np.ndarray | None:
-        mask = None if self.masks is None else self.masks[number]
-        if mask is None:
-            return None
-        array = _array(mask)
-        if array.dtype != bool:
-            raise DataError(
-                f"the mask of signal '{id}' is of {array.dtype}; expected bool, True where a value "
-                "was observed"
-            )
-        if array.shape != _shape(self.forms[number]):
-            raise DataError(
-                f"the mask of signal '{id}' has a shape of {array.shape}; expected "
-                f"{_shape(self.forms[number])}"
-            )
-        return array
-
-    def _unit(self, form: _Form) -> str:
-        return self.unit if form.unit is None else form.unit
-
-    def _words(self, form: _Form) -> str:
-        unit = self._unit(form) or "no unit"
-        return f"{form.domain.dim} dimensions and {form.channels} channels in {unit}"
-
-    def _range_words(self) -> str:
-        if self.range == "each":
-            return "each signal's own"
-        if all(isinstance(entry, Signal) for entry in self.entries):
+    @property
+    def _said_range(self) -> str:
+        if all(entry.signal is not None for entry in self.entries):
             return "as the signals say"
-        span = self._span
-        return "" if span is None else f"{span.low},{span.high}"
+        if self._span is None:
+            return "each signal's own"
+        return f"{self._span.low},{self._span.high}"
+
+    def _mask(self, number: int) -> np.ndarray | None:
+        given, expected = self.masks[number], self.entries[number].shape
+        if given is None:
+            return None
+        mask = as_array(given)
+        if mask.dtype != bool or mask.shape != expected:
+            raise DataError(
+                f"the mask of signal {number} is of {mask.dtype} and shape {mask.shape}; expected "
+                f"bool, True where a value was observed, and shape {expected}"
+            )
+        return mask
+
+    def _unit(self, entry: Held) -> str:
+        return self.unit if entry.signal is None else entry.signal.unit
+
+    def _form(self, entry: Held) -> str:
+        unit = self._unit(entry) or "no unit"
+        return f"{entry.domain.dim} dimensions and {entry.channels} channels in {unit}"
 
 
-def _entries(values: Any) -> list[Any]:
-    """The signals one by one; the first axis of a stacked array counts them."""
-    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
-        raise ConfigError(
-            f"signals were given as {type(values).__name__}; expected a stacked array or tensor, "
-            "or a list of arrays, tensors, images of nibabel or signals"
-        )
-    if getattr(values, "ndim", 1) == 0:
-        raise ConfigError("signals were given as a single number; expected a stacked array")
-    if len(values) == 0:
-        raise DataError("no signal was given; expected at least one")
-    return list(values)
+def _observed(name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """The finite values that the mask keeps."""
+    seen = values if mask is None else values[mask]
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        raise DataError(f"{name} has no finite value that was observed; leave it out")
+    return seen
 
 
 def _one_each(what: str, given: Any, count: int) -> list[Any] | None:
@@ -306,21 +283,92 @@ def _one_each(what: str, given: Any, count: int) -> list[Any] | None:
     return list(given)
 
 
-def _own_ids(entries: Sequence[Any]) -> list[str]:
-    """What signals call themselves, or their numbers."""
+def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
+    """The ids as given, or else what signals call themselves, or their numbers."""
     ids = []
     for number, entry in enumerate(entries):
-        ids.append(entry.id if isinstance(entry, Signal) else f"{number:06d}")
+        id = f"{number:06d}"
+        if given is not None:
+            id = given[number]
+        elif entry.signal is not None:
+            id = entry.signal.id
+        if not isinstance(id, str) or not id or "/" in id or "\\" in id:
+            raise DataError(f"the id of signal {number} is no name; expected text without / and \\")
+        ids.append(id)
+    different = len(set(ids))
+    if different != len(ids):
+        raise DataError(f"{different} different ids for {len(ids)} signals; expected one for each")
     return ids
 
 
-def _checked_ids(ids: Sequence[Any]) -> list[str]:
+def _items(
+    ids: Sequence[str], groups: Sequence[Any] | None, splits: Sequence[Any] | None
+) -> list[Item]:
+    items = []
+    split_of: dict[str, str] = {}
     for number, id in enumerate(ids):
-        if not isinstance(id, str) or not id or "/" in id or "\\" in id:
-            raise DataError(f"the id of signal {number} is no name; expected text without / and \\")
-    if len(set(ids)) != len(ids):
-        raise DataError(f"{len(set(ids))} different ids for {len(ids)} signals; expected one each")
-    return list(ids)
+        group = id if groups is None else str(groups[number])
+        split = "" if splits is None else str(splits[number])
+        if splits is not None and split not in SPLITS:
+            raise ConfigError(
+                f"the split of signal {number} is '{split}'; {suggest(split, SPLITS)}"
+            )
+        if split_of.setdefault(group, split) != split:
+            raise DataError(
+                f"signal {number} is in the {split} split and others of its group are in the "
+                f"{split_of[group]} split; expected a group in one split"
+            )
+        items.append(Item(id=id, name=f"signal {number}", group=group, split=split))
+    return items
+
+
+def _classes(
+    labels: Sequence[Any] | None, names: Sequence[str], entries: Sequence[Held]
+) -> tuple[list[Label], tuple[str, ...]]:
+    """The class number of each signal, and the names of the classes."""
+    if labels is None:
+        own = [entry.signal.label if entry.signal is not None else None for entry in entries]
+        return own, _names_of(own, names)
+    known = [label for label in labels if label is not None]
+    named = bool(known) and all(isinstance(label, str) for label in known)
+    classes = tuple(names) or tuple(sorted(set(known))) if named else ()
+    numbers: list[Label] = []
+    for number, label in enumerate(labels):
+        if label is None:
+            numbers.append(None)
+        elif named and label in classes:
+            numbers.append(classes.index(label))
+        elif named or isinstance(label, bool | str) or not hasattr(label, "__index__"):
+            raise DataError(
+                f"the label of signal {number} is none of the {len(classes)} classes; expected all "
+                "labels to be names, or all to be numbers from 0"
+            )
+        else:
+            numbers.append(int(label))
+    return numbers, classes or _names_of(numbers, names)
+
+
+def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
+    """The given names, or the numbers from 0 up to the highest label."""
+    most = len(names) or _MOST_CLASSES
+    highest = -1
+    for number, label in enumerate(labels):
+        parts = label if isinstance(label, tuple) else (label,)
+        for part in parts:
+            if part is not None and not 0 <= part < most:
+                raise DataError(
+                    f"the label of signal {number} is {part}; expected a class from 0 to {most - 1}"
+                )
+            highest = max(highest, -1 if part is None else part)
+    return tuple(names) or tuple(str(number) for number in np.arange(highest + 1))
+
+
+def _check_range(given: Any) -> None:
+    pair = isinstance(given, tuple | list) and len(given) == 2
+    numbers = pair and all(isinstance(bound, int | float | np.number) for bound in given)
+    words = isinstance(given, str) and given in ("train", "each")
+    if not (numbers or words):
+        raise ConfigError(f"the range is {given!r}; expected (low, high), 'train' or 'each'")
 
 
 def _fraction(what: str, given: float) -> str:
@@ -332,190 +380,9 @@ def _fraction(what: str, given: float) -> str:
     return str(float(given))
 
 
-def _items(
-    ids: Sequence[str], groups: Sequence[Any] | None, splits: Sequence[Any] | None
-) -> list[Item]:
-    items = []
-    split_of_group: dict[str, str] = {}
-    for number, id in enumerate(ids):
-        group = id if groups is None else str(groups[number])
-        split = "" if splits is None else str(splits[number])
-        if splits is not None and split not in SPLITS:
-            raise ConfigError(
-                f"the split of signal {number} is '{split}'; {suggest(split, SPLITS)}"
-            )
-        if split_of_group.setdefault(group, split) != split:
-            raise DataError(
-                f"signal {number} is in the {split} split and others of its group in the "
-                f"{split_of_group[group]} split; expected a group in one split"
-            )
-        items.append(Item(id=id, name=f"signal {number}", paths=(), group=group, split=split))
-    return items
-
-
-def _classes(
-    labels: Sequence[Any] | None, names: Sequence[str], entries: Sequence[Any]
-) -> tuple[list[Label], tuple[str, ...]]:
-    """The class number of each signal, and the names of the classes."""
-    if labels is None:
-        own: list[Label] = [e.label if isinstance(e, Signal) else None for e in entries]
-        return own, _names_of(own, names)
-    known = [label for label in labels if label is not None]
-    if all(isinstance(label, str) for label in known) and known:
-        classes = tuple(names) or tuple(sorted(set(known)))
-        for number, label in enumerate(labels):
-            if label is not None and label not in classes:
-                raise DataError(
-                    f"the label of signal {number} is not among the {len(classes)} label names"
-                )
-        return [None if label is None else classes.index(label) for label in labels], classes
-    numbers: list[Label] = []
-    for number, label in enumerate(labels):
-        if label is not None and (isinstance(label, bool) or not _is_whole(label)):
-            raise DataError(
-                f"the label of signal {number} is a {type(label).__name__}; expected all to be "
-                "numbers from 0, or all to be names"
-            )
-        numbers.append(None if label is None else int(label))
-    return numbers, _names_of(numbers, names)
-
-
-def _is_whole(label: Any) -> bool:
-    """Whether a label is a whole number of Python, NumPy or a tensor."""
-    return bool(getattr(label, "ndim", 0) == 0 and hasattr(label, "__index__") and label == label)
-
-
-def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
-    """The given names, or the numbers from 0 up to the highest label."""
-    highest = -1
-    for number, label in enumerate(labels):
-        own = label if isinstance(label, tuple) else (label,)
-        for part in own:
-            if part is None:
-                continue
-            limit = len(names) or _MOST_CLASSES
-            if not 0 <= part < limit:
-                raise DataError(
-                    f"the label of signal {number} is {part}; expected a class from 0 to "
-                    f"{limit - 1}"
-                )
-            highest = max(highest, part)
-    return tuple(names) or tuple(str(part) for part in np.arange(highest + 1))
-
-
-def _form(
-    name: str, entry: Any, channels: Channels | None, spacing: float | Sequence[float] | None
-) -> _Form:
-    """Where the values of an entry lie, from its shape alone."""
-    if isinstance(entry, Signal):
-        return _Form(entry.domain, entry.channels, "last", entry.unit)
-    if _is_image(entry):
-        return _image_form(name, entry)
-    shape = getattr(entry, "shape", None)
-    if shape is None:
-        raise ConfigError(
-            f"{name} is a {type(entry).__name__}; expected an array, a tensor, an image of nibabel "
-            "or a signal"
-        )
-    shape = tuple(int(n) for n in shape)
-    if channels not in get_args(Channels):
-        raise ConfigError(
-            f"channels={channels!r} for arrays of shape {shape}; expected 'none' when there is no "
-            "axis of channels, or 'first' or 'last' where it is"
-        )
-    spatial, count = shape, 1
-    if channels == "first":
-        count, spatial = shape[:1], shape[1:]
-    elif channels == "last":
-        count, spatial = shape[-1:], shape[:-1]
-    if count != 1:
-        count = count[0] if count else 0
-    if not 1 <= len(spatial) <= 3 or count < 1:
-        raise DataError(
-            f"{name} has a shape of {shape} with channels={channels!r}; expected 1 to 3 axes "
-            "besides the channels"
-        )
-    grid = Grid(spatial, _spacing(spacing, len(spatial)), unit=_grid_unit(spacing, len(spatial)))
-    return _Form(grid, count, channels)
-
-
-def _grid_unit(spacing: Any, dim: int) -> str:
-    return "" if spacing is None else _SPACING_UNITS[dim]
-
-
-def _spacing(spacing: float | Sequence[float] | None, dim: int) -> tuple[float, ...] | None:
-    if spacing is None:
-        return None
-    if isinstance(spacing, int | float):
-        return (float(spacing),) * dim
-    return tuple(float(step) for step in spacing)
-
-
-def _is_image(entry: Any) -> bool:
-    return hasattr(entry, "dataobj") and hasattr(entry, "affine")
-
-
-def _image_form(name: str, image: Any) -> _Form:
-    from medfuncta.sources.volume import physical_grid
-
-    shape = tuple(int(n) for n in image.shape)
-    if len(shape) not in (3, 4) or min(shape) < 1:
-        raise DataError(f"{name} is an image of shape {shape}; expected 3 axes, or channels behind")
-    affine = np.array(image.affine, float)
-    grid = physical_grid(name, shape[:3], affine)
-    count = shape[3] if len(shape) == 4 else 1
-    return _Form(grid, count, "last" if len(shape) == 4 else "none")
-
-
-def _shape(form: _Form) -> tuple[int, ...]:
-    """The shape of a signal's values without channels."""
-    if isinstance(form.domain, Grid):
-        return form.domain.shape
-    return (form.domain.points,)
-
-
-def _values(entry: Any, form: _Form) -> np.ndarray:
-    """``[*shape, channels]`` float32; no copy when it was."""
-    array = np.asarray(entry.dataobj) if _is_image(entry) else _array(entry)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"values of {array.dtype}; expected real numbers")
-    if form.channel_axis == "first":
-        array = np.moveaxis(array, 0, -1)
-    return array.astype(np.float32, copy=False).reshape(*_shape(form), form.channels)
-
-
-def _array(entry: Any) -> np.ndarray:
-    """An array or tensor as an array."""
-    if hasattr(entry, "detach"):
-        entry = entry.detach().cpu()
-        if entry.dtype.is_floating_point and entry.dtype.itemsize < 4:
-            entry = entry.float()  # NumPy knows no bfloat16
-        return entry.numpy()
-    return np.asarray(entry)
-
-
-def _dtype_name(entry: Any) -> str:
-    if _is_image(entry):
-        return str(np.dtype(entry.get_data_dtype()))
-    return str(entry.dtype).removeprefix("torch.")
-
-
-def _observed(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """``[*shape]``: points whose values are all finite and that the mask keeps."""
-    finite = np.isfinite(values).all(axis=-1)
-    return finite if mask is None else finite & mask
-
-
 def _split_by(groups: Any, splits: Any) -> str:
     if splits is not None:
         return "given"
-    return "signal" if groups is None else "group"
-
-
-def _details(
-    splitting: SplitOptions | None, channels: Channels | None
-) -> dict[str, str | int | float | bool | None]:
-    details: dict[str, str | int | float | bool | None] = {"channels": channels}
-    if splitting is not None:
-        details |= {"val": splitting.val, "test": splitting.test, "seed": splitting.seed}
-    return details
+    if groups is not None:
+        return "group"
+    return "signal"

@@ -104,8 +104,8 @@ def sample_records(path: Path, refuse: Refuse, named: SampleColumns) -> Iterator
     positions = np.stack([columns[name] for name in named.positions], axis=1)
     values = np.stack([columns[name] for name in named.values], axis=1, dtype=np.float32)
     no_text = np.full(len(rows), "", object)
-    keys = columns[named.id] if named.id else no_text
-    labels = columns[named.label] if named.label else no_text
+    keys = columns.get(named.id, no_text)
+    labels = columns.get(named.label, no_text)
     for key, members in _groups(keys).items():
         name = f"{path.name}, row {rows[members[0]]}"
         try:
@@ -119,7 +119,7 @@ def sample_records(path: Path, refuse: Refuse, named: SampleColumns) -> Iterator
             name=name,
             values=values[members],
             positions=positions[members],
-            label=labels[members[0]] or "",
+            label=str(labels[members[0]] or ""),
         )
 
 

@@ -172,9 +172,8 @@ def read_volume(path: Path) -> Volume:
     """
     try:
         image = _image(path)
-        values = _values(path.name, image)
-        affine = np.array(image.affine, float)
-        affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
+        values = image_values(path.name, image)
+        affine = affine_in_mm(image)
         stored = np.dtype(image.get_data_dtype())
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
@@ -211,8 +210,21 @@ def _image(path: Path) -> nib.Nifti1Image:
     return type(image).from_bytes(unpacked)
 
 
-def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
-    """Physical values ``[*spatial, channels]``, trailing spatial axes of one sample dropped."""
+def affine_in_mm(image: Any) -> np.ndarray:
+    """``[4, 4]`` from voxel index to millimetres (RAS+), of an image of nibabel."""
+    affine = np.array(image.affine, float)
+    if isinstance(image, nib.Nifti1Image):
+        affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
+    return affine
+
+
+def image_values(name: str, image: Any) -> np.ndarray:
+    """Physical values of an image of nibabel, ``[*spatial, channels]`` float32, trailing spatial
+    axes of one sample dropped.
+
+    Raises:
+        DataError: If they are complex, or have more axes than space and channels.
+    """
     dtype = np.dtype(image.get_data_dtype())
     if dtype.kind == "c":
         raise DataError(

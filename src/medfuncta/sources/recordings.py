@@ -17,7 +17,7 @@ from medfuncta.errors import DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Survey
-from medfuncta.sources.options import check_bounds, option
+from medfuncta.sources.options import Options, check_bounds, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions, first_split
 from medfuncta.sources.traces import (
@@ -35,7 +35,7 @@ from medfuncta.sources.traces import (
 
 
 @dataclass(frozen=True)
-class CutOptions:
+class CutOptions(Options):
     """What is cut out of recordings, in every format that holds some."""
 
     lead: str | None = option(
