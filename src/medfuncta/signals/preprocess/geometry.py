@@ -42,7 +42,7 @@ class CropPad(GridStep):
         _check_axes(self.name, self.shape, grid)
         matrix = np.eye(grid.dim + 1)
         matrix[:-1, -1] = self._starts(grid)
-        return replace(grid, shape=self.shape, affine=_moved(grid.affine, matrix)), matrix
+        return replace(grid, shape=self.shape, affine=_affine_after(grid.affine, matrix)), matrix
 
     def _starts(self, grid: Grid) -> list[int]:
         """Index in ``grid`` of the first sample that is kept; negative where samples are added."""
@@ -53,11 +53,8 @@ class CropPad(GridStep):
             for old, new in zip(grid.shape, self.shape, strict=True)
         ]
 
-    def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
+    def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         return _cut(image, self._starts(grid), self.shape, fill)
-
-    def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        return _cut(image, [-start for start in self._starts(grid)], grid.shape, fill)
 
 
 @dataclass(frozen=True)
@@ -97,16 +94,13 @@ class Resample(GridStep):
         matrix[:-1, -1] = (factor - 1) / 2
         return new, matrix
 
-    def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
+    def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         shape = self.place(grid)[0].shape
         return (
             _averaged(image, shape)
             if self.method == "mean" and order > 0
             else _resized(image, shape, order)
         )
-
-    def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        return _resized(image, grid.shape, order)
 
 
 @dataclass(frozen=True)
@@ -139,7 +133,7 @@ class Reorient(GridStep):
         spacing = None if grid.spacing is None else tuple(grid.spacing[axis] for axis in order)
         shape = tuple(grid.shape[axis] for axis in order)
         return replace(
-            grid, shape=shape, spacing=spacing, affine=_moved(grid.affine, matrix)
+            grid, shape=shape, spacing=spacing, affine=_affine_after(grid.affine, matrix)
         ), matrix
 
     def _turn(self, grid: Grid) -> np.ndarray:
@@ -152,19 +146,10 @@ class Reorient(GridStep):
             )
         return ornt_transform(io_orientation(grid.affine), axcodes2ornt(tuple(self.axes)))
 
-    def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
+    def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         from nibabel.orientations import apply_orientation
 
         return np.ascontiguousarray(apply_orientation(image, self._turn(grid)))
-
-    def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
-
-        assert grid.affine is not None
-        turn = ornt_transform(
-            io_orientation(self.place(grid)[0].affine), io_orientation(grid.affine)
-        )
-        return np.ascontiguousarray(apply_orientation(image, turn))
 
 
 def _check_axes(name: str, shape: tuple[int, ...], grid: Grid) -> None:
@@ -175,7 +160,7 @@ def _check_axes(name: str, shape: tuple[int, ...], grid: Grid) -> None:
         )
 
 
-def _moved(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray | None:
+def _affine_after(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray | None:
     """An affine ``[4, 4]`` after voxel indices went through ``matrix`` (new to old, of the grid's
     own dimension)."""
     if affine is None:

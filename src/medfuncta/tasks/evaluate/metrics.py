@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from medfuncta.signals.domain import Grid
+from medfuncta.signals.psnr import psnr_of_one
 from medfuncta.signals.signal import Label, Signal
 
 SSIM_TAPS: Final = 11
@@ -30,7 +31,7 @@ class SignalMetrics:
     Args:
         id, label: Of the signal.
         points: Observed points.
-        psnr: Decibels, ``-10 log10(mse)``; inf when exact, NaN when failed.
+        psnr: Decibels, ``-10 log10(mse)`` and 120 when exact, NaN when failed.
         ssim: Mean structural similarity, or None where it is not defined
             (:func:`structural_similarity`).
         mse: Mean squared error of the values in [0, 1]; NaN when failed.
@@ -62,7 +63,7 @@ class SignalMetrics:
 
     @property
     def exact(self) -> bool:
-        """Whether every value came back as it was; the PSNR is infinite then."""
+        """Whether every value came back as it was."""
         return self.mse == 0
 
     @property
@@ -92,14 +93,10 @@ class Statistics:
 class Summary:
     """The quality of many reconstructions.
 
-    An infinite PSNR cannot be averaged and JSON has no word for it: exact signals are counted in
-        ``exact`` and left out of ``psnr`` (and
-    of nothing else), so ``psnr.count`` is ``signals - failed - exact``.
-
     Args:
         signals: All of them.
         failed: How many have no finite reconstruction; they are left out of every statistic.
-        exact: How many have no error at all.
+        exact: How many have no error at all; they count with 120 dB.
         psnr, ssim, mse, mae, max_error: Statistics over signals.
         worst: The ids of the ten with the lowest PSNR, failed ones first.
     """
@@ -135,14 +132,13 @@ def measure(original: Signal, reconstruction: Signal | None) -> SignalMetrics:
         if isinstance(original.domain, Grid)
         else None
     )
-    psnr = -10 * math.log10(mse) if mse > 0 else math.inf
     return SignalMetrics(
         original.id,
         original.label,
         int(observed.sum()),
-        psnr,
-        ssim,
-        mse,
+        psnr=psnr_of_one(mse),
+        ssim=ssim,
+        mse=mse,
         mae=float(error.mean()),
         max_error=float(error.max()),
     )

@@ -1,11 +1,10 @@
-"""What the sources of volumes share: their options, and the preprocessing steps that these ask
+"""Options of volumes: which values of a file are taken, and the preprocessing steps that are asked
 for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BufferedIOBase
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -20,12 +19,8 @@ from medfuncta.signals.preprocess import (
     Step,
     Window,
 )
-from medfuncta.signals.preprocess.step import MAX_POINTS
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.options import option
-
-_BLOCK: Final = 2**22  # bytes unpacked at a time
-_WHOLE_TYPES: Final = tuple(np.dtype(name) for name in ("int16", "uint16", "int32"))
 
 
 @dataclass(frozen=True)
@@ -44,9 +39,9 @@ class ValueOptions:
 
 
 @dataclass(frozen=True)
-class VolumeOptions(ValueOptions):
-    """Options of every source of volumes; without any, each volume keeps its own shape and
-    spacing."""
+class StepOptions:
+    """The preprocessing steps that a user can ask for; without any, each volume keeps its own shape
+    and spacing."""
 
     orient: str = option("", "turn axes to point this way, such as RAS")
     crop: tuple[int, ...] | None = option(
@@ -66,7 +61,7 @@ class VolumeOptions(ValueOptions):
     )
 
 
-def volume_steps(options: VolumeOptions) -> Preprocessing:
+def steps_of(options: StepOptions) -> Preprocessing:
     """Orientation, then resampling, then cutting, then intensity: by default each volume spans [0,
     1] from its lowest to its highest value.
 
@@ -89,12 +84,10 @@ def intensity_step(window: tuple[float, ...] | None, quantiles: tuple[float, ...
     """
     if window is not None and quantiles is not None:
         raise ConfigError("got both 'window' and 'quantiles'; expected one of them")
+    name = "window" if window else "quantiles"
     bounds = window or quantiles or (0.0, 1.0)
     if len(bounds) != 2:
-        raise ConfigError(
-            f"got {len(bounds)} numbers for '{'window' if window else 'quantiles'}'; expected "
-            "low,high"
-        )
+        raise ConfigError(f"got {len(bounds)} numbers for '{name}'; expected low,high")
     return Window(*bounds) if window else Quantiles(*bounds)
 
 
@@ -111,88 +104,6 @@ def block_mean(full: int, size: int) -> Resample:
             f"{full // 8}"
         )
     return Resample((size, size, size), method="mean")
-
-
-def check_claim(name: str, shape: tuple[int, ...]) -> None:
-    """Refuse a header's shape before memory is asked for.
-
-    Raises:
-        DataError: If an axis is empty, or the header claims more values than any volume has.
-    """
-    size = 1
-    for n in shape:
-        size *= int(n)
-    if not shape or min(shape) < 1:
-        raise DataError(
-            f"{name} has a shape of {tuple(map(int, shape))}; expected at least one sample along "
-            "every axis"
-        )
-    if size > MAX_POINTS:
-        raise DataError(
-            f"the header of {name} claims {size:,} values; expected at most {MAX_POINTS:,}; get "
-            "the file again"
-        )
-
-
-def read_at_most(stream: BufferedIOBase, limit: int) -> bytes:
-    """Up to ``limit`` bytes of a stream that unpacks; memory follows what it holds, not the limit.
-
-    Reads on to where a checksum stands when the limit is the stream's end.
-    """
-    held = bytearray()
-    while len(held) < limit and (block := stream.read(min(_BLOCK, limit - len(held)))):
-        held += block
-    stream.read(1)
-    return bytes(held)
-
-
-def without_single_slices(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape of at least 2 axes, its last axis dropped when it has one sample: a volume of one
-    slice is an image."""
-    padded = (*shape, 1, 1)[: max(2, len(shape))]
-    return padded[:-1] if len(padded) == 3 and padded[-1] == 1 else padded
-
-
-def physical_grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid:
-    """The grid of a shape and an affine ``[4, 4]`` in mm (RAS+).
-
-    Raises:
-        DataError: If the affine is singular or not finite.
-    """
-    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        raise DataError(
-            f"the header of {name} places voxels by a matrix that is singular or not finite; "
-            "repair its affine"
-        )
-    sizes = np.linalg.norm(affine[:3, : len(shape)], axis=0)
-    return Grid(shape, tuple(float(size) for size in sizes), affine, "mm")
-
-
-def file_type(stored: np.dtype, values: np.ndarray) -> str:
-    """The data type that values should be written back in: the one they had in their file, if it
-    can hold them.
-
-    A slope and an intercept in the header may have moved them: beyond that type (CT stored from 0
-        on, down to -1024 HU) into a wider one
-    of whole numbers, or between whole numbers into float32, which is what ITK and FSL make of such
-    files too.
-
-    Args:
-        stored: On the disk.
-        values: Physical ones.
-
-    >>> file_type(np.dtype("uint16"), np.array([-1024.0, 3071.0]))
-    'int16'
-    """
-    if stored.kind == "f":
-        return "float64" if stored.itemsize >= 8 else "float32"
-    finite = values[np.isfinite(values)]
-    low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
-    wide_enough = (
-        t for t in (stored, *_WHOLE_TYPES) if np.iinfo(t).min <= low and high <= np.iinfo(t).max
-    )
-    whole = np.array_equal(finite, np.rint(finite))
-    return next(wide_enough, np.dtype(np.float32)).name if whole else "float32"
 
 
 def _one_channel(name: str, values: np.ndarray, channel: int | None) -> np.ndarray:
@@ -225,6 +136,16 @@ def volume_signal(
     """A signal of values ``[*grid.shape, channels]``: the channels, unit and treatment of NaN and
     Inf are those of the options.
 
+    Args:
+        name: What an error calls it.
+        values: As the file has them.
+        grid: Where they lie.
+        options: How they are taken.
+        mask: False where nothing was observed, ``[*grid.shape]``; None when everything was.
+        dtype: The data type of the file.
+        unit: What the file says of it; the user's word goes before it.
+        modality: ``"ct"``, ``"mr"``, ``"ecg"``, ... or ``""``.
+
     Raises:
         ConfigError: If there is no such channel.
         DataError: If a value is NaN or Inf and stays so, or all are.
@@ -243,12 +164,12 @@ def volume_signal(
     whole = bool(seen.all())
     value_range = ValueRange.of(values if whole else values[seen])
     return Signal.of(
-        name,
-        values,
-        grid,
-        value_range,
-        options.unit or unit,
-        None if whole else seen,
+        id=name,
+        values=values,
+        domain=grid,
+        range=value_range,
+        unit=options.unit or unit,
+        mask=None if whole else seen,
         dtype=dtype,
         metadata=metadata,
     )
