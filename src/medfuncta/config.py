@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from medfuncta.declared import settle
 from medfuncta.errors import ConfigError
-from medfuncta.limits import MAX_PARAMETERS
+from medfuncta.limits import MAX_PARAMETERS, LatentSize
 
 Quality: TypeAlias = Literal["fast", "paper", "best"]
 QUALITIES: Final = get_args(Quality)
@@ -43,7 +43,7 @@ class FieldConfig:
     kind: Word = "siren"
     dim: Annotated[int, Meta(ge=1, le=3)] = 2
     channels: Annotated[int, Meta(ge=1, le=2**16)] = 1
-    latent_size: Annotated[int, Meta(ge=1, le=2**20)] = 2048
+    latent_size: LatentSize = 2048
 
     def __post_init__(self) -> None:
         settle(self, prefix="field.")

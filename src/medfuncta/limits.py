@@ -50,6 +50,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ROWS)]
 """How many signals, rows or steps there are."""
 Name: TypeAlias = Annotated[str, Meta(max_length=256)]
 """A unit, a modality, a class: what stands on an axis or in a cell."""
+LatentSize: TypeAlias = Annotated[int, Meta(ge=1, le=2**20)]
+"""Numbers in a latent; the paper takes 64 to 16,384."""
 Shape: TypeAlias = Annotated[
     tuple[Annotated[int, Meta(ge=1, le=MAX_POINTS)], ...], Meta(min_length=1, max_length=3)
 ]
