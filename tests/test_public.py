@@ -32,7 +32,7 @@ TYPED = [
 
 
 SURFACE = """
-PRESETS Config ConfigError DataError Field FieldConfig FieldKind FinerConfig FitConfig Fitted Fitter
+PRESETS Config ConfigError DataError Field FieldConfig FieldKind FileOptions Format Contents file_format option FinerConfig FitConfig Fitted Fitter
 Grid InnerConfig LatentSet LatentSetError MedFunctaError Run RunError Scatter Signal SignalHeader
 SignalSet SignalSpec SirenConfig Source SourceInfo TrainConfig ValueRange build_field
 create_latent_set decode evaluate export_onnx filter_latent_set fit_latents fitter_of

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from medfuncta.signals.domain import Grid, Scatter
     from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
     from medfuncta.signals.signal_set import SignalSet
+    from medfuncta.sources.contents import Contents, Format
+    from medfuncta.sources.file_format import file_format
+    from medfuncta.sources.folder import FileOptions
+    from medfuncta.sources.options import option
     from medfuncta.sources.source import Source, SourceInfo
     from medfuncta.sources.table import open_source
     from medfuncta.tasks.evaluate import evaluate
@@ -49,14 +53,17 @@ __all__ = [
     "PRESETS",
     "Config",
     "ConfigError",
+    "Contents",
     "DataError",
     "Field",
     "FieldConfig",
     "FieldKind",
+    "FileOptions",
     "FinerConfig",
     "FitConfig",
     "Fitted",
     "Fitter",
+    "Format",
     "Grid",
     "InnerConfig",
     "LatentSet",
@@ -79,12 +86,14 @@ __all__ = [
     "decode",
     "evaluate",
     "export_onnx",
+    "file_format",
     "filter_latent_set",
     "fit_latents",
     "fitter_of",
     "keep_freed_memory",
     "merge_latent_sets",
     "open_source",
+    "option",
     "reconstruct",
     "train",
     "write_signal",
@@ -96,14 +105,17 @@ _HOMES: Final = {
     "PRESETS": "presets",
     "Config": "settings",
     "ConfigError": "errors",
+    "Contents": "sources.contents",
     "DataError": "errors",
     "Field": "field.field",
     "FieldConfig": "config",
     "FieldKind": "field.table",
+    "FileOptions": "sources.folder",
     "FinerConfig": "field.finer",
     "FitConfig": "config",
     "Fitted": "learning.fitter",
     "Fitter": "learning.fitter",
+    "Format": "sources.contents",
     "Grid": "signals.domain",
     "InnerConfig": "config",
     "LatentSet": "latents.latent_set",
@@ -126,12 +138,14 @@ _HOMES: Final = {
     "decode": "latents.decode",
     "evaluate": "tasks.evaluate",
     "export_onnx": "latents.onnx",
+    "file_format": "sources.file_format",
     "filter_latent_set": "latents.edit",
     "fit_latents": "latents.fit",
     "fitter_of": "latents.fit",
     "keep_freed_memory": "process",
     "merge_latent_sets": "latents.edit",
     "open_source": "sources.table",
+    "option": "sources.options",
     "reconstruct": "latents.decode",
     "train": "workflow",
     "write_signal": "writers.table",
