@@ -81,7 +81,7 @@ class Compress(Command):
 
 
 def _cells(point: dict[str, Any]) -> list[str]:
-    psnr = "exact" if point["psnr"] is None else f"{point['psnr']:.2f}"
+    psnr = "–" if point["psnr"] is None else f"{point['psnr']:.2f}"
     return [
         point["setting"],
         *(f"{point[key]:.3f}" for key in ("bits", "format_bits", "bits_with_shared")),

@@ -61,6 +61,7 @@ class Evaluate(Command):
 
     def summary(self, result: dict[str, Any]) -> str:
         from medfuncta.cli.table import table
+        from medfuncta.signals.psnr import BEST_PSNR
 
         names = {
             "psnr": "PSNR (dB)",
@@ -90,9 +91,10 @@ class Evaluate(Command):
                     [(name, f"{c['signals']:,}", _decibels(c)) for name, c in classes],
                 )
             )
-        for what in ("failed", "exact"):
-            if result[what]:
-                lines.append(f"{result[what]} {what}, in no PSNR above")
+        if result["failed"]:
+            lines.append(f"{result['failed']} failed, in no number above")
+        if result["exact"]:
+            lines.append(f"{result['exact']} exact, counted with {BEST_PSNR:.0f} dB")
         lines.append(f"worst: {', '.join(result['worst'][:5])}")
         if result["out"]:
             lines.append(f"report: {Path(result['out']) / 'report.html'}")

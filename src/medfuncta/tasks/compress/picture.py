@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.compress.report import LATENTS, CompressionReport
 from medfuncta.tasks.drawing.figure import ACCENT, MUTED, new_figure
 
@@ -16,13 +17,16 @@ _COLOURS: Final = ("#2a7f9e", "#e8b04a", "#5b8c5a", "#7d5ba6", "#3b3f8c")
 
 
 def curves_picture(report: CompressionReport) -> Figure:
-    """PSNR against bits a sample; a dotted line leaves out what is file format."""
+    """PSNR against bits a sample; a dotted line leaves out what is file format.
+
+    Lossless settings are left out: their 120 dB would press all others together.
+    """
     with new_figure(7, 4.4) as figure:
         axes = figure.subplots()
         colours = iter(_COLOURS)
         for name, curve in report.curves.items():
             colour = ACCENT if name == LATENTS else next(colours)
-            points = [point for point in curve if point.psnr is not None]
+            points = [p for p in curve if p.psnr is not None and not p.lossless]
             psnr = np.array([point.psnr for point in points], float)
             axes.plot(
                 [p.bits for p in points],
@@ -42,7 +46,7 @@ def curves_picture(report: CompressionReport) -> Figure:
                     linewidth=1.2,
                     label=f"{name} without file format",
                 )
-        if report.unquantised_psnr is not None:
+        if report.unquantised_psnr not in (None, BEST_PSNR):
             axes.axhline(
                 report.unquantised_psnr,
                 color=MUTED,

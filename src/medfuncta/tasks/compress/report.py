@@ -14,14 +14,14 @@ from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.psnr import MOST
+from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.sources.source import Source
 from medfuncta.tasks.compress.codec import Codec
 from medfuncta.tasks.compress.image_codecs import image_codecs
 from medfuncta.tasks.compress.latents import STEPS, LatentCodec
 from medfuncta.tasks.compress.learned_codecs import trace_codecs, wavelet_codecs
-from medfuncta.tasks.evaluate.metrics import Statistics, measure
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
 from medfuncta.tasks.explore.sample import take_sample
 from medfuncta.types import ArrayLatents
 
@@ -44,7 +44,7 @@ class RatePoint:
         format_bits: How many of these are file format that all signals could share.
         shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents
             the shared network.
-        psnr: Mean over signals, in decibels; an exact one counts as 120.
+        psnr: Mean in decibels, exact signals with 120; None when all have failed.
         exact: How many signals came back without any error.
     """
 
@@ -54,6 +54,11 @@ class RatePoint:
     shared_bytes: int
     psnr: float | None
     exact: int
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every signal came back exactly."""
+        return self.psnr == BEST_PSNR
 
     @property
     def payload_bits(self) -> float:
@@ -66,7 +71,7 @@ class Verdict:
 
     Args:
         setting: Of the latents.
-        psnr: Theirs.
+        psnr: Of the latents at this setting, in decibels.
         bits: By codec, a sample, file formats not counted; None where a codec never reaches this
             PSNR.
     """
@@ -92,7 +97,7 @@ class CompressionReport:
         split: Which part of it was compressed.
         signals, points: How many signals, and samples in all of them.
         curves: By codec; ``"latents"`` is the first.
-        unquantised_psnr: Of the stored latents as they are.
+        unquantised_psnr: Of the stored latents as they are; None when all have failed.
         network_bytes: Of the shared network's weights.
         set_points: Samples of all signals of the latent set, over which what is shared can be
             spread.
@@ -151,18 +156,19 @@ def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
     never does.
 
     Between two settings bits grow linearly with decibels; below the lowest setting they are those
-    of that setting.
+    of that setting. No line is drawn to a lossless setting, whose 120 dB are a convention: it is
+    taken as it is for what no lossy one reaches.
     """
-    reached = sorted(
-        (np.inf if point.psnr is None else point.psnr, point.payload_bits) for point in curve
-    )
-    if psnr > reached[-1][0]:
-        return None
-    finite = np.array([entry for entry in reached if np.isfinite(entry[0])]).reshape(-1, 2)
-    if not len(finite) or psnr > finite[-1, 0]:
-        return reached[-1][1]
-    decibels, bits = finite.T
-    return float(np.interp(psnr, decibels, bits))
+    lossy, lossless = [], []
+    for point in curve:
+        if point.lossless:
+            lossless.append(point.payload_bits)
+        elif point.psnr is not None:
+            lossy.append((point.psnr, point.payload_bits))
+    if lossy and psnr <= max(lossy)[0]:
+        decibels, bits = np.array(sorted(lossy)).T
+        return float(np.interp(psnr, decibels, bits))
+    return min(lossless, default=None)
 
 
 def compare_codecs(
@@ -216,7 +222,7 @@ def compare_codecs(
         len(signals),
         points,
         curves,
-        Statistics.of(_psnrs(latents.run, chosen.latents, pairs)).mean,
+        summarise(_measured(latents.run, chosen.latents, pairs)).psnr.mean,
         _network_bytes(latents.run),
         round(points / len(signals) * len(latents)),
     )
@@ -275,27 +281,27 @@ def _latent_point(
 ) -> RatePoint:
     codec = LatentCodec.learn(training, step)
     streams = [codec.encode(latent) for latent in latents]
-    psnrs = _psnrs(run, np.stack([codec.decode(stream) for stream in streams]), pairs)
+    decoded = np.stack([codec.decode(stream) for stream in streams])
     signals = [signal for signal, _ in pairs]
     return _point(
         f"step {step:g} rms",
         map(len, streams),
         (),
         codec.shared_bytes + _network_bytes(run),
-        psnrs,
+        _measured(run, decoded, pairs),
         signals,
     )
 
 
 def _signal_point(codec: Codec, signals: Sequence[Signal]) -> RatePoint:
-    sizes, formats, psnrs = [], [], []
+    sizes, formats, metrics = [], [], []
     for signal in signals:
         stream = codec.encode(signal.range.normalise(signal.values))
         decoded = codec.decode(stream, signal.values.shape)
         sizes.append(len(stream))
         formats.append(codec.container_bytes(signal.values.shape))
-        psnrs.append(measure(signal, signal.with_values(signal.range.restore(decoded))).psnr)
-    return _point(codec.setting, sizes, formats, codec.shared_bytes, psnrs, signals)
+        metrics.append(measure(signal, signal.with_values(signal.range.restore(decoded))))
+    return _point(codec.setting, sizes, formats, codec.shared_bytes, metrics, signals)
 
 
 def _point(
@@ -303,23 +309,25 @@ def _point(
     sizes: Iterable[int],
     formats: Iterable[int],
     shared: int,
-    psnrs: Sequence[float],
+    metrics: Sequence[SignalMetrics],
     signals: Sequence[Signal],
 ) -> RatePoint:
     bits = 8 / sum(signal.domain.points for signal in signals)
-    statistics = Statistics.of(psnrs)
-    exact = sum(psnr == MOST for psnr in psnrs)
+    summary = summarise(metrics)
     return RatePoint(
-        setting, bits * sum(sizes), bits * sum(formats), shared, statistics.mean, exact
+        setting,
+        bits=bits * sum(sizes),
+        format_bits=bits * sum(formats),
+        shared_bytes=shared,
+        psnr=summary.psnr.mean,
+        exact=summary.exact,
     )
 
 
-def _psnrs(run: Run, latents: ArrayLatents, pairs: Sequence[Pair]) -> list[float]:
-    """Of the field's reconstructions, each on its signal's own grid."""
-    decoded = reconstruct_all(run, torch.from_numpy(latents), [header for _, header in pairs])
-    return [
-        measure(signal, values).psnr for (signal, _), values in zip(pairs, decoded, strict=True)
-    ]
+def _measured(run: Run, latents: ArrayLatents, pairs: Sequence[Pair]) -> list[SignalMetrics]:
+    """The field's reconstructions, each on its signal's own grid, beside the signals."""
+    signals, headers = zip(*pairs, strict=True)
+    return list(map(measure, signals, reconstruct_all(run, torch.from_numpy(latents), headers)))
 
 
 def _network_bytes(run: Run) -> int:

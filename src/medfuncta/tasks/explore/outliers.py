@@ -36,7 +36,7 @@ class Outliers:
         distances: From the other latents.
         distance_scores: z of these; large for a signal far from the others.
         error_scores: z of the negative PSNR; large for a signal that is reconstructed badly, 0
-            where PSNR is not finite.
+            where PSNR is not known.
         order: Rows of the sample, those with the largest of the two scores first.
     """
 

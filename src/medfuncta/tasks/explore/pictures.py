@@ -155,7 +155,7 @@ def _draw_scatter(axes: Axes, sample: Sample, outliers: Outliers, worst: Sequenc
     known = np.isfinite(sample.psnr)
     heights = np.where(
         known, sample.psnr, sample.psnr[known].max(initial=0)
-    )  # what has no PSNR, or an infinite one, lies on top
+    )  # what has no PSNR lies on top
     size = float(np.clip(6000 / len(unusual), 3, 24))
     for which, colour, name in ((~unusual, SECOND, "usual"), (unusual, ACCENT, f"z > {UNUSUAL}")):
         label = f"{name} ({int(which.sum()):,})"
