@@ -1,4 +1,4 @@
-"""A field and an outer loss that come from outside of the package, each in one short file."""
+"""A format, a field and an outer loss that come from outside of the package, a short file each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import medfuncta
@@ -53,3 +54,27 @@ def test_an_outer_loss_from_outside_trains(installed: Install, tmp_path: Path) -
     sizes = ["field.layers=3", "field.width=8"]
     assert main([*TRAIN, "train.outer_loss=worst", *sizes, *TINY, "--out", run]) == 0
     assert medfuncta.Run.load(run).config.train.outer_loss == "worst"
+
+
+def test_a_format_from_outside_is_a_source_like_any_other(
+    installed: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed("medfuncta.sources", "raw = raw_format:FORMAT")
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 65536, (8, 6, 10)).astype("<u2")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, image in enumerate(images):
+        (folder / f"Doe{number}.raw").write_bytes(image.tobytes())
+    source = medfuncta.open_source(f"raw:{folder}?width=10")
+    found = [signal for split in source.splits for signal in source.signals(split)]
+    assert sorted(signal.values.tobytes() for signal in found) == sorted(
+        image[..., None].astype(np.float32).tobytes() for image in images
+    )
+    assert not any("Doe" in signal.id for signal in found)
+    assert main(["info", f"raw:{folder}?width=10"]) == 0
+    capsys.readouterr()
+    assert main(["info", f"raw:{folder}?width=7"]) == 2
+    assert "raw has 120 bytes; expected whole rows of 7 samples" in capsys.readouterr().err
+    assert main(["info", f"raw:{folder}?widht=7"]) == 2
+    assert "did you mean 'width'" in capsys.readouterr().err

@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Grid, Shape, Spacing
@@ -182,6 +181,8 @@ def _resized(image: np.ndarray, shape: tuple[int, ...], order: int) -> np.ndarra
     """Spline interpolation between sample centres that keeps the box (``grid_mode``)."""
     if image.shape == shape:
         return image
+    from scipy import ndimage  # here, since it takes a while to import
+
     factor = np.divide(image.shape, shape)
     if order > 0:
         image = ndimage.gaussian_filter(image, np.maximum(0, (factor - 1) / 2), mode="nearest")
