@@ -59,7 +59,9 @@ class Split:
     @property
     def latent_columns(self) -> list[str]:
         """The columns that :attr:`Rows.latents` needs."""
-        return ["latent", "latent_scale"] if self.info.dtype == "int8" else ["latent"]
+        if self.info.dtype == "int8":
+            return ["latent", "latent_scale"]
+        return ["latent"]
 
     def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
         """All rows in order, at most ``rows`` at a time, with only these columns.
@@ -236,7 +238,9 @@ class LatentSet:
         Raises:
             LatentSetError: If no signal, or one in several splits, has this id.
         """
-        names = self.splits if split is None else (split,)
+        names = self.splits
+        if split is not None:
+            names = (split,)
         places = [self.split(name) for name in names]
         found: dict[str, int] = {}
         for place in places:

@@ -38,7 +38,9 @@ class ValueRange:
         """The range that these values span; a constant array gets a range of length 1, so that it
         maps to 0."""
         low, high = float(values.min()), float(values.max())
-        return cls(low, high if high > low else low + 1.0)
+        if low == high:
+            high = low + 1.0
+        return cls(low, high)
 
     def normalise(self, values: np.ndarray) -> np.ndarray:
         """Physical values to [0, 1], float32."""
@@ -121,7 +123,7 @@ class Signal:
             raise DataError(
                 f"signal '{self.id}': a mask of shape {self.mask.shape}; expected {expected[:-1]}"
             )
-        observed = self.values if self.mask is None else self.values[self.mask]
+        observed = self.observed_values()
         if observed.size == 0:
             raise DataError(
                 f"signal '{self.id}': no observed value; expected at least one point that the mask "
@@ -221,6 +223,12 @@ class Signal:
             return flat
         return np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
 
+    def observed_values(self) -> np.ndarray:
+        """The values that were observed, in physical units."""
+        if self.mask is None:
+            return self.values
+        return self.values[self.mask]
+
     def observed(self) -> ArrayMask:
         """``[points]`` whether each was observed."""
         if self.mask is None:
@@ -273,14 +281,11 @@ class SignalSpec:
         Raises:
             KeyError, TypeError: If ``data`` is something else.
         """
-        shape = data["shape"]
-        return cls(
-            **{
-                **data,
-                "shape": None if shape is None else tuple(shape),
-                "label_names": tuple(data["label_names"]),
-            }
-        )
+        settings = dict(data)
+        if settings["shape"] is not None:
+            settings["shape"] = tuple(settings["shape"])
+        settings["label_names"] = tuple(settings["label_names"])
+        return cls(**settings)
 
     def check_fits(self, other: SignalSpec) -> None:
         """Raise unless ``other`` data can be fitted with a field made for this one.
