@@ -167,7 +167,8 @@ class LatentSet:
                 f"the latent set '{folder.name}' has no finished split; run the same 'medfuncta "
                 "fit' again to finish it"
             )
-        splits = [Split(name, find_shards(folder, name), info) for name in info.splits]
+        schema = schema_of(info)
+        splits = [Split(name, find_shards(folder, name, schema), info) for name in info.splits]
         for split in splits:
             for shard in split.shards:
                 if shard.note.fingerprint != info.fingerprint:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
+from medfuncta.declared import Fault, convert, settle
 from medfuncta.errors import DataError
+from medfuncta.limits import MAX_CLASSES, Name, Shape
 from medfuncta.signals.domain import Domain
 from medfuncta.types import ArrayMask, ArrayValues
 
@@ -264,28 +267,38 @@ class SignalSpec:
         label_names: Names of the classes by number; empty without labels.
         task: ``"multi-class"``, ``"binary-class"``, ``"multi-label"``, ``"ordinal-regression"`` or
             ``""`` (MedMNIST's words).
+
+    Raises:
+        DataError: If an entry is not of its type or out of its bounds.
     """
 
-    dim: int
-    channels: int
-    shape: tuple[int, ...] | None = None
-    unit: str = ""
-    modality: str = ""
-    label_names: tuple[str, ...] = ()
-    task: str = ""
+    dim: Annotated[int, Meta(ge=1, le=3)]
+    channels: Annotated[int, Meta(ge=1, le=2**16)]
+    shape: Shape | None = None
+    unit: Name = ""
+    modality: Name = ""
+    label_names: Annotated[tuple[Name, ...], Meta(max_length=MAX_CLASSES)] = ()
+    task: Name = ""
+
+    def __post_init__(self) -> None:
+        settle(self, noun="the data set's", error=DataError)
+        if self.shape is not None and len(self.shape) != self.dim:
+            raise DataError(
+                f"the data set's 'shape' is {list(self.shape)}; expected {self.dim} axes, as many "
+                "as 'dim' says"
+            )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SignalSpec:
         """The inverse of ``dataclasses.asdict``, through JSON or not.
 
         Raises:
-            KeyError, TypeError: If ``data`` is something else.
+            DataError: If ``data`` is something else.
         """
-        settings = dict(data)
-        if settings["shape"] is not None:
-            settings["shape"] = tuple(settings["shape"])
-        settings["label_names"] = tuple(settings["label_names"])
-        return cls(**settings)
+        try:
+            return convert(data, cls, "signal")
+        except Fault as fault:
+            raise DataError(str(fault)) from None
 
     def check_fits(self, other: SignalSpec) -> None:
         """Raise unless ``other`` data can be fitted with a field made for this one.
