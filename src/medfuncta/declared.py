@@ -27,6 +27,7 @@ from typing import (
     Any,
     Final,
     Literal,
+    TypeVar,
     Union,
     cast,
     get_args,
@@ -50,6 +51,9 @@ _NOUNS: Final = {
     bool: ("true or false", "true or false"),
     str: ("text", "texts"),
 }
+
+
+T = TypeVar("T")
 
 
 class Fault(MedFunctaError):
@@ -111,6 +115,20 @@ def convert(data: Any, kind: Any, place: str = "", *, whole: bool = False) -> An
         return msgspec.convert(data, kind)
     except msgspec.ValidationError:
         raise _first_fault(data, kind, place) from None
+
+
+def convert_known(data: Any, kind: type[T], place: str = "") -> T:
+    """As :func:`convert`, but keys that the type does not name are passed over, and the first fault
+    is told in fewer words: a hundred times faster, for rows of which there are millions.
+
+    Raises:
+        Fault: If a key is missing, or a value not of its type or in its bounds.
+    """
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        said = str(error).replace("`", "'").replace("'$.", "'")
+        raise Fault(place, f"is damaged: {shortened(said)}") from None
 
 
 def from_text(text: str, kind: Any, place: str = "") -> Any:

@@ -219,7 +219,7 @@ def decode_json(content: bytes | str) -> Any:
     return data
 
 
-def decode_short(text: str, kind: type[T], place: str) -> T:
+def decode_short(text: str, kind: Any, place: str) -> Any:
     """Short JSON text of a known type in one step, for columns of many such texts.
 
     Raises:

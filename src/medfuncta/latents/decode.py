@@ -17,10 +17,10 @@ from torch import Tensor
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.field import Field
 from medfuncta.learning.workers import side_by_side, workers_for
+from medfuncta.limits import MAX_POINTS
 from medfuncta.run import Run
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.preprocess import InputGrid
-from medfuncta.signals.preprocess.step import MAX_POINTS
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.types import ArrayCoordinates, ArrayMask, ArrayValues
 
@@ -189,8 +189,11 @@ def _reconstructed(
         )
     mask = None if inside.all() else inside.reshape(target.shape)
     for header, restored in zip(headers, values, strict=True):
-        moved = header.on(target) if isinstance(target, Domain) else target.header(header)
-        yield Signal(moved, restored.reshape(moved.shape), mask)
+        if isinstance(target, InputGrid):
+            decoded = target.header_before(header)
+        else:
+            decoded = replace(header, domain=target)
+        yield Signal(decoded, restored.reshape(*target.shape, -1), mask)
 
 
 def _pieces(
@@ -240,11 +243,23 @@ def _locator(header: SignalHeader, target: Target) -> Locator:
         )
     if isinstance(target, InputGrid):
         return target.locate
-    if isinstance(own, Grid) and isinstance(target, Grid):
-        if own.affine is not None and target.affine is not None:
-            voxels = np.linalg.inv(own.affine) @ target.affine
-            return partial(_in_the_world, own, target, voxels)
-    return partial(_in_the_box, target)
+    if not isinstance(own, Grid) or not isinstance(target, Grid):
+        return partial(_in_the_box, target)
+    if own.affine is None or target.affine is None:
+        return partial(_in_the_box, target)
+    voxels = _voxels_of(header, own.affine) @ target.affine
+    return partial(_in_the_world, own, target, voxels)
+
+
+def _voxels_of(header: SignalHeader, affine: np.ndarray) -> np.ndarray:
+    """From world coordinates to voxel indices, ``[4, 4]``."""
+    try:
+        return np.linalg.inv(affine)
+    except np.linalg.LinAlgError as error:
+        raise DataError(
+            f"signal '{header.id}' is placed in the world by a singular matrix; decode it by a "
+            "shape or on its own grid"
+        ) from error
 
 
 def _in_the_world(
@@ -256,7 +271,7 @@ def _in_the_world(
     positions = np.stack(np.unravel_index(index, target.shape), axis=-1)
     coordinates = own.coordinates_at(positions @ turn.T + shift)
     inside = np.abs(coordinates) <= np.array(own.half_sides) + _EDGE
-    return coordinates, inside.all(axis=-1)
+    return coordinates, np.all(inside, axis=-1)
 
 
 def _in_the_box(target: Domain, index: np.ndarray) -> tuple[ArrayCoordinates, ArrayMask]:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from medfuncta.declared import Fault, convert, settle
 from medfuncta.errors import DataError
 from medfuncta.limits import MAX_CLASSES, Name, Shape
-from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.domain import Domain
 from medfuncta.types import ArrayMask, ArrayValues
 
 Label = int | tuple[int, ...] | None
@@ -80,9 +80,7 @@ class SignalHeader:
     def shape(self) -> tuple[int, ...]:
         """The shape of the values: that of the grid, or the number of points when scattered, and
         the channels behind it."""
-        if isinstance(self.domain, Grid):
-            return (*self.domain.shape, self.channels)
-        return (self.domain.points, self.channels)
+        return (*self.domain.shape, self.channels)
 
     def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
         """The signal with these values, mapped back to physical ones.
@@ -225,6 +223,12 @@ class Signal:
         if self.mask is None:
             return flat
         return np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
+
+    def observed(self) -> ArrayMask:
+        """``[points]`` whether each was observed."""
+        if self.mask is None:
+            return np.ones(self.domain.points, bool)
+        return self.mask.ravel()
 
     def with_values(
         self, values: np.ndarray, mask: np.ndarray | None = None, domain: Domain | None = None

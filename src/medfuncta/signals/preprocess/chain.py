@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from medfuncta.errors import ConfigError, DataError, suggest
+from medfuncta.declared import Fault, convert
+from medfuncta.door import decode_json
+from medfuncta.errors import ConfigError, DataError, MedFunctaError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess.geometry import CropPad, Reorient, Resample
 from medfuncta.signals.preprocess.intensity import Grey, Quantiles, Window
@@ -126,8 +128,11 @@ class Preprocessing:
             ConfigError: If the text is not a list of known steps.
         """
         try:
-            return cls(tuple(_step_from_dict(data) for data in json.loads(text)))
-        except (ValueError, TypeError, KeyError) as error:
+            data = decode_json(text)
+            if not isinstance(data, list):
+                raise Fault("", "is no list")
+            return cls(tuple(map(_step_from_dict, data)))
+        except MedFunctaError as error:
             raise ConfigError(
                 f"preprocessing that cannot be read ({error}); expected a JSON list of steps"
             ) from error
@@ -174,18 +179,21 @@ class InputGrid:
         if INPUT_GRID not in signal.metadata or not isinstance(signal.domain, Grid):
             return None
         try:
-            grid = Grid.from_dict(json.loads(str(signal.metadata[INPUT_GRID])))
-        except (ValueError, TypeError, KeyError) as error:
+            data = decode_json(str(signal.metadata[INPUT_GRID]))
+            if not isinstance(data, dict):
+                raise Fault("", "is no object")
+            grid = Grid.from_dict(data)
+        except MedFunctaError as error:
             raise DataError(
                 f"signal '{signal.id}': the input grid in its metadata is damaged ({error}); fit "
                 "the signal anew"
             ) from error
         after = preprocessing.grid_after(grid)
-        if after.shape != signal.domain.shape:
+        if not preprocessing.steps or not _alike(after, signal.domain):
             raise DataError(
-                f"signal '{signal.id}' lies on a grid of shape {signal.domain.shape}, but the "
-                f"known steps lead from that of its file to {after.shape}; decode it on the grid "
-                "of a file, or on its own"
+                f"signal '{signal.id}' does not lie where the known steps lead from the grid of "
+                f"its file, which are {preprocessing.to_text()}; decode it on a grid with its "
+                "place in the world, or on its own"
             )
         return cls(grid, preprocessing)
 
@@ -197,17 +205,36 @@ class InputGrid:
     def points(self) -> int:
         return self.grid.points
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.grid.shape
+
+    def header_before(self, header: SignalHeader) -> SignalHeader:
+        """The header of a signal as it lay on this grid, before the steps."""
+        metadata = {key: value for key, value in header.metadata.items() if key != INPUT_GRID}
+        return replace(header, domain=self.grid, metadata=metadata)
+
     def locate(self, index: np.ndarray) -> tuple[ArrayCoordinates, ArrayMask]:
         """Coordinates ``[n, dim]`` of samples by flat index, and ``[n]`` whether each was kept."""
         return self.preprocessing.locate(self.grid, index)
 
 
-def _step_from_dict(data: Mapping[str, Any]) -> Step:
-    settings = dict(data)
-    name = settings.pop("step")
+def _step_from_dict(data: Any) -> Step:
+    settings = dict(data) if isinstance(data, dict) else {}
+    name = str(settings.pop("step", ""))
     if name not in STEPS:
         raise ConfigError(f"unknown preprocessing step '{name}'; {suggest(name, STEPS)}")
-    for key, value in settings.items():
-        if isinstance(value, list):
-            settings[key] = tuple(value)
-    return STEPS[name](**settings)
+    return convert(settings, STEPS[name], name)
+
+
+def _alike(one: Grid, other: Grid) -> bool:
+    """Whether grids are the same but for rounding."""
+    if one.shape != other.shape:
+        return False
+    for ours, theirs in ((one.spacing, other.spacing), (one.affine, other.affine)):
+        if ours is None or theirs is None:
+            if ours is not theirs:
+                return False
+        elif not np.allclose(ours, theirs, rtol=1e-6, atol=1e-6):
+            return False
+    return True

@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.domain import Grid
+from medfuncta.signals.domain import Grid, Shape, Spacing
 from medfuncta.signals.preprocess.step import GridStep
 
 _AXES = ("LR", "PA", "IS")
@@ -30,7 +30,7 @@ class CropPad(GridStep):
 
     name: ClassVar[str] = "crop-pad"
     adds_samples: ClassVar[bool] = True
-    shape: tuple[int, ...]
+    shape: Shape
     fill: float | None = None
     align: Literal["centre", "start"] = "centre"
 
@@ -48,10 +48,8 @@ class CropPad(GridStep):
         """Index in ``grid`` of the first sample that is kept; negative where samples are added."""
         if self.align == "start":
             return [0] * grid.dim
-        return [
-            (old - new) // 2 if old >= new else -((new - old) // 2)
-            for old, new in zip(grid.shape, self.shape, strict=True)
-        ]
+        cut = np.array(grid.shape) - self.shape
+        return (np.sign(cut) * (np.abs(cut) // 2)).tolist()
 
     def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         return _cut(image, self._starts(grid), self.shape, fill)
@@ -71,8 +69,8 @@ class Resample(GridStep):
     """
 
     name: ClassVar[str] = "resample"
-    shape: tuple[int, ...] | None = None
-    spacing: tuple[float, ...] | None = None
+    shape: Shape | None = None
+    spacing: Spacing | None = None
     method: Literal["linear", "cubic", "mean"] = "linear"
 
     def __post_init__(self) -> None:
@@ -84,23 +82,20 @@ class Resample(GridStep):
         return 3 if self.method == "cubic" else 1
 
     def place(self, grid: Grid) -> tuple[Grid, np.ndarray]:
-        new = (
-            grid.with_shape(self.shape)
-            if self.shape is not None
-            else grid.with_spacing(self.spacing or ())
-        )
+        if self.shape is not None:
+            new = grid.with_shape(self.shape)
+        else:
+            new = grid.with_spacing(self.spacing or ())
         factor = np.divide(grid.shape, new.shape)
         matrix = np.diag([*factor, 1.0])
         matrix[:-1, -1] = (factor - 1) / 2
         return new, matrix
 
     def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        shape = self.place(grid)[0].shape
-        return (
-            _averaged(image, shape)
-            if self.method == "mean" and order > 0
-            else _resized(image, shape, order)
-        )
+        after, _ = self.place(grid)
+        if self.method == "mean" and order > 0:
+            return _averaged(image, after.shape)
+        return _resized(image, after.shape, order)
 
 
 @dataclass(frozen=True)
@@ -116,9 +111,8 @@ class Reorient(GridStep):
     axes: str = "RAS"
 
     def __post_init__(self) -> None:
-        if len(self.axes) != 3 or any(
-            sum(letter in self.axes for letter in pair) != 1 for pair in _AXES
-        ):
+        pointed = [sum(letter in self.axes for letter in pair) for pair in _AXES]
+        if len(self.axes) != 3 or pointed != [1, 1, 1]:
             raise ConfigError(
                 f"an orientation of '{self.axes}'; expected one of L or R, one of P or A and one "
                 "of I or S, such as RAS"
@@ -129,12 +123,13 @@ class Reorient(GridStep):
 
         turn = self._turn(grid)
         matrix = inv_ornt_aff(turn, grid.shape)
-        order = np.argsort(turn[:, 0])  # which old axis each new one is
-        spacing = None if grid.spacing is None else tuple(grid.spacing[axis] for axis in order)
-        shape = tuple(grid.shape[axis] for axis in order)
-        return replace(
-            grid, shape=shape, spacing=spacing, affine=_affine_after(grid.affine, matrix)
-        ), matrix
+        old_axes = np.argsort(turn[:, 0])  # which of them each new one is
+        shape = tuple(grid.shape[axis] for axis in old_axes)
+        spacing = grid.spacing
+        if spacing is not None:
+            spacing = tuple(spacing[axis] for axis in old_axes)
+        affine = _affine_after(grid.affine, matrix)
+        return replace(grid, shape=shape, spacing=spacing, affine=affine), matrix
 
     def _turn(self, grid: Grid) -> np.ndarray:
         from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
@@ -175,15 +170,12 @@ def _affine_after(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray |
 def _cut(image: np.ndarray, starts: list[int], shape: tuple[int, ...], fill: float) -> np.ndarray:
     """The block of ``shape`` whose first sample is ``starts``; what lies outside the image is
     ``fill``."""
-    stops = [start + n for start, n in zip(starts, shape, strict=True)]
-    kept = image[
-        tuple(slice(max(start, 0), max(stop, 0)) for start, stop in zip(starts, stops, strict=True))
-    ]
-    pads = [
-        (max(-start, 0), max(stop - n, 0))
-        for start, stop, n in zip(starts, stops, image.shape, strict=True)
-    ]
-    return np.pad(kept, pads, constant_values=np.asarray(fill, image.dtype))
+    kept, pads = [], []
+    for start, samples, old in zip(starts, shape, image.shape, strict=True):
+        stop = start + samples
+        kept.append(slice(max(start, 0), max(stop, 0)))
+        pads.append((max(-start, 0), max(stop - old, 0)))
+    return np.pad(image[tuple(kept)], pads, constant_values=np.asarray(fill, image.dtype))
 
 
 def _resized(image: np.ndarray, shape: tuple[int, ...], order: int) -> np.ndarray:

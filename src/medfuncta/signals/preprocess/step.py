@@ -1,4 +1,4 @@
-"""What a preprocessing step is: plain data that changes a signal, and says where its samples went."""
+"""What a preprocessing step is: plain data that changes a signal, and says where its samples go."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from medfuncta.errors import DataError
+from medfuncta.limits import MAX_POINTS
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.types import ArrayMask
-
-MAX_POINTS: Final = 2**30
-"""The largest grid a step makes; a mistyped spacing would otherwise ask for all memory there is."""
 
 _ROUNDING: Final = 1e-3  # of a share of observed samples that was interpolated in float32
 
