@@ -26,6 +26,7 @@ ORDER = (
     "limits",
     "declared",
     "door",
+    "stored_arrays",
     "config",
     "signals",
     "sources",
