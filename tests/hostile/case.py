@@ -14,6 +14,7 @@ LONGEST_LINE: Final = 500
 TAMPERED: Final = "tampered"
 """Name of the folder that is harmed."""
 
+
 Harm = Callable[[Path], None]
 """Changes one thing in a sound folder."""
 Answer = Mapping[str, Any]
@@ -31,6 +32,8 @@ TINY: Final = {
     "train.warmup": "1",
     "fit.steps": "1",
 }
+LONG: Final = "@long@"
+"""Stands for ten million letters, which are put in where they are needed and nowhere kept."""
 TINY_WORDS: Final = " ".join(f"{name}={value}" for name, value in TINY.items())
 POINTS: Final = "csv:{stored}/data/points.csv?position=x,y&value=v&id=id&label=kind&box=0,10,0,10"
 BEATS: Final = "csv:{base}/beats.csv?rate=10&val=0.2&test=0.2"
@@ -64,6 +67,11 @@ COMMANDS: Final = {
 WITH_PROGRESS: Final = {"fit", "onto", "continue", "evaluate", "resume", "further", "settings"}
 WITH_PROGRESS |= {"classify", "cached"}
 """Commands that show their progress on standard error, where the one line comes last."""
+
+
+def lengthened(text: str) -> str:
+    """A text with ten million letters at each ``LONG``."""
+    return text.replace(LONG, "8" * 10_000_000)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Case:
     def words_of(self, command: str, **places: Path) -> list[str]:
         """The words of a command line."""
         words = [word.format(**places) for word in shlex.split(COMMANDS[command])]
-        return [*words, *self.words]
+        return [*words, *map(lengthened, self.words)]
 
     def faults(self, command: str, answer: Answer, private: str) -> Iterator[str]:
         """What is wrong with the answer of a command; nothing when it is a good one.

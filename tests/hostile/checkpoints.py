@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, lengthened
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
     ENORMOUS,
     GONE,
     KINDS,
-    LONG,
     Literal,
     Tensors,
     cast,
@@ -63,14 +62,14 @@ def header_cases() -> Iterator[Case]:
             "text": '"x"',
             "nested deeply": str(DEEP),
             "objects nested deeply": str(DEEP_OBJECT),
-            "very long": "1" * LONG,
+            "very long": LONG,
             "NaN": "NaN",
             "of 400 digits": str(ENORMOUS),
         }
         for what, text in wrong.items():
 
             def put(notes: dict[str, Any], key: str = key, text: str = text) -> None:
-                notes[key] = text
+                notes[key] = lengthened(text)
 
             yield _case(f"{key} is {what}", notes_changed(LAST, put), key, group=key)
     for what, text in {"a section that is a number": '{"train": 3}', "nothing": "{}"}.items():

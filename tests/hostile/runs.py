@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, lengthened
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
     GONE,
     KINDS,
-    LONG,
     TEXTS,
     WRONG,
     Key,
@@ -70,7 +69,7 @@ def wrong_values(key: Key, value: Any) -> Iterator[tuple[str, Any]]:
     if name in CHOICES:
         yield "another word", "banana"
     if kind == "text":
-        yield "a very long text", "x" * LONG
+        yield "a very long text", LONG
     if kind == "section" and name != "training":
         yield "with an unknown key", {**value, "surprise": 1}
 
@@ -120,9 +119,9 @@ def field_cases() -> Iterator[Case]:
         "is of version -1": (("version",), -1),
         "has deeply nested class names": (("signal", "label_names"), DEEP),
         "has deeply nested training": (("training", "details"), DEEP_OBJECT),
-        "has a very long source": (("training", "source"), "x" * LONG),
+        "has a very long source": (("training", "source"), LONG),
         "has class names that are numbers": (("signal", "label_names"), [1, 2]),
-        "has a very long class name": (("signal", "label_names"), ["x" * LONG]),
+        "has a very long class name": (("signal", "label_names"), [LONG]),
         "has a shape of texts": (("signal", "shape"), ["1", "2"]),
         "has a negative shape": (("signal", "shape"), [-187]),
         "has an endless shape": (("signal", "shape"), [10**30]),
@@ -369,7 +368,7 @@ def side_file_cases() -> Iterator[Case]:
         "words": "step,loss\nthree,four\n",
         "fewer columns": "a,b\n1,2\n",
         "another header": "\n".join(["a,b,c,d,e,f,g", "x,2,3,4,5,6,7"]) + "\n",
-        "a very long cell": "step,loss\n1," + "9" * LONG + "\n",
+        "a very long cell": "step,loss\n1," + LONG + "\n",
         "a number of 400 digits": ",".join(["1" + "0" * 400] * 7) + "\n" + ",".join("1" * 7),
         "NUL": "step\0,loss\n1,2\n",
         "a quote that does not end": 'step,loss\n"1,2\n',
@@ -377,7 +376,7 @@ def side_file_cases() -> Iterator[Case]:
     for what, text in logs.items():
 
         def write(folder: Path, text: str = text) -> None:
-            (folder / "metrics.csv").write_text(text)
+            (folder / "metrics.csv").write_text(lengthened(text))
 
         yield Case(
             f"metrics.csv holds {what}",

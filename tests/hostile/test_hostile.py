@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from hostile import checkpoints, leftovers, runs, sets, settings, tables
+from hostile import checkpoints, latent_sets, leftovers, runs, settings, tables
 from hostile.bench import Bench
 from hostile.case import Case
 
 GROUPS = {
     "runs": runs.CASES,
     "checkpoints": checkpoints.CASES,
-    "sets": sets.CASES,
+    "sets": latent_sets.CASES,
     "tables": tables.CASES,
     "settings": settings.CASES,
     "leftovers": leftovers.CASES,
@@ -37,9 +37,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     if not Path("/proc/self/status").exists():
         pytest.skip("memory is measured by /proc, which this system does not have")
     bench = Bench(tmp_path_factory.mktemp("hostile"))
-    bench.build()
-    yield bench
-    bench.close()
+    try:
+        bench.build()
+        yield bench
+    finally:
+        bench.close()
 
 
 @pytest.mark.parametrize("cases", together().values(), ids=together().keys())
