@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +87,7 @@ class Case:
         accepted: Commands that must work all the same: the change does no harm.
         names: The line holds one of these.
         words: Further words of all commands.
-        group: Cases of one group are tried together.
+        group: Cases of one group are tried together, which takes less time.
         proof: Called after all commands with the harmed folder, the sound ones and what the last
             command made; says what is wrong then.
     """
@@ -150,6 +150,11 @@ class Case:
             yield f"tells a path: {line[:LONGEST_LINE]!r}"
         if any(sign in line for sign in ("llocat", "MemoryError", "bad_alloc", "out of memory")):
             yield f"asked for the memory first: {line[:LONGEST_LINE]!r}"
+
+
+def together(title: str, cases: Iterable[Case]) -> list[Case]:
+    """Cases of one group, but for those that have one."""
+    return [replace(case, group=case.group or title) for case in cases]
 
 
 def cost_faults(answer: Answer) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from hostile.case import LONG, TAMPERED, Case, lengthened
+from hostile.case import LONG, TAMPERED, Case, lengthened, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
@@ -222,9 +222,9 @@ def _small(tensors: Tensors, name: str) -> None:
 
 
 CASES: Final = [
-    *file_cases(),
-    *header_cases(),
-    *progress_cases(),
-    *tensor_cases(),
-    *generator_cases(),
+    *together("a checkpoint as a file", file_cases()),
+    *together("the settings of a checkpoint", header_cases()),
+    *together("the progress of a checkpoint", progress_cases()),
+    *together("the tensors of a checkpoint", tensor_cases()),
+    *together("the generator of a checkpoint", generator_cases()),
 ]

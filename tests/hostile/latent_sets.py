@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hostile.case import LONG, TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
@@ -327,11 +327,11 @@ def field_cases() -> Iterator[Case]:
 
 CASES: Final = [
     *key_cases(),
-    *info_cases(),
-    *split_name_cases(),
-    *fit_cases(),
-    *note_cases(),
-    *file_cases(),
-    *shard_name_cases(),
-    *field_cases(),
+    *together("latent_set.json as a whole", info_cases()),
+    *together("names of splits", split_name_cases()),
+    *together("settings of fits", fit_cases()),
+    *together("notes of shards", note_cases()),
+    *together("shards as files", file_cases()),
+    *together("names of shards", shard_name_cases()),
+    *together("the field of a set", field_cases()),
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hostile.case import LONG, TAMPERED, Case, lengthened
+from hostile.case import LONG, TAMPERED, Case, lengthened, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
@@ -215,4 +215,8 @@ def description_cases() -> Iterator[Case]:
         yield Case(f"dataset.json is {kind}", "scans", turn, others=["volumes"], names=names)
 
 
-CASES: Final = [*cache_cases(), *stopped_cases(), *description_cases()]
+CASES: Final = [
+    *together("a cache", cache_cases()),
+    *together("a stopped fit", stopped_cases()),
+    *together("a description of volumes", description_cases()),
+]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from hostile.case import LONG, TAMPERED, Case, lengthened
+from hostile.case import LONG, TAMPERED, Case, lengthened, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
@@ -401,9 +401,9 @@ def side_file_cases() -> Iterator[Case]:
 
 CASES: Final = [
     *key_cases(),
-    *field_cases(),
-    *claim_cases(),
-    *weight_cases(),
-    *weight_file_cases(),
-    *side_file_cases(),
+    *together("field.json as a whole", field_cases()),
+    *together("fields beyond any memory", claim_cases()),
+    *together("weights of other types and shapes", weight_cases()),
+    *together("field.safetensors as a file", weight_file_cases()),
+    *together("files beside a run", side_file_cases()),
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from hostile.case import LONG, TINY, Case, lengthened
+from hostile.case import LONG, TINY, Case, lengthened, together
 from hostile.files import DEPTH, KINDS, TEXTS, encoded, kind_of, leaves, linked, turned
 from hostile.runs import CHOICES, LATER, MAY_BE_NEGATIVE, STORED
 
@@ -212,8 +212,8 @@ def harmless_cases() -> Iterator[Case]:
 
 CASES: Final = [
     *key_cases(),
-    *file_cases(),
-    *claim_cases(),
-    *word_cases(),
-    *harmless_cases(),
+    *together("settings.toml as a whole", file_cases()),
+    *together("settings beyond any memory", claim_cases()),
+    *together("words behind --set", word_cases()),
+    *together("what is odd and right", harmless_cases()),
 ]

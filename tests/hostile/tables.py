@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from hostile.case import LONG, TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
@@ -299,9 +299,9 @@ def _call_first(folder: Path, shard: str) -> None:
 
 
 CASES: Final = [
-    *column_cases(),
-    *latent_cases(),
-    *row_cases(),
-    *label_cases(),
-    *position_cases(),
+    *together("columns", column_cases()),
+    *together("columns of latents", latent_cases()),
+    *together("rows", row_cases()),
+    *together("ids and labels", label_cases()),
+    *together("positions", position_cases()),
 ]
