@@ -153,7 +153,7 @@ def edited(text: str, key: Key, value: Any) -> str:
     for part in key[:-1]:
         place = place[part]
     if value is GONE:
-        del place[key[-1]]
+        place.pop(key[-1], None)
         return json.dumps(data)
     if not isinstance(value, Literal):
         place[key[-1]] = value

@@ -44,7 +44,8 @@ STORED: Final = Path(__file__).parents[1] / "stored"
 FIELD: Final = "field.json"
 WEIGHTS: Final = "field.safetensors"
 DOCUMENT: Final = json.loads((STORED / "ecg" / "run" / FIELD).read_text())
-"""The keys of a run; those that came later stand in ``LATER``."""
+"""The keys of a run; those that came later stand in ``LATER``, and one there is no more."""
+del DOCUMENT["config"]["train"]["compile"]
 LATER: Final[list[tuple[Key, Any]]] = [(("config", "field", "kind"), "siren")]
 NULLABLE: Final = {("signal", "shape"): "list", ("config", "field", "omega_increment"): "number"}
 MAY_BE_NEGATIVE: Final = {"omega_increment", "output_offset"}

@@ -20,6 +20,7 @@ KINDS_OF: Final = {
 }
 KINDS_OF.update({f"{key[1]}.{key[2]}": kind_of(value) for key, value in LATER})
 """Every setting and the kind of its value."""
+del KINDS_OF["train.compile"]  # there is no such setting any more
 
 NOT_A_NUMBER: Final = {
     "text": '"many"',
