@@ -34,7 +34,7 @@ DECIBELS = 1e-3
 SPENT = {"seconds", "fit_seconds", "score_seconds"}
 """Keys of results that tell of a machine and a moment."""
 GONE = {"compile"}
-"""Settings that there are no more. Runs that have them open all the same; they changed no number."""
+"""Settings that there are no more. Runs that have them open all the same."""
 
 CASES = tuple(EXPECTED)
 SETS = [(case, dtype) for case in CASES for dtype in DTYPES]
