@@ -45,7 +45,7 @@ class Search(Command):
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.tasks.drawing.figure import save_png
-        from medfuncta.tasks.drawing.labels import class_names
+        from medfuncta.tasks.drawing.figure import class_names
         from medfuncta.tasks.search import FaissIndex, search_picture, search_set
 
         latents = LatentSet.open(self.latents)

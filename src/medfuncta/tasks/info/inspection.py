@@ -15,8 +15,7 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.learning.run_log import METRICS_FILE
 from medfuncta.run import METADATA_FILE, Run
 from medfuncta.sources.table import open_source
-from medfuncta.tasks.drawing.figure import save_png
-from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.figure import class_names, save_png
 from medfuncta.tasks.drawing.sheet import contact_sheet
 from medfuncta.tasks.info.curve import curve_picture
 from medfuncta.tasks.info.source import SourceReport, describe_source

@@ -12,7 +12,7 @@ import numpy as np
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.source import Skipped, Source, SourceInfo
-from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.figure import class_names
 
 _MOST: Final = 12
 """Shapes, spacings and ids that are listed by themselves."""
