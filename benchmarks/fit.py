@@ -17,7 +17,7 @@ from benchmarks.measure import Row, Steps, in_turn
 from benchmarks.ours import Ours
 from benchmarks.reference import Reference
 from medfuncta.config import Quality
-from medfuncta.learning.quality import psnr_of
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 
 _UNIT = "signals/s"

@@ -19,10 +19,10 @@ from medfuncta.config import Quality
 from medfuncta.errors import ConfigError
 from medfuncta.field.field import Field
 from medfuncta.latents.fit import fit_latents
-from medfuncta.learning.quality import psnr_of
 from medfuncta.learning.train import train_network
 from medfuncta.run import Run
 from medfuncta.settings import Config
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source

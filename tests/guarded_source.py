@@ -8,7 +8,9 @@ import numpy as np
 
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.source import Source, SourceInfo
+from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.source import Source
+from medfuncta.sources.splitting import Item, whole_splits
 
 
 class TestSplitWasRead(AssertionError):
@@ -17,39 +19,35 @@ class TestSplitWasRead(AssertionError):
     __test__ = False
 
 
-class GuardedSource(Source):
-    """Waves of random phase; counts how often each split is read.
+def guarded_source(train: int = 6, val: int = 3, reads: list[str] | None = None) -> Source:
+    """Waves of random phase.
 
     Args:
         train: Training signals.
         val: Validation signals; 0 for a source without that split.
+        reads: Gets the name of each split that is read.
     """
+    sizes = {"train": train, "val": val} if val else {"train": train}
 
-    def __init__(self, train: int = 6, val: int = 3) -> None:
-        super().__init__()
-        self._sizes = {"train": train, "val": val} if val else {"train": train}
-        self.reads: list[str] = []
-
-    @property
-    def own_info(self) -> SourceInfo:
-        return SourceInfo("guarded:waves", licence="CC0", split_by="patient")
-
-    @property
-    def spec(self) -> SignalSpec:
-        return SignalSpec(1, 1, (16,), "mV")
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return (*self._sizes, "test")
-
-    def _read(self, split: str) -> Iterator[Signal]:
-        self.reads.append(split)
-        if split == "test":
+    def read(split: Item) -> Iterator[Signal]:
+        if reads is not None:
+            reads.append(split.name)
+        if split.name == "test":
             raise TestSplitWasRead
-        rng = np.random.default_rng(split == "val")
+        rng = np.random.default_rng(split.name == "val")
         time = np.linspace(0, 6, 16)
-        for number in range(self._sizes[split]):
+        for number in range(sizes[split.name]):
             wave = np.sin(time + rng.uniform(0, 6)).astype(np.float32)[:, None]
-            yield Signal.of(
-                f"{split}-{number}", wave, Grid((16,), (0.01,), unit="s"), ValueRange(-1, 1), "mV"
-            )
+            grid = Grid((16,), (0.01,), unit="s")
+            yield Signal.of(f"{split.name}-{number}", wave, grid, ValueRange(-1, 1), "mV")
+
+    contents = Contents(
+        name="guarded:waves",
+        items=whole_splits((*sizes, "test")),
+        many=True,
+        read=read,
+        survey=lambda: Survey(SignalSpec(1, 1, (16,), "mV")),
+        licence="CC0",
+        split_by="patient",
+    )
+    return Source(contents)

@@ -24,6 +24,8 @@ ORDER = (
     "result",
     "atomic",
     "process",
+    "limits",
+    "declared",
     "door",
     "config",
     "signals",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,32 @@ TYPED = [
     for node in block.body
     if isinstance(node, ast.ImportFrom)
 ]
+
+
+SURFACE = """
+PRESETS Config ConfigError DataError Field FieldConfig FieldKind FileOptions Format Contents file_format option FinerConfig FitConfig Fitted Fitter
+Grid InnerConfig LatentSet LatentSetError MedFunctaError Run RunError Scatter Signal SignalHeader
+SignalSet SignalSpec SirenConfig Source SourceInfo TrainConfig ValueRange build_field
+create_latent_set decode evaluate export_onnx filter_latent_set fit_latents fitter_of
+keep_freed_memory merge_latent_sets open_source reconstruct train write_signal
+""".split()
+"""A change of this list is a change of what others rely on: say it in the changelog."""
+
+
+def test_the_surface_is_the_one_on_the_list() -> None:
+    assert sorted(medfuncta.__all__) == sorted(SURFACE)
+
+
+@pytest.mark.parametrize("name", [name for name in SURFACE if name != "PRESETS"])
+def test_every_public_name_says_what_it_is(name: str) -> None:
+    thing = getattr(medfuncta, name)
+    assert thing.__doc__ and len(thing.__doc__) > 25
+    if isinstance(thing, type):
+        return
+    signature = inspect.signature(thing)
+    assert signature.return_annotation is not inspect.Signature.empty
+    for parameter in signature.parameters.values():
+        assert parameter.annotation is not inspect.Parameter.empty, parameter.name
 
 
 @pytest.mark.parametrize("name", medfuncta.__all__)

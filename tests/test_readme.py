@@ -14,7 +14,7 @@ from medfuncta.cli.commands import COMMANDS
 from medfuncta.cli.main import main
 from medfuncta.cli.parsing import parse
 from medfuncta.presets import PRESETS
-from medfuncta.sources.table import KINDS, source_kind
+from medfuncta.sources.table import FORMATS, format_named, options_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -45,7 +45,7 @@ def sources() -> list[str]:
         word
         for line in commands()
         for word in shlex.split(line, comments=True)
-        if word.partition(":")[0] in KINDS and ":" in word
+        if word.partition(":")[0] in FORMATS and ":" in word
     ]
 
 
@@ -57,13 +57,13 @@ def test_every_command_is_understood(line: str) -> None:
 
 @pytest.mark.parametrize("text", sources())
 def test_every_source_has_its_kind_and_options(text: str) -> None:
-    kind = source_kind(text.partition(":")[0])
+    format = format_named(text.partition(":")[0])
     options = {
         assignment.partition("=")[0]
         for assignment in text.partition("?")[2].split("&")
         if assignment
     }
-    assert options <= set(kind.options)
+    assert options <= set(options_of(format))
 
 
 def test_the_commands_on_samples_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,16 +105,16 @@ def test_the_first_block_installs_and_runs_the_demo_then_the_tests() -> None:
 
 
 def test_the_tables_are_complete() -> None:
-    assert set(re.findall(r"^\| `(\w+):", README, re.MULTILINE)) == set(KINDS)
+    assert set(re.findall(r"^\| `(\w+):", README, re.MULTILINE)) == set(FORMATS)
     assert all(f"`{name}`" in README for name in PRESETS)
     assert all(f"medfuncta {name}" in README or f"`{name}`" in README for name in COMMANDS)
 
 
 def test_options_in_the_table_of_sources_exist() -> None:
     rows = re.findall(r"^\| `(\w+):\w+` \|.*\| ?(.*?) ?\|$", README, re.MULTILINE)
-    assert len(rows) == len(KINDS)
+    assert len(rows) == len(FORMATS)
     for name, cell in rows:
-        assert set(re.findall(r"`(\w+)`", cell)) <= set(source_kind(name).options)
+        assert set(re.findall(r"`(\w+)`", cell)) <= set(options_of(format_named(name)))
 
 
 def test_links_lead_somewhere() -> None:

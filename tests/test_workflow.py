@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from guarded_source import GuardedSource, TestSplitWasRead
+from guarded_source import TestSplitWasRead, guarded_source
 from medfuncta.config import TrainConfig
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.presets import PRESETS
@@ -28,14 +28,15 @@ def with_batch(batch: int) -> dict[str, dict[str, Any]]:
 
 def test_the_guard_works() -> None:
     with pytest.raises(TestSplitWasRead):
-        list(GuardedSource().signals("test"))
+        list(guarded_source().signals("test"))
 
 
 @pytest.mark.parametrize("val", [3, 0])
 def test_model_selection_never_reads_the_test_split(tmp_path: Path, val: int) -> None:
-    source = GuardedSource(val=val)
+    reads: list[str] = []
+    source = guarded_source(val=val, reads=reads)
     training = train(source, tmp_path, settings=TINY, device="cpu")
-    assert set(source.reads) == set(source.splits) - {"test"}
+    assert set(reads) == set(source.splits) - {"test"}
     assert training.progress.best_psnr is not None
     told = training.run.training
     assert (told["source"], told["licence"], told["split_by"]) == (
@@ -48,19 +49,19 @@ def test_model_selection_never_reads_the_test_split(tmp_path: Path, val: int) ->
 
 def test_signals_are_held_out_when_there_is_no_validation_split() -> None:
     config = Config(train=TrainConfig(seed=1))
-    train_set, val_set = read_for_training(GuardedSource(train=25, val=0), config)
+    train_set, val_set = read_for_training(guarded_source(train=25, val=0), config)
     ids = [{header.id for header in part.headers} for part in (train_set, val_set)]
     assert (len(train_set), len(val_set)) == (23, 2) == tuple(map(len, ids))
     assert not ids[0] & ids[1]
-    again = read_for_training(GuardedSource(train=25, val=0), config)[1]
+    again = read_for_training(guarded_source(train=25, val=0), config)[1]
     assert [header.id for header in again.headers] == [header.id for header in val_set.headers]
     with pytest.raises(ConfigError, match="at least two signals"):
-        read_for_training(GuardedSource(train=1, val=0), config)
+        read_for_training(guarded_source(train=1, val=0), config)
 
 
 def test_validation_signals_are_spread_evenly_over_their_split() -> None:
     _, val_set = read_for_training(
-        GuardedSource(val=9), Config(train=TrainConfig(validate_signals=3))
+        guarded_source(val=9), Config(train=TrainConfig(validate_signals=3))
     )
     assert [header.id for header in val_set.headers] == ["val-0", "val-4", "val-8"]
 
@@ -72,14 +73,14 @@ def test_fewer_signals_than_the_presets_batch_make_a_smaller_batch(tmp_path: Pat
     }
     assert PRESETS["trace"].train.batch > 6
     assert (
-        train(GuardedSource(), tmp_path, settings=settings, device="cpu").run.config.train.batch
+        train(guarded_source(), tmp_path, settings=settings, device="cpu").run.config.train.batch
         == 6
     )
 
 
 def test_fewer_signals_than_the_batch_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="6 training signals for a batch of 7"):
-        train(GuardedSource(), tmp_path, settings=with_batch(7), device="cpu")
+        train(guarded_source(), tmp_path, settings=with_batch(7), device="cpu")
 
 
 def test_default_then_preset_then_file_then_flag() -> None:
@@ -113,10 +114,10 @@ def test_mistakes_are_named() -> None:
 
 
 def test_training_goes_on_from_another_runs_network_with_its_settings(tmp_path: Path) -> None:
-    first = train(GuardedSource(), tmp_path / "first", settings=TINY, device="cpu").run
+    first = train(guarded_source(), tmp_path / "first", settings=TINY, device="cpu").run
     still: dict[str, dict[str, Any]] = {"train": {"learning_rate": 0.0, "steps": 1}}
     second = train(
-        GuardedSource(train=9),
+        guarded_source(train=9),
         tmp_path / "second",
         settings=still,
         start_from=tmp_path / "first",
@@ -129,12 +130,12 @@ def test_training_goes_on_from_another_runs_network_with_its_settings(tmp_path: 
         second.config.fit.steps,
     ) == (1, 2, 2)
     assert second.training["started_from"] == {"fingerprint": first.fingerprint, **first.training}
-    moved = train(GuardedSource(), tmp_path / "moved", start_from=first, device="cpu").run
+    moved = train(guarded_source(), tmp_path / "moved", start_from=first, device="cpu").run
     assert moved.fingerprint != first.fingerprint
 
 
 def test_a_network_to_start_from_must_fit_data_and_settings(tmp_path: Path) -> None:
-    run = train(GuardedSource(), tmp_path / "run", settings=TINY, device="cpu").run
+    run = train(guarded_source(), tmp_path / "run", settings=TINY, device="cpu").run
     with pytest.raises(ConfigError, match=r"got the preset 'trace' and a run to start from"):
         resolve(TRACE, "trace", start=run)
     with pytest.raises(ConfigError, match=r"those of the run to start from; remove \[field\]"):
@@ -146,7 +147,7 @@ def test_a_network_to_start_from_must_fit_data_and_settings(tmp_path: Path) -> N
 def test_shift_maps_start_orthogonal_when_asked(tmp_path: Path) -> None:
     still = {**TINY, "train": {**TINY["train"], "shift_init": "orthogonal", "learning_rate": 0.0}}
     shift = (
-        train(GuardedSource(), tmp_path, settings=still, device="cpu")
+        train(guarded_source(), tmp_path, settings=still, device="cpu")
         .run.network.siren_layers[1]
         .shift
     )

@@ -32,7 +32,6 @@ from medfuncta.atomic import write_json, write_text
 from medfuncta.cli.main import main as medfuncta
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.file_source import FileSource
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
 from medfuncta.writers.table import write_signal
@@ -214,17 +213,18 @@ def whole_way(
     )
 
 
+ONE_SIGNAL_A_FILE = ("nifti", "nrrd", "images", "brats")
+
+
 def find(source: Source, id: str) -> tuple[Signal, Path | None]:
     """A signal by its id, and the file that holds it alone, if there is one."""
     signal = next(
         signal for split in source.splits for signal in source.signals(split) if signal.id == id
     )
-    items = (
-        [item for split in source.items.values() for item in split if item.id == id]
-        if isinstance(source, FileSource)
-        else []
-    )
-    return signal, items[0].paths[0] if items else None
+    if source.info.name.partition(":")[0] not in ONE_SIGNAL_A_FILE:
+        return signal, None
+    [item] = [item for items in source.items.values() for item in items if item.id == id]
+    return signal, item.paths[0]
 
 
 def where(small: Signal, original: Signal, folder: Path) -> list[str]:

@@ -1,7 +1,9 @@
 """MedFuncta: one compact vector a signal.
 
-The names below are the public surface; each is imported when it is first used, so that
-``import medfuncta`` costs next to nothing.
+What is listed in ``__all__`` is the public surface: it is what the README, the cards of published
+latent sets and the documentation use, and it changes with a note in the changelog only. Everything
+else may change without one. Each name is imported when it is first used, so that ``import
+medfuncta`` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -11,14 +13,37 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from medfuncta.errors import MedFunctaError
+    from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
+    from medfuncta.errors import (
+        ConfigError,
+        DataError,
+        LatentSetError,
+        MedFunctaError,
+        RunError,
+    )
+    from medfuncta.field.field import Field
+    from medfuncta.field.finer import FinerConfig
+    from medfuncta.field.siren.config import SirenConfig
+    from medfuncta.field.table import FieldKind, build_field
     from medfuncta.latents.create import create_latent_set
-    from medfuncta.latents.decode import reconstruct
+    from medfuncta.latents.decode import decode, reconstruct
+    from medfuncta.latents.edit import filter_latent_set, merge_latent_sets
+    from medfuncta.latents.fit import fit_latents, fitter_of
     from medfuncta.latents.latent_set import LatentSet
+    from medfuncta.latents.onnx import export_onnx
+    from medfuncta.learning.fitter import Fitted, Fitter
     from medfuncta.presets import PRESETS
+    from medfuncta.process import keep_freed_memory
     from medfuncta.run import Run
-    from medfuncta.signals.signal import Signal
-    from medfuncta.sources.source import Source
+    from medfuncta.settings import Config
+    from medfuncta.signals.domain import Grid, Scatter
+    from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
+    from medfuncta.signals.signal_set import SignalSet
+    from medfuncta.sources.contents import Contents, Format
+    from medfuncta.sources.file_format import file_format
+    from medfuncta.sources.folder import FileOptions
+    from medfuncta.sources.options import option
+    from medfuncta.sources.source import Source, SourceInfo
     from medfuncta.sources.table import open_source
     from medfuncta.tasks.evaluate import evaluate
     from medfuncta.workflow import train
@@ -26,14 +51,49 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "Config",
+    "ConfigError",
+    "Contents",
+    "DataError",
+    "Field",
+    "FieldConfig",
+    "FieldKind",
+    "FileOptions",
+    "FinerConfig",
+    "FitConfig",
+    "Fitted",
+    "Fitter",
+    "Format",
+    "Grid",
+    "InnerConfig",
     "LatentSet",
+    "LatentSetError",
     "MedFunctaError",
     "Run",
+    "RunError",
+    "Scatter",
     "Signal",
+    "SignalHeader",
+    "SignalSet",
+    "SignalSpec",
+    "SirenConfig",
     "Source",
+    "SourceInfo",
+    "TrainConfig",
+    "ValueRange",
+    "build_field",
     "create_latent_set",
+    "decode",
     "evaluate",
+    "export_onnx",
+    "file_format",
+    "filter_latent_set",
+    "fit_latents",
+    "fitter_of",
+    "keep_freed_memory",
+    "merge_latent_sets",
     "open_source",
+    "option",
     "reconstruct",
     "train",
     "write_signal",
@@ -43,14 +103,49 @@ __version__ = version("medfuncta")
 
 _HOMES: Final = {
     "PRESETS": "presets",
+    "Config": "settings",
+    "ConfigError": "errors",
+    "Contents": "sources.contents",
+    "DataError": "errors",
+    "Field": "field.field",
+    "FieldConfig": "config",
+    "FieldKind": "field.table",
+    "FileOptions": "sources.folder",
+    "FinerConfig": "field.finer",
+    "FitConfig": "config",
+    "Fitted": "learning.fitter",
+    "Fitter": "learning.fitter",
+    "Format": "sources.contents",
+    "Grid": "signals.domain",
+    "InnerConfig": "config",
     "LatentSet": "latents.latent_set",
+    "LatentSetError": "errors",
     "MedFunctaError": "errors",
     "Run": "run",
+    "RunError": "errors",
+    "Scatter": "signals.domain",
     "Signal": "signals.signal",
+    "SignalHeader": "signals.signal",
+    "SignalSet": "signals.signal_set",
+    "SignalSpec": "signals.signal",
+    "SirenConfig": "field.siren.config",
     "Source": "sources.source",
+    "SourceInfo": "sources.source",
+    "TrainConfig": "config",
+    "ValueRange": "signals.signal",
+    "build_field": "field.table",
     "create_latent_set": "latents.create",
+    "decode": "latents.decode",
     "evaluate": "tasks.evaluate",
+    "export_onnx": "latents.onnx",
+    "file_format": "sources.file_format",
+    "filter_latent_set": "latents.edit",
+    "fit_latents": "latents.fit",
+    "fitter_of": "latents.fit",
+    "keep_freed_memory": "process",
+    "merge_latent_sets": "latents.edit",
     "open_source": "sources.table",
+    "option": "sources.options",
     "reconstruct": "latents.decode",
     "train": "workflow",
     "write_signal": "writers.table",

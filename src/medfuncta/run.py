@@ -48,6 +48,16 @@ class Run:
     spec: SignalSpec
     training: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        field, spec = self.config.field, self.spec
+        psnr = self.training.get("val_psnr")
+        quality = f", {psnr:.2f} dB on validation" if isinstance(psnr, float) else ""
+        return (
+            f"Run({field.kind} field, P {field.latent_size}, of {spec.dim}D signals with "
+            f"{spec.channels} channels, trained on {self.training.get('source', 'unknown')} for "
+            f"{self.training.get('steps', 0)} steps{quality})"
+        )
+
     @property
     def fingerprint(self) -> str:
         """A digest of weights and sizes: equal exactly when two runs decode every latent alike."""

@@ -19,7 +19,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Config:
-    """All settings of a run."""
+    """All settings of a run, section by section.
+
+    Args:
+        field: Sizes of the shared network; its type says which kind of field it is.
+        inner: The inner loop of training and fitting.
+        train: Meta-learning.
+        fit: Test-time adaptation.
+    """
 
     field: FieldConfig = dataclasses.field(default_factory=SirenConfig)
     inner: InnerConfig = dataclasses.field(default_factory=InnerConfig)

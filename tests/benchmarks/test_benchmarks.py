@@ -105,7 +105,10 @@ def test_time_to_quality(
         "benchmarks.time_to_quality.in_turn",
         lambda steps, repeats: Timings({side: [0.5] * repeats for side in steps}),
     )
-    settings = "field.layers=3 field.width=8 field.latent_size=4 train.batch=2 train.inner_steps=2 train.validate_signals=4 train.steps=9"
+    settings = (
+        "field.layers=3 field.width=8 field.latent_size=4 train.batch=2 train.inner_steps=2 "
+        "train.validate_signals=4 train.steps=9"
+    )
     rows = run(
         TimeToQuality,
         f"--data sample:ecg --out {tmp_path} --every 2 --target 0 --set {settings}",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from latents.smooth import SIGNALS, Scattered, Smooth
+from latents.smooth import SIGNALS, scattered, smooth
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.latents.create import create_latent_set
@@ -16,9 +16,9 @@ from medfuncta.latents.fit import fit_latents
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.validate import validate
 from medfuncta.learning.fitter import Fitted, Fitter
-from medfuncta.learning.quality import psnr_of
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid, Scatter
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.source import Skipped
@@ -29,9 +29,9 @@ FIT = FitConfig(steps=2, batch=2)
 def test_every_signal_is_there_once_with_the_latent_that_fitting_gives(
     small_run: Run, tmp_path: Path
 ) -> None:
-    latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT)
+    latent_set = create_latent_set(small_run, smooth(), tmp_path / "set", config=FIT)
     train = latent_set.split("train")
-    fit = fit_latents(small_run, SignalSet.collect(Smooth().spec, Smooth().signals("train")), FIT)
+    fit = fit_latents(small_run, SignalSet.collect(smooth().spec, smooth().signals("train")), FIT)
 
     validate(latent_set)
     assert latent_set.splits == ("train", "test")
@@ -58,15 +58,15 @@ def rows_of(latent_set: LatentSet) -> list[Any]:
 
 
 def test_a_stopped_fit_goes_on_where_it_was(small_run: Run, tmp_path: Path) -> None:
-    undisturbed = rows_of(create_latent_set(small_run, Smooth(), tmp_path / "whole", config=FIT))
+    undisturbed = rows_of(create_latent_set(small_run, smooth(), tmp_path / "whole", config=FIT))
     for die_at in range(SIGNALS):
         with pytest.raises(KeyboardInterrupt):
-            create_latent_set(small_run, Smooth(die_at=die_at), tmp_path / "set", config=FIT)
+            create_latent_set(small_run, smooth(die_at=die_at), tmp_path / "set", config=FIT)
     fitted: list[int] = []
     assert (
         rows_of(
             create_latent_set(
-                small_run, Smooth(), tmp_path / "set", config=FIT, progress=fitted.append
+                small_run, smooth(), tmp_path / "set", config=FIT, progress=fitted.append
             )
         )
         == undisturbed
@@ -75,22 +75,22 @@ def test_a_stopped_fit_goes_on_where_it_was(small_run: Run, tmp_path: Path) -> N
 
 
 def test_a_finished_set_is_not_fitted_again(small_run: Run, tmp_path: Path) -> None:
-    create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT)
+    create_latent_set(small_run, smooth(), tmp_path / "set", config=FIT)
     assert (
-        len(create_latent_set(small_run, Smooth(die_at=0), tmp_path / "set", config=FIT))
+        len(create_latent_set(small_run, smooth(die_at=0), tmp_path / "set", config=FIT))
         == 2 * SIGNALS
     )
 
 
 def test_a_set_tells_how_to_fit_a_signal_like_its_own(small_run: Run, tmp_path: Path) -> None:
     config = FitConfig(steps=3, batch=2, quality="fast")
-    latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=config)
+    latent_set = create_latent_set(small_run, smooth(), tmp_path / "set", config=config)
     found = latent_set.fit_config
     assert (found.plan, found.batch) == (config.plan, config.batch)
     assert found.plan != small_run.config.fit.plan
     again = fit_latents(
         latent_set.run,
-        SignalSet.collect(Smooth().spec, [next(Smooth().signals("train"))]),
+        SignalSet.collect(smooth().spec, [next(smooth().signals("train"))]),
         latent_set.fit_config,
     )
     np.testing.assert_allclose(
@@ -100,21 +100,21 @@ def test_a_set_tells_how_to_fit_a_signal_like_its_own(small_run: Run, tmp_path: 
 
 def test_other_settings_or_other_data_are_not_mixed_in(small_run: Run, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        create_latent_set(small_run, Smooth(die_at=5), tmp_path / "set", config=FIT)
+        create_latent_set(small_run, smooth(die_at=5), tmp_path / "set", config=FIT)
     with pytest.raises(LatentSetError, match=r"begun with fit.steps = 2, got 3"):
-        create_latent_set(small_run, Smooth(), tmp_path / "set", config=FitConfig(steps=3, batch=2))
+        create_latent_set(small_run, smooth(), tmp_path / "set", config=FitConfig(steps=3, batch=2))
     with pytest.raises(
         LatentSetError, match=r"signal 4 of split 'train' is 'new-train-3', but was 'train-3'"
     ):
-        create_latent_set(small_run, Smooth(prefix="new-"), tmp_path / "set", config=FIT)
+        create_latent_set(small_run, smooth(prefix="new-"), tmp_path / "set", config=FIT)
     with pytest.raises(LatentSetError, match="but was 'train-3' when it was fitted"):
-        create_latent_set(small_run, Smooth(count=2), tmp_path / "set", config=FIT)
+        create_latent_set(small_run, smooth(count=2), tmp_path / "set", config=FIT)
 
 
 def test_a_signal_whose_fit_diverges_stays_alone_and_is_reported(
     small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    healthy = create_latent_set(small_run, Smooth(), tmp_path / "healthy", config=FIT, dtype="int8")
+    healthy = create_latent_set(small_run, smooth(), tmp_path / "healthy", config=FIT, dtype="int8")
 
     fit = Fitter.fit
 
@@ -127,7 +127,7 @@ def test_a_signal_whose_fit_diverges_stays_alone_and_is_reported(
         )
 
     monkeypatch.setattr(Fitter, "fit", diverging)
-    latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT, dtype="int8")
+    latent_set = create_latent_set(small_run, smooth(), tmp_path / "set", config=FIT, dtype="int8")
     assert latent_set.info.splits["train"].left_out == (
         Skipped("train-2", "its fit did not stay finite"),
     )
@@ -139,7 +139,7 @@ def test_a_signal_whose_fit_diverges_stays_alone_and_is_reported(
 
 def test_skipped_files_are_reported_but_not_named(small_run: Run, tmp_path: Path) -> None:
     latent_set = create_latent_set(
-        small_run, Smooth(skip_bad=True), tmp_path / "set", config=FIT, splits=["test"]
+        small_run, smooth(skip_bad=True), tmp_path / "set", config=FIT, splits=["test"]
     )
     assert latent_set.info.splits["test"].left_out == (
         Skipped(public_name("bad.png", "hash"), "left out when the source was read"),
@@ -150,8 +150,8 @@ def test_skipped_files_are_reported_but_not_named(small_run: Run, tmp_path: Path
 def test_the_psnr_is_that_of_the_stored_latent(small_run: Run, tmp_path: Path, dtype: str) -> None:
     from medfuncta.latents.decode import reconstruct
 
-    latent_set = create_latent_set(small_run, Smooth(), tmp_path / "set", config=FIT, dtype=dtype)
-    for signal, index in zip(Smooth().signals("train"), range(SIGNALS), strict=True):
+    latent_set = create_latent_set(small_run, smooth(), tmp_path / "set", config=FIT, dtype=dtype)
+    for signal, index in zip(smooth().signals("train"), range(SIGNALS), strict=True):
         row = latent_set.split("train").row(index)
         decoded = reconstruct(small_run, torch.from_numpy(row.latent), row.header)
         mse = np.square(np.clip(decoded.values / 100, 0, 1) - signal.values / 100).mean()
@@ -164,7 +164,7 @@ def test_an_unknown_split_is_refused_before_anything_is_written(
 ) -> None:
     with pytest.raises(DataError, match=r"no split 'tset' in test:smooth; did you mean 'test'\?"):
         create_latent_set(
-            small_run, Smooth(), tmp_path / "set", config=FIT, splits=["train", "tset"]
+            small_run, smooth(), tmp_path / "set", config=FIT, splits=["train", "tset"]
         )
     assert not (tmp_path / "set").exists()
 
@@ -173,7 +173,7 @@ def test_scattered_samples_are_decoded_on_a_grid_in_their_box(
     small_run: Run, tmp_path: Path
 ) -> None:
     grid = (
-        create_latent_set(small_run, Scattered(), tmp_path / "set", config=FIT)
+        create_latent_set(small_run, scattered(), tmp_path / "set", config=FIT)
         .row("a", "test")
         .header.domain
     )
@@ -186,11 +186,11 @@ def test_scattered_samples_are_decoded_on_a_grid_in_their_box(
 
 def test_positions_are_kept_when_asked_for(small_run: Run, tmp_path: Path) -> None:
     domain = (
-        create_latent_set(small_run, Scattered(), tmp_path / "set", config=FIT, positions=True)
+        create_latent_set(small_run, scattered(), tmp_path / "set", config=FIT, positions=True)
         .row("a", "test")
         .header.domain
     )
-    expected = next(Scattered().signals("test")).domain
+    expected = next(scattered().signals("test")).domain
     assert isinstance(domain, Scatter)
     np.testing.assert_allclose(domain.coordinates(), expected.coordinates(), atol=1e-6)
     assert (domain.low, domain.high, domain.unit) == (expected.low, expected.high, "mm")  # type: ignore[union-attr]

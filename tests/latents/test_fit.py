@@ -17,11 +17,11 @@ from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.latents.decode import decode
 from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.adapt import adapt
-from medfuncta.learning.quality import psnr_of
 from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.points import Points
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
 

@@ -12,7 +12,8 @@ from medfuncta.field.siren.objective import SirenObjective
 from medfuncta.learning.gauss_newton import FieldLeastSquares
 
 SHARED = {"width": 8, "layers": 4, "omega_first": 3.0, "omega_last": 5.0}
-FIELDS = {  # 16 shifts (24 where the first layer has one too) for latents that are smaller and larger
+# 16 shifts (24 where the first layer has one too) for latents that are smaller and larger
+FIELDS = {
     "small latent": SirenConfig(dim=2, channels=3, latent_size=5, residual=True, **SHARED),  # type: ignore[arg-type]
     "large latent": SirenConfig(dim=1, channels=2, latent_size=20, **SHARED),  # type: ignore[arg-type]
     "first layer shifted": SirenConfig(

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from medfuncta.errors import MedFunctaError
-from medfuncta.sources.table import open_source, source_kind
+from medfuncta.sources.table import format_named, open_source
 
 nrrd = pytest.importorskip("nrrd")
 pytest.importorskip("pydicom")
@@ -369,7 +369,7 @@ def test_refused_in_one_line(kind: str, case: str, tmp_path: Path) -> None:
     for name, data in ({case: broken} if isinstance(broken, bytes) else broken).items():
         (folder / name).write_bytes(data)
     location = folder / case if kind == "npz" else folder
-    source_kind(
+    format_named(
         kind
     )  # imports what it needs, so that this is not taken for memory that a file asked for
     tracemalloc.start()

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from guarded_source import GuardedSource
+from guarded_source import guarded_source
 from medfuncta.errors import ConfigError
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.cached_split import cache_key, cached_split, watched_files
+from medfuncta.sources.contents import Survey
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
 from medfuncta.workflow import train
@@ -35,13 +37,16 @@ def opened(folder: Path, options: str = "") -> Source:
     return open_source(f"nifti:{folder}{options}", skip_bad=True)
 
 
-def test_a_split_is_read_once(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_is_read_once(folder: Path, cache: Path) -> None:
     expected = SignalSet.collect(opened(folder).spec, opened(folder).signals("train"))
     first = cached_split(opened(folder), "train", cache)
     again = opened(folder)
-    _ = again.spec
-    monkeypatch.setattr(again, "_load", lambda item: pytest.fail("a file was read"))
-    second = cached_split(again, "train", cache)
+    unreadable = replace(
+        again.contents,
+        read=lambda item: pytest.fail("a file was read"),
+        survey=lambda: Survey(again.spec),
+    )
+    second = cached_split(Source(unreadable, again.skips), "train", cache)
     for found in (first, second):
         np.testing.assert_array_equal(found.values, expected.values)
         assert [header.id for header in found.headers] == [header.id for header in expected.headers]
@@ -59,7 +64,7 @@ def test_changed_files_and_other_options_are_noticed(folder: Path, cache: Path) 
 
 
 def test_what_was_left_out_is_told_again(folder: Path, cache: Path) -> None:
-    train_file = next(item.paths[0] for item in opened(folder).items["train"][1:])  # type: ignore[attr-defined]
+    train_file = next(item.paths[0] for item in opened(folder).items["train"][1:])
     train_file.write_bytes(train_file.read_bytes()[:400])
     told = []
     for _ in range(2):
@@ -82,7 +87,7 @@ def test_files_that_belong_to_a_file_are_watched(tmp_path: Path) -> None:
 
 def test_a_source_without_files_cannot_be_cached(cache: Path) -> None:
     with pytest.raises(ConfigError, match="guarded:waves lies in no files"):
-        cached_split(GuardedSource(), "train", cache)
+        cached_split(guarded_source(), "train", cache)
 
 
 def test_training_through_the_cache_gives_the_same_network(

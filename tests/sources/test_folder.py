@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 from medfuncta.errors import ConfigError, DataError, MedFunctaError
-from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder, split_items
+from medfuncta.signals.preprocess import Preprocessing
+from medfuncta.sources.folder import (
+    FileOptions,
+    file_items,
+    find_files,
+    folder_contents,
+    open_folder,
+)
 from medfuncta.sources.options import parse
+from medfuncta.sources.source import Source
+from medfuncta.sources.splitting import split_items
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -101,7 +110,15 @@ def test_given_splits_stay_and_missing_ones_are_drawn(tmp_path):
 
 def test_limit_keeps_the_first(tmp_path):
     found, options = items(touch(tmp_path, *(f"{n}.x" for n in range(20))), limit="2")
-    assert [len(group) for group in split_items(found, options).values()] == [2, 2, 2]
+    contents = folder_contents(
+        "x",
+        tmp_path,
+        found,
+        options,
+        read=lambda item: pytest.fail(),
+        preprocessing=Preprocessing(),
+    )
+    assert [len(group) for group in Source(contents).items.values()] == [2, 2, 2]
 
 
 def test_labels_come_from_a_table(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from medfuncta.errors import ConfigError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.sample import SAMPLES, SampleSource, open_sample
+from medfuncta.sources.sample import SAMPLES
 from medfuncta.sources.table import open_source
 from sources.conformance import check_source
 
@@ -25,7 +25,7 @@ def read() -> dict[str, dict[str, list[Signal]]]:
     return {
         name: {split: list(source.signals(split)) for split in source.splits}
         for name in SAMPLES
-        if (source := SampleSource(name))
+        if (source := open_source(f"sample:{name}"))
     }
 
 
@@ -42,7 +42,7 @@ def test_there_is_a_sample_of_each_dimension(read: dict[str, dict[str, list[Sign
 def test_every_split_has_every_class_and_no_signal_twice(
     name: str, read: dict[str, dict[str, list[Signal]]]
 ) -> None:
-    splits, source = read[name], SampleSource(name)
+    splits, source = read[name], open_source(f"sample:{name}")
     assert list(splits) == ["train", "val", "test"]
     for signals in splits.values():
         assert {signal.label for signal in signals} == set(range(len(source.spec.label_names)))
@@ -110,4 +110,4 @@ def test_samples_are_small_and_their_licences_lie_beside_them() -> None:
 
 def test_an_unknown_sample_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no sample 'slice'; did you mean 'slices'\?"):
-        open_sample("slice", {}, False)
+        open_source("sample:slice")

@@ -15,9 +15,9 @@ from medfuncta.config import FitConfig
 from medfuncta.latents.create import create_latent_set
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.sources.cached_split import cache_key
-from medfuncta.sources.preprocessed import PreprocessedSource
+from medfuncta.sources.preprocessed import preprocessed
 from medfuncta.sources.source import Source
-from medfuncta.sources.table import KINDS, STATEMENTS, open_source, source_kind
+from medfuncta.sources.table import FORMATS, STATEMENTS, format_named, open_source, options_of
 from medfuncta.workflow import train
 
 STATED = "licence=ODC-By 1.0&citation=Moody %26 Mark 2001, a=b?"
@@ -48,9 +48,9 @@ def opened(folder: Path, options: str = "") -> Source:
     return open_source(f"nifti:{folder}?val=0.2&test=0.2&{options}")
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_kind_takes_them(name: str) -> None:
-    assert set(STATEMENTS) <= set(source_kind(name).options)
+    assert set(STATEMENTS) <= set(options_of(format_named(name)))
 
 
 def test_they_stand_in_for_what_the_data_says_and_nothing_else_changes(folder: Path) -> None:
@@ -68,7 +68,7 @@ def test_they_change_no_signal_and_no_cache(folder: Path) -> None:
 
 def test_they_outlive_further_preprocessing(folder: Path) -> None:
     plain, stated = (
-        PreprocessedSource(opened(folder, options), Preprocessing(())) for options in ("", STATED)
+        preprocessed(opened(folder, options), Preprocessing(())) for options in ("", STATED)
     )
     assert (stated.info.licence, plain.info.licence) == ("ODC-By 1.0", "CC0")
     assert cache_key(stated, "train") == cache_key(plain, "train")

@@ -2,54 +2,64 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from medfuncta.errors import ConfigError
-from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources import table
-from medfuncta.sources.source import Source, SourceInfo, SourceKind
+from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.options import details, option
+from medfuncta.sources.skips import Skips
 
 
-class SpySource(Source):
-    """Remembers how it was opened and holds no signals."""
-
-    own_info = SourceInfo("spy")
-    spec = SignalSpec(1, 1)
-    splits = ()
-
-    def __init__(self, location: str, options: Mapping[str, str], skip_bad: bool) -> None:
-        super().__init__(skip_bad=skip_bad)
-        self.location, self.options = location, options
-
-    def _read(self, split: str) -> Iterator[Signal]:
-        yield from ()
+@dataclass(frozen=True)
+class SpyOptions:
+    size: int = option(28, "pixels")
+    name: str = option("", "any text")
 
 
-SPY = SourceKind(
-    "spy",
-    "A kind for these tests.",
-    {"size": "pixels (default: 28)", "name": "any text"},
-    SpySource,
-)
+def open_spy(location: str, options: SpyOptions, skips: Skips) -> Contents:
+    """Says how it was opened, and holds no signals."""
+    told = {"location": location, **details(options), "skip_bad": skips.skip_bad}
+    return Contents(name="spy:nothing", items=[], read=pytest.fail, details=told)
+
+
+SPY = Format("spy", "A format for these tests.", SpyOptions, open_spy)
 
 
 @pytest.fixture(autouse=True)
-def spy_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(table.KINDS, "spy", f"{__name__}:SPY")  # type: ignore[arg-type]
+def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes Python believe that a package is installed which adds the format ``spy``, and a
+    ``csv`` beside ours."""
+    info = tmp_path / "spies-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: spies\nVersion: 1.0\n")
+    rows = f"[medfuncta.sources]\nspy = {__name__}:SPY\ncsv = {__name__}:SPY\n"
+    (info / "entry_points.txt").write_text(rows)
+    monkeypatch.syspath_prepend(str(tmp_path))
 
 
-def test_location_and_options_reach_the_kind() -> None:
+def test_location_and_options_reach_the_format() -> None:
     source = table.open_source("spy:C:/data/x.bin?size=64&name=a%26b=c", skip_bad=True)
-    assert isinstance(source, SpySource) and source.skip_bad
-    assert (source.location, source.options) == ("C:/data/x.bin", {"size": "64", "name": "a&b=c"})
+    assert source.info.details == {
+        "location": "C:/data/x.bin",
+        "size": 64,
+        "name": "a&b=c",
+        "skip_bad": True,
+    }
 
 
 def test_a_location_alone_has_no_options() -> None:
-    source = table.open_source("spy:folder")
-    assert isinstance(source, SpySource) and not source.skip_bad
-    assert (source.location, source.options) == ("folder", {})
+    told = table.open_source("spy:folder").info.details
+    assert told == {"location": "folder", "size": 28, "name": "", "skip_bad": False}
+
+
+def test_another_package_adds_a_format_and_replaces_none() -> None:
+    assert table.format_names() == [*table.FORMATS, "spy"]
+    assert table.format_named("spy") is SPY
+    assert table.format_named("csv") is not SPY
 
 
 @pytest.mark.parametrize(

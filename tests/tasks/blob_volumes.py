@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +19,47 @@ from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from tasks.list_source import ListSource
+from medfuncta.sources.contents import Contents, LabelMap, LabelMaps, Survey
+from medfuncta.sources.source import Source
+from medfuncta.sources.splitting import Item
 
 SHAPE = (10, 12, 9)
 AFFINE = np.diag([1.0, 1.5, 2.0, 1.0])
+GRID = Grid(SHAPE, (1.0, 1.5, 2.0), AFFINE, "mm")
 SPEC = SignalSpec(3, 1)
 
 
-class BlobSource(ListSource):
-    """Balls with their label maps."""
+def blob_source(
+    signals: Mapping[str, Sequence[Signal]], masks: Mapping[str, np.ndarray | None]
+) -> Source:
+    """Balls with their label maps, which are looked up by the ids of signals."""
+    by_id = {signal.id: signal for found in signals.values() for signal in found}
+    items = [
+        Item(id=signal.id, name=signal.id, group=signal.id, split=split)
+        for split, found in signals.items()
+        for signal in found
+    ]
+    contents = Contents(
+        name="list:test",
+        items=items,
+        read=lambda item: by_id[item.id],
+        survey=lambda: Survey(SPEC),
+        licence="CC0",
+        citation="nobody",
+        split_by="patient",
+        details={"window": None},
+    )
+    return with_masks(Source(contents), masks)
 
-    masks: dict[str, np.ndarray | None]
 
-    @property
-    def mask_names(self) -> dict[int, str]:
-        return {1: "ball"}
+def with_masks(source: Source, masks: Mapping[str, np.ndarray | None]) -> Source:
+    """The balls with other label maps."""
 
-    def mask_of(self, signal_id: str) -> np.ndarray | None:
-        return self.masks[signal_id]
+    def read(item: Item) -> LabelMap | None:
+        mask = masks[item.id]
+        return None if mask is None else LabelMap(mask, GRID)
+
+    return Source(replace(source.contents, label_maps=LabelMaps({1: "ball"}, read)))
 
 
 def blob_run() -> Run:
@@ -46,14 +71,13 @@ def blob_run() -> Run:
     return Run(network, Config(field=field), SPEC)
 
 
-def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
+def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, Source]:
     """The latent of a ball is its centre and radius; the last signal of a split has no label map
     when there are more than six."""
-    grid = Grid(SHAPE, (1.0, 1.5, 2.0), AFFINE, "mm")
-    coordinates, run = grid.coordinates(), blob_run()
-    source = BlobSource(SPEC, {})
-    source.masks, signals = {}, {}
-    info = SetInfo(run.fingerprint, 4, SPEC, source.info)
+    coordinates, run = GRID.coordinates(), blob_run()
+    masks: dict[str, np.ndarray | None] = {}
+    signals: dict[str, list[Signal]] = {}
+    info = SetInfo(run.fingerprint, 4, SPEC, blob_source({}, {}).info)
     writer = LatentSetWriter(folder, run, info)
     generator = np.random.default_rng(0)
     for split, count in sizes.items():
@@ -68,14 +92,14 @@ def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
                 Signal.of(
                     id,
                     values,
-                    grid,
+                    GRID,
                     ValueRange(0.0, 1.0),
                     metadata={"radius": float(radius), "site": "Ulm"},
                 )
             )
-            source.masks[id] = mask.astype(np.int16)
+            masks[id] = mask.astype(np.int16)
         if count > 6:
-            source.masks[f"{split}-{count - 1}"] = None
+            masks[f"{split}-{count - 1}"] = None
         target = writer.split(split)
         assert target is not None
         latents = np.column_stack([centres, radii]).astype(np.float32)
@@ -84,5 +108,4 @@ def write_blobs(folder: Path, **sizes: int) -> tuple[LatentSet, BlobSource]:
             table_of(info, headers, latents, np.full(count, 30, np.float32)), last_id=headers[-1].id
         )
         writer.finish_split(target)
-    source._splits = signals
-    return writer.finish(), source
+    return writer.finish(), blob_source(signals, masks)

@@ -15,42 +15,53 @@ from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
-from medfuncta.sources.source import Source, SourceInfo
+from medfuncta.sources.contents import Contents, LabelMaps, Survey
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.source import Source
+from medfuncta.sources.splitting import Item, whole_splits
 
 
-class ListSource(Source):
-    """Signals from lists; a :class:`DataError` in a list stands for a bad file."""
+def list_source(
+    spec: SignalSpec,
+    splits: Mapping[str, Sequence[Signal | DataError]],
+    *,
+    skip_bad: bool = False,
+    opened: list[str] | None = None,
+    label_maps: LabelMaps | None = None,
+) -> Source:
+    """Signals from lists.
 
-    def __init__(
-        self,
-        spec: SignalSpec,
-        splits: Mapping[str, Sequence[Signal | DataError]],
-        *,
-        skip_bad: bool = False,
-    ) -> None:
-        super().__init__(skip_bad=skip_bad)
-        self._spec, self._splits = spec, splits
-        self.opened: list[str] = []
+    Args:
+        spec: Of all signals.
+        splits: By name; a :class:`DataError` in a list stands for a bad file.
+        skip_bad: Leave these out.
+        opened: Gets the name of each split that is read.
+        label_maps: Of its signals.
+    """
+    skips = Skips(skip_bad=skip_bad)
 
-    @property
-    def own_info(self) -> SourceInfo:
-        return SourceInfo("list:test", "CC0", "nobody", "patient", {"window": None})
-
-    @property
-    def spec(self) -> SignalSpec:
-        return self._spec
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(self._splits)
-
-    def _read(self, split: str) -> Iterator[Signal]:
-        self.opened.append(split)
-        for number, entry in enumerate(self._splits[split]):
+    def read(split: Item) -> Iterator[Signal]:
+        if opened is not None:
+            opened.append(split.name)
+        for number, entry in enumerate(splits[split.name]):
             if isinstance(entry, DataError):
-                self.skip(f"file{number}.dat", entry)
+                skips.skip(f"file{number}.dat", entry)
             else:
                 yield entry
+
+    contents = Contents(
+        name="list:test",
+        items=whole_splits(splits),
+        many=True,
+        read=read,
+        survey=lambda: Survey(spec),
+        label_maps=label_maps,
+        licence="CC0",
+        citation="nobody",
+        split_by="patient",
+        details={"window": None},
+    )
+    return Source(contents, skips)
 
 
 def make_signal(

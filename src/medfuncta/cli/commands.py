@@ -15,6 +15,7 @@ from medfuncta.cli.export import Export
 from medfuncta.cli.fit import Fit
 from medfuncta.cli.import_ import Import
 from medfuncta.cli.info import Info
+from medfuncta.cli.latents import Latents
 from medfuncta.cli.regress import Regress
 from medfuncta.cli.search import Search
 from medfuncta.cli.segment import Segment
@@ -30,6 +31,7 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "import": Import,
     "export": Export,
     "info": Info,
+    "latents": Latents,
     "classify": Classify,
     "search": Search,
     "explore": Explore,

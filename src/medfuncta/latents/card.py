@@ -94,9 +94,11 @@ def _opening(info: SetInfo, figures: Figures) -> str:
     modality = f"{info.spec.modality} " if info.spec.modality else ""
     return f"""# MedFuncta latents of {info.source.name}
 
-{info.signals:,} {modality}{kind}, a vector of {info.latent_size:,} numbers each (`{info.dtype}`; {figures.bytes / 1e6:,.1f} MB in all). The
-shared network in `field/` turns such a vector back into the signal, in its own units and at any resolution. Vectors of similar
-signals lie close together, so they serve for classification, search and other learning without the signals themselves.
+{info.signals:,} {modality}{kind}, a vector of {info.latent_size:,} numbers each
+(`{info.dtype}`; {figures.bytes / 1e6:,.1f} MB in all). The shared network in `field/` turns such a
+vector back into the signal, in its own units and at any resolution. Vectors of similar signals lie
+close together, so they serve for classification, search and other learning without the signals
+themselves.
 
 - **Licence**: {info.source.licence}, carried over from the source.
 - **Field**: `{info.fingerprint}`. Latents mean nothing to any other field.
@@ -128,7 +130,10 @@ def _splits(figures: Figures) -> str:
 
 def _quality(figures: Figures) -> str:
     if figures.psnr_mean is None:
-        return "## Quality\n\nThe PSNR of these latents is not known: they were imported without their signals."
+        unknown = (
+            "The PSNR of these latents is not known: they were imported without their signals."
+        )
+        return f"## Quality\n\n{unknown}"
     largest = max(figures.histogram.values())
     bars = [
         f"{edge:4.0f} dB | {'#' * round(_BAR * n / largest):<{_BAR}} {n:,}"
@@ -165,7 +170,8 @@ def _loading(info: SetInfo) -> str:
     )
     return f"""## Loading
 
-All of these run in this folder. Elsewhere, `load_dataset` takes its path, or its name once it is on the hub.
+All of these run in this folder. Elsewhere, `load_dataset` takes its path, or its name once it is on
+the hub.
 
 ```python
 from datasets import load_dataset
@@ -186,7 +192,8 @@ print(frame[["id", "label", "psnr"]].describe())
 from datasets import load_dataset
 from torch.utils.data import DataLoader
 
-latents = load_dataset("parquet", data_files="data/{split}-*.parquet", split="train").with_format("torch", columns=["latent"])
+latents = load_dataset("parquet", data_files="data/{split}-*.parquet", split="train")
+latents = latents.with_format("torch", columns=["latent"])
 batch = next(iter(DataLoader(latents, batch_size=64)))["latent"]
 ```
 
@@ -199,13 +206,11 @@ print(duckdb.sql("SELECT label, count(*), avg(psnr) FROM 'data/*.parquet' GROUP 
 Back to a signal, with `pip install medfuncta`:
 
 ```python
-import torch
-from medfuncta.latents.decode import reconstruct
-from medfuncta.latents.latent_set import LatentSet
+import medfuncta
 
-latents = LatentSet.open(".")
+latents = medfuncta.LatentSet.open(".")
 row = latents.split("{split}").row(0)
-signal = reconstruct(latents.run, torch.from_numpy(row.latent), row.header)
+signal = latents.decode(row.id, split="{split}")
 ```{scale}"""
 
 
@@ -218,8 +223,9 @@ def _columns(info: SetInfo) -> str:
     )
     return f"""## Columns
 
-`id`, `latent`, `label`, `psnr` (dB); the signal's own grid: `shape`, {shown}; its values: 0 and 1 mean
-`value_low` and `value_high` in `unit`, and `dtype` was their type; `metadata` is what the source says besides, as JSON.{positions}"""
+`id`, `latent`, `label`, `psnr` (dB); the signal's own grid: `shape`, {shown}; its values: 0 and 1
+mean `value_low` and `value_high` in `unit`, and `dtype` was their type; `metadata` is what the
+source says besides, as JSON.{positions}"""
 
 
 def _left_out(info: SetInfo) -> list[str]:

@@ -20,8 +20,9 @@ from medfuncta.latents.quantise import quantise, restore
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
 from medfuncta.learning.fitter import Fitter
-from medfuncta.learning.quality import clamped_errors, psnr_of
+from medfuncta.learning.quality import clamped_errors
 from medfuncta.run import Run
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.identity import public_name

@@ -12,21 +12,35 @@ import pyarrow.compute as pc
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.latents.schema import schema_of
+from medfuncta.latents.where import parse_where
 from medfuncta.latents.writer import LatentSetWriter
 from medfuncta.sources.source import Skipped, SourceInfo
 
 
-def filter_latent_set(latent_set: LatentSet, where: pc.Expression, out: Path | str) -> LatentSet:
+def filter_latent_set(
+    latent_set: LatentSet, where: pc.Expression | str, out: Path | str
+) -> LatentSet:
     """The rows for which ``where`` holds, as a new set.
 
     Args:
         latent_set: Read in constant memory.
-        where: On any column, such as ``pyarrow.compute.field("psnr") > 30``.
+        where: On any column: words such as ``"psnr > 30 and label == 'normal'"`` (see
+            :func:`~medfuncta.latents.where.parse_where`), or an expression of
+            ``pyarrow.compute`` such as ``field("psnr") > 30``.
         out: A new folder.
 
     Raises:
         LatentSetError: If no row of a split is left, or ``where`` does not fit the columns.
     """
+    schema = schema_of(latent_set.info)
+    if isinstance(where, str):
+        where = parse_where(where, schema.names, latent_set.info.spec.label_names)
+    try:
+        schema.empty_table().filter(where)  # before anything is written
+    except pa.ArrowException as error:
+        columns = ", ".join(schema.names)
+        raise LatentSetError(f"cannot filter by '{where}': {error}; columns: {columns}") from error
     details = {**latent_set.info.source.details, "filter": str(where)}
     info = replace(
         latent_set.info, source=replace(latent_set.info.source, details=details), splits={}
@@ -77,13 +91,9 @@ def _copy(
     seen: set[str] = set()
     for split in splits:
         for rows in split.batches():
-            try:
-                table = rows.table if where is None else rows.table.filter(where)
-            except pa.ArrowInvalid as error:
-                raise LatentSetError(
-                    f"cannot filter by '{where}': {error}; columns: "
-                    f"{', '.join(rows.table.column_names)}"
-                ) from error
+            table = rows.table
+            if where is not None:
+                table = table.filter(where)
             ids = table["id"].to_pylist()
             doubled = seen.intersection(ids)
             if doubled:

@@ -18,7 +18,10 @@ from medfuncta.latents.shards import DATA_FOLDER
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import CARD_FILE
 
-_GIT_ATTRIBUTES: Final = "*.parquet filter=lfs diff=lfs merge=lfs -text\n*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
+_LARGE_FILES: Final = ("*.parquet", "*.safetensors")
+_GIT_ATTRIBUTES: Final = "".join(
+    f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in _LARGE_FILES
+)
 
 
 def export_npz(latent_set: LatentSet, out: Path) -> None:

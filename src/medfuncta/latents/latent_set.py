@@ -47,6 +47,9 @@ class Split:
     shards: Sequence[Shard]
     info: SetInfo
 
+    def __repr__(self) -> str:
+        return f"Split({self.name!r}, {len(self):,} latents of {self.info.latent_size} numbers)"
+
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)
 
@@ -138,6 +141,13 @@ class LatentSet:
         self.folder = folder
         self.info = info
         self._splits = {split.name: split for split in splits}
+
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{name} {len(split):,}" for name, split in self._splits.items())
+        return (
+            f"LatentSet({str(self.folder)!r}, of {self.info.source.name}, {splits}, "
+            f"P {self.info.latent_size}, {self.info.dtype})"
+        )
 
     @classmethod
     def open(cls, folder: Path | str) -> LatentSet:

@@ -42,7 +42,10 @@ def validate(latent_set: LatentSet) -> None:
 def _split_problems(split: Split) -> Iterator[str]:
     expected = split.info.splits[split.name].signals
     if len(split) != expected:
-        yield f"split '{split.name}' has {len(split)} rows; expected {expected}; copy the whole folder again"
+        yield (
+            f"split '{split.name}' has {len(split)} rows; expected {expected}; copy the whole "
+            "folder again"
+        )
     yield from _doubled(split)
     for rows in split.batches(columns=[*split.latent_columns, "id", "label"]):
         yield from _row_problems(split, rows)
@@ -52,14 +55,20 @@ def _doubled(split: Split) -> Iterator[str]:
     counts = pc.value_counts(split.id_column).flatten()  # type: ignore[attr-defined]
     ids = counts[0].filter(pc.greater(counts[1], 1))  # type: ignore[attr-defined]
     if len(ids):
-        yield f"split '{split.name}' has {len(ids)} ids more than once, such as '{ids[0]}'; fit it anew or filter them out"
+        yield (
+            f"split '{split.name}' has {len(ids)} ids more than once, such as '{ids[0]}'; fit it "
+            "anew or filter them out"
+        )
 
 
 def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
     broken = np.flatnonzero(~rows.finite)
     if len(broken):
         example = rows.ids[broken[0]]
-        yield f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as '{example}'; fit it anew or filter them out"
+        yield (
+            f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as '{example}'; "
+            "fit it anew or filter them out"
+        )
     classes = len(split.info.spec.label_names)
     column = rows.table["label"].combine_chunks()
     labels = column.flatten() if split.info.multi_label else column

@@ -130,7 +130,7 @@ class SplitWriter:
         for path in sorted(folder.glob("piece-*.parquet")):
             piece = Shard.open(path)
             if piece.note.next_piece <= self._next:
-                path.unlink()  # a shard holds it already: the kill came between writing that and removing this
+                path.unlink()  # the kill came between writing a shard with it and removing it
             else:
                 self._pieces.append(piece)
                 self._next = piece.note.next_piece

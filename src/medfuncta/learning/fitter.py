@@ -36,6 +36,10 @@ class Fitted:
     latents: Latents
     errors: Losses
 
+    def __repr__(self) -> str:
+        signals, size = self.latents.shape
+        return f"Fitted({signals} latents of {size} numbers)"
+
 
 class Fitter:
     """Fits latents; built once for a field, a quality and a device.
@@ -70,6 +74,10 @@ class Fitter:
         self._squares: FieldLeastSquares | None = None
         if self._plan.gauss_newton_steps:
             self._squares = FieldLeastSquares(self._objective, self.field.config.latent_size)
+
+    def __repr__(self) -> str:
+        kind = self.field.config.kind
+        return f"Fitter({kind} field on {self.field.device}, {self._plan})"
 
     def __call__(self, points: Points) -> Latents:
         """The latents of one batch of signals.

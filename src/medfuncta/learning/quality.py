@@ -25,9 +25,3 @@ def clamped_errors(field: Field, latents: Latents, points: Points) -> Losses:
         errors = (values - part.values).square().mean(-1)
         totals += (errors * part.weights).sum(-1)
     return totals
-
-
-def psnr_of(errors: Losses) -> Losses:
-    """PSNR in dB for a data range of 1; an exact reconstruction is held at 120 dB, the resolution
-    of float32."""
-    return -10 * torch.log10(errors.clamp(min=1e-12))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,7 +18,9 @@ from medfuncta.types import Latents, Losses
 Sums = TypeVar("Sums")
 Result = TypeVar("Result")
 
-_WORTH = 8192  # points for each core, all signals together, from which sharing them out gains more than it costs
+_WORTH: Final = 8192
+"""Points for each core, all signals together, from which sharing them out gains more than it
+costs."""
 
 
 def sharing_points(objective: Objective[Any], points: Points) -> Objective[Any]:

@@ -20,13 +20,13 @@ from medfuncta.learning.context import draw_context
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
 from medfuncta.learning.outer_loss import outer_derivative
-from medfuncta.learning.quality import psnr_of
 from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.validate import validation_psnr
 from medfuncta.run import METADATA_FILE, Run, default_device
 from medfuncta.settings import Config
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
@@ -34,7 +34,9 @@ BEST_CHECKPOINT = Path("checkpoints") / "best.safetensors"
 CONFIG_FILE = "config.json"
 MAX_SKIPPED_IN_A_ROW = 20
 MAX_RETURNS = 8  # to the best network
-LOST = 3.0  # dB below the best validation: the network is leaving the region where its inner loop is stable
+LOST = 3.0
+"""dB below the best validation: the network is leaving the region where its inner loop is
+stable."""
 _LOG_EVERY = 10
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from medfuncta.field.field import Field
 from medfuncta.learning.fitter import Fitter
-from medfuncta.learning.quality import psnr_of
 from medfuncta.settings import Config
+from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 
 

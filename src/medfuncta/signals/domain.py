@@ -221,6 +221,9 @@ class Scatter:
                 "expected finite positions [points, dim] inside it"
             )
 
+    def __repr__(self) -> str:
+        return f"Scatter({self.points} positions from {self.low} to {self.high} {self.unit})"
+
     @property
     def dim(self) -> int:
         return len(self.low)

@@ -166,6 +166,16 @@ class Signal:
         )
         return cls(header, values, mask)
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.values.shape[:-1]))
+        unit = f" {self.unit}" if self.unit else ""
+        label = "" if self.label is None else f", label {self.label}"
+        observed = "" if self.mask is None else f", {self.mask.mean():.0%} observed"
+        return (
+            f"Signal({self.id!r}, {shape}, {self.channels} channels, "
+            f"{self.range.low:g} to {self.range.high:g}{unit}{label}{observed})"
+        )
+
     @property
     def id(self) -> str:
         """Unique in its split."""

@@ -58,6 +58,9 @@ class SignalSet:
             spec, headers, np.concatenate(values), None if mask.all() else mask, starts_of(headers)
         )
 
+    def __repr__(self) -> str:
+        return f"SignalSet({len(self)} signals, {len(self.values):,} points, {self.spec})"
+
     def __len__(self) -> int:
         return len(self.headers)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import CropPad, Preprocessing, Quantiles
-from medfuncta.sources.folder import Item, open_folder
-from medfuncta.sources.nifti import NiftiFileOptions, NiftiSource
-from medfuncta.sources.options import describe, option, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
-from medfuncta.sources.volumes import block_mean
+from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.folder import open_folder
+from medfuncta.sources.nifti import NiftiFileOptions, label_maps_beside, nifti_contents
+from medfuncta.sources.options import option
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import Item
+from medfuncta.sources.volume_options import block_mean
 
 _SEQUENCES: Final = {
     "t1n": ("t1n", "t1"),
@@ -51,44 +52,49 @@ def brats_steps(size: int) -> Preprocessing:
     )
 
 
-class BratsSource(NiftiSource):
-    """A folder with a subfolder a case; label maps are its ``seg`` files."""
+def open_brats(location: str, options: BratsOptions, skips: Skips) -> Contents:
+    """Open ``brats:DIR``, a folder with a subfolder a case; its label maps are the ``seg`` files.
 
-    kind = "brats"
-
-    def __init__(self, folder: Path, options: BratsOptions, *, skip_bad: bool = False) -> None:
-        self._sequence = options.sequence
-        super().__init__(folder, options, brats_steps(options.size), skip_bad=skip_bad)
-
-    def _find_items(self) -> list[Item]:
-        named = [(item, _NAME.match(item.name)) for item in super()._find_items()]
-        chosen = [
-            (item, name)
-            for item, name in named
-            if name is not None and name["what"] in _SEQUENCES[self._sequence]
-        ]
-        if not chosen:
-            raise DataError(
-                f"no {self._sequence} volume in '{self.folder.name}'; expected files such as "
-                f"CASE-{self._sequence}.nii.gz"
-            )
-        return [replace(item, group=_patient_of(name["case"])) for item, name in chosen]
-
-    @property
-    def own_info(self) -> SourceInfo:
-        return replace(
-            super().own_info, citation="Baid et al. 2021, arXiv:2107.02314", split_by="patient"
+    Raises:
+        DataError: If no file is of the wanted sequence.
+    """
+    folder = open_folder(location)
+    volumes = nifti_contents("brats", folder, options, brats_steps(options.size), skips)
+    chosen = [_grouped(item) for item in volumes.items if _is_of(item, options.sequence)]
+    if not chosen:
+        raise DataError(
+            f"no {options.sequence} volume in '{folder.name}'; expected files such as "
+            f"CASE-{options.sequence}.nii.gz"
         )
+    return replace(
+        volumes,
+        items=chosen,
+        label_maps=label_maps_beside(_label_path),
+        citation="Baid et al. 2021, arXiv:2107.02314",
+        split_by="patient",
+    )
 
-    def _label_map_beside(self, path: Path) -> Path | None:
-        name = _NAME.match(path.name)
-        return (
-            None
-            if name is None
-            else path.with_name(
-                path.name[: name.start("what")] + "seg" + path.name[name.end("what") :]
-            )
-        )
+
+def _is_of(item: Item, sequence: str) -> bool:
+    """Whether a file's name ends in one of the names of a sequence."""
+    name = _NAME.match(item.name)
+    return name is not None and name["what"] in _SEQUENCES[sequence]
+
+
+def _grouped(item: Item) -> Item:
+    """An item whose group is its patient, so that visits stay together."""
+    name = _NAME.match(item.name)
+    assert name is not None
+    return replace(item, group=_patient_of(name["case"]))
+
+
+def _label_path(volume: Path) -> Path | None:
+    """Where the label map of a volume lies."""
+    name = _NAME.match(volume.name)
+    if name is None:
+        return None
+    before, after = volume.name[: name.start("what")], volume.name[name.end("what") :]
+    return volume.with_name(f"{before}seg{after}")
 
 
 def _patient_of(case: str) -> str:
@@ -96,14 +102,9 @@ def _patient_of(case: str) -> str:
     return found[1] if found else case
 
 
-def open_brats(location: str, options: Mapping[str, str], skip_bad: bool) -> BratsSource:
-    """Open ``brats:DIR``."""
-    return BratsSource(open_folder(location), parse(BratsOptions, options), skip_bad=skip_bad)
-
-
-KIND = SourceKind(
+FORMAT = Format(
     "brats",
     "brain tumour MR in the layout of BraTS, preprocessed as in the paper",
-    describe(BratsOptions),
+    BratsOptions,
     open_brats,
 )

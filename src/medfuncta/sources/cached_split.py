@@ -36,7 +36,7 @@ def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
         lambda: [asdict(entry) for entry in source.skipped],
     )
     for entry in left_out:
-        source.leave_out(**entry)
+        source.skips.leave_out(**entry)
     return signals
 
 
@@ -54,7 +54,7 @@ def cache_key(source: Source, split: str) -> CacheKey:
             f"{source.info.name} lies in no files that a cache could watch; do without the cache"
         )
     location = source.location.resolve()
-    facts = {"info": asdict(source.own_info), "split": split, "skip_bad": source.skip_bad}
+    facts = {"info": asdict(source.own_info), "split": split, "skip_bad": source.skips.skip_bad}
     files = [
         (path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
         for path in watched_files(location)

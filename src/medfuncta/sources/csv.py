@@ -20,8 +20,9 @@ from medfuncta.sources.csv_layouts import Layout, Record, RowLayout, SampleLayou
 from medfuncta.sources.csv_table import is_number
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
+from medfuncta.sources.old_source import OldSource, SourceKind
 from medfuncta.sources.options import check_bounds, describe, details, option, parse
-from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
+from medfuncta.sources.source import SPLITS, SourceInfo
 from medfuncta.sources.splitting import SplitOptions, split_groups, wanted_splits
 
 _GIVEN_SPLIT: Final = re.compile(r"(?:^|[_-])(train|val|test)$")
@@ -75,7 +76,7 @@ class Facts:
     classes: tuple[str, ...]
 
 
-class CsvSource(Source):
+class CsvSource(OldSource):
     """Signals of one file or of a folder of them.
 
     Files named ``..._train``, ``..._val`` and ``..._test`` keep their split, and splits that no
@@ -316,4 +317,6 @@ def open_csv(location: str, options: Mapping[str, str], skip_bad: bool) -> CsvSo
     return CsvSource(open_folder(location), parse(CsvOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind("csv", "traces or scattered points in CSV files", describe(CsvOptions), open_csv)
+FORMAT = SourceKind(
+    "csv", "traces or scattered points in CSV files", describe(CsvOptions), open_csv
+)

@@ -3,7 +3,6 @@ are never split or named."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,15 +10,16 @@ from typing import Literal
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.dicom_files import Series, find_series
+from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.dicom_files import find_series
 from medfuncta.sources.dicom_image import read_series
 from medfuncta.sources.dicom_waveform import read_traces
-from medfuncta.sources.folder import FolderOptions, Item, find_files, open_folder, split_items
+from medfuncta.sources.folder import FolderOptions, find_files, open_folder
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.item_source import ItemSource
-from medfuncta.sources.options import describe, details, option, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
-from medfuncta.sources.volumes import ValueOptions, VolumeOptions, volume_signal, volume_steps
+from medfuncta.sources.options import details, option
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import Item
+from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
 
 
 @dataclass(frozen=True)
@@ -36,93 +36,103 @@ class DicomFileOptions(ValueOptions, FolderOptions):
 
 
 @dataclass(frozen=True)
-class DicomOptions(VolumeOptions, DicomFileOptions):
+class DicomOptions(StepOptions, DicomFileOptions):
     """How a folder of DICOM files is read and preprocessed."""
 
 
-class DicomSource(ItemSource):
-    """A folder of DICOM files in any order, below any subfolders.
+def open_dicom(location: str, options: DicomOptions, skips: Skips) -> Contents:
+    """Open ``dicom:DIR``."""
+    folder = open_folder(location)
+    name = public_name(folder.name, "names" if options.files else "hash")
+    return dicom_contents(f"dicom:{name}", folder, options, steps_of(options), skips)
+
+
+def dicom_contents(
+    name: str,
+    folder: Path,
+    options: DicomFileOptions,
+    preprocessing: Preprocessing,
+    skips: Skips,
+    modality: str | None = None,
+) -> Contents:
+    """The series of a folder of DICOM files in any order, below any subfolders.
 
     Headers of all files are read at once, since only they tell which files make a series; pixels
     are read when their signal is.
 
     Args:
+        name: What the data set is called, ``kind:name``.
         folder: The folder, or one file.
-        options: How it is read.
+        options: How files are read.
         preprocessing: Steps for every signal.
-        skip_bad: Leave bad files and series out instead of stopping at the first.
-        name: What the data set is called; by default the kind and a digest of the folder's name.
+        skips: Where to note what is left out.
+        modality: The standard's code, such as ``"CT"``, of the series to take; all for None.
+
+    Raises:
+        DataError: If there is no series.
     """
+    paths = _find_paths(folder, options, skips)
+    numbers = {path: number for number, path in enumerate(paths, start=1)}
 
-    def __init__(
-        self,
-        folder: Path,
-        options: DicomFileOptions,
-        preprocessing: Preprocessing,
-        *,
-        skip_bad: bool = False,
-        name: str | None = None,
-    ) -> None:
-        super().__init__({}, preprocessing, skip_bad=skip_bad)
-        self.options, self.location = options, folder
-        self.name = (
-            name or f"dicom:{public_name(folder.name, 'names' if options.files else 'hash')}"
-        )
-        paths = find_files(folder, ("",), self._refuse_link)
-        numbers = {
-            path: f"file {number} of {len(paths)} in the order of names"
-            for number, path in enumerate(paths, start=1)
-        }
-        series = find_series(
-            paths, lambda path: path.name if options.files else numbers[path], self.skip
-        )
-        series = [entry for entry in series if self._wanted(entry)]
-        self._traces = {entry.id for entry in series if entry.waveform}
-        items = [
-            Item(entry.id, f"series {entry.id}", entry.paths, entry.patient) for entry in series
-        ]
-        self.items = split_items(items, options)
+    def name_of(path: Path) -> str:
+        if options.files:
+            return path.name
+        return f"file {numbers[path]} of {len(paths)} in the order of names"
 
-    def _wanted(self, series: Series) -> bool:
-        """Whether a series belongs to the data set."""
-        return True
+    series = find_series(paths, name_of, skips.skip)
+    if modality is not None:
+        series = [entry for entry in series if entry.modality == modality]
+    traces = {entry.id for entry in series if entry.waveform}
+    items = [Item(entry.id, f"series {entry.id}", entry.paths, entry.patient) for entry in series]
 
-    def _refuse_link(self, name: str, error: DataError) -> None:
-        self.skip(
-            "a link",
-            error
-            if self.options.files
-            else DataError("a symbolic link leaves the folder; copy the files into the folder"),
-        )
+    def read(item: Item) -> Signal:
+        if item.id in traces:
+            return _trace_signal(item, options)
+        return _image_signal(item, options)
 
-    @property
-    def own_info(self) -> SourceInfo:
-        facts = {**details(self.options), "preprocessing": self.preprocessing.to_text()}
-        return SourceInfo(self.name, split_by="patient", details=facts)
-
-    def _load(self, item: Item) -> Signal:
-        if item.id in self._traces:
-            values, grid, unit = read_traces(item.paths[0], item.name)
-            return volume_signal(item.name, values, grid, self.options, unit=unit, modality="ecg")
-        image = read_series(item.paths, item.name, mask_missing=self.options.missing == "mask")
-        facts = {
-            "mask": image.mask,
-            "dtype": image.dtype,
-            "unit": image.unit,
-            "modality": image.modality,
-        }
-        return volume_signal(item.name, image.values, image.grid, self.options, **facts)
+    return Contents(
+        name=name,
+        location=folder,
+        items=items,
+        read=read,
+        preprocessing=preprocessing,
+        splitting=options,
+        limit=options.limit,
+        split_by="patient",
+        details=details(options),
+    )
 
 
-def open_dicom(location: str, options: Mapping[str, str], skip_bad: bool) -> DicomSource:
-    """Open ``dicom:DIR``."""
-    parsed = parse(DicomOptions, options)
-    return DicomSource(open_folder(location), parsed, volume_steps(parsed), skip_bad=skip_bad)
+def _find_paths(folder: Path, options: DicomFileOptions, skips: Skips) -> list[Path]:
+    """All files; a message about a link names it only if names may be told."""
+
+    def refuse_link(name: str, error: DataError) -> None:
+        if not options.files:
+            error = DataError("a symbolic link leaves the folder; copy the files into the folder")
+        skips.skip("a link", error)
+
+    return find_files(folder, ("",), refuse_link)
 
 
-KIND = SourceKind(
-    "dicom",
-    "a folder of DICOM series, single images or ECG traces",
-    describe(DicomOptions),
-    open_dicom,
+def _trace_signal(item: Item, options: DicomFileOptions) -> Signal:
+    values, grid, unit = read_traces(item.paths[0], item.name)
+    return volume_signal(item.name, values, grid, options, unit=unit, modality="ecg")
+
+
+def _image_signal(item: Item, options: DicomFileOptions) -> Signal:
+    image = read_series(item.paths, item.name, mask_missing=options.missing == "mask")
+    return volume_signal(
+        item.name,
+        image.values,
+        image.grid,
+        options,
+        mask=image.mask,
+        dtype=image.dtype,
+        unit=image.unit,
+        modality=image.modality,
+    )
+
+
+FORMAT = Format(
+    "dicom", "a folder of DICOM series, single images or ECG traces", DicomOptions, open_dicom
 )

@@ -13,7 +13,7 @@ import numpy as np
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.dicom_files import read_dataset, reading
-from medfuncta.sources.volumes import check_claim, file_type, physical_grid
+from medfuncta.sources.volume import check_claim, file_type, physical_grid
 
 if TYPE_CHECKING:
     from pydicom import Dataset

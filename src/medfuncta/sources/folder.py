@@ -1,4 +1,4 @@
-"""A folder's files, found safely, named, and put into splits."""
+"""A folder's files, found safely, named, and made into the items of a format's contents."""
 
 from __future__ import annotations
 
@@ -6,33 +6,31 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from medfuncta.errors import ConfigError, DataError
+from medfuncta.signals.preprocess import Preprocessing
+from medfuncta.signals.signal import Signal
+from medfuncta.sources.contents import Contents
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.options import option
+from medfuncta.sources.options import details, option
 from medfuncta.sources.reasons import reason
-from medfuncta.sources.source import SPLITS
-from medfuncta.sources.splitting import SplitOptions, split_groups
+from medfuncta.sources.splitting import Item, SplitOptions
 
 GIVEN_SPLITS: Final[Mapping[str, str]] = {
-    **{
-        "train": "train",
-        "training": "train",
-        "val": "val",
-        "valid": "val",
-        "validation": "val",
-        "test": "test",
-        "testing": "test",
-    },
-    **{
-        "imagesTr": "train",
-        "imagesVal": "val",
-        "imagesTs": "test",
-    },  # the Medical Segmentation Decathlon and nnU-Net
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+    "imagesTr": "train",  # these three: the Medical Segmentation Decathlon and nnU-Net
+    "imagesVal": "val",
+    "imagesTs": "test",
 }
 """Names of subfolders that put their files into a split."""
 
@@ -54,36 +52,12 @@ class FileOptions(FolderOptions):
     )
     patient: str = option(
         "",
-        (
-            "regular expression whose first group, found in a file's name, is its patient; "
-            "patients "
-            "are never split"
-        ),
+        "regular expression whose first group, found in a file's name, is its patient; patients "
+        "are never split",
     )
     labels: str = option(
         "", "CSV file in the folder: under a header, a file's name and its class a row"
     )
-
-
-@dataclass(frozen=True)
-class Item:
-    """One signal before it is read.
-
-    Args:
-        id: Safe to publish.
-        name: What an error calls it: the file's name.
-        paths: The files that it is made of.
-        group: Its patient or file; a group is never cut in two by a split.
-        split: The split that its folder gives it, or ``""``.
-        label: The name of its class, or ``""``.
-    """
-
-    id: str
-    name: str
-    paths: tuple[Path, ...]
-    group: str
-    split: str = ""
-    label: str = ""
 
 
 def open_folder(location: str) -> Path:
@@ -166,26 +140,42 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
     return items
 
 
-def split_items(items: Iterable[Item], options: FolderOptions) -> dict[str, tuple[Item, ...]]:
-    """Items by split: given ones stay where they are; a split that is not given is drawn from the
-    items of train or of no split.
+def folder_contents(
+    kind: str,
+    folder: Path,
+    items: Sequence[Item],
+    options: FileOptions,
+    *,
+    read: Callable[[Item], Signal],
+    preprocessing: Preprocessing,
+) -> Contents:
+    """The contents of a folder whose items are one signal each.
 
-    Raises:
-        ConfigError, DataError: As :func:`~medfuncta.sources.splitting.split_groups` does.
+    Args:
+        kind: The format's name.
+        folder: The folder, or one file.
+        items: As :func:`file_items` makes them.
+        options: How the folder is read.
+        read: The reading function.
+        preprocessing: Steps for every signal.
     """
-    items = list(items)
-    given = {item.split for item in items if item.split in ("val", "test")}
-    free = [item for item in items if item.split not in given]
-    options = replace(options, **dict.fromkeys(given, "0"))
-    drawn = split_groups({item.group for item in free}, options) if free else {}
-    where = {group: split for split, groups in drawn.items() for group in groups}
-    chosen = {
-        split: tuple(
-            i for i in items if (i.split if i.split in given else where.get(i.group)) == split
-        )
-        for split in SPLITS
-    }
-    return {split: found[: options.limit] for split, found in chosen.items() if found}
+    if any(item.split in ("val", "test") for item in items):
+        split_by = "given"
+    elif options.patient:
+        split_by = "patient"
+    else:
+        split_by = "file"
+    return Contents(
+        name=f"{kind}:{folder.name}",
+        location=folder,
+        items=items,
+        read=read,
+        preprocessing=preprocessing,
+        splitting=options,
+        limit=options.limit,
+        split_by=split_by,
+        details=details(options),
+    )
 
 
 def _stem(name: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +19,21 @@ from medfuncta.errors import DataError, missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Resample, Step
 from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.file_source import FileSource
-from medfuncta.sources.folder import GIVEN_SPLITS, FileOptions, Item, open_folder
-from medfuncta.sources.options import describe, option, parse
-from medfuncta.sources.source import SourceKind
-from medfuncta.sources.volumes import intensity_step
+from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.folder import (
+    GIVEN_SPLITS,
+    FileOptions,
+    file_items,
+    find_files,
+    folder_contents,
+    open_folder,
+)
+from medfuncta.sources.options import option
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import Item
+from medfuncta.sources.volume_options import intensity_step
 
+_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _MODES: Final = {
     "1": "L",
     "L": "L",
@@ -63,41 +72,46 @@ class ImageOptions(FileOptions):
     )
 
 
-class ImageSource(FileSource):
-    """A folder of images; the arguments are those of
-    :class:`~medfuncta.sources.file_source.FileSource`."""
+def open_images(location: str, options: ImageOptions, skips: Skips) -> Contents:
+    """Open ``images:DIR``."""
+    folder = open_folder(location)
+    items = file_items(folder, find_files(folder, _SUFFIXES, skips.skip), options)
+    if options.classes and not options.labels and folder.is_dir():
+        items = _labelled_by_folder(folder, items)
+    return folder_contents(
+        "images", folder, items, options, read=_read, preprocessing=_steps(options)
+    )
 
-    kind = "images"
-    suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
-    def __init__(self, folder: Path, options: ImageOptions, *, skip_bad: bool = False) -> None:
-        self.options = options
-        super().__init__(folder, options, _steps(options), skip_bad=skip_bad)
+def _labelled_by_folder(folder: Path, items: Sequence[Item]) -> list[Item]:
+    """Items with the names of their subfolders as classes, if there are several."""
+    labelled = [replace(item, label=_class_of(folder, item)) for item in items]
+    names = {item.label for item in labelled}
+    if len(names - {""}) > 1:
+        return labelled
+    return list(items)
 
-    def _find_items(self) -> list[Item]:
-        items = super()._find_items()
-        if self.options.labels or not self.options.classes or self.folder.is_file():
-            return items
-        classes = [self._class_of(item) for item in items]
-        return (
-            [replace(item, label=name) for item, name in zip(items, classes, strict=True)]
-            if len(set(classes) - {""}) > 1
-            else items
-        )
 
-    def _class_of(self, item: Item) -> str:
-        """The first subfolder below the split's folder, or ``""``."""
-        folders = item.paths[0].relative_to(self.folder).parts[:-1]
-        inner = folders[1:] if folders and folders[0] in GIVEN_SPLITS else folders
-        return inner[0] if inner else ""
+def _class_of(folder: Path, item: Item) -> str:
+    """The first subfolder below the split's folder, or ``""``."""
+    folders = list(item.paths[0].relative_to(folder).parts[:-1])
+    if folders and folders[0] in GIVEN_SPLITS:
+        folders.pop(0)
+    return folders[0] if folders else ""
 
-    def _load(self, item: Item) -> Signal:
-        pixels = read_image(item.paths[0])
-        values = pixels.astype(np.float32)
-        value_range, unit = _RANGES.get(pixels.dtype.name) or (ValueRange.of(values), "")
-        return Signal.of(
-            item.name, values, Grid(pixels.shape[:2]), value_range, unit, dtype=pixels.dtype.name
-        )
+
+def _read(item: Item) -> Signal:
+    pixels = read_image(item.paths[0])
+    values = pixels.astype(np.float32)
+    value_range, unit = _RANGES.get(pixels.dtype.name) or (ValueRange.of(values), "")
+    return Signal.of(
+        id=item.name,
+        values=values,
+        domain=Grid(pixels.shape[:2]),
+        range=value_range,
+        unit=unit,
+        dtype=pixels.dtype.name,
+    )
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -128,9 +142,7 @@ def _refusing(name: str) -> Iterator[None]:
     """Turn what Pillow and its helpers raise into one line."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # remarks on odd tags; a file that cannot be decoded raises
+            warnings.simplefilter("ignore")  # remarks on odd tags; real damage raises
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -173,11 +185,10 @@ def _deep_colour(path: Path, image: Image.Image) -> np.ndarray:
             f"{path.name} has 16 bits a colour and lies on its side by its tags; save it upright"
         )
     try:
-        pixels = (
-            tifffile.imread(path)
-            if image.format == "TIFF"
-            else imagecodecs.png_decode(path.read_bytes())
-        )
+        if image.format == "TIFF":
+            pixels = tifffile.imread(path)
+        else:
+            pixels = imagecodecs.png_decode(path.read_bytes())
     except (tifffile.TiffFileError, RuntimeError, IndexError) as error:
         raise DataError(
             f"{path.name} is not a readable image of 16 bits a colour; get the file again"
@@ -200,14 +211,9 @@ def _steps(options: ImageOptions) -> Preprocessing:
     return Preprocessing(tuple(steps))
 
 
-def open_images(location: str, options: Mapping[str, str], skip_bad: bool) -> ImageSource:
-    """Open ``images:DIR``."""
-    return ImageSource(open_folder(location), parse(ImageOptions, options), skip_bad=skip_bad)
-
-
-KIND = SourceKind(
+FORMAT = Format(
     "images",
     "a folder of PNG, JPEG, TIFF or BMP images, flat or in class folders",
-    describe(ImageOptions),
+    ImageOptions,
     open_images,
 )

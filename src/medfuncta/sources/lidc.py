@@ -3,16 +3,15 @@ is converted or deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from medfuncta.signals.preprocess import CropPad, Preprocessing, Quantiles, Resample
-from medfuncta.sources.dicom import DicomFileOptions, DicomSource
-from medfuncta.sources.dicom_files import Series
+from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.dicom import DicomFileOptions, dicom_contents
 from medfuncta.sources.folder import open_folder
-from medfuncta.sources.options import describe, option, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
-from medfuncta.sources.volumes import block_mean
+from medfuncta.sources.options import option
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.volume_options import block_mean
 
 
 @dataclass(frozen=True)
@@ -43,34 +42,24 @@ def lidc_steps(size: int) -> Preprocessing:
     )
 
 
-class LidcSource(DicomSource):
-    """The CT series among the files; plain radiographs and annotations of nodules are passed
-    over."""
-
-    def _wanted(self, series: Series) -> bool:
-        return series.modality == "CT"
-
-    @property
-    def own_info(self) -> SourceInfo:
-        return replace(
-            super().own_info,
-            licence="CC BY 3.0",
-            citation="Armato et al. 2011, Medical Physics 38(2), doi:10.1118/1.3528204",
-        )
-
-
-def open_lidc(location: str, options: Mapping[str, str], skip_bad: bool) -> LidcSource:
-    """Open ``lidc:DIR``."""
-    parsed = parse(LidcOptions, options)
-    return LidcSource(
+def open_lidc(location: str, options: LidcOptions, skips: Skips) -> Contents:
+    """Open ``lidc:DIR``: the CT series among the files; plain radiographs and annotations of
+    nodules are passed over."""
+    contents = dicom_contents(
+        "lidc:LIDC-IDRI",
         open_folder(location),
-        parsed,
-        lidc_steps(parsed.size),
-        skip_bad=skip_bad,
-        name="lidc:LIDC-IDRI",
+        options,
+        lidc_steps(options.size),
+        skips,
+        modality="CT",
+    )
+    return replace(
+        contents,
+        licence="CC BY 3.0",
+        citation="Armato et al. 2011, Medical Physics 38(2), doi:10.1118/1.3528204",
     )
 
 
-KIND = SourceKind(
-    "lidc", "lung CT of LIDC-IDRI, preprocessed as in the paper", describe(LidcOptions), open_lidc
+FORMAT = Format(
+    "lidc", "lung CT of LIDC-IDRI, preprocessed as in the paper", LidcOptions, open_lidc
 )

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from medfuncta.errors import ConfigError, DataError, suggest
-from medfuncta.signals.signal import SignalSpec
+from medfuncta.sources.contents import Contents, Format, Survey
 from medfuncta.sources.download import download, md5_of
-from medfuncta.sources.npz import NpzOptions, NpzSource
-from medfuncta.sources.options import describe, details, option, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
+from medfuncta.sources.npz import Classes, NpzOptions, npz_contents
+from medfuncta.sources.options import details, option
+from medfuncta.sources.skips import Skips
 
 _URL: Final = "https://zenodo.org/records/10519652/files/{file}?download=1"
 _CITATION: Final = (
@@ -48,63 +48,60 @@ def registry() -> dict[str, dict[str, Any]]:
     )
 
 
-class MedmnistSource(NpzSource):
-    """One set at one size, with the names, the task and the licence that its publisher gives it."""
-
-    def __init__(
-        self, name: str, path: Path, options: MedmnistOptions, *, skip_bad: bool = False
-    ) -> None:
-        self._name, self._facts, self._medmnist_options = name, registry()[name], options
-        super().__init__(
-            path, NpzOptions(kind=self._facts["kind"], limit=options.limit), skip_bad=skip_bad
-        )
-        shape = self.spec.shape or ()
-        if set(shape) != {options.size}:
-            raise DataError(
-                f"{path.name} holds signals of shape {shape}; expected {options.size} along each "
-                "axis; get the file again"
-            )
-
-    @property
-    def own_info(self) -> SourceInfo:
-        steps = details(self._medmnist_options)
-        del steps["root"]  # a folder of this machine is nobody else's business
-        return SourceInfo(
-            f"medmnist:{self._name}", self._facts["licence"], _CITATION, details=steps
-        )
-
-    @cached_property
-    def _spec(self) -> SignalSpec:
-        return replace(super()._spec, modality=self._facts["modality"])
-
-    def _label_facts(self) -> tuple[tuple[str, ...], str]:
-        return tuple(self._facts["classes"]), self._facts["task"]
-
-
-def open_medmnist(location: str, options: Mapping[str, str], skip_bad: bool) -> MedmnistSource:
-    """Open ``medmnist:NAME``.
+def open_medmnist(location: str, options: MedmnistOptions, skips: Skips) -> Contents:
+    """Open ``medmnist:NAME``: an archive with the names, the task and the licence that its
+    publisher gives it.
 
     Raises:
         ConfigError: If there is no such set or it has no such size.
         DataError: If the file is missing and not to be downloaded, or its checksum differs.
     """
-    name, chosen = location.lower(), parse(MedmnistOptions, options)
+    name = location.lower()
     if name not in registry():
         raise ConfigError(f"no set '{location}' in MedMNIST; {suggest(name, registry())}")
-    checksums = registry()[name]["md5"]
-    if str(chosen.size) not in checksums:
-        raise ConfigError(
-            f"no size {chosen.size} of {name}; expected one of {', '.join(checksums)}"
-        )
-    path = Path(chosen.root).expanduser() / (
-        f"{name}.npz" if chosen.size == 28 else f"{name}_{chosen.size}.npz"
+    facts = registry()[name]
+    path = _provided(name, facts["md5"], options)
+    archive = npz_contents(
+        path,
+        NpzOptions(kind=facts["kind"], limit=options.limit),
+        skips,
+        Classes(tuple(facts["classes"]), facts["task"]),
     )
-    _provide(path, checksums[str(chosen.size)], chosen)
-    return MedmnistSource(name, path, chosen, skip_bad=skip_bad)
+    survey = _survey(archive, path, options.size, facts["modality"])
+    told = details(options)
+    del told["root"]  # a folder of this machine is nobody else's business
+    return replace(
+        archive,
+        name=f"medmnist:{name}",
+        licence=facts["licence"],
+        citation=_CITATION,
+        details=told,
+        survey=lambda: survey,
+    )
 
 
-def _provide(path: Path, md5: str, options: MedmnistOptions) -> None:
-    """See to it that the file is there and is the published one."""
+def _survey(archive: Contents, path: Path, size: int, modality: str) -> Survey:
+    """What signals have in common, once it is known that they are of the size that was asked
+    for."""
+    assert archive.survey is not None
+    spec = archive.survey().spec
+    if set(spec.shape or ()) != {size}:
+        raise DataError(
+            f"{path.name} holds signals of shape {spec.shape}; expected {size} along each axis; "
+            "get the file again"
+        )
+    return Survey(replace(spec, modality=modality))
+
+
+def _provided(name: str, checksums: Mapping[str, str], options: MedmnistOptions) -> Path:
+    """The file of a set, downloaded if need be, once it is known to be the published one."""
+    if str(options.size) not in checksums:
+        raise ConfigError(
+            f"no size {options.size} of {name}; expected one of {', '.join(checksums)}"
+        )
+    md5 = checksums[str(options.size)]
+    size = "" if options.size == 28 else f"_{options.size}"
+    path = Path(options.root).expanduser() / f"{name}{size}.npz"
     if not path.exists():
         if not options.download:
             raise DataError(
@@ -116,11 +113,9 @@ def _provide(path: Path, md5: str, options: MedmnistOptions) -> None:
             f"{path.name} has another checksum than the published {md5}; remove it and use "
             "download=true, or set verify=false"
         )
+    return path
 
 
-KIND = SourceKind(
-    "medmnist",
-    "a set of the MedMNIST collection, by name",
-    describe(MedmnistOptions),
-    open_medmnist,
+FORMAT = Format(
+    "medmnist", "a set of the MedMNIST collection, by name", MedmnistOptions, open_medmnist
 )

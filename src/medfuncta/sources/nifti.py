@@ -6,9 +6,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -19,25 +18,29 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
 from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.file_source import FileSource
-from medfuncta.sources.folder import FileOptions, Item, open_folder
-from medfuncta.sources.options import describe, parse
-from medfuncta.sources.source import SourceInfo, SourceKind
-from medfuncta.sources.volumes import (
-    ValueOptions,
-    VolumeOptions,
+from medfuncta.sources.contents import Contents, Format, LabelMap, LabelMaps
+from medfuncta.sources.folder import (
+    FileOptions,
+    file_items,
+    find_files,
+    folder_contents,
+    open_folder,
+)
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import Item
+from medfuncta.sources.volume import (
+    Volume,
     check_claim,
     file_type,
     physical_grid,
     read_at_most,
-    volume_signal,
-    volume_steps,
     without_single_slices,
 )
+from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
 
+_SUFFIXES: Final = (".nii", ".nii.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
 _DAMAGE: Final = (
@@ -58,123 +61,109 @@ class NiftiFileOptions(ValueOptions, FileOptions):
 
 
 @dataclass(frozen=True)
-class NiftiOptions(VolumeOptions, NiftiFileOptions):
+class NiftiOptions(StepOptions, NiftiFileOptions):
     """How a folder of NIfTI files is read and preprocessed."""
 
 
-class NiftiSource(FileSource):
-    """A folder of NIfTI files; the arguments are those of
-    :class:`~medfuncta.sources.file_source.FileSource`."""
+def open_nifti(location: str, options: NiftiOptions, skips: Skips) -> Contents:
+    """Open ``nifti:DIR``."""
+    return nifti_contents("nifti", open_folder(location), options, steps_of(options), skips)
 
-    kind = "nifti"
-    suffixes = (".nii", ".nii.gz")
 
-    def __init__(
-        self,
-        folder: Path,
-        options: NiftiFileOptions,
-        preprocessing: Preprocessing,
-        *,
-        skip_bad: bool = False,
-        name: str | None = None,
-    ) -> None:
-        self.options = options
-        super().__init__(folder, options, preprocessing, skip_bad=skip_bad, name=name)
+def nifti_contents(
+    kind: str, folder: Path, options: NiftiFileOptions, preprocessing: Preprocessing, skips: Skips
+) -> Contents:
+    """The volumes of a folder, and the label maps beside them in the layout of the Medical
+    Segmentation Decathlon.
 
-    def _find_items(self) -> list[Item]:
-        volumes = [
-            item
-            for item in super()._find_items()
-            if item.paths[0].parent.name not in _LABEL_FOLDERS.values()
-        ]
-        if not volumes:
-            raise DataError(
-                f"only label maps in '{self.folder.name}'; expected volumes, in imagesTr or beside "
-                "each other"
-            )
-        return volumes
+    Args:
+        kind: The format's name.
+        folder: The folder, or one file.
+        options: How files are read.
+        preprocessing: Steps for every volume.
+        skips: Where to note what is left out.
 
-    @property
-    def own_info(self) -> SourceInfo:
-        licence, citation = (
-            str(self._description.get(key) or "") for key in ("licence", "reference")
-        )
-        return replace(super().own_info, licence=licence or "unknown", citation=citation)
-
-    @cached_property
-    def _description(self) -> Mapping[str, Any]:
-        """``dataset.json`` of a Decathlon folder, where there is one."""
-        try:
-            data = json.loads((self.folder / "dataset.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return data if isinstance(data, dict) else {}
-
-    @property
-    def mask_names(self) -> dict[int, str]:
-        """Names of the classes of the label maps by number, where the data set gives them."""
-        names = self._description.get("labels")
-        return (
-            {int(number): str(name) for number, name in names.items() if number.isdigit()}
-            if isinstance(names, dict)
-            else {}
+    Raises:
+        DataError: If there is no volume.
+    """
+    paths = find_files(folder, _SUFFIXES, skips.skip)
+    items = file_items(folder, paths, options)
+    volumes = [item for item in items if item.paths[0].parent.name not in _LABEL_FOLDERS.values()]
+    if not volumes:
+        raise DataError(
+            f"only label maps in '{folder.name}'; expected volumes, in imagesTr or beside each "
+            "other"
         )
 
-    def _load(self, item: Item) -> Signal:
-        values, grid, dtype = read_volume(item.paths[0])
-        return volume_signal(item.name, values, grid, self.options, dtype=dtype)
+    def read(item: Item) -> Signal:
+        volume = read_volume(item.paths[0])
+        return volume_signal(item.name, volume.values, volume.grid, options, dtype=volume.dtype)
 
-    def _label_map_beside(self, path: Path) -> Path | None:
-        """Where the label map of a volume would lie."""
-        folder = _LABEL_FOLDERS.get(path.parent.name)
-        return path.parent.parent / folder / path.name if folder else None
+    said = _dataset_json(folder)
+    return replace(
+        folder_contents(kind, folder, volumes, options, read=read, preprocessing=preprocessing),
+        licence=str(said.get("licence") or "unknown"),
+        citation=str(said.get("reference") or ""),
+        label_maps=label_maps_beside(_label_path, names=_class_names(said)),
+    )
 
-    def mask_of(self, signal_id: str) -> np.ndarray | None:
-        """The label map of a signal, on the signal's own grid: whole numbers ``[*shape]``; None
-        when it has none.
 
-        Raises:
-            DataError: If there is no such signal, or its label map is broken or of another shape.
-        """
-        path = next(
-            (
-                item.paths[0]
-                for items in self.items.values()
-                for item in items
-                if item.id == signal_id
-            ),
-            None,
-        )
-        if path is None:
-            raise DataError(
-                f"no signal '{signal_id}' in {self.info.name}; expected the id of one of its "
-                "signals"
-            )
-        labels = self._label_map_beside(path)
-        if labels is None or not labels.is_file():
+def label_maps_beside(
+    path_of: Callable[[Path], Path | None], names: Mapping[int, str] | None = None
+) -> LabelMaps:
+    """Label maps that lie in files of their own.
+
+    Args:
+        path_of: Where the label map of a volume would lie; None where none can.
+        names: Names of the classes by number.
+    """
+
+    def read(item: Item) -> LabelMap | None:
+        volume = item.paths[0]
+        path = path_of(volume)
+        if path is None or not path.is_file():
             return None
-        values, _, _ = read_volume(labels)
-        _, signal_grid, _ = read_volume(path)
-        if values.shape != (*signal_grid.shape, 1):
+        values, grid = read_volume(path).values, read_volume(volume).grid
+        expected = (*grid.shape, 1)
+        if values.shape != expected:
             raise DataError(
-                f"the label map of {path.name} has a shape of {values.shape}; expected "
-                f"{(*signal_grid.shape, 1)}"
+                f"the label map of {volume.name} has a shape of {values.shape}; expected {expected}"
             )
-        return self.preprocessing.apply_labels(
-            np.rint(values[..., 0]).astype(np.int16), signal_grid
-        )
+        return LabelMap(np.rint(values[..., 0]).astype(np.int16), grid)
+
+    return LabelMaps(names or {}, read)
 
 
-def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
-    """Read one NIfTI file.
+def _label_path(volume: Path) -> Path | None:
+    """Where the Decathlon's layout has the label map of a volume."""
+    folder = _LABEL_FOLDERS.get(volume.parent.name)
+    if folder is None:
+        return None
+    return volume.parent.parent / folder / volume.name
+
+
+def _dataset_json(folder: Path) -> Mapping[str, Any]:
+    """What the ``dataset.json`` of a Decathlon folder says, where there is one."""
+    try:
+        data = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _class_names(said: Mapping[str, Any]) -> dict[int, str]:
+    """Names of the classes of label maps by number, where ``dataset.json`` gives them."""
+    names = said.get("labels")
+    if not isinstance(names, dict):
+        return {}
+    return {int(number): str(name) for number, name in names.items() if number.isdigit()}
+
+
+def read_volume(path: Path) -> Volume:
+    """Read one NIfTI file, slope and intercept applied.
 
     Args:
         path: Its name ends in ``.nii`` or ``.nii.gz``.
-
-    Returns:
-        Physical values ``[*grid.shape, channels]`` float32 (slope and intercept applied); the grid
-        in mm, of 2 axes when there is one slice; the name of the data type on the disk, or of one
-        that holds values which slope and intercept have moved out of it.
 
     Raises:
         DataError: If the file is broken, holds less than its header claims, or is not a volume.
@@ -187,11 +176,10 @@ def read_volume(path: Path) -> tuple[np.ndarray, Grid, str]:
         stored = np.dtype(image.get_data_dtype())
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
-    return (
-        values,
-        physical_grid(path.name, values.shape[:-1], affine),
-        file_type(stored[0] if stored.names else stored, values),
-    )
+    if stored.names:  # colour: the type of its first channel
+        stored = stored[0]
+    grid = physical_grid(path.name, values.shape[:-1], affine)
+    return Volume(values, grid, file_type(stored, values))
 
 
 def _image(path: Path) -> nib.Nifti1Image:
@@ -203,20 +191,20 @@ def _image(path: Path) -> nib.Nifti1Image:
     start = image.dataobj.offset  # type: ignore[attr-defined]
     needed = start + prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
     if not path.name.lower().endswith(".gz"):
-        if path.stat().st_size < needed:
+        held = path.stat().st_size
+        if held < needed:
             raise DataError(
-                f"{path.name} has {path.stat().st_size:,} bytes, its header claims {needed:,}; get "
-                "the file again"
+                f"{path.name} has {held:,} bytes, its header claims {needed:,}; get the file again"
             )
         return image
     with gzip.open(path) as stream:
-        held = read_at_most(stream, needed)
-    if len(held) < needed:
+        unpacked = read_at_most(stream, needed)
+    if len(unpacked) < needed:
         raise DataError(
-            f"{path.name} unpacks to {len(held):,} bytes, its header claims {needed:,}; get the "
-            "file again"
+            f"{path.name} unpacks to {len(unpacked):,} bytes, its header claims {needed:,}; get "
+            "the file again"
         )
-    return type(image).from_bytes(held)
+    return type(image).from_bytes(unpacked)
 
 
 def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
@@ -228,26 +216,19 @@ def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
         )
     if dtype.names:  # NIfTI's RGB and RGBA; the alpha channel is dropped
         raw = np.asanyarray(image.dataobj)
-        data = np.stack([raw[c].astype(np.float32) for c in dtype.names[:3]], axis=-1).reshape(
-            *raw.shape[:3], -1
-        )
+        colours = [raw[name].astype(np.float32) for name in dtype.names[:3]]
+        data = np.stack(colours, axis=-1).reshape(*raw.shape[:3], -1)
     else:
         data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
-    rest = [n for n in data.shape[3:] if n > 1]
-    if len(rest) > 1:
+    channels = [n for n in data.shape[3:] if n > 1]
+    if len(channels) > 1:
         raise DataError(f"{name} has a shape of {data.shape}; expected at most 3 axes and channels")
-    return data.reshape(*without_single_slices(data.shape[:3]), *(rest or [1]))
+    return data.reshape(*without_single_slices(data.shape[:3]), *(channels or [1]))
 
 
-def open_nifti(location: str, options: Mapping[str, str], skip_bad: bool) -> NiftiSource:
-    """Open ``nifti:DIR``."""
-    parsed = parse(NiftiOptions, options)
-    return NiftiSource(open_folder(location), parsed, volume_steps(parsed), skip_bad=skip_bad)
-
-
-KIND = SourceKind(
+FORMAT = Format(
     "nifti",
     "a folder of NIfTI volumes of any shapes, or imagesTr and imagesTs",
-    describe(NiftiOptions),
+    NiftiOptions,
     open_nifti,
 )

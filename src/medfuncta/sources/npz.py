@@ -3,7 +3,7 @@ in one ``.npz`` file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -15,14 +15,16 @@ import numpy as np
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
+from medfuncta.sources.contents import Contents, Format, Survey
 from medfuncta.sources.npz_archive import ArrayHeader, NpzArchive
-from medfuncta.sources.options import check_bounds, describe, details, option, parse
-from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
+from medfuncta.sources.options import check_bounds, details, option
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import SPLITS, Item, whole_splits
 
 _SPATIAL_AXES: Final = {"trace": 1, "grey": 2, "rgb": 2, "volume": 3}
-_MOST_CLASSES: Final = (
-    10_000  # beyond it the column is a measurement or damaged, not a class number
-)
+_CHANNEL_AXES: Final = {"trace": (0, 1), "grey": (0,), "rgb": (1,), "volume": (0, 1)}
+"""How many axes may stand behind the spatial ones."""
+_MOST_CLASSES: Final = 10_000  # beyond it the column is a measurement or damaged, not a class
 
 
 @dataclass(frozen=True)
@@ -57,144 +59,202 @@ class Layout:
         Raises:
             DataError: If the number of axes does not fit.
         """
-        if not kind:
-            last_is_channels = len(array) == 4 and array[-1] in (1, 3)
-            kind = {
-                2: "trace",
-                3: "grey",
-                4: "rgb" if last_is_channels else "volume",
-                5: "volume",
-            }.get(len(array), "")
-        axes = _SPATIAL_AXES.get(kind, 0)
-        if not kind or len(array) - 1 - axes not in {"grey": (0,), "rgb": (1,)}.get(kind, (0, 1)):
+        kind = kind or _guessed_kind(array)
+        spatial = _SPATIAL_AXES.get(kind, 0)
+        behind = array[1 + spatial :]
+        if len(behind) not in _CHANNEL_AXES.get(kind, ()):
             raise DataError(
                 f"an array of shape {array} as {kind or 'signals'}; expected [N, T], [N, H, W], "
                 "[N, H, W, 3] or [N, D, H, W], "
                 "or another kind= of trace, grey, rgb, volume"
             )
-        return cls(array[1 : 1 + axes], (*array[1 + axes :], 1)[0])
+        channels = behind[0] if behind else 1
+        return cls(array[1 : 1 + spatial], channels)
 
 
-class NpzSource(Source):
-    """The splits of one archive; only the arrays of the split that is read are decompressed, block
-    by block."""
+def _guessed_kind(array: tuple[int, ...]) -> str:
+    """What an array of this shape holds, or ``""``."""
+    if len(array) == 4 and array[-1] in (1, 3):
+        return "rgb"
+    return {2: "trace", 3: "grey", 4: "volume", 5: "volume"}.get(len(array), "")
 
-    def __init__(self, path: Path, options: NpzOptions, *, skip_bad: bool = False) -> None:
-        super().__init__(skip_bad=skip_bad)
-        self.options, self.location = options, path
-        self._archive = NpzArchive(path)
-        check_bounds("range", options.range)
-        if not self.splits:
-            found = ", ".join(sorted(self._archive.names)) or "nothing"
+
+@dataclass(frozen=True)
+class Classes:
+    """Names of the classes by number, and the task in MedMNIST's words."""
+
+    names: tuple[str, ...] = ()
+    task: str = ""
+
+
+def open_npz(location: str, options: NpzOptions, skips: Skips) -> Contents:
+    """Open ``npz:FILE``."""
+    return npz_contents(Path(location).expanduser(), options, skips)
+
+
+def npz_contents(
+    path: Path, options: NpzOptions, skips: Skips, classes: Classes | None = None
+) -> Contents:
+    """The splits of an archive. Only the arrays of the split that is read are decompressed, block
+    by block.
+
+    Args:
+        path: The file.
+        options: How the arrays are read.
+        skips: Where to note what is left out.
+        classes: What labels mean; as the first split's labels tell when None.
+
+    Raises:
+        DataError: If the file is no archive, or holds no split.
+    """
+    check_bounds("range", options.range)
+    reader = _Reader(NpzArchive(path), options, skips, classes)
+    if not reader.splits:
+        found = ", ".join(sorted(reader.archive.names)) or "nothing"
+        raise DataError(
+            f"{path.name} holds {found}; expected train_images, val_images or test_images"
+        )
+    return Contents(
+        name=f"npz:{path.stem}",
+        location=path,
+        items=whole_splits(reader.splits),
+        many=True,
+        read=reader.read,
+        survey=reader.survey,
+        details=details(options),
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the arrays of an archive as signals; the arguments are those of
+    :func:`npz_contents`."""
+
+    archive: NpzArchive
+    options: NpzOptions
+    skips: Skips
+    given_classes: Classes | None
+
+    @property
+    def splits(self) -> list[str]:
+        return [split for split in SPLITS if f"{split}_images" in self.archive.names]
+
+    def survey(self) -> Survey:
+        """What the header and the labels of the first split say, and the range of its values."""
+        layout = self._layout
+        spec = SignalSpec(
+            dim=len(layout.shape),
+            channels=layout.channels,
+            shape=layout.shape,
+            unit=self._unit,
+            label_names=self._classes.names,
+            task=self._classes.task,
+        )
+        return Survey(spec, {"range": f"{self._range.low},{self._range.high}"})
+
+    def read(self, split: Item) -> Iterator[Signal]:
+        """The signals of a split, in the order of the array."""
+        shape = self.archive.header(f"{split.name}_images").shape
+        expected = self._first_header.shape[1:]
+        if shape[1:] != expected:
             raise DataError(
-                f"{path.name} holds {found}; expected train_images, val_images or test_images"
+                f"{split.name}_images in {self.archive.path.name} has shape {shape}; expected "
+                f"{('N', *expected)}"
             )
+        labels = self._labels(split.name)
+        images = islice(self._images(split.name), self.options.limit)
+        for index, values in enumerate(images):
+            name = f"{split.name}-{index:06d}"
+            try:
+                label = None if labels is None else self._label(name, labels[index])
+                signal = self._signal(name, values, label)
+            except DataError as error:
+                self.skips.skip(name, error)
+            else:
+                yield signal
 
-    @property
-    def own_info(self) -> SourceInfo:
-        applied = {"range": f"{self._range.low},{self._range.high}"}
-        return SourceInfo(f"npz:{self._archive.path.stem}", details=details(self.options) | applied)
+    def _images(self, split: str) -> Iterator[np.ndarray]:
+        for block in self.archive.blocks(f"{split}_images"):
+            yield from block
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(split for split in SPLITS if f"{split}_images" in self._archive.names)
-
-    @property
-    def spec(self) -> SignalSpec:
-        return self._spec
-
-    @cached_property
-    def _spec(self) -> SignalSpec:
-        layout = Layout.of(self._first_header.shape, self.options.kind)
-        unit = "8-bit" if self._first_header.dtype == np.uint8 else ""
-        names, task = self._label_facts()
-        return SignalSpec(
-            len(layout.shape), layout.channels, layout.shape, unit, label_names=names, task=task
+    def _signal(self, name: str, values: np.ndarray, label: Label) -> Signal:
+        layout = self._layout
+        return Signal.of(
+            id=name,
+            values=values.reshape(*layout.shape, layout.channels).astype(np.float32),
+            domain=self._grid,
+            range=self._range,
+            unit=self._unit,
+            label=label,
+            dtype=str(values.dtype),
         )
 
     @cached_property
     def _first_header(self) -> ArrayHeader:
-        return self._archive.header(f"{self.splits[0]}_images")
+        return self.archive.header(f"{self.splits[0]}_images")
 
-    def _label_facts(self) -> tuple[tuple[str, ...], str]:
-        """Names of the classes and the task, from the options and the first split's labels."""
-        labels = self._labels(self.splits[0])
-        if labels is None:
-            return (), ""
-        multi_label = labels.shape[1] > 1
-        count = labels.shape[1] if multi_label else int(labels.max(initial=0)) + 1
-        if count > _MOST_CLASSES:
-            raise DataError(
-                f"{self.splits[0]}_labels in {self._archive.path.name} goes up to {count - 1}; "
-                "expected classes numbered from 0"
-            )
-        names = self.options.labels or tuple(map(str, range(count)))
-        return names, "multi-label" if multi_label else "binary-class" if len(
-            names
-        ) == 2 else "multi-class"
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout.of(self._first_header.shape, self.options.kind)
 
     @cached_property
     def _grid(self) -> Grid:
-        return Grid(self.spec.shape or ())
+        return Grid(self._layout.shape)
+
+    @property
+    def _unit(self) -> str:
+        return "8-bit" if self._first_header.dtype == np.uint8 else ""
 
     @cached_property
     def _range(self) -> ValueRange:
+        """What is mapped to [0, 1]: of the options, of the type, or what the first split spans."""
         if self.options.range is not None:
             return ValueRange(*self.options.range)
         if self._first_header.dtype == np.uint8:
             return ValueRange(0.0, 255.0)
-        finite = (
-            block[np.isfinite(block)] for block in self._archive.blocks(f"{self.splits[0]}_images")
-        )
-        bounds = [bound for block in finite if block.size for bound in (block.min(), block.max())]
+        bounds = []
+        for block in self.archive.blocks(f"{self.splits[0]}_images"):
+            finite = block[np.isfinite(block)]
+            if finite.size:
+                bounds += [finite.min(), finite.max()]
         if not bounds:
             raise DataError(
-                f"{self.splits[0]}_images in {self._archive.path.name} holds no finite number; "
+                f"{self.splits[0]}_images in {self.archive.path.name} holds no finite number; "
                 "expected some to take the range from"
             )
         return ValueRange.of(np.array(bounds))
 
-    def _read(self, split: str) -> Iterator[Signal]:
-        shape = self._archive.header(f"{split}_images").shape
-        if shape[1:] != self._first_header.shape[1:]:
+    @cached_property
+    def _classes(self) -> Classes:
+        """What labels mean, from the options and the first split's labels."""
+        if self.given_classes is not None:
+            return self.given_classes
+        labels = self._labels(self.splits[0])
+        if labels is None:
+            return Classes()
+        multi_label = labels.shape[1] > 1
+        count = labels.shape[1] if multi_label else int(labels.max(initial=0)) + 1
+        if count > _MOST_CLASSES:
             raise DataError(
-                f"{split}_images in {self._archive.path.name} has shape {shape}; expected "
-                f"{('N', *self._first_header.shape[1:])}"
+                f"{self.splits[0]}_labels in {self.archive.path.name} goes up to {count - 1}; "
+                "expected classes numbered from 0"
             )
-        labels = self._labels(split)
-        images = (values for block in self._archive.blocks(f"{split}_images") for values in block)
-        _ = (
-            self._grid,
-            self._range,
-        )  # what is wrong with the archive as a whole is no signal's fault, and not to be skipped signal by signal
-        for index, values in enumerate(islice(images, self.options.limit)):
-            name = f"{split}-{index:06d}"
-            try:
-                yield self._signal(name, values, None if labels is None else labels[index])
-            except DataError as error:
-                self.skip(name, error)
-
-    def _signal(self, name: str, values: np.ndarray, label: np.ndarray | None) -> Signal:
-        return Signal.of(
-            id=name,
-            values=values.reshape(*self._grid.shape, self.spec.channels).astype(np.float32),
-            domain=self._grid,
-            range=self._range,
-            unit=self.spec.unit,
-            label=None if label is None else self._label(name, label),
-            dtype=str(values.dtype),
-        )
+        names = self.options.labels or tuple(map(str, range(count)))
+        if multi_label:
+            return Classes(names, "multi-label")
+        return Classes(names, "binary-class" if len(names) == 2 else "multi-class")
 
     def _label(self, name: str, columns: np.ndarray) -> Label:
         """A class number; for multi-label data the numbers of the classes that hold."""
+        classes = len(self._classes.names)
         if len(columns) > 1:
-            if len(columns) != len(self.spec.label_names) or not np.isin(columns, (0, 1)).all():
+            if len(columns) != classes or not np.isin(columns, (0, 1)).all():
                 raise DataError(
-                    f"signal '{name}': labels {columns.tolist()}; expected "
-                    f"{len(self.spec.label_names)} of 0 or 1, one a class"
+                    f"signal '{name}': labels {columns.tolist()}; expected {classes} of 0 or 1, "
+                    "one a class"
                 )
             return tuple(int(number) for number in np.flatnonzero(columns))
-        number, classes = int(columns[0]), len(self.spec.label_names)
+        number = int(columns[0])
         if not 0 <= number < classes:
             raise DataError(
                 f"signal '{name}': label {number}; expected 0 to {classes - 1}; name all classes "
@@ -205,30 +265,18 @@ class NpzSource(Source):
     def _labels(self, split: str) -> np.ndarray | None:
         """The labels of a split, ``[N, columns]``, or None when there are none."""
         name = f"{split}_labels"
-        if name not in self._archive.names:
+        if name not in self.archive.names:
             return None
-        header, (count, *_) = (
-            self._archive.header(name),
-            self._archive.header(f"{split}_images").shape,
-        )
-        if (
-            header.dtype.kind not in "iub"
-            or len(header.shape) > 2
-            or header.shape[:1] != (count,)
-            or 0 in header.shape[1:]
-        ):
+        header = self.archive.header(name)
+        count = self.archive.header(f"{split}_images").shape[0]
+        whole_numbers = header.dtype.kind in "iub"
+        a_row_each = len(header.shape) <= 2 and header.shape[:1] == (count,)
+        if not whole_numbers or not a_row_each or 0 in header.shape[1:]:
             raise DataError(
-                f"{name} in {self._archive.path.name} is {header.dtype} of shape {header.shape}; "
+                f"{name} in {self.archive.path.name} is {header.dtype} of shape {header.shape}; "
                 f"expected whole numbers [{count}, columns]"
             )
-        return self._archive.array(name).reshape(count, -1)
+        return self.archive.array(name).reshape(count, -1)
 
 
-def open_npz(location: str, options: Mapping[str, str], skip_bad: bool) -> NpzSource:
-    """Open ``npz:FILE``."""
-    return NpzSource(Path(location).expanduser(), parse(NpzOptions, options), skip_bad=skip_bad)
-
-
-KIND = SourceKind(
-    "npz", "a NumPy archive in the layout of MedMNIST", describe(NpzOptions), open_npz
-)
+FORMAT = Format("npz", "a NumPy archive in the layout of MedMNIST", NpzOptions, open_npz)

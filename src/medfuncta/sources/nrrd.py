@@ -17,19 +17,24 @@ import numpy as np
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.file_source import FileSource
-from medfuncta.sources.folder import FileOptions, Item, open_folder
-from medfuncta.sources.options import describe, parse
-from medfuncta.sources.source import SourceKind
-from medfuncta.sources.volumes import (
-    VolumeOptions,
+from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.folder import (
+    FileOptions,
+    file_items,
+    find_files,
+    folder_contents,
+    open_folder,
+)
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import Item
+from medfuncta.sources.volume import (
+    Volume,
     check_claim,
     physical_grid,
     read_at_most,
-    volume_signal,
-    volume_steps,
     without_single_slices,
 )
+from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
 
 _TO_RAS: Final = {
     "ras": (1, 1, 1),
@@ -37,45 +42,38 @@ _TO_RAS: Final = {
     "lps": (-1, -1, 1),
 }  # signs of the world's axes; other spaces stay as they are
 _MILLIMETRES: Final = {"m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001}
+_SUFFIXES: Final = (".nrrd", ".nhdr")
 _SPATIAL_KINDS: Final = ("domain", "space", "???", "none")
 _UNPACKERS: Final = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
 _WIDEST: Final = 8  # bytes of the largest number that NRRD knows
 
 
 @dataclass(frozen=True)
-class NrrdOptions(VolumeOptions, FileOptions):
+class NrrdOptions(StepOptions, ValueOptions, FileOptions):
     """How a folder of NRRD files is read."""
 
 
-class NrrdSource(FileSource):
-    """A folder of NRRD files; the arguments are those of
-    :class:`~medfuncta.sources.file_source.FileSource`."""
+def open_nrrd(location: str, options: NrrdOptions, skips: Skips) -> Contents:
+    """Open ``nrrd:DIR``."""
+    folder = open_folder(location)
+    inside = folder.parent if folder.is_file() else folder
+    items = file_items(folder, find_files(folder, _SUFFIXES, skips.skip), options)
 
-    kind = "nrrd"
-    suffixes = (".nrrd", ".nhdr")
+    def read(item: Item) -> Signal:
+        volume = read_volume(item.paths[0], inside)
+        return volume_signal(item.name, volume.values, volume.grid, options, dtype=volume.dtype)
 
-    def __init__(self, folder: Path, options: NrrdOptions, *, skip_bad: bool = False) -> None:
-        self.options = options
-        super().__init__(folder, options, volume_steps(options), skip_bad=skip_bad)
-
-    def _load(self, item: Item) -> Signal:
-        path = item.paths[0]
-        values, grid, dtype = read_volume(
-            path, inside=path.parent if self.folder.is_file() else self.folder
-        )
-        return volume_signal(item.name, values, grid, self.options, dtype=dtype)
+    return folder_contents(
+        "nrrd", folder, items, options, read=read, preprocessing=steps_of(options)
+    )
 
 
-def read_volume(path: Path, inside: Path) -> tuple[np.ndarray, Grid, str]:
+def read_volume(path: Path, inside: Path) -> Volume:
     """Read one NRRD file.
 
     Args:
         path: The header, or header and data in one.
         inside: The folder that a data file of its own must lie in.
-
-    Returns:
-        Values ``[*grid.shape, channels]`` float32; the grid in mm (RAS+), of 2 axes when there is
-        one slice; the data type on the disk.
 
     Raises:
         DataError: If the file is broken, holds less than its header claims, or is not a volume.
@@ -109,7 +107,7 @@ def read_volume(path: Path, inside: Path) -> tuple[np.ndarray, Grid, str]:
         ) from error
     channels = [axis for axis in range(data.ndim) if axis not in spatial]
     values = data.transpose(*spatial, *channels).reshape(*grid.shape, -1)
-    return np.ascontiguousarray(values, np.float32), grid, data.dtype.name
+    return Volume(np.ascontiguousarray(values, np.float32), grid, data.dtype.name)
 
 
 def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: Path) -> np.ndarray:
@@ -123,28 +121,20 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
         raise DataError(
             f"the data file that {path.name} names lies outside the folder; copy it into the folder"
         )
+    claimed = prod(int(n) for n in header["sizes"]) * _WIDEST
     with data_path.open("rb") as stream:
         stream.seek(0 if name else file.tell())
         if header["encoding"] not in _UNPACKERS:
             return nrrd.read_data(header, stream)
         with _UNPACKERS[header["encoding"]](stream) as unpacked:
-            held = read_at_most(unpacked, prod(int(n) for n in header["sizes"]) * _WIDEST)
+            held = read_at_most(unpacked, claimed)
     return nrrd.read_data({**header, "encoding": "raw"}, io.BytesIO(held))
 
 
 def _spatial_axes(name: str, header: Mapping[str, Any]) -> list[int]:
     """Which axes run through space; the others are channels."""
-    directions = header.get("space directions")
     count = len(header["sizes"])
-    if directions is not None:
-        spatial = [
-            axis
-            for axis in range(count)
-            if directions[axis] is not None and np.isfinite(directions[axis]).all()
-        ]
-    else:
-        kinds = header.get("kinds") or ["domain"] * count
-        spatial = [axis for axis in range(count) if kinds[axis].lower() in _SPATIAL_KINDS]
+    spatial = [axis for axis in range(count) if _is_spatial(header, axis)]
     if not 2 <= len(spatial) <= 3:
         raise DataError(
             f"{name} has {len(spatial)} axes in space of {count}; expected 2 or 3, the others "
@@ -153,44 +143,57 @@ def _spatial_axes(name: str, header: Mapping[str, Any]) -> list[int]:
     return spatial
 
 
+def _is_spatial(header: Mapping[str, Any], axis: int) -> bool:
+    """Whether an axis has a direction in space or, in a header without any, a kind that says so."""
+    directions, kinds = header.get("space directions"), header.get("kinds")
+    if directions is not None:
+        return directions[axis] is not None and bool(np.isfinite(directions[axis]).all())
+    return not kinds or kinds[axis].lower() in _SPATIAL_KINDS
+
+
 def _grid(name: str, header: Mapping[str, Any], spatial: list[int]) -> Grid:
     shape = without_single_slices(tuple(int(header["sizes"][axis]) for axis in spatial))
-    directions, spacings = header.get("space directions"), header.get("spacings")
-    scale = _MILLIMETRES.get(
-        str((header.get("space units") or header.get("units") or ["mm"])[0]), 1.0
-    )
-    affine = np.eye(4)
-    if directions is not None:
-        rows = np.array([directions[axis] for axis in spatial], float)  # one direction an axis
-        size = rows.shape[1]
-        affine[:size, : len(spatial)] = rows.T
-        affine[:size, 3] = header.get("space origin", np.zeros(size))
-        if len(spatial) == 2 and size == 3:  # an image in space: the third axis is its normal
-            affine[:3, 2] = np.cross(affine[:3, 0], affine[:3, 1]) / np.linalg.norm(
-                np.cross(affine[:3, 0], affine[:3, 1])
-            )
-        affine[:3] *= scale
-        affine[:3] *= np.array(_TO_RAS.get(_space(header), (1, 1, 1)))[:, None]
-    elif spacings is not None and np.isfinite([spacings[axis] for axis in spatial]).all():
-        affine[range(len(spatial)), range(len(spatial))] = [
-            spacings[axis] * scale for axis in spatial
-        ]
-    else:
+    if header.get("space directions") is not None:
+        return physical_grid(name, shape, _directed(header, spatial))
+    spacings = header.get("spacings")
+    if spacings is None:
         return Grid(shape)
+    sizes = np.array([spacings[axis] for axis in spatial], float)
+    if not np.isfinite(sizes).all():
+        return Grid(shape)
+    affine = np.eye(4)
+    affine[range(len(spatial)), range(len(spatial))] = sizes * _millimetres(header)
     return physical_grid(name, shape, affine)
+
+
+def _directed(header: Mapping[str, Any], spatial: list[int]) -> np.ndarray:
+    """The affine ``[4, 4]`` of a header that has a direction for each axis, in mm (RAS+)."""
+    rows = np.array([header["space directions"][axis] for axis in spatial], float)
+    size = rows.shape[1]  # axes of the world
+    affine = np.eye(4)
+    affine[:size, : len(spatial)] = rows.T
+    affine[:size, 3] = header.get("space origin", np.zeros(size))
+    if len(spatial) == 2 and size == 3:  # an image in space: the third axis is its normal
+        normal = np.cross(affine[:3, 0], affine[:3, 1])
+        affine[:3, 2] = normal / np.linalg.norm(normal)
+    signs = _TO_RAS.get(_space(header), (1, 1, 1))
+    affine[:3] *= _millimetres(header)
+    affine[:3] *= np.array(signs)[:, None]
+    return affine
+
+
+def _millimetres(header: Mapping[str, Any]) -> float:
+    """Millimetres in the header's unit of length."""
+    units = header.get("space units") or header.get("units") or ["mm"]
+    return _MILLIMETRES.get(str(units[0]), 1.0)
 
 
 def _space(header: Mapping[str, Any]) -> str:
     """The space's initials: ``"lps"`` for left-posterior-superior, LPS and LPST alike."""
     words = str(header.get("space", "")).lower().split("-")
-    return "".join(word[:1] for word in words)[:3] if len(words) > 1 else words[0][:3]
+    if len(words) == 1:
+        return words[0][:3]
+    return "".join(word[:1] for word in words)[:3]
 
 
-def open_nrrd(location: str, options: Mapping[str, str], skip_bad: bool) -> NrrdSource:
-    """Open ``nrrd:DIR``."""
-    return NrrdSource(open_folder(location), parse(NrrdOptions, options), skip_bad=skip_bad)
-
-
-KIND = SourceKind(
-    "nrrd", "a folder of NRRD volumes of any shapes", describe(NrrdOptions), open_nrrd
-)
+FORMAT = Format("nrrd", "a folder of NRRD volumes of any shapes", NrrdOptions, open_nrrd)

@@ -2,7 +2,7 @@
 what a run records of them.
 
 @dataclass(frozen=True)
-class NpzOptions:
+class NpzOptions(Options):
     kind: Literal["", "grey", "rgb"] = option("", "what the arrays hold; guessed when empty")
     limit: int | None = option(None, "first N signals of each split", at_least=1)
 """
@@ -10,15 +10,23 @@ class NpzOptions:
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from dataclasses import Field, fields
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, fields
+from functools import cache, reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
+from msgspec import Meta
+
+from medfuncta.declared import Fault, from_text, hints_of, settle
 from medfuncta.errors import ConfigError, suggest
 
 T = TypeVar("T")
+
+_NOUN: Final = "the option"
+_LARGEST: Final = 10**9
+"""Of whole numbers that are said to be no smaller: no count or size of a signal comes near."""
 
 
 def option(
@@ -27,12 +35,24 @@ def option(
     *,
     at_least: int | float | None = None,
     more_than: int | float | None = None,
+    at_most: int | float | None = None,
 ) -> Any:
     """A field of an options dataclass: its default, one line of help, and the bounds of its number
-    or numbers."""
-    return dataclasses.field(
-        default=default, metadata={"summary": summary, "at_least": at_least, "more_than": more_than}
-    )
+    or numbers; a whole number is at most a milliard where nothing else is said."""
+    bounds = {"ge": at_least, "gt": more_than, "le": at_most}
+    return dataclasses.field(default=default, metadata={"summary": summary, "bounds": bounds})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every options dataclass derives from.
+
+    Raises:
+        ConfigError: If an option is not of its type or outside its bounds, however it was given.
+    """
+
+    def __post_init__(self) -> None:
+        settle(self, noun=_NOUN, kinds=_declared(type(self)))
 
 
 def describe(options: type) -> dict[str, str]:
@@ -53,14 +73,16 @@ def parse(options: type[T], given: Mapping[str, str]) -> T:
     Raises:
         ConfigError: If an option is unknown, or its text is not of its type or outside its bounds.
     """
-    known = {field.name: field for field in fields(options)}  # type: ignore[arg-type]
-    hints = get_type_hints(options)
-    for name in given:
-        if name not in known:
-            raise ConfigError(f"unknown option '{name}'; {suggest(name, known)}")
-    return options(
-        **{name: _parse_one(known[name], hints[name], text) for name, text in given.items()}
-    )
+    declared = _declared(options)
+    values = {}
+    for name, text in given.items():
+        if name not in declared:
+            raise ConfigError(f"unknown option '{name}'; {suggest(name, declared)}")
+        try:
+            values[name] = from_text(text, declared[name], name)
+        except Fault as fault:
+            raise ConfigError(f"{_NOUN} '{name}' {fault.said}") from None
+    return options(**values)
 
 
 def details(options: Any) -> dict[str, str | int | float | bool | None]:
@@ -79,55 +101,44 @@ def check_bounds(name: str, bounds: tuple[float, ...] | None, axes: int = 1) -> 
     Raises:
         ConfigError: If it does not.
     """
-    if bounds is not None and (
-        len(bounds) != 2 * axes
-        or any(low >= high for low, high in zip(bounds[::2], bounds[1::2], strict=True))
-    ):
+    if bounds is None:
+        return
+    lows, highs = bounds[::2], bounds[1::2]
+    ordered = all(low < high for low, high in zip(lows, highs, strict=False))
+    if len(bounds) != 2 * axes or not ordered:
         given = ",".join(f"{bound:g}" for bound in bounds)
-        raise ConfigError(
-            f"the option '{name}' is {given}; expected low,high{' of each axis' * (axes > 1)}"
-        )
+        of_each = " of each axis" if axes > 1 else ""
+        raise ConfigError(f"{_NOUN} '{name}' is {given}; expected low,high{of_each}")
 
 
-def _parse_one(field: Field[Any], hint: Any, text: str) -> Any:
-    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if NoneType in kinds and text.lower() == "none":
-        return None
-    kind = next(kind for kind in kinds if kind is not NoneType)
-    words = text.split(",") if get_origin(kind) is tuple else [text]
-    single = get_args(kind)[0] if get_origin(kind) is tuple else kind
-    values = tuple(_convert(field.name, single, word.strip()) for word in words)
-    for value in values:
-        _check_bounds(field, value)
-    return values if get_origin(kind) is tuple else values[0]
+@cache
+def _declared(options: type) -> dict[str, Any]:
+    """The annotation of each option, with its bounds."""
+    hints = hints_of(options)
+    return {
+        field.name: _bounded(hints[field.name], field.metadata["bounds"])
+        for field in fields(options)
+    }
 
 
-def _convert(name: str, kind: Any, text: str) -> Any:
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise ConfigError(f"the option '{name}' is '{text}'; {suggest(text, get_args(kind))}")
-        return text
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        value = kind(text)
-        if kind is float and not math.isfinite(value):
-            raise ValueError
-        return value
-    except (ValueError, KeyError):
-        expected = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
-        raise ConfigError(f"the option '{name}' is '{text}'; expected {expected}") from None
-
-
-def _check_bounds(field: Field[Any], value: Any) -> None:
-    at_least, more_than = field.metadata["at_least"], field.metadata["more_than"]
-    if at_least is not None and value < at_least:
-        raise ConfigError(f"the option '{field.name}' is {value}; expected at least {at_least}")
-    if more_than is not None and value <= more_than:
-        raise ConfigError(f"the option '{field.name}' is {value}; expected more than {more_than}")
+def _bounded(kind: Any, bounds: Mapping[str, Any]) -> Any:
+    """An annotation with these bounds on the number or numbers in it."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is float:
+        return Annotated[kind, Meta(**bounds)]
+    if kind is int:
+        at_most = _LARGEST if bounds["le"] is None else bounds["le"]
+        return Annotated[kind, Meta(**{**bounds, "le": at_most})]
+    if origin is tuple:
+        return tuple[(_bounded(arguments[0], bounds), ...)]
+    if origin in (Union, UnionType):
+        return reduce(or_, (_bounded(member, bounds) for member in arguments))
+    return kind
 
 
 def _to_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

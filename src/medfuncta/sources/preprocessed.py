@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from medfuncta.signals.preprocess import Preprocessing
-from medfuncta.signals.signal import Signal, SignalSpec
-from medfuncta.sources.source import Source, SourceInfo
+from medfuncta.signals.signal import Signal
+from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.source import Source
+from medfuncta.sources.splitting import Item, whole_splits
 
 
-class PreprocessedSource(Source):
+def preprocessed(
+    source: Source, preprocessing: Preprocessing, shape: tuple[int, ...] | None = None
+) -> Source:
     """The signals of another source after further steps.
 
     Args:
@@ -18,28 +22,27 @@ class PreprocessedSource(Source):
         preprocessing: Steps that keep dimension and channels.
         shape: Of all signals after these steps, when they have one.
     """
+    info = source.own_info
 
-    def __init__(
-        self, source: Source, preprocessing: Preprocessing, shape: tuple[int, ...] | None = None
-    ) -> None:
-        super().__init__(skip_bad=source.skip_bad)
-        self.source, self.preprocessing, self._shape = source, preprocessing, shape
-        self.skipped, self.location, self.stated = source.skipped, source.location, source.stated
+    def read(split: Item) -> Iterator[Signal]:
+        return map(preprocessing.apply, source.signals(split.name))
 
-    @property
-    def own_info(self) -> SourceInfo:
-        info = self.source.own_info
-        return replace(
-            info, details={**info.details, "further preprocessing": self.preprocessing.to_text()}
+    def survey() -> Survey:
+        return Survey(
+            spec=replace(source.spec, shape=shape),
+            details={"further preprocessing": preprocessing.to_text()},
         )
 
-    @property
-    def spec(self) -> SignalSpec:
-        return replace(self.source.spec, shape=self._shape)
-
-    @property
-    def splits(self) -> Sequence[str]:
-        return self.source.splits
-
-    def _read(self, split: str) -> Iterator[Signal]:
-        return map(self.preprocessing.apply, self.source.signals(split))
+    contents = Contents(
+        name=info.name,
+        items=whole_splits(source.splits),
+        many=True,
+        read=read,
+        survey=survey,
+        location=source.location,
+        licence=info.licence,
+        citation=info.citation,
+        split_by=info.split_by,
+        details=info.details,
+    )
+    return Source(contents, source.skips, stated=source.stated)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,9 @@ import numpy as np
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.source import SPLITS, Source, SourceInfo, SourceKind
+from medfuncta.sources.contents import Contents, Format, Survey
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import SPLITS, whole_splits
 
 _FOLDER: Final = Path(__file__).parent / "samples"
 SAMPLES: Final = tuple(sorted(path.stem for path in _FOLDER.glob("*.npz")))
@@ -26,68 +29,68 @@ SAMPLES: Final = tuple(sorted(path.stem for path in _FOLDER.glob("*.npz")))
 (3D)."""
 
 
-class SampleSource(Source):
-    """One of the files; the arrays of a split are read when its signals are asked for.
+@dataclass(frozen=True)
+class SampleOptions:
+    """None."""
+
+
+def open_sample(location: str, options: SampleOptions, skips: Skips) -> Contents:
+    """Open ``sample:NAME``; the arrays of a split are read when its signals are asked for.
 
     Raises:
         ConfigError: If there is no sample of this name.
     """
-
-    def __init__(self, name: str, *, skip_bad: bool = False) -> None:
-        super().__init__(skip_bad=skip_bad)
-        if name not in SAMPLES:
-            raise ConfigError(f"no sample '{name}'; {suggest(name, SAMPLES)}")
-        self.location = self._path = _FOLDER / f"{name}.npz"
-        with np.load(self._path, allow_pickle=False) as file:
-            self._card: dict[str, Any] = json.loads(str(file["card"]))
-            self._splits = tuple(split for split in SPLITS if f"{split}/values" in file.files)
-
-    @property
-    def own_info(self) -> SourceInfo:
-        return SourceInfo(**self._card["info"])
-
-    @property
-    def spec(self) -> SignalSpec:
-        return SignalSpec.from_dict(self._card["signal"])
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return self._splits
-
-    def _read(self, split: str) -> Iterator[Signal]:
-        with np.load(self._path, allow_pickle=False) as file:
-            arrays = {
-                key: file[f"{split}/{key}"] for key in ("values", "labels", "ranges", "origins")
-            }
-            affines = (
-                file[f"{split}/affines"]
-                if f"{split}/affines" in file.files
-                else [None] * len(arrays["values"])
-            )
-        spec = self.spec
-        spacing = self._card["spacing"] and tuple(self._card["spacing"])
-        shared = Grid(arrays["values"].shape[1:-1], spacing, unit=self._card["spacing_unit"])
-        for index, (values, affine) in enumerate(zip(arrays["values"], affines, strict=True)):
-            low, high = (float(bound) for bound in arrays["ranges"][index])
-            yield Signal.of(
-                id=f"{split}-{index:04d}",
-                values=values.astype(np.float32),
-                domain=shared
-                if affine is None
-                else Grid(shared.shape, spacing, affine, shared.unit),
-                range=ValueRange(low, high),
-                unit=spec.unit,
-                label=int(arrays["labels"][index]),
-                dtype=str(values.dtype),
-                metadata={"origin": str(arrays["origins"][index])},
-            )
+    if location not in SAMPLES:
+        raise ConfigError(f"no sample '{location}'; {suggest(location, SAMPLES)}")
+    path = _FOLDER / f"{location}.npz"
+    with np.load(path, allow_pickle=False) as file:
+        card = json.loads(str(file["card"]))
+        splits = [split for split in SPLITS if f"{split}/values" in file.files]
+    spec = SignalSpec.from_dict(card["signal"])
+    info = card["info"]
+    return Contents(
+        name=info["name"],
+        location=path,
+        items=whole_splits(splits),
+        many=True,
+        read=lambda split: _read(path, split.name, card),
+        survey=lambda: Survey(spec),
+        licence=info["licence"],
+        citation=info["citation"],
+        split_by=info["split_by"],
+        details=info["details"],
+    )
 
 
-def open_sample(location: str, options: Mapping[str, str], skip_bad: bool) -> SampleSource:
-    """Open ``sample:NAME``."""
-    return SampleSource(location, skip_bad=skip_bad)
+def _read(path: Path, split: str, card: Mapping[str, Any]) -> Iterator[Signal]:
+    """The signals of one split."""
+    with np.load(path, allow_pickle=False) as file:
+        prefix = f"{split}/"
+        arrays = {
+            key.removeprefix(prefix): file[key] for key in file.files if key.startswith(prefix)
+        }
+    shape = arrays["values"].shape[1:-1]
+    spacing = tuple(card["spacing"]) if card["spacing"] else None
+    grid = Grid(shape, spacing, unit=card["spacing_unit"])
+    for index, values in enumerate(arrays["values"]):
+        if "affines" in arrays:
+            grid = Grid(shape, spacing, arrays["affines"][index], card["spacing_unit"])
+        low, high = (float(bound) for bound in arrays["ranges"][index])
+        yield Signal.of(
+            id=f"{split}-{index:04d}",
+            values=values.astype(np.float32),
+            domain=grid,
+            range=ValueRange(low, high),
+            unit=card["signal"]["unit"],
+            label=int(arrays["labels"][index]),
+            dtype=str(values.dtype),
+            metadata={"origin": str(arrays["origins"][index])},
+        )
 
 
-KIND = SourceKind(
-    "sample", f"signals that ship with the package: {', '.join(SAMPLES)}", {}, open_sample
+FORMAT = Format(
+    "sample",
+    f"signals that ship with the package: {', '.join(SAMPLES)}",
+    SampleOptions,
+    open_sample,
 )

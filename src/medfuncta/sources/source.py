@@ -1,17 +1,24 @@
-"""What a source of signals is: named splits, read lazily, with bad files named and counted."""
+"""A source of signals: named splits, read lazily, with bad files named and counted."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any
+
+import numpy as np
 
 from medfuncta.errors import DataError, suggest
+from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
+from medfuncta.sources.contents import Contents, Details, Survey
+from medfuncta.sources.skips import Skipped, Skips
+from medfuncta.sources.splitting import SPLITS, Item, split_items
 
-SPLITS: Final = ("train", "val", "test")
+__all__ = ["SPLITS", "Skipped", "Source", "SourceInfo"]
 
 
 @dataclass(frozen=True)
@@ -30,34 +37,43 @@ class SourceInfo:
     licence: str = "unknown"
     citation: str = ""
     split_by: str = "given"
-    details: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    details: Details = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """A file or signal that was left out, and why."""
-
-    name: str
-    reason: str
-
-
-class Source(ABC):
+class Source:
     """A data set that hands out signals split by split.
 
-    Nothing of a split is opened before :meth:`signals` of that split is iterated, so that model
-    selection can be shown never to read the test split. A reader that meets a bad file passes the
-    error to :meth:`skip`.
+    No signal of a split is read before :meth:`signals` of that split is iterated, so that model
+    selection can be shown never to read the test split.
+
+    Args:
+        contents: What its location holds.
+        skips: Where to note what is left out; the one that the contents were made with.
+        stated: What the user says of the data in place of the data itself: ``licence``,
+            ``citation``, both or none.
+
+    Raises:
+        ConfigError, DataError: If the items cannot be split as the options ask for.
     """
 
-    location: Path | None = None
-    """The file or folder that its signals lie in; None when it has none."""
+    def __init__(
+        self,
+        contents: Contents,
+        skips: Skips | None = None,
+        *,
+        stated: Mapping[str, str] | None = None,
+    ) -> None:
+        self.contents = contents
+        self.skips = skips or Skips()
+        self.stated = stated or {}
+        self.items = split_items(contents.items, contents.splitting)
+        if not contents.many:
+            limit = contents.limit
+            self.items = {split: items[:limit] for split, items in self.items.items()}
 
-    def __init__(self, *, skip_bad: bool = False) -> None:
-        self.skip_bad = skip_bad
-        self.stated: Mapping[str, str] = {}
-        """What the user says of the data in place of the data itself: ``licence``, ``citation``,
-        both or none."""
-        self.skipped: list[Skipped] = []
+    def __repr__(self) -> str:
+        splits = ", ".join(self.splits)
+        return f"<Source {self.contents.name}: {splits}>"
 
     @property
     def info(self) -> SourceInfo:
@@ -65,62 +81,185 @@ class Source(ABC):
         return replace(self.own_info, **self.stated)
 
     @property
-    @abstractmethod
     def own_info(self) -> SourceInfo:
         """What the data set says of itself."""
+        contents = self.contents
+        details = dict(contents.details)
+        if self._survey is not None:
+            details |= self._survey.details
+        if contents.preprocessing is not None:
+            details["preprocessing"] = contents.preprocessing.to_text()
+        return SourceInfo(
+            name=contents.name,
+            licence=contents.licence,
+            citation=contents.citation,
+            split_by=contents.split_by,
+            details=details,
+        )
 
     @property
-    @abstractmethod
+    def splits(self) -> tuple[str, ...]:
+        """The names of its splits, of ``train``, ``val``, ``test`` those that it has."""
+        return tuple(self.items)
+
+    @property
+    def location(self) -> Path | None:
+        """The file or folder in which its signals lie; None when they lie in no file."""
+        return self.contents.location
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What was left out so far, and why."""
+        return self.skips.entries
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The steps that every signal went through."""
+        return self.contents.preprocessing or Preprocessing()
+
+    @cached_property
     def spec(self) -> SignalSpec:
-        """What all its signals have in common."""
+        """What all its signals have in common: as the format's survey says, or as the first item
+        that can be read has it.
 
-    @property
-    @abstractmethod
-    def splits(self) -> Sequence[str]:
-        """The names of its splits, a subset of ``train``, ``val``, ``test`` in that order."""
-
-    @abstractmethod
-    def _read(self, split: str) -> Iterator[Signal]:
-        """The signals of a split that exists, in an order that never changes."""
+        Raises:
+            DataError: If no file of the first split can be read.
+        """
+        if self._survey is not None:
+            return self._survey.spec
+        first_split = self.splits[0]
+        _, first = next(self._read(first_split), (None, None))
+        if first is None:
+            raise DataError(
+                f"no readable file in the {first_split} split of {self.contents.name}; "
+                f"{self.skipped[0].reason}"
+            )
+        return _spec_of(first, self.preprocessing, self._label_names)
 
     def signals(self, split: str) -> Iterator[Signal]:
         """The signals of one split, in an order that never changes.
 
         Raises:
-            DataError: If the split does not exist, or a file is bad and ``skip_bad`` is off.
+            DataError: If the split does not exist; while it is read, if a file is bad and bad ones
+                are not to be skipped.
         """
         if split not in self.splits:
             raise DataError(
                 f"no split '{split}' in {self.info.name}; {suggest(split, self.splits)}"
             )
-        return self._read(split)
+        return islice(self._alike(split), self.contents.limit)
 
-    def skip(self, name: str, error: DataError) -> None:
-        """Note a bad file and go on, or raise its error when bad files are not to be skipped."""
-        if not self.skip_bad:
-            raise DataError(f"{error} (--skip-bad leaves such files out)") from error
-        self.leave_out(name, str(error))
+    @property
+    def has_label_maps(self) -> bool:
+        """Whether its format knows label maps; a single signal may still have none."""
+        return self.contents.label_maps is not None
 
-    def leave_out(self, name: str, reason: str) -> None:
-        """Note, once, what is left out though nothing is wrong with it, such as a record without
-        the lead that was asked for."""
-        if all(entry.name != name for entry in self.skipped):
-            self.skipped.append(Skipped(name, reason))
+    @property
+    def mask_names(self) -> Mapping[int, str]:
+        """Names of the classes of its label maps by number, where they are known."""
+        if self.contents.label_maps is None:
+            return {}
+        return self.contents.label_maps.names
+
+    def mask_of(self, signal_id: str) -> np.ndarray | None:
+        """The label map of a signal on the signal's own grid, whole numbers ``[*shape]``; None
+        when it has none.
+
+        Raises:
+            DataError: If there is no such signal, or its label map is broken or of another shape.
+        """
+        items = [item for split in self.items.values() for item in split if item.id == signal_id]
+        if not items:
+            raise DataError(
+                f"no signal '{signal_id}' in {self.info.name}; expected the id of one of its "
+                "signals"
+            )
+        if self.contents.label_maps is None:
+            return None
+        found = self.contents.label_maps.read(items[0])
+        if found is None:
+            return None
+        return self.preprocessing.apply_labels(found.values, found.grid)
+
+    @cached_property
+    def _survey(self) -> Survey | None:
+        if self.contents.survey is None:
+            return None
+        return self.contents.survey()
+
+    @cached_property
+    def _label_names(self) -> tuple[str, ...]:
+        """Names of the classes that items have, sorted."""
+        names = {item.label for items in self.items.values() for item in items}
+        return tuple(sorted(names - {""}))
+
+    def _alike(self, split: str) -> Iterator[Signal]:
+        """The signals of a split, each held against what all have in common."""
+        spec = self.spec
+        for name, signal in self._read(split):
+            try:
+                _check_alike(signal, spec, name)
+            except DataError as error:
+                self.skips.skip(name, error)
+            else:
+                yield signal
+
+    def _read(self, split: str) -> Iterator[tuple[str, Signal]]:
+        """What an error calls it, and the signal, of all that can be read in a split."""
+        for item in self.items[split]:
+            if self.contents.many:
+                for signal in self._signals_within(item):
+                    yield signal.id, signal
+                continue
+            try:
+                signal = self._signal_of(item)
+            except DataError as error:
+                self.skips.skip(item.name, error)
+            else:
+                yield item.name, signal
+
+    def _signals_within(self, item: Item) -> Iterator[Signal]:
+        found: Any = self.contents.read(item)
+        return map(self.preprocessing.apply, found)
+
+    def _signal_of(self, item: Item) -> Signal:
+        found: Any = self.contents.read(item)
+        signal = self.preprocessing.apply(found)
+        label = self._label_names.index(item.label) if item.label else None
+        return signal.with_header(id=item.id, label=label)
 
 
-@dataclass(frozen=True)
-class SourceKind:
-    """One row of the table of formats.
+def _spec_of(
+    first: Signal, preprocessing: Preprocessing, label_names: tuple[str, ...]
+) -> SignalSpec:
+    """What all signals have in common when they are like the first one; a shape only if the steps
+    give every signal the same."""
+    grid_steps = [step for step in preprocessing.steps if isinstance(step, GridStep)]
+    last = grid_steps[-1] if grid_steps else None
+    shape = None
+    if isinstance(last, CropPad | Resample) and last.shape is not None:
+        shape = first.values.shape[:-1]
+    tasks = {0: "", 2: "binary-class"}
+    return SignalSpec(
+        dim=first.domain.dim,
+        channels=first.channels,
+        shape=shape,
+        unit=first.unit,
+        modality=str(first.metadata.get("modality", "")),
+        label_names=label_names,
+        task=tasks.get(len(label_names), "multi-class"),
+    )
 
-    Args:
-        name: The word before the colon.
-        summary: One line for the help text.
-        options: Option names and what they mean, with their default.
-        opener: ``opener(location, options, skip_bad)`` gives the source; ``options`` are text as
-            given by the user.
-    """
 
-    name: str
-    summary: str
-    options: Mapping[str, str]
-    opener: Callable[[str, Mapping[str, str], bool], Source]
+def _check_alike(signal: Signal, spec: SignalSpec, name: str) -> None:
+    got = _form(signal.domain.dim, signal.channels, signal.unit)
+    expected = _form(spec.dim, spec.channels, spec.unit)
+    if got != expected:
+        raise DataError(
+            f"{name} has {got}; the first file has {expected}; keep files of one form in a folder"
+        )
+
+
+def _form(dim: int, channels: int, unit: str) -> str:
+    in_unit = f" in {unit}" if unit else ""
+    return f"{dim} dimensions and {channels} channels{in_unit}"

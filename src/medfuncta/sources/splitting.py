@@ -5,11 +5,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.sources.options import option
-from medfuncta.sources.source import SPLITS
+
+SPLITS: Final = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One signal before it is read.
+
+    Args:
+        id: Safe to publish.
+        name: What an error calls it: the file's name.
+        paths: The files that it is made of.
+        group: Its patient or file; a group is never cut in two by a split.
+        split: The split that its folder gives it, or ``""``.
+        label: The name of its class, or ``""``.
+    """
+
+    id: str
+    name: str
+    paths: tuple[Path, ...] = ()
+    group: str = ""
+    split: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,6 +49,45 @@ class SplitOptions:
     )
     test: str = option("0.25", "test split: a fraction from 0 to 1, or names separated by commas")
     seed: int = option(0, "another number draws another split", at_least=0)
+
+
+def whole_splits(names: Iterable[str]) -> list[Item]:
+    """Items that are a split each, as in an archive that holds its splits in arrays of their
+    own."""
+    return [Item(id=name, name=name, split=name) for name in names]
+
+
+def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str, tuple[Item, ...]]:
+    """Items by split: given ones stay where they are; a split that is not given is drawn from the
+    items of train or of no split.
+
+    Args:
+        items: In their order, which stays.
+        options: How groups are split; None when every item has a split.
+
+    Raises:
+        ConfigError, DataError: As :func:`split_groups` does.
+    """
+    splits = [item.split for item in items]
+    if options is not None:
+        splits = _drawn_splits(items, options)
+    chosen: dict[str, list[Item]] = {split: [] for split in SPLITS}
+    for item, split in zip(items, splits, strict=True):
+        chosen[split].append(item)
+    return {split: tuple(found) for split, found in chosen.items() if found}
+
+
+def _drawn_splits(items: Sequence[Item], options: SplitOptions) -> list[str]:
+    """The split of each item, those in no split or in train being drawn for the splits that no
+    item is in."""
+    given = {item.split for item in items} & {"val", "test"}
+    groups = {item.group for item in items if item.split not in given}
+    split_of: dict[str, str] = {}
+    if groups:
+        not_drawn = dict.fromkeys(given, "0")
+        for split, drawn in split_groups(groups, replace(options, **not_drawn)).items():
+            split_of |= dict.fromkeys(drawn, split)
+    return [item.split if item.split in given else split_of[item.group] for item in items]
 
 
 def split_groups(groups: Iterable[str], options: SplitOptions) -> dict[str, tuple[str, ...]]:

@@ -1,32 +1,73 @@
-"""The table of formats, and how the text ``kind:path?option=value`` becomes a source."""
+"""The table of formats, and how the text ``kind:path?option=value`` becomes a source.
+
+A format is added in one file and one row. The file declares options, opens a location (told, not
+read) and reads an item::
+
+    @dataclass(frozen=True)
+    class RawOptions(FileOptions):
+        width: int = option(64, "samples of a row", at_least=1)
+
+
+    def read_raw(path: Path, options: RawOptions) -> Signal: ...
+
+
+    def open_raw(location: str, options: RawOptions, skips: Skips) -> Contents:
+        folder = open_folder(location)
+        items = file_items(folder, find_files(folder, (".raw",), skips.skip), options)
+        return folder_contents(
+            "raw",
+            folder,
+            items,
+            options,
+            read=lambda item: read_raw(item.paths[0], options),
+            preprocessing=Preprocessing(),
+        )
+
+
+    FORMAT = Format("raw", "a folder of raw images", RawOptions, open_raw)
+
+The row stands in :data:`FORMATS`; another package gives it in its ``pyproject.toml``::
+
+    [project.entry-points."medfuncta.sources"]
+    raw = "medfuncta_raw:FORMAT"
+
+Splits, labels, ids, bad files, the cache and all that a run records of its data come from
+:class:`~medfuncta.sources.source.Source`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from medfuncta.errors import ConfigError, suggest
-from medfuncta.sources.source import Source, SourceKind
+from medfuncta.sources.old_source import SourceKind
+from medfuncta.sources.options import describe, parse
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.source import Source
 
-KINDS: Final[Mapping[str, str]] = {
-    "sample": "medfuncta.sources.sample:KIND",
-    "npz": "medfuncta.sources.npz:KIND",
-    "medmnist": "medfuncta.sources.medmnist:KIND",
-    "wfdb": "medfuncta.sources.wfdb:KIND",
-    "csv": "medfuncta.sources.csv:KIND",
-    "images": "medfuncta.sources.images:KIND",
-    "nifti": "medfuncta.sources.nifti:KIND",
-    "dicom": "medfuncta.sources.dicom:KIND",
-    "nrrd": "medfuncta.sources.nrrd:KIND",
-    "brats": "medfuncta.sources.brats:KIND",
-    "lidc": "medfuncta.sources.lidc:KIND",
+FORMATS: Final[Mapping[str, str]] = {
+    "sample": "medfuncta.sources.sample:FORMAT",
+    "npz": "medfuncta.sources.npz:FORMAT",
+    "medmnist": "medfuncta.sources.medmnist:FORMAT",
+    "wfdb": "medfuncta.sources.wfdb:FORMAT",
+    "csv": "medfuncta.sources.csv:FORMAT",
+    "images": "medfuncta.sources.images:FORMAT",
+    "nifti": "medfuncta.sources.nifti:FORMAT",
+    "dicom": "medfuncta.sources.dicom:FORMAT",
+    "nrrd": "medfuncta.sources.nrrd:FORMAT",
+    "brats": "medfuncta.sources.brats:FORMAT",
+    "lidc": "medfuncta.sources.lidc:FORMAT",
 }
-"""The word before the colon and where its :class:`SourceKind` stands; imported only when asked for,
-since readers are heavy."""
+"""The word before the colon and where its :class:`~medfuncta.sources.contents.Format` stands;
+imported only when asked for, since readers are heavy."""
+
+ENTRY_POINTS: Final = "medfuncta.sources"
+"""Group of entry points by which another package adds rows; a name of ours is never replaced."""
 
 STATEMENTS: Final[Mapping[str, str]] = {
     "licence": "the data's licence, such as ODC-By 1.0 (default: what the data says)",
@@ -36,17 +77,31 @@ STATEMENTS: Final[Mapping[str, str]] = {
 sets."""
 
 
-def source_kind(name: str) -> SourceKind:
-    """One row of the table, with the options of every kind beside its own.
+def format_names() -> list[str]:
+    """The words that may stand before the colon, those of other packages included."""
+    others = {point.name for point in entry_points(group=ENTRY_POINTS)}
+    return [*FORMATS, *sorted(others - FORMATS.keys())]
+
+
+def format_named(name: str) -> Any:
+    """One row of the table.
 
     Raises:
-        ConfigError: If no such kind is known; the nearest one is named.
+        ConfigError: If no such format is known; the nearest one is named.
     """
-    if name not in KINDS:
-        raise ConfigError(f"unknown kind of source '{name}'; {suggest(name, KINDS)}")
-    module, attribute = KINDS[name].split(":")
-    kind: SourceKind = getattr(import_module(module), attribute)
-    return replace(kind, options={**kind.options, **STATEMENTS})
+    if name in FORMATS:
+        module, attribute = FORMATS[name].split(":")
+        return getattr(import_module(module), attribute)
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return point.load()
+    raise ConfigError(f"unknown kind of source '{name}'; {suggest(name, format_names())}")
+
+
+def options_of(format: Any) -> dict[str, str]:
+    """Names of a format's options, those of every format included, and what they mean."""
+    if isinstance(format, SourceKind):
+        return {**format.options, **STATEMENTS}
+    return {**describe(format.options), **STATEMENTS}
 
 
 def open_source(text: str, *, skip_bad: bool = False) -> Source:
@@ -67,49 +122,70 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     if not colon:
         raise ConfigError(
             f"got '{Path(text).name}' as a source; expected kind:path[?option=value]; "
-            f"{suggest(Path(text).suffix, KINDS)}"
+            f"{suggest(Path(text).suffix, format_names())}"
         )
-    kind = source_kind(name)
+    format = format_named(name)
+    if isinstance(format, SourceKind):
+        return _open_old(format, rest, skip_bad)
     location, _, query = rest.partition("?")
     if not location:
         raise ConfigError(f"nothing after '{name}:'; expected {name}:path[?option=value]")
-    options = _parse_options(kind, query)
+    given = _given_options(name, options_of(format), query)
     stated = {
-        option: _line(kind, option, options.pop(option))
-        for option in STATEMENTS
-        if option in options
+        option: _line(name, option, given.pop(option)) for option in STATEMENTS if option in given
     }
-    source = kind.opener(location, options, skip_bad)
+    skips = Skips(skip_bad=skip_bad)
+    contents = format.open(location, parse(format.options, given), skips)
+    return Source(contents, skips, stated=stated)
+
+
+def _open_old(kind: SourceKind, rest: str, skip_bad: bool) -> Source:
+    location, _, query = rest.partition("?")
+    if not location:
+        raise ConfigError(f"nothing after '{kind.name}:'; expected {kind.name}:path[?option=value]")
+    given = _given_options(kind.name, {**kind.options, **STATEMENTS}, query)
+    stated = {
+        option: _line(kind.name, option, given.pop(option))
+        for option in STATEMENTS
+        if option in given
+    }
+    source = kind.opener(location, given, skip_bad)
     source.stated = stated
     return source
 
 
-def _line(kind: SourceKind, option: str, text: str) -> str:
+def _line(kind: str, option: str, text: str) -> str:
     """A statement as one line, which is what cards have room for."""
     line = " ".join(text.split())
     if not line:
         raise ConfigError(
-            f"the option '{option}' of {kind.name} is blank; expected {kind.options[option]}"
+            f"the option '{option}' of {kind} is blank; expected {STATEMENTS[option]}"
         )
     return line
 
 
-def _parse_options(kind: SourceKind, query: str) -> dict[str, str]:
-    options: dict[str, str] = {}
+def _given_options(kind: str, known: Mapping[str, str], query: str) -> dict[str, str]:
+    """The options of a query as text, by name.
+
+    Args:
+        kind: The format's name.
+        known: Names of its options and what they mean.
+        query: ``option=value&option=value``.
+
+    Raises:
+        ConfigError: If an option is unknown, has no value, or is given twice.
+    """
+    given: dict[str, str] = {}
     for assignment in filter(None, query.split("&")):
         option, equals, value = assignment.partition("=")
-        if option not in kind.options:
-            raise ConfigError(
-                f"unknown option '{option}' of {kind.name}; {suggest(option, kind.options)}"
-            )
+        if option not in known:
+            raise ConfigError(f"unknown option '{option}' of {kind}; {suggest(option, known)}")
         if not equals or not value:
             raise ConfigError(
-                f"the option '{option}' of {kind.name} has no value; expected {option}=VALUE "
-                f"({kind.options[option]})"
+                f"the option '{option}' of {kind} has no value; expected {option}=VALUE "
+                f"({known[option]})"
             )
-        if option in options:
-            raise ConfigError(
-                f"the option '{option}' of {kind.name} is given twice; expected it once"
-            )
-        options[option] = unquote(value)
-    return options
+        if option in given:
+            raise ConfigError(f"the option '{option}' of {kind} is given twice; expected it once")
+        given[option] = unquote(value)
+    return given

@@ -19,8 +19,9 @@ from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.heartbeats import AAMI, CLASS_OF, beat_samples
 from medfuncta.sources.identity import public_name
+from medfuncta.sources.old_source import OldSource, SourceKind
 from medfuncta.sources.options import check_bounds, describe, details, option, parse
-from medfuncta.sources.source import Source, SourceInfo, SourceKind
+from medfuncta.sources.source import SourceInfo
 from medfuncta.sources.splitting import SplitOptions, split_groups
 from medfuncta.sources.wfdb_record import Header, Trace, read_annotations, read_header, read_trace
 
@@ -84,7 +85,7 @@ class Piece:
     symbol: str = ""
 
 
-class WfdbSource(Source):
+class WfdbSource(OldSource):
     """Pieces of one lead of many records; splits are made of whole records."""
 
     def __init__(self, folder: Path, options: WfdbOptions, *, skip_bad: bool = False) -> None:
@@ -277,9 +278,10 @@ def open_wfdb(location: str, options: Mapping[str, str], skip_bad: bool) -> Wfdb
     return WfdbSource(open_folder(location), parse(WfdbOptions, options), skip_bad=skip_bad)
 
 
-KIND = SourceKind(
+FORMAT = SourceKind(
     "wfdb",
     "records of PhysioNet's WFDB: annotated heartbeats, or windows",
     describe(WfdbOptions),
     open_wfdb,
 )
+KIND = FORMAT

@@ -11,7 +11,7 @@ from medfuncta.latents.round_trip import round_trip
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing, Resample
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.preprocessed import PreprocessedSource
+from medfuncta.sources.preprocessed import preprocessed
 from medfuncta.sources.table import open_source
 from medfuncta.studies.findings import Findings, Trial
 from medfuncta.studies.network import facts_of, held_out, network_for, network_like
@@ -51,7 +51,7 @@ def mixed_shapes(options: StudyOptions) -> Findings:
         )
     shape = (SIDE, SIDE, SIDE)
     to_common = Preprocessing((Resample(shape),))
-    resampled = PreprocessedSource(native, to_common, shape)
+    resampled = preprocessed(native, to_common, shape)
     signals = held_out(native, options)
     shapes = {signal.values.shape[:-1] for signal in signals}
     if len(shapes) < 2:

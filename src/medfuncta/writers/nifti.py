@@ -16,8 +16,12 @@ from medfuncta.writers.values import file_dtype, filled
 _TYPES = frozenset(
     np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
 )
-_SCANNER: Final = 1  # NIfTI's code of scanner coordinates; of an sform with it ITK makes use, and ITK and MRtrix write it for both
-_RIGHT_ANGLE: Final = 1e-4  # cosine between axes that counts as rounding: headers hold float32, DICOM's directions often six digits
+_SCANNER: Final = 1
+"""NIfTI's code of scanner coordinates; of an sform with it ITK makes use, and ITK and MRtrix write
+it for both."""
+_RIGHT_ANGLE: Final = 1e-4
+"""Cosine between axes that counts as rounding: headers hold float32, DICOM's directions often six
+digits."""
 
 
 def write_nifti(signal: Signal, path: Path) -> None:

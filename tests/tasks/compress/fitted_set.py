@@ -14,12 +14,17 @@ from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalSpec
-from tasks.list_source import ListSource, make_signal, small_run
+from medfuncta.sources.source import Source
+from tasks.list_source import list_source, make_signal, small_run
 
 
 def write_fitted_set(
-    folder: Path, shape: tuple[int, ...], channels: int = 1, **sizes: int
-) -> tuple[LatentSet, ListSource]:
+    folder: Path,
+    shape: tuple[int, ...],
+    channels: int = 1,
+    opened: list[str] | None = None,
+    **sizes: int,
+) -> tuple[LatentSet, Source]:
     """Signals that the field reconstructs exactly, so that all that is lost is lost by
     quantisation."""
     spec = SignalSpec(len(shape), channels, shape)
@@ -27,7 +32,7 @@ def write_fitted_set(
     with torch.no_grad():  # values inside [0, 1], where quality is measured
         run.network.last.weight.mul_(0.5)
         run.network.last.bias.fill_(0.5)
-    info = SetInfo(run.fingerprint, 8, spec, ListSource(spec, {}).info)
+    info = SetInfo(run.fingerprint, 8, spec, list_source(spec, {}).info)
     writer = LatentSetWriter(folder, run, info)
     generator = np.random.default_rng(0)
     signals = {}
@@ -44,4 +49,4 @@ def write_fitted_set(
             table_of(info, headers, latents, np.full(count, 60, np.float32)), last_id=headers[-1].id
         )
         writer.finish_split(target)
-    return writer.finish(), ListSource(spec, signals)
+    return writer.finish(), list_source(spec, signals, opened=opened)

@@ -9,7 +9,7 @@ from medfuncta.errors import DataError
 from medfuncta.tasks.compress import compare_codecs, curves_picture
 from medfuncta.tasks.compress.rates import LATENTS, RatePoint, bits_at
 from tasks.compress.fitted_set import write_fitted_set
-from tasks.list_source import ListSource
+from tasks.list_source import list_source
 
 
 def point(bits: float, psnr: float | None, format_bits: float = 0.0) -> RatePoint:
@@ -57,16 +57,17 @@ def test_latents_beside_codecs(tmp_path: Path, shape: tuple[int, ...], names: se
 
 
 def test_the_test_split_teaches_nothing(tmp_path: Path) -> None:
-    latents, source = write_fitted_set(tmp_path, (60,), train=6, test=2)
+    opened: list[str] = []
+    latents, source = write_fitted_set(tmp_path, (60,), opened=opened, train=6, test=2)
     whole = compare_codecs(latents, source).codecs["wavelet"]
-    assert source.opened.count("train") == source.opened.count("test") == 1
+    assert opened.count("train") == opened.count("test") == 1
     alone = compare_codecs(latents, source, limit=1).codecs["wavelet"]
     assert [p.shared_bytes for p in whole] == [p.shared_bytes for p in alone]
 
 
 def test_another_source_is_refused(tmp_path: Path) -> None:
     latents, source = write_fitted_set(tmp_path, (60,), train=6, test=2)
-    other = ListSource(source.spec, {"train": [], "test": []})
+    other = list_source(source.spec, {"train": [], "test": []})
     with pytest.raises(
         DataError, match="no signal 'test-0' in split 'test' of list:test; give the source"
     ):

@@ -15,8 +15,9 @@ from medfuncta.latents.fit import fit_latents
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.source import Source
 from medfuncta.tasks.evaluate import evaluate
-from tasks.list_source import ListSource, make_signal, small_run
+from tasks.list_source import list_source, make_signal, small_run
 
 RNG = np.random.default_rng(0)
 KINDS: dict[str, tuple[list[Domain], int]] = {
@@ -29,13 +30,13 @@ KINDS: dict[str, tuple[list[Domain], int]] = {
 }
 
 
-def source_of(kind: str, **options: bool) -> ListSource:
+def source_of(kind: str, opened: list[str] | None = None) -> Source:
     domains, channels = KINDS[kind]
     spec = SignalSpec(domains[0].dim, channels, unit="HU", label_names=("cat", "dog"))
     signals = [
         make_signal(f"s{i}", domain, channels, i % 2, seed=i) for i, domain in enumerate(domains)
     ]
-    return ListSource(spec, {"train": [], "test": signals}, **options)
+    return list_source(spec, {"train": [], "test": signals}, opened=opened)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,7 +83,8 @@ def test_more_steps_and_another_batch() -> None:
 
 
 def test_the_report_is_strict_json_with_nested_keys(tmp_path: Path) -> None:
-    source = source_of("grey images")
+    opened: list[str] = []
+    source = source_of("grey images", opened)
     evaluation = evaluate(small_run(source.spec), source, out=tmp_path)
 
     def refuse(constant: str) -> None:
@@ -104,7 +106,7 @@ def test_the_report_is_strict_json_with_nested_keys(tmp_path: Path) -> None:
         "report.html",
     }
     assert [example.rank for example in evaluation.examples] == ["best", "median", "worst"]
-    assert source.opened == [
+    assert opened == [
         "test",
         "test",
     ]  # once to measure, once for the picture; training data never
@@ -117,7 +119,7 @@ def test_the_page_names_the_data_and_escapes_it(tmp_path: Path) -> None:
     source = source_of("traces")
     spec = SignalSpec(1, 1, unit="HU", label_names=("<b>", "dog"))
     evaluate(
-        small_run(spec), ListSource(spec, {"test": list(source.signals("test"))}), out=tmp_path
+        small_run(spec), list_source(spec, {"test": list(source.signals("test"))}), out=tmp_path
     )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;" in page
@@ -167,10 +169,10 @@ def test_bad_files_are_counted_or_stop_it() -> None:
     signal = make_signal("good", Grid((30,)))
     spec = SignalSpec(1, 1)
     entries = {"test": [DataError("truncated"), signal]}
-    evaluation = evaluate(small_run(spec), ListSource(spec, entries, skip_bad=True))
+    evaluation = evaluate(small_run(spec), list_source(spec, entries, skip_bad=True))
     assert [entry["name"] for entry in evaluation.to_json()["skipped"]] == ["file0.dat"]
     with pytest.raises(DataError, match="truncated"):
-        evaluate(small_run(spec), ListSource(spec, entries))
+        evaluate(small_run(spec), list_source(spec, entries))
 
 
 def test_data_of_another_form_is_refused() -> None:

@@ -58,20 +58,20 @@ def test_psnr_clamps_and_physical_errors_do_not() -> None:
     assert metrics.max_error == pytest.approx(0.5)
 
 
-def test_an_exact_signal_is_infinite_and_its_json_is_valid() -> None:
+def test_an_exact_signal_counts_as_120_db_and_its_json_is_valid() -> None:
     constant = make(np.full((16, 16, 1), 7.0), low=7.0, high=8.0)
     exact, other = (
         measure(constant, constant),
         measure(constant, constant.with_values(constant.values + np.float32(0.1))),
     )
     assert exact.exact
-    assert exact.psnr == math.inf
+    assert exact.psnr == 120
     assert exact.ssim == pytest.approx(1)
     summary = summarise([exact, other])
-    assert (summary.exact, summary.psnr.count, summary.mse.count) == (1, 1, 2)
-    assert summary.psnr.mean == pytest.approx(20, abs=1e-4)
+    assert (summary.exact, summary.psnr.count, summary.mse.count) == (1, 2, 2)
+    assert summary.psnr.mean == pytest.approx(70, abs=1e-4)
     only_exact = json.loads(json.dumps(summarise([exact]).to_json(), allow_nan=False))
-    assert only_exact["psnr"] == {"mean": None, "median": None, "std": None, "count": 0}
+    assert only_exact["psnr"] == {"mean": 120, "median": 120, "std": 0, "count": 1}
     assert only_exact["exact"] == 1
 
 

@@ -11,7 +11,7 @@ from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.tasks.info import describe_source, inspect
-from tasks.list_source import ListSource, make_signal, small_run
+from tasks.list_source import list_source, make_signal, small_run
 
 SPEC = SignalSpec(2, 1, unit="HU", modality="ct", label_names=("cat", "dog"), task="multi-label")
 
@@ -30,7 +30,7 @@ def signals() -> list[Signal]:
 
 
 def test_a_source_is_counted() -> None:
-    source = ListSource(
+    source = list_source(
         SPEC, {"train": signals(), "test": [make_signal("t", Grid((4, 5)), label=(1,))]}
     )
     result = describe_source(source).to_dict()
@@ -59,7 +59,7 @@ def test_a_source_is_counted() -> None:
 
 
 def test_what_is_odd_is_said() -> None:
-    source = ListSource(
+    source = list_source(
         SPEC, {"train": [*signals(), DataError("truncated")], "val": [], "test": []}, skip_bad=True
     )
     report = describe_source(source)
@@ -79,17 +79,17 @@ def test_what_is_odd_is_said() -> None:
 def test_pictured_signals_are_drawn_evenly_from_all() -> None:
     many = [make_signal(f"{i}", Grid((3,)), seed=i) for i in range(200)]
     report = describe_source(
-        ListSource(SignalSpec(1, 1), {"train": many[:150], "test": many[150:]}), pictured=40
+        list_source(SignalSpec(1, 1), {"train": many[:150], "test": many[150:]}), pictured=40
     )
     numbers = sorted(int(signal.id) for signal in report.pictured)
     assert len(set(numbers)) == 40
     assert 60 < np.mean(numbers) < 140
-    assert len(describe_source(ListSource(SignalSpec(1, 1), {"train": many[:7]})).pictured) == 7
+    assert len(describe_source(list_source(SignalSpec(1, 1), {"train": many[:7]})).pictured) == 7
 
 
 def test_a_bad_file_is_not_skipped_unasked() -> None:
     with pytest.raises(DataError, match="truncated"):
-        describe_source(ListSource(SPEC, {"train": [DataError("truncated")]}))
+        describe_source(list_source(SPEC, {"train": [DataError("truncated")]}))
 
 
 def test_a_source_by_its_text_has_a_contact_sheet(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_numbers_come_from_metadata_labels_and_label_maps(tmp_path: Path) -> Non
     volumes = volume_targets(latents, source, "ball")
     assert len(volumes["train"].ids) == 7  # one has no label map
     assert (
-        volumes["test"].targets[0] == source.masks["test-0"].sum() * 3
+        volumes["test"].targets[0] == source.mask_of("test-0").sum() * 3
     )  # voxels of 1 x 1.5 x 2 mm
     assert np.array_equal(
         volume_targets(latents, source, "1")["val"].targets, volumes["val"].targets

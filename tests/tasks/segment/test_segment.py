@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from medfuncta.errors import DataError
+from medfuncta.sources.source import Source
 from medfuncta.tasks.heads.masks import masked_rows
 from medfuncta.tasks.segment import (
     Segmentation,
@@ -18,20 +19,20 @@ from medfuncta.tasks.segment import (
 )
 from medfuncta.tasks.segment.points import place_alone, sample_points
 from medfuncta.tasks.segment.segmentation import FIELD, PLACE, dice_of
-from tasks.blob_volumes import SHAPE, BlobSource, write_blobs
-from tasks.list_source import ListSource
+from tasks.blob_volumes import SHAPE, with_masks, write_blobs
+from tasks.list_source import list_source
 
 TINY = SegmentOptions(points=120, hidden=32, latent_units=8, epochs=12, batch=4, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Segmentation, BlobSource]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Segmentation, Source]:
     latents, source = write_blobs(tmp_path_factory.mktemp("blobs"), train=20, val=4, test=4)
     return segment(latents, source, TINY), source
 
 
 def test_balls_that_were_never_seen_are_found_and_better_than_by_place_alone(
-    found: tuple[Segmentation, BlobSource],
+    found: tuple[Segmentation, Source],
 ) -> None:
     segmentation, _ = found
     ours, place = (segmentation.dice[head]["mean"].value for head in (FIELD, PLACE))
@@ -43,7 +44,7 @@ def test_balls_that_were_never_seen_are_found_and_better_than_by_place_alone(
 
 
 def test_the_report_is_strict_json_of_dice_by_structure_and_volume(
-    found: tuple[Segmentation, BlobSource],
+    found: tuple[Segmentation, Source],
 ) -> None:
     segmentation, _ = found
     result = json.loads(json.dumps(segmentation.to_json(), allow_nan=False))
@@ -59,7 +60,7 @@ def test_the_report_is_strict_json_of_dice_by_structure_and_volume(
 
 
 def test_the_picture_shows_best_median_and_worst_in_three_slices(
-    found: tuple[Segmentation, BlobSource],
+    found: tuple[Segmentation, Source],
 ) -> None:
     segmentation, source = found
     shown = shown_volumes(segmentation)
@@ -90,14 +91,14 @@ def test_dice() -> None:
 def test_mistakes_get_one_line(tmp_path: Path) -> None:
     latents, source = write_blobs(tmp_path, train=2, val=1, test=1)
     with pytest.raises(DataError, match="list:test has no label maps"):
-        segment(latents, ListSource(source.spec, {}), TINY)
-    whole = dict(source.masks)
-    source.masks = {**whole, "val-0": None}
+        segment(latents, list_source(source.spec, {}), TINY)
+    whole = {item.id: source.mask_of(item.id) for found in source.items.values() for item in found}
+    without = with_masks(source, {**whole, "val-0": None})
     with pytest.raises(DataError, match="no signal of split 'val' has a label map"):
-        segment(latents, source, TINY)
-    source.masks = {**whole, "val-0": np.zeros((2, 2, 2), np.int16)}
+        segment(latents, without, TINY)
+    smaller = with_masks(source, {**whole, "val-0": np.zeros((2, 2, 2), np.int16)})
     with pytest.raises(DataError, match="the label map of 'val-0' has a shape of"):
-        segment(latents, source, TINY)
-    source.masks = {id: np.zeros(SHAPE, np.int16) for id in whole}
+        segment(latents, smaller, TINY)
+    empty = with_masks(source, {id: np.zeros(SHAPE, np.int16) for id in whole})
     with pytest.raises(DataError, match="hold background only"):
-        segment(latents, source, TINY)
+        segment(latents, empty, TINY)

@@ -15,6 +15,7 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.result import Result
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
+from medfuncta.signals.psnr import MOST
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.sources.source import Source
 from medfuncta.tasks.compress.codec import Codec
@@ -50,7 +51,7 @@ class RatePoint(Result):
             the shared network.
         bits_with_shared: ``bits`` when what is shared is spread over every signal of the latent
             set.
-        psnr: Mean over signals that are not exact, in decibels; None when all are.
+        psnr: Mean over signals, in decibels; an exact one counts as 120.
         exact: How many signals came back without any error.
     """
 
@@ -101,7 +102,7 @@ class CompressionReport(Result):
         split: Which part of it was compressed.
         signals, points: How many signals, and samples in all of them.
         codecs: The curve of each; ``"latents"`` is the first.
-        unquantised_psnr: Of the stored latents as they are; None when all are exact.
+        unquantised_psnr: Of the stored latents as they are.
         network_bytes: Of the shared network's weights.
     """
 
@@ -313,15 +314,14 @@ class _Bench:
     ) -> RatePoint:
         byte = 8 / self.points  # in bits a sample
         bits = byte * sum(sizes)
-        statistics = Statistics.of(psnrs)
         return RatePoint(
             setting,
             bits,
             format_bits=byte * sum(formats),
             shared_bytes=shared_bytes,
             bits_with_shared=bits + 8 * shared_bytes / self._set_points,
-            psnr=statistics.mean,
-            exact=len(psnrs) - statistics.count,
+            psnr=Statistics.of(psnrs).mean,
+            exact=sum(psnr == MOST for psnr in psnrs),
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from medfuncta.result import Result
 from medfuncta.signals.domain import Grid
+from medfuncta.signals.psnr import psnr_of_one
 from medfuncta.signals.signal import Label, Signal
 
 _SSIM_TAPS: Final = 11
@@ -31,7 +32,7 @@ class SignalMetrics:
     Args:
         id, label: Of the signal.
         points: Observed points.
-        psnr: Decibels, ``-10 log10(mse)``; inf when exact, NaN when failed.
+        psnr: Decibels, ``-10 log10(mse)``, at most 120 (exact); NaN when failed.
         ssim: Mean structural similarity, or None where it is not defined
             (:func:`structural_similarity`).
         mse: Mean squared error of the values in [0, 1]; NaN when failed.
@@ -55,7 +56,7 @@ class SignalMetrics:
 
     @property
     def exact(self) -> bool:
-        """Whether every value came back as it was; the PSNR is infinite then."""
+        """Whether every value came back as it was; the PSNR counts as 120 dB then."""
         return self.mse == 0
 
     @property
@@ -87,14 +88,10 @@ class Statistics:
 class Summary(Result):
     """The quality of many reconstructions.
 
-    An infinite PSNR cannot be averaged and JSON has no word for it: exact signals are counted in
-    ``exact`` and left out of ``psnr`` (and of nothing else), so that ``psnr.count`` is
-    ``signals - failed - exact``.
-
     Args:
         signals: All of them.
         failed: How many have no finite reconstruction; they are left out of every statistic.
-        exact: How many have no error at all.
+        exact: How many have no error at all; they count as 120 dB.
         psnr, ssim, mse, mae, max_error: Statistics over signals.
         worst: The ids of the ten with the lowest PSNR, failed ones first.
     """
@@ -130,7 +127,7 @@ def measure(original: Signal, reconstruction: Signal | None) -> SignalMetrics:
         original.id,
         original.label,
         points,
-        psnr=-10 * math.log10(mse) if mse > 0 else math.inf,
+        psnr=psnr_of_one(mse),
         ssim=ssim,
         mse=mse,
         mae=float(error.mean()),

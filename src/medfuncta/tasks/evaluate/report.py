@@ -30,7 +30,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _signals_table(evaluation: Evaluation) -> str:
-    """CSV with a row a signal. ``psnr`` is ``inf`` when exact; what is not defined is blank, all
+    """CSV with a row a signal. ``psnr`` is 120 when exact; what is not defined is blank, all
     metrics of a failed signal included."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from jaxtyping import Int
 from numpy import ndarray
@@ -14,20 +13,6 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import LatentRow
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.source import Source
-
-
-@runtime_checkable
-class MaskedSource(Protocol):
-    """A source whose signals have label maps."""
-
-    @property
-    def mask_names(self) -> Mapping[int, str]:
-        """Names of the classes by number, where they are known."""
-        ...
-
-    def mask_of(self, signal_id: str) -> ndarray | None:
-        """Class numbers on the signal's own grid, ``[*shape]``; None when it has no label map."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +35,13 @@ class MaskedRow:
         return domain
 
 
-def with_masks(source: Source) -> MaskedSource:
+def with_masks(source: Source) -> Source:
     """The source itself, when its signals have label maps.
 
     Raises:
         DataError: If its format knows none.
     """
-    if not isinstance(source, MaskedSource):
+    if not source.has_label_maps:
         raise DataError(
             f"{source.info.name} has no label maps; give a source that has them, such as nifti "
             "with labelsTr beside imagesTr"
@@ -64,7 +49,7 @@ def with_masks(source: Source) -> MaskedSource:
     return source
 
 
-def masked_rows(latents: LatentSet, split: str, source: MaskedSource) -> Iterator[MaskedRow]:
+def masked_rows(latents: LatentSet, split: str, source: Source) -> Iterator[MaskedRow]:
     """The signals of a split that have a label map.
 
     Raises:

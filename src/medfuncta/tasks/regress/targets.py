@@ -18,7 +18,7 @@ from medfuncta.latents.rows import NO_LABEL
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.source import SPLITS, Source
 from medfuncta.tasks.drawing.figure import with_unit
-from medfuncta.tasks.heads.masks import MaskedSource, masked_rows, with_masks
+from medfuncta.tasks.heads.masks import masked_rows, with_masks
 
 _LABEL: Final = "label"
 """The target that is the signals' own label, as a number."""
@@ -99,7 +99,7 @@ def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[s
         LatentSetError: If a split is missing.
     """
     masked = with_masks(source)
-    number = _number_of(masked, structure, source.info.name)
+    number = _number_of(masked, structure)
     found = {}
     for split in SPLITS:
         rows = list(masked_rows(latents, split, masked))
@@ -119,7 +119,7 @@ def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[s
     return found
 
 
-def _number_of(masked: MaskedSource, structure: str, source: str) -> int:
+def _number_of(masked: Source, structure: str) -> int:
     """The class number of a structure that is given by its name or its number."""
     numbers = {str(number): number for number in masked.mask_names}
     for number, name in masked.mask_names.items():
@@ -128,7 +128,9 @@ def _number_of(masked: MaskedSource, structure: str, source: str) -> int:
         return numbers[structure]
     if structure.isdigit():
         return int(structure)
-    raise DataError(f"no structure '{structure}' in {source}; {suggest(structure, numbers)}")
+    raise DataError(
+        f"no structure '{structure}' in {masked.info.name}; {suggest(structure, numbers)}"
+    )
 
 
 def _size_of(structure: str, grid: Grid) -> str:

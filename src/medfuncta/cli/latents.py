@@ -1,0 +1,55 @@
+"""``medfuncta latents``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from medfuncta.cli.command import Command
+from medfuncta.errors import ConfigError
+
+
+@dataclass(kw_only=True)
+class Latents(Command):
+    """Make a new latent set of finished ones: of some of their rows (filter), or of several sets of
+    one field (merge)."""
+
+    action: Annotated[
+        tyro.conf.Positional[Literal["filter", "merge"]], tyro.conf.arg(metavar="ACTION")
+    ]
+    """filter or merge."""
+    sets: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="LATENTS")]
+    """The latent set to filter, or those to merge."""
+    out: Path
+    """Folder of the new set."""
+    where: str | None = None
+    """Which rows a filter keeps, such as "psnr > 30 and label in ['normal', 'pneumonia']"; columns
+    are those of the set's Parquet files."""
+
+    def run(self) -> dict[str, Any]:
+        from medfuncta.latents.edit import filter_latent_set, merge_latent_sets
+        from medfuncta.latents.latent_set import LatentSet
+
+        sets = [LatentSet.open(folder) for folder in self.sets]
+        if self.action == "merge":
+            if self.where is not None:
+                raise ConfigError("got --where with merge; filter the sets first, or leave it out")
+            made = merge_latent_sets(sets, self.out)
+        else:
+            if len(sets) != 1:
+                raise ConfigError(f"got {len(sets)} latent sets to filter; give one")
+            if self.where is None:
+                raise ConfigError("nothing to filter by; give --where, such as 'psnr > 30'")
+            made = filter_latent_set(sets[0], self.where, self.out)
+        return {
+            "latents": str(self.out),
+            "signals": len(made),
+            "splits": {name: len(made.split(name)) for name in made.splits},
+        }
+
+    def summary(self, result: dict[str, Any]) -> str:
+        splits = ", ".join(f"{name} {count:,}" for name, count in result["splits"].items())
+        return f"{result['latents']}: {result['signals']:,} signals ({splits})"

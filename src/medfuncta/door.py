@@ -1,0 +1,343 @@
+"""The one door by which files come in that others wrote.
+
+A file is opened only if it is a regular one that lies in the folder it was asked of; its size,
+nesting and texts have limits (:mod:`medfuncta.limits`); what it says becomes a declared type
+(:mod:`medfuncta.declared`, which says why by msgspec). What is wrong is said in one line: what was
+got, what was expected, what to do.
+
+A key that a file has twice counts as it stands last, as with every common reader of JSON.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from medfuncta.declared import Fault, check_plain, shortened, shown
+from medfuncta.errors import MedFunctaError
+from medfuncta.limits import MAX_JSON_BYTES, MAX_TENSOR_HEADER, MAX_TEXT
+
+T = TypeVar("T")
+
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FOLDERS: Final = re.compile(
+    r"(?<=')[^']*[\\/]|(?<=\")[^\"]*[\\/]|(?:[A-Za-z]:)?[\\/]?(?:[^\\/\s'\"]+[\\/])+"
+)
+"""Folders of a path: quoted ones, and others without spaces."""
+_ITEM_BYTES: Final[Mapping[str, int]] = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
+"""The types of numbers that our safetensors files have: weights, counts and the state of a
+generator."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose content is read, and how a mistake in it is told.
+
+    Args:
+        name: The file in a person's words, without its folder: ``field.json in 'run'``.
+        error: The class of the error.
+        remedy: What to do about a damaged one.
+        missing: The whole line for one that is not there.
+    """
+
+    name: str
+    error: type[MedFunctaError]
+    remedy: str
+    missing: str = ""
+
+    def fault(self, said: object) -> MedFunctaError:
+        """The error that says this of the file's content."""
+        return self.error(f"{self.name} is damaged ({shortened(str(said))}); {self.remedy}")
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Within, what is said of a value is said of this file."""
+        try:
+            yield
+        except MedFunctaError as error:
+            raise self.fault(error) from error
+
+
+@contextmanager
+def open_regular(path: Path, origin: Origin, within: Path | None = None) -> Iterator[BinaryIO]:
+    """A file for reading, once it is known to be a regular one; nothing waits for a pipe.
+
+    Args:
+        path: The file.
+        origin: How a mistake is told.
+        within: The folder that it must lie in, links followed; its own when None. A link may also
+            lead to the ``blobs`` beside the ``snapshots`` in which Hugging Face keeps downloads.
+
+    Raises:
+        MedFunctaError: Of the class of ``origin``, if it is missing, something else or elsewhere.
+    """
+    _check_inside(path, within or path.parent, origin)
+    try:
+        handle = os.open(path, _FLAGS)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise _unopened(error, origin) from error
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            raise origin.error(f"{origin.name} is {_what(mode)}; expected a file")
+        try:
+            yield file
+        except OSError as error:
+            raise origin.fault(reason(error)) from error
+
+
+def check_regular(path: Path, origin: Origin, within: Path | None = None) -> int:
+    """The size in bytes of a file that a library is about to open by its name.
+
+    Raises:
+        MedFunctaError: As :func:`open_regular`.
+    """
+    with open_regular(path, origin, within) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def _check_inside(path: Path, folder: Path, origin: Origin) -> None:
+    """Raise where a link on the way from the folder to the file leads out of it."""
+    below = [parent for parent in path.parents if folder in parent.parents]
+    if not any(part.is_symlink() for part in (path, *below)):
+        return
+    try:
+        target, root = path.resolve(strict=True), folder.resolve()
+    except (OSError, RuntimeError) as error:
+        line = f"{origin.name} is a link that leads nowhere; {origin.remedy}"
+        raise origin.error(line) from error
+    blobs = target.parent
+    downloaded = blobs.name == "blobs" and (blobs.parent / "snapshots") in root.parents
+    if not target.is_relative_to(root) and not downloaded:
+        raise origin.error(
+            f"{origin.name} is a link that leaves its folder; copy the file itself to its place"
+        )
+
+
+def _unopened(error: OSError | ValueError, origin: Origin) -> MedFunctaError:
+    said = reason(error)
+    if isinstance(error, FileNotFoundError):
+        if origin.missing:
+            return origin.error(origin.missing)
+        said = "there is no such file"
+    elif isinstance(error, OSError) and error.errno in (errno.ENXIO, errno.ENODEV):
+        said = "it is a socket or a device"
+    return origin.error(f"{origin.name} cannot be read: {said}; {origin.remedy}")
+
+
+def _what(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    return "a device"
+
+
+def read_bytes(
+    path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES, within: Path | None = None
+) -> bytes:
+    """A file as a whole.
+
+    Raises:
+        MedFunctaError: As :func:`open_regular`, or if it has more than ``limit`` bytes.
+    """
+    with open_regular(path, origin, within) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise origin.fault(f"more than {limit:,} bytes")
+    return content
+
+
+def read_json(
+    path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES, within: Path | None = None
+) -> dict[str, Any]:
+    """The object in a JSON file, as plain data.
+
+    Raises:
+        MedFunctaError: As :func:`read_bytes`, or if it is not JSON or not an object.
+    """
+    content = read_bytes(path, origin, limit=limit, within=within)
+    with origin.blamed():
+        data = decode_json(content)
+        if not isinstance(data, dict):
+            raise Fault("", f"is {shown(data)}; expected an object")
+    return data
+
+
+def read_toml(path: Path, origin: Origin) -> dict[str, Any]:
+    """The content of a TOML file, as plain data.
+
+    Raises:
+        MedFunctaError: As :func:`read_bytes`, or if it is not TOML.
+    """
+    content = read_bytes(path, origin)
+    try:
+        data = tomllib.loads(_as_utf8(content))
+        check_plain(data)
+    except (RecursionError, ValueError, Fault) as error:
+        said = shortened(_said(error))
+        raise origin.error(f"{origin.name} is not a TOML file: {said}; {origin.remedy}") from error
+    return data
+
+
+def decode_json(content: bytes | str) -> Any:
+    """JSON text as plain data.
+
+    Raises:
+        Fault: If it is something else, or beyond the limits of nesting, texts and numbers.
+    """
+    try:
+        text = _as_utf8(content) if isinstance(content, bytes) else content
+        data = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:  # msgspec's errors and those of UTF-8 are such
+        raise Fault("", f"is not JSON: {_said(error)}") from error
+    check_plain(data)
+    return data
+
+
+def decode_short(text: str, kind: type[T], place: str) -> T:
+    """Short JSON text of a known type in one step, for columns of many such texts.
+
+    Raises:
+        Fault: If it is something else.
+    """
+    if len(text) > MAX_TEXT:
+        raise Fault(place, f"has {len(text):,} characters; expected at most {MAX_TEXT:,}")
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (ValueError, RecursionError) as error:
+        raise Fault(place, f"is damaged: {_said(error)}") from error
+
+
+def _as_utf8(content: bytes) -> str:
+    """Text without the mark that some editors put before it.
+
+    Raises:
+        ValueError: If it is of another encoding.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError("it is UTF-16; expected UTF-8")
+    return content.decode("utf-8-sig")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    return reason(error).removeprefix("JSON is malformed: ").replace("`", "'")
+
+
+def reason(error: BaseException) -> str:
+    """What a library said of a broken file: the first line, file names without their folders; the
+    exception's name when it said nothing.
+
+    >>> reason(ValueError("cannot parse '/home/jane doe/a.nii'; sorry"))
+    "cannot parse 'a.nii'; sorry"
+    """
+    text = (isinstance(error, OSError) and error.strerror) or str(error).strip()
+    return _FOLDERS.sub("", text.splitlines()[0]) if text else type(error).__name__
+
+
+class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
+    """What the header of a safetensors file says of a tensor."""
+
+    dtype: str
+    shape: list[Annotated[int, Meta(ge=0, lt=2**48)]]
+    data_offsets: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class TensorHeader:
+    """What a safetensors file says before any number of it is read.
+
+    Args:
+        notes: Its own words, by name.
+        shapes: Of each tensor.
+        dtypes: ``"F32"``, ``"F64"``, ``"I64"`` or ``"U8"``, of each tensor.
+    """
+
+    notes: Mapping[str, str]
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, str]
+
+    @property
+    def numbers(self) -> int:
+        """Of all tensors together."""
+        return sum(prod(shape) for shape in self.shapes.values())
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]], dtypes: tuple[str, ...]) -> None:
+        """Raise unless it has these tensors and no others, all of one of these types.
+
+        Raises:
+            Fault: At the first that is missing, unknown, or of another shape or type.
+        """
+        for name in shapes:
+            if name not in self.shapes:
+                raise Fault(f"the tensor {name}", "is missing")
+        for name, shape in self.shapes.items():
+            if name not in shapes:
+                raise Fault(f"the tensor {shown(name)}", "is unknown")
+            if shape != shapes[name]:
+                expected = f"expected {list(shapes[name])}"
+                raise Fault(f"the shape of {name}", f"is {shown(shape)}; {expected}")
+            if self.dtypes[name] not in dtypes:
+                expected = f"expected {' or '.join(dtypes)}"
+                raise Fault(f"the type of {name}", f"is {self.dtypes[name]}; {expected}")
+
+
+def read_tensor_header(path: Path, origin: Origin, within: Path | None = None) -> TensorHeader:
+    """The header of a safetensors file, with every claim checked against the size of the file.
+
+    safetensors itself checks that tensors lie without gaps and fill the file. It maps the file
+    first, lets a header have 100 MB, and takes types that we never write.
+
+    Raises:
+        MedFunctaError: As :func:`open_regular`, or if it is no such file, is cut, or holds numbers
+            of another type.
+    """
+    with open_regular(path, origin, within) as file, origin.blamed():
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(MAX_TENSOR_HEADER, size - 8):
+            raise Fault("", "is cut, or not a safetensors file")
+        try:
+            entries = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
+            notes = msgspec.json.decode(entries.pop("__metadata__", b"{}"), type=dict[str, str])
+            tensors = {
+                name: msgspec.json.decode(raw, type=_Tensor) for name, raw in entries.items()
+            }
+        except (ValueError, RecursionError) as error:
+            raise Fault("its header", f"is damaged: {_said(error)}") from error
+        claimed = sum(_claim(name, tensor) for name, tensor in tensors.items())
+        if claimed != size - 8 - length:
+            raise Fault("", f"has {size - 8 - length:,} bytes of numbers; it claims {claimed:,}")
+    return TensorHeader(
+        notes=notes,
+        shapes={name: tuple(tensor.shape) for name, tensor in tensors.items()},
+        dtypes={name: tensor.dtype for name, tensor in tensors.items()},
+    )
+
+
+def _claim(name: str, tensor: _Tensor) -> int:
+    """The bytes of a tensor."""
+    if tensor.dtype not in _ITEM_BYTES:
+        known = f"expected one of {', '.join(_ITEM_BYTES)}"
+        raise Fault(f"the type of {shown(name)}", f"is {shown(tensor.dtype)}; {known}")
+    start, end = tensor.data_offsets
+    needed = prod(tensor.shape) * _ITEM_BYTES[tensor.dtype]
+    if start < 0 or end - start != needed:
+        raise Fault(f"the tensor {shown(name)}", f"lies from {start} to {end}; it needs {needed}")
+    return needed

@@ -1,0 +1,59 @@
+"""How much a file, a network or a latent set may claim: what is beyond is refused before anything
+is allocated for it.
+
+A limit is there to stop a broken or a hostile claim, not work: each is far above what the paper,
+the presets and the largest data sets of this field ask for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import Meta
+
+# What a file may be.
+MAX_JSON_BYTES: Final = 4 * 2**20
+"""A file of settings or a statement: ours have a few thousand bytes."""
+MAX_SET_BYTES: Final = 32 * 2**20
+"""``latent_set.json``, which names every signal that was left out."""
+MAX_CACHE_BYTES: Final = 2**30
+"""The headers of a cache: a million signals of a thousand bytes."""
+MAX_TENSOR_HEADER: Final = 8 * 2**20
+"""The header of a safetensors file: 100 bytes a tensor."""
+MAX_DEPTH: Final = 32
+"""Lists in objects in lists; ours go five deep."""
+MAX_TEXT: Final = 2**16
+"""Characters of one text; the longest of ours, a licence or a list of steps, has a thousand."""
+MAX_ENTRIES: Final = 2_000_000
+"""Values of a JSON file, all lists and objects together."""
+
+# What a network may be.
+MAX_PARAMETERS: Final = 2**28
+"""1 GiB in float32; the largest field of the paper has 56 million."""
+
+# What a latent set may be.
+MAX_POINTS: Final = 2**30
+"""The largest grid of a signal; a mistyped spacing would otherwise ask for all memory there is."""
+MAX_SPLITS: Final = 64
+"""Splits of a latent set; most have three, and ten folds have thirty."""
+MAX_CLASSES: Final = 100_000
+"""Names of classes."""
+MAX_ROWS: Final = 2**31
+"""Rows of a shard, a split or a set."""
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ROWS)]
+"""How many signals, rows or steps there are."""
+Name: TypeAlias = Annotated[str, Meta(max_length=256)]
+"""A unit, a modality, a class: what stands on an axis or in a cell."""
+SplitName: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!\.+\Z)[A-Za-z0-9._-]{1,64}\Z",
+        description="1 to 64 letters, digits, dots, dashes and underscores, and not dots alone",
+    ),
+]
+"""A split's name becomes the name of files, and may not lead to another folder."""
+Fingerprint: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{32}\Z", description="32 hexadecimal digits")
+]
+"""The digest of a field."""
