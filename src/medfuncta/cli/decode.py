@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from medfuncta.cli.command import Command
-from medfuncta.cli.numbers import numbers
+from medfuncta.cli.command import Command, numbers
 from medfuncta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
