@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.case import FIT_STEPS, Case, sample_values
-from medfuncta.config import FitConfig
+from medfuncta.config import FitConfig, Quality
 from medfuncta.field.table import build_field
 from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.context import ContextIndex, draw_context
@@ -65,7 +65,7 @@ class Ours:
             objective, latents, points, contexts, self._config.inner, memory=memory
         )
 
-    def fit(self, signals: SignalSet, batch: int, quality: str = "paper") -> Fitted:
+    def fit(self, signals: SignalSet, batch: int, quality: Quality = "paper") -> Fitted:
         """Latents from all points: by H inner steps, or by the steps of another quality."""
         run = Run(self.network, self._config, signals.spec)
         return fit_latents(

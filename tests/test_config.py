@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medfuncta.config import InnerConfig, TrainConfig
+from medfuncta.config import FitConfig, InnerConfig, TrainConfig
 from medfuncta.errors import ConfigError
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.presets import PRESETS
@@ -71,11 +71,23 @@ def test_text_becomes_the_type_of_its_setting() -> None:
         ),
         ({"trian": {"steps": 1}}, "unknown setting 'trian'; did you mean 'train'"),
         ({"train": 3}, "setting 'train' is a section"),
-        ({"train": {"steps": "many"}}, "setting 'train.steps' got 'many'; expected int"),
-        ({"train": {"steps": 1.5}}, "expected int"),
-        ({"train": {"steps": float("inf")}}, "expected int"),
-        ({"train": {"steps": True}}, "expected int"),
-        ({"field": {"residual": 1}}, "expected bool"),
+        (
+            {"train": {"steps": "many"}},
+            "setting 'train.steps' is 'many'; expected a whole number from 1 to 1,000,000,000",
+        ),
+        ({"train": {"steps": 1.5}}, "is 1.5; expected a whole number"),
+        ({"train": {"steps": float("inf")}}, "expected finite numbers"),
+        ({"train": {"steps": True}}, "is true; expected a whole number"),
+        ({"train": {"steps": [3]}}, "is [3]; expected a whole number"),
+        ({"train": {"steps": None}}, "is null; expected a whole number"),
+        ({"train": {"seed": 10**400}}, "holds a number of 401 digits"),
+        ({"train": {"seed": "9" * 100_000}}, "expected a whole number from 0 to"),
+        ({"train": {"context": {"a": [[[]]]}}}, "is an object of 1 entries; expected one of"),
+        ({"train": {"dtype": "float\n32"}}, "is 'float 32'; did you mean 'float32'"),
+        ({"train": {"x" * 100_000: 1}}, "unknown setting 'train.xxxx"),
+        ({"field": {"residual": 1}}, "expected true or false"),
+        ({"field": {"kind": ["siren"]}}, "setting 'field.kind' is ['siren']; expected text"),
+        ({"field": {"kind": "x" * 100_000}}, "expected text of at most 64 characters"),
         ({"train": {"context": "stratifed"}}, "did you mean 'stratified'"),
     ],
 )
@@ -114,11 +126,77 @@ def test_unknown_or_mistyped_settings_get_one_line(changes: dict[str, Any], hint
         "field.omega_last=inf",
         "field.omega_increment=-10",
         "field.output_offset=nan",
+        "field.width=1e9",
+        "field.width=1000000000",
+        "field.layers=2",
+        "field.latent_size=0",
+        "field.dim=4",
+        "train.batch=1000000000",
+        "train.learning_rate=1e30",
     ],
 )
 def test_numbers_that_cannot_work_are_refused_by_name(setting: str) -> None:
     with pytest.raises(ConfigError, match=setting.partition("=")[0]):
         override(Config(), parse_assignments([setting]))
+
+
+def test_the_same_bounds_hold_in_python() -> None:
+    for section, name, value in [
+        (TrainConfig, "batch", 0),
+        (InnerConfig, "step_size", float("nan")),
+        (InnerConfig, "momentum", 1.0),
+        (FitConfig, "steps", 10**400),
+        (SirenConfig, "width", -1),
+    ]:
+        with pytest.raises(ConfigError, match=rf"setting '\w+\.{name}' is"):
+            section(**{name: value})
+
+
+def test_numbers_become_the_type_of_their_setting() -> None:
+    assert isinstance(SirenConfig(omega_first=20).omega_first, float)
+
+
+def test_a_field_of_ten_gigabytes_is_refused_before_it_is_built() -> None:
+    with pytest.raises(ConfigError, match=r"a network of 3,034,848,001 numbers"):
+        SirenConfig(width=12_000, layers=20)
+    largest = max(preset.field.parameters for preset in PRESETS.values())
+    assert 50_000_000 < largest < 60_000_000  # the paper's largest
+
+
+OLD = {"train": ("shift_init", "outer_loss", "optimiser"), "fit": ("quality", "fast_steps")}
+
+
+def test_settings_of_older_runs_are_read() -> None:
+    stored = UNUSUAL.to_dict()
+    stored["train"]["compile"] = True  # retired
+    del stored["field"]["kind"]
+    for section, names in OLD.items():
+        for name in names:
+            del stored[section][name]
+    assert Config.from_dict(stored) == UNUSUAL
+    with pytest.raises(ConfigError, match=r"unknown setting 'train\.compile'"):
+        override(Config(), {"train": {"compile": True}})
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [("inner", "step_size"), ("train", "steps"), ("field", "width")]
+)
+def test_a_setting_that_every_run_has_is_missed(section: str, name: str) -> None:
+    stored = UNUSUAL.to_dict()
+    del stored[section][name]
+    with pytest.raises(ConfigError, match=rf"setting '{section}\.{name}' is missing"):
+        Config.from_dict(stored)
+    del stored[section]
+    with pytest.raises(ConfigError, match=rf"setting '{section}\.\w+' is missing"):
+        Config.from_dict(stored)
+
+
+def test_text_is_no_number_in_a_stored_run() -> None:
+    stored = UNUSUAL.to_dict()
+    stored["train"]["steps"] = "8"
+    with pytest.raises(ConfigError, match=r"setting 'train\.steps' is '8'"):
+        Config.from_dict(stored)
+    assert override(Config(), {"train": {"steps": "8"}}).train.steps == 8
 
 
 @pytest.mark.parametrize("text", ["batch=8", "train.batch", "=8", "train.=8"])

@@ -31,13 +31,58 @@ TYPED = [
 ]
 
 
-SURFACE = """
-PRESETS Config ConfigError DataError Field FieldConfig FieldKind FileOptions Format Contents file_format option FinerConfig FitConfig Fitted Fitter
-Grid InnerConfig LatentSet LatentSetError MedFunctaError Run RunError Scatter Signal SignalHeader
-SignalSet SignalSpec SirenConfig Source SourceInfo TrainConfig ValueRange build_field
-create_latent_set decode evaluate export_onnx filter_latent_set fit_latents fitter_of
-keep_freed_memory merge_latent_sets open_source reconstruct train write_signal
-""".split()
+SURFACE = [
+    "PRESETS",
+    "Config",
+    "ConfigError",
+    "Contents",
+    "DataError",
+    "Field",
+    "FieldConfig",
+    "FieldKind",
+    "FileOptions",
+    "FinerConfig",
+    "FitConfig",
+    "Fitted",
+    "Fitter",
+    "Format",
+    "Grid",
+    "InnerConfig",
+    "Item",
+    "LatentSet",
+    "LatentSetError",
+    "MedFunctaError",
+    "Run",
+    "RunError",
+    "Scatter",
+    "Signal",
+    "SignalHeader",
+    "SignalSet",
+    "SignalSpec",
+    "SirenConfig",
+    "Skips",
+    "Source",
+    "SourceInfo",
+    "Survey",
+    "TrainConfig",
+    "ValueRange",
+    "build_field",
+    "create_latent_set",
+    "decode",
+    "evaluate",
+    "export_onnx",
+    "file_format",
+    "filter_latent_set",
+    "fit_latents",
+    "fitter_of",
+    "keep_freed_memory",
+    "merge_latent_sets",
+    "open_source",
+    "option",
+    "reconstruct",
+    "train",
+    "write_signal",
+]
 """A change of this list is a change of what others rely on: say it in the changelog."""
 
 

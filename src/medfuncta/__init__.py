@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from medfuncta.signals.domain import Grid, Scatter
     from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
     from medfuncta.signals.signal_set import SignalSet
-    from medfuncta.sources.contents import Contents, Format
+    from medfuncta.sources.contents import Contents, Format, Survey
     from medfuncta.sources.file_format import file_format
     from medfuncta.sources.folder import FileOptions
     from medfuncta.sources.options import option
+    from medfuncta.sources.skips import Skips
     from medfuncta.sources.source import Source, SourceInfo
+    from medfuncta.sources.splitting import Item
     from medfuncta.sources.table import open_source
     from medfuncta.tasks.evaluate import evaluate
     from medfuncta.workflow import train
@@ -66,6 +68,7 @@ __all__ = [
     "Format",
     "Grid",
     "InnerConfig",
+    "Item",
     "LatentSet",
     "LatentSetError",
     "MedFunctaError",
@@ -77,8 +80,10 @@ __all__ = [
     "SignalSet",
     "SignalSpec",
     "SirenConfig",
+    "Skips",
     "Source",
     "SourceInfo",
+    "Survey",
     "TrainConfig",
     "ValueRange",
     "build_field",
@@ -118,6 +123,7 @@ _HOMES: Final = {
     "Format": "sources.contents",
     "Grid": "signals.domain",
     "InnerConfig": "config",
+    "Item": "sources.splitting",
     "LatentSet": "latents.latent_set",
     "LatentSetError": "errors",
     "MedFunctaError": "errors",
@@ -129,8 +135,10 @@ _HOMES: Final = {
     "SignalSet": "signals.signal_set",
     "SignalSpec": "signals.signal",
     "SirenConfig": "field.siren.config",
+    "Skips": "sources.skips",
     "Source": "sources.source",
     "SourceInfo": "sources.source",
+    "Survey": "sources.contents",
     "TrainConfig": "config",
     "ValueRange": "signals.signal",
     "build_field": "field.table",
@@ -144,6 +152,7 @@ _HOMES: Final = {
     "fitter_of": "latents.fit",
     "keep_freed_memory": "process",
     "merge_latent_sets": "latents.edit",
+    "from_arrays": "sources.arrays",
     "open_source": "sources.table",
     "option": "sources.options",
     "reconstruct": "latents.decode",

@@ -1,16 +1,29 @@
-"""Every setting of training and fitting, section by section."""
+"""Every setting of training and fitting, section by section. The bounds of a setting stand in its
+annotation and hold however it is given: in Python, a file, a flag, or a run of somebody else's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import inf
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-from medfuncta.errors import ConfigError, suggest
+from msgspec import Meta
+
+from medfuncta.declared import settle
+from medfuncta.errors import ConfigError
+from medfuncta.limits import MAX_PARAMETERS, LatentSize
 
 Quality: TypeAlias = Literal["fast", "paper", "best"]
 QUALITIES: Final = get_args(Quality)
+Steps: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
+"""Meta-steps, and all that is counted in them."""
+InnerSteps: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
+"""Steps of one latent; the paper takes 10 in training and 20 in fitting."""
+Batch: TypeAlias = Annotated[int, Meta(ge=1, le=2**16)]
+"""Signals that are in memory side by side."""
+Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+"""A row of a table that other packages may add to."""
+Rate: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
+"""A step size or a strength, 0 for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,18 +37,27 @@ class FieldConfig:
         latent_size: P, numbers in a latent.
 
     Raises:
-        ConfigError: If a size is not positive.
+        ConfigError: If a setting is out of its bounds, or the field would be too large.
     """
 
-    kind: str = "siren"
-    dim: int = 2
-    channels: int = 1
-    latent_size: int = 2048
+    kind: Word = "siren"
+    dim: Annotated[int, Meta(ge=1, le=3)] = 2
+    channels: Annotated[int, Meta(ge=1, le=2**16)] = 1
+    latent_size: LatentSize = 2048
 
     def __post_init__(self) -> None:
-        expect("field.dim", self.dim, 1 <= self.dim <= 3, "1, 2 or 3")
-        expect("field.channels", self.channels, self.channels >= 1, "a positive number")
-        expect("field.latent_size", self.latent_size, self.latent_size >= 1, "a positive number")
+        settle(self, prefix="field.")
+        if self.parameters > MAX_PARAMETERS:
+            raise ConfigError(
+                f"these settings [field] ask for a network of {self.parameters:,} numbers; "
+                f"expected at most {MAX_PARAMETERS:,}; lower its sizes"
+            )
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the field learns, known before it is built; 0 where its kind does not
+        say."""
+        return 0
 
 
 @dataclass(frozen=True)
@@ -49,13 +71,12 @@ class InnerConfig:
             it (Eq. 5).
     """
 
-    step_size: float = 1e-2
-    momentum: float = 0.0
+    step_size: Annotated[float, Meta(gt=0, le=1e6)] = 1e-2
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     channel_mean: bool = False
 
     def __post_init__(self) -> None:
-        expect("inner.step_size", self.step_size, 0 < self.step_size < inf, "a positive number")
-        expect("inner.momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
+        settle(self, prefix="inner.")
 
 
 @dataclass(frozen=True)
@@ -94,53 +115,31 @@ class TrainConfig:
         memory_mb: Budget for kept inner activations, in mebibytes; past it they are recomputed.
     """
 
-    steps: int = 2000
-    batch: int = 24
-    inner_steps: int = 10
-    context_ratio: float = 1.0
-    context: str = "random"
-    outer_loss: str = "mean"
-    shift_init: str = "uniform"
+    steps: Steps = 2000
+    batch: Batch = 24
+    inner_steps: InnerSteps = 10
+    context_ratio: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    context: Literal["random", "stratified"] = "random"
+    outer_loss: Word = "mean"
+    shift_init: Literal["uniform", "orthogonal"] = "uniform"
     first_order: bool = False
-    optimiser: str = "adamw"
-    learning_rate: float = 1e-4
+    optimiser: Literal["adamw", "muon"] = "adamw"
+    learning_rate: Rate = 1e-4
     omega_scaled: bool = False
-    weight_decay: float = 1e-2
-    warmup: int = 20
-    schedule: str = "cosine"
-    clip: float = 1.0
-    average: float = 0.0
-    validate_every: int = 200
-    validate_signals: int = 128
-    seed: int = 0
-    dtype: str = "float32"
-    autocast: str = ""
-    memory_mb: int = 128
+    weight_decay: Rate = 1e-2
+    warmup: Annotated[int, Meta(ge=0, le=10**9)] = 20
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip: Rate = 1.0
+    average: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    validate_every: Steps = 200
+    validate_signals: Annotated[int, Meta(ge=1, le=10**9)] = 128
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    autocast: Literal["", "bfloat16"] = ""
+    memory_mb: Annotated[int, Meta(ge=0, le=2**20)] = 128
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "inner_steps", "validate_every", "validate_signals"):
-            expect(f"train.{name}", getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("learning_rate", "weight_decay", "clip", "warmup", "memory_mb"):
-            expect(
-                f"train.{name}",
-                getattr(self, name),
-                0 <= getattr(self, name) < inf,
-                "a finite number, at least 0",
-            )
-        expect("train.seed", self.seed, 0 <= self.seed < 2**63, "at least 0 and below 2^63")
-        expect(
-            "train.context_ratio",
-            self.context_ratio,
-            0 < self.context_ratio <= 1,
-            "more than 0 and at most 1",
-        )
-        choose("train.context", self.context, ("random", "stratified"))
-        choose("train.shift_init", self.shift_init, ("uniform", "orthogonal"))
-        choose("train.optimiser", self.optimiser, ("adamw", "muon"))
-        choose("train.schedule", self.schedule, ("cosine", "constant"))
-        choose("train.dtype", self.dtype, ("float32", "float64"))
-        choose("train.autocast", self.autocast, ("", "bfloat16"))
-        expect("train.average", self.average, 0 <= self.average < 1, "at least 0 and below 1")
+        settle(self, prefix="train.")
 
 
 @dataclass(frozen=True)
@@ -179,15 +178,13 @@ class FitConfig:
         fast_steps: Inner steps of the quality ``"fast"``.
     """
 
-    steps: int = 20
-    batch: int = 64
-    quality: str = "paper"
-    fast_steps: int = 5
+    steps: InnerSteps = 20
+    batch: Batch = 64
+    quality: Quality = "paper"
+    fast_steps: InnerSteps = 5
 
     def __post_init__(self) -> None:
-        choose("fit.quality", self.quality, QUALITIES)
-        for name in ("steps", "batch", "fast_steps"):
-            expect(f"fit.{name}", getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        settle(self, prefix="fit.")
 
     @property
     def plan(self) -> FitPlan:
@@ -205,15 +202,3 @@ class FitConfig:
         if self.quality == "fast":
             return replace(self, fast_steps=steps)
         return replace(self, steps=steps)
-
-
-def expect(name: str, value: object, ok: bool, expected: str) -> None:
-    """Raise a :class:`ConfigError` that says what was expected of a setting unless it is ``ok``."""
-    if not ok:
-        raise ConfigError(f"setting '{name}' is {value}; expected {expected}")
-
-
-def choose(name: str, value: str, known: Iterable[str]) -> None:
-    """Raise a :class:`ConfigError` that names the nearest known word unless a setting is one."""
-    if value not in known:
-        raise ConfigError(f"setting '{name}' is '{value}'; {suggest(value, known)}")

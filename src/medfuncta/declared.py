@@ -27,6 +27,7 @@ from typing import (
     Any,
     Final,
     Literal,
+    TypeVar,
     Union,
     cast,
     get_args,
@@ -38,7 +39,7 @@ import msgspec
 from msgspec import Meta
 
 from medfuncta.errors import ConfigError, MedFunctaError, suggest
-from medfuncta.limits import MAX_DEPTH, MAX_ENTRIES, MAX_TEXT
+from medfuncta.limits import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_TEXT
 
 _QUOTED: Final = 60
 """Characters that an error quotes of a value."""
@@ -50,6 +51,9 @@ _NOUNS: Final = {
     bool: ("true or false", "true or false"),
     str: ("text", "texts"),
 }
+
+
+T = TypeVar("T")
 
 
 class Fault(MedFunctaError):
@@ -85,8 +89,8 @@ def check_plain(data: Any) -> None:
             raise Fault("", f"has a text of {len(value):,} characters; expected {MAX_TEXT:,}")
         if isinstance(value, float) and not math.isfinite(value):
             raise Fault("", f"holds the number {value}; expected finite numbers")
-        if isinstance(value, int) and abs(value) >= 2**64:
-            raise Fault("", f"holds {shown(value)}; expected numbers below 2^64")
+        if isinstance(value, int) and abs(value) >= MAX_INTEGER:
+            raise Fault("", f"holds {shown(value)}; expected smaller numbers")
         if isinstance(value, Mapping):
             stack.extend((key, depth + 1) for key in value)
             stack.extend((part, depth + 1) for part in value.values())
@@ -94,22 +98,37 @@ def check_plain(data: Any) -> None:
             stack.extend((part, depth + 1) for part in value)
 
 
-def convert(data: Any, kind: Any, place: str = "") -> Any:
+def convert(data: Any, kind: Any, place: str = "", *, whole: bool = False) -> Any:
     """Plain data as a declared type.
 
     Args:
         data: What JSON or TOML gives, after :func:`check_plain`.
         kind: A dataclass, or any annotation with bounds.
         place: Where it stands, for the error.
+        whole: Whether what has a default must be there too.
 
     Raises:
         Fault: At the first value that is unknown, missing, or not of its type or in its bounds.
     """
-    _check_keys(data, kind, place)
+    _check_keys(data, kind, place, whole)
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError:
         raise _first_fault(data, kind, place) from None
+
+
+def convert_known(data: Any, kind: type[T], place: str = "") -> T:
+    """As :func:`convert`, but keys that the type does not name are passed over, and the first fault
+    is told in fewer words: a hundred times faster, for rows of which there are millions.
+
+    Raises:
+        Fault: If a key is missing, or a value not of its type or in its bounds.
+    """
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        said = str(error).replace("`", "'").replace("'$.", "'")
+        raise Fault(place, f"is damaged: {shortened(said)}") from None
 
 
 def from_text(text: str, kind: Any, place: str = "") -> Any:
@@ -161,8 +180,8 @@ def settle(
         value = _plain(value)
         try:
             check_plain(value)
-            value = convert(value, kind)
-        except Fault:
+            value = msgspec.convert(value, kind)
+        except (msgspec.ValidationError, Fault):
             said = f"is {shown(value)}; {_remedy(value, kind)}"
             raise error(f"{noun} '{prefix}{name}' {said}") from None
         object.__setattr__(owner, name, value)
@@ -184,13 +203,13 @@ def hints_of(kind: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
-def _check_keys(data: Any, kind: Any, place: str) -> None:
+def _check_keys(data: Any, kind: Any, place: str, whole: bool) -> None:
     """Raise at a key that is unknown or missing, wherever in the data it is."""
-    for at, part, part_kind in _parts(data, kind, place):
-        _check_keys(part, part_kind, at)
+    for at, part, part_kind in _parts(data, kind, place, whole):
+        _check_keys(part, part_kind, at, whole)
 
 
-def _parts(data: Any, kind: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
+def _parts(data: Any, kind: Any, place: str, whole: bool = False) -> Iterator[tuple[str, Any, Any]]:
     """What a value is made of: where each part stands, the part, and its declared type.
 
     Raises:
@@ -201,7 +220,7 @@ def _parts(data: Any, kind: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
         origin, arguments = get_origin(member), get_args(member)
         if dataclasses.is_dataclass(member) and isinstance(data, Mapping):
             hints = hints_of(cast(type, member))
-            _check_names(data, cast(type, member), before)
+            _check_names(data, cast(type, member), before, whole)
             for name, part in data.items():
                 yield f"{before}{name}", part, hints[name]
         elif origin in (tuple, list) and isinstance(data, list | tuple):
@@ -220,14 +239,14 @@ def _item(arguments: tuple[Any, ...], index: int) -> Any:
     return arguments[min(index, len(arguments) - 1)]
 
 
-def _check_names(data: Mapping[Any, Any], kind: type, before: str) -> None:
+def _check_names(data: Mapping[Any, Any], kind: type, before: str, whole: bool) -> None:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for name in data:
         if name not in fields:
             raise Fault(f"{before}{shown(name)}", f"is unknown; {suggest(str(name), fields)}")
     for name, field in fields.items():
         optional = field.default is not MISSING or field.default_factory is not MISSING
-        if name not in data and not optional:
+        if name not in data and (whole or not optional):
             raise Fault(f"{before}{name}", "is missing")
 
 
@@ -295,7 +314,10 @@ def _one(kind: Any, several: bool, written: bool) -> str:
         return f"one of {', '.join(map(str, arguments))}"
     if origin in (tuple, list):
         item = described(arguments[0], several=True, written=written)
-        return f"{item}, separated by commas" if written else f"a list of {item}"
+        if written:
+            return f"{item}, separated by commas"
+        most = "" if meta.max_length is None else f"at most {meta.max_length:,} "
+        return f"a list of {most}{item}"
     single, plural = _NOUNS.get(kind, ("an object", "objects"))
     return f"{plural if several else single}{_bounds(meta)}"
 
@@ -317,12 +339,12 @@ def _figure(bound: float) -> str:
 
 def _remedy(value: Any, kind: Any, *, written: bool = False) -> str:
     """The end of a line: what was expected; the nearest word where it is one of several."""
-    words: list[str] = []
+    words: list[Any] = []
     for member in _members(kind)[1]:
         if get_origin(_bare(member)) is Literal:
             words.extend(get_args(_bare(member)))
-    if words and isinstance(value, str):
-        return suggest(value[:_QUOTED], words)
+    if isinstance(value, str) and any(isinstance(word, str) for word in words):
+        return suggest(value[:_QUOTED], [str(word) for word in words])
     return f"expected {described(kind, written=written)}"
 
 

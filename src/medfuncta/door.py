@@ -1,11 +1,14 @@
 """The one door by which files come in that others wrote.
 
-A file is opened only if it is a regular one that lies in the folder it was asked of; its size,
-nesting and texts have limits (:mod:`medfuncta.limits`); what it says becomes a declared type
-(:mod:`medfuncta.declared`, which says why by msgspec). What is wrong is said in one line: what was
-got, what was expected, what to do.
+A file is opened only if it is a regular one; its size, nesting and texts have limits
+(:mod:`medfuncta.limits`); what it says becomes a declared type (:mod:`medfuncta.declared`, which
+says why by msgspec). What is wrong is said in one line: what was got, what was expected, and what
+to do.
 
-A key that a file has twice counts as it stands last, as with every common reader of JSON.
+Links are followed: hubs, DataLad and people with several disks lay files so, and nothing of what is
+decoded here is ever shown but the 60 characters of a value that is wrong. Where a file is copied on
+as it is, a link must not lead out of the folder (``within``). A key that a file has twice counts as
+it stands last, as with every common reader of JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +30,13 @@ from msgspec import Meta
 
 from medfuncta.declared import Fault, check_plain, shortened, shown
 from medfuncta.errors import MedFunctaError
-from medfuncta.limits import MAX_JSON_BYTES, MAX_TENSOR_HEADER, MAX_TEXT
+from medfuncta.limits import (
+    MAX_JSON_BYTES,
+    MAX_TENSOR_HEADER,
+    MAX_TEXT,
+    MAX_TOML_BYTES,
+    MAX_TOML_LINE,
+)
 
 T = TypeVar("T")
 
@@ -77,13 +86,14 @@ def open_regular(path: Path, origin: Origin, within: Path | None = None) -> Iter
     Args:
         path: The file.
         origin: How a mistake is told.
-        within: The folder that it must lie in, links followed; its own when None. A link may also
+        within: A folder that it must lie in, links followed; anywhere when None. A link may also
             lead to the ``blobs`` beside the ``snapshots`` in which Hugging Face keeps downloads.
 
     Raises:
         MedFunctaError: Of the class of ``origin``, if it is missing, something else or elsewhere.
     """
-    _check_inside(path, within or path.parent, origin)
+    if within is not None:
+        _check_inside(path, within, origin)
     try:
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
@@ -98,26 +108,24 @@ def open_regular(path: Path, origin: Origin, within: Path | None = None) -> Iter
             raise origin.fault(reason(error)) from error
 
 
-def check_regular(path: Path, origin: Origin, within: Path | None = None) -> int:
+def check_regular(path: Path, origin: Origin) -> int:
     """The size in bytes of a file that a library is about to open by its name.
 
     Raises:
         MedFunctaError: As :func:`open_regular`.
     """
-    with open_regular(path, origin, within) as file:
+    with open_regular(path, origin) as file:
         return os.fstat(file.fileno()).st_size
 
 
 def _check_inside(path: Path, folder: Path, origin: Origin) -> None:
-    """Raise where a link on the way from the folder to the file leads out of it."""
-    below = [parent for parent in path.parents if folder in parent.parents]
-    if not any(part.is_symlink() for part in (path, *below)):
-        return
+    """Raise where a link leads out of the folder."""
+    if not path.exists():
+        return  # whoever opens it says so
     try:
         target, root = path.resolve(strict=True), folder.resolve()
     except (OSError, RuntimeError) as error:
-        line = f"{origin.name} is a link that leads nowhere; {origin.remedy}"
-        raise origin.error(line) from error
+        raise origin.fault("it is a link that leads nowhere") from error
     blobs = target.parent
     downloaded = blobs.name == "blobs" and (blobs.parent / "snapshots") in root.parents
     if not target.is_relative_to(root) and not downloaded:
@@ -128,10 +136,12 @@ def _check_inside(path: Path, folder: Path, origin: Origin) -> None:
 
 def _unopened(error: OSError | ValueError, origin: Origin) -> MedFunctaError:
     said = reason(error)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
         if origin.missing:
             return origin.error(origin.missing)
         said = "there is no such file"
+    elif isinstance(error, OSError) and error.errno == errno.ELOOP:
+        said = "it is a link to itself"
     elif isinstance(error, OSError) and error.errno in (errno.ENXIO, errno.ENODEV):
         said = "it is a socket or a device"
     return origin.error(f"{origin.name} cannot be read: {said}; {origin.remedy}")
@@ -160,15 +170,13 @@ def read_bytes(
     return content
 
 
-def read_json(
-    path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES, within: Path | None = None
-) -> dict[str, Any]:
+def read_json(path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """The object in a JSON file, as plain data.
 
     Raises:
         MedFunctaError: As :func:`read_bytes`, or if it is not JSON or not an object.
     """
-    content = read_bytes(path, origin, limit=limit, within=within)
+    content = read_bytes(path, origin, limit=limit)
     with origin.blamed():
         data = decode_json(content)
         if not isinstance(data, dict):
@@ -182,9 +190,13 @@ def read_toml(path: Path, origin: Origin) -> dict[str, Any]:
     Raises:
         MedFunctaError: As :func:`read_bytes`, or if it is not TOML.
     """
-    content = read_bytes(path, origin)
+    content = read_bytes(path, origin, limit=MAX_TOML_BYTES)
     try:
-        data = tomllib.loads(_as_utf8(content))
+        text = _as_utf8(content)
+        longest = max(map(len, text.splitlines()), default=0)
+        if longest > MAX_TOML_LINE:
+            raise Fault("", f"has a line of {longest:,} characters")
+        data = tomllib.loads(text)
         check_plain(data)
     except (RecursionError, ValueError, Fault) as error:
         said = shortened(_said(error))
@@ -207,7 +219,7 @@ def decode_json(content: bytes | str) -> Any:
     return data
 
 
-def decode_short(text: str, kind: type[T], place: str) -> T:
+def decode_short(text: str, kind: Any, place: str) -> Any:
     """Short JSON text of a known type in one step, for columns of many such texts.
 
     Raises:
@@ -222,14 +234,16 @@ def decode_short(text: str, kind: type[T], place: str) -> T:
 
 
 def _as_utf8(content: bytes) -> str:
-    """Text without the mark that some editors put before it.
+    """Bytes as text.
 
     Raises:
         ValueError: If it is of another encoding.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError("it is UTF-16; expected UTF-8")
-    return content.decode("utf-8-sig")
+        raise ValueError("it is UTF-16; save it as UTF-8")
+    if content.startswith(b"\xef\xbb\xbf"):
+        raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
+    return content.decode("utf-8")
 
 
 def _said(error: Exception) -> str:
@@ -298,7 +312,7 @@ class TensorHeader:
                 raise Fault(f"the type of {name}", f"is {self.dtypes[name]}; {expected}")
 
 
-def read_tensor_header(path: Path, origin: Origin, within: Path | None = None) -> TensorHeader:
+def read_tensor_header(path: Path, origin: Origin) -> TensorHeader:
     """The header of a safetensors file, with every claim checked against the size of the file.
 
     safetensors itself checks that tensors lie without gaps and fill the file. It maps the file
@@ -308,7 +322,7 @@ def read_tensor_header(path: Path, origin: Origin, within: Path | None = None) -
         MedFunctaError: As :func:`open_regular`, or if it is no such file, is cut, or holds numbers
             of another type.
     """
-    with open_regular(path, origin, within) as file, origin.blamed():
+    with open_regular(path, origin) as file, origin.blamed():
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(MAX_TENSOR_HEADER, size - 8):

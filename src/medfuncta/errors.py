@@ -38,7 +38,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     "did you mean 'npz'? Known: npz, wfdb"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"{hint}Known: {', '.join(names)}"
 

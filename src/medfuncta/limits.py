@@ -14,6 +14,9 @@ from msgspec import Meta
 # What a file may be.
 MAX_JSON_BYTES: Final = 4 * 2**20
 """A file of settings or a statement: ours have a few thousand bytes."""
+MAX_TOML_BYTES: Final = 2**20
+MAX_TOML_LINE: Final = 4096
+"""Characters of a line of settings; a reader of TOML takes its square in time for a dotted key."""
 MAX_SET_BYTES: Final = 32 * 2**20
 """``latent_set.json``, which names every signal that was left out."""
 MAX_CACHE_BYTES: Final = 2**30
@@ -24,6 +27,8 @@ MAX_DEPTH: Final = 32
 """Lists in objects in lists; ours go five deep."""
 MAX_TEXT: Final = 2**16
 """Characters of one text; the longest of ours, a licence or a list of steps, has a thousand."""
+MAX_INTEGER: Final = 2**128
+"""Of a whole number whose own bounds are not declared."""
 MAX_ENTRIES: Final = 2_000_000
 """Values of a JSON file, all lists and objects together."""
 
@@ -45,11 +50,17 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ROWS)]
 """How many signals, rows or steps there are."""
 Name: TypeAlias = Annotated[str, Meta(max_length=256)]
 """A unit, a modality, a class: what stands on an axis or in a cell."""
+LatentSize: TypeAlias = Annotated[int, Meta(ge=1, le=2**20)]
+"""Numbers in a latent; the paper takes 64 to 16,384."""
+Shape: TypeAlias = Annotated[
+    tuple[Annotated[int, Meta(ge=1, le=MAX_POINTS)], ...], Meta(min_length=1, max_length=3)
+]
+"""Samples along each axis of a grid."""
 SplitName: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^(?!\.+\Z)[A-Za-z0-9._-]{1,64}\Z",
-        description="1 to 64 letters, digits, dots, dashes and underscores, and not dots alone",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z",
+        description="1 to 64 letters, digits, dots, dashes and underscores, no dot or dash first",
     ),
 ]
 """A split's name becomes the name of files, and may not lead to another folder."""

@@ -11,17 +11,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medfuncta.atomic import write_atomically, write_json
-from medfuncta.errors import MedFunctaError, RunError
+from medfuncta.config import FieldConfig
+from medfuncta.declared import Fault, convert, shown
+from medfuncta.door import Origin, read_json, read_tensor_header, reason
+from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field
-from medfuncta.settings import Config, override
+from medfuncta.limits import MAX_PARAMETERS, Fingerprint
+from medfuncta.settings import Config
 from medfuncta.signals.domain import COORDINATE_CONVENTION
 from medfuncta.signals.signal import SignalSpec
 
@@ -29,6 +33,7 @@ WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"
 _FORMAT = "medfuncta-field"
 _VERSION = 1
+_DTYPES: Final = {"F32": torch.float32, "F64": torch.float64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +66,7 @@ class Run:
     @property
     def fingerprint(self) -> str:
         """A digest of weights and sizes: equal exactly when two runs decode every latent alike."""
-        config = self.config.field
-        sizes = asdict(override(config, asdict(config)))  # 20 and 20.0 are one omega
+        sizes = asdict(self.config.field)
         if sizes["kind"] == "siren":
             del sizes["kind"]  # the only kind there was when the first fingerprints were taken
         digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
@@ -100,31 +104,18 @@ class Run:
 
     @classmethod
     def load(cls, folder: Path | str) -> Run:
-        """Read a run, or the ``field/`` folder of a latent set.
+        """Read a run, or the ``field/`` folder of a latent set. Nothing is built before sizes are
+        known to be those of the weights.
 
         Raises:
-            RunError: If a file is missing, truncated, of another format or belongs to another run.
+            RunError: If a file is missing, damaged, of another format or of another run, or the
+                field would be too large.
         """
         folder = Path(folder)
-        metadata = _read_metadata(folder)
-        try:
-            config = Config.from_dict(metadata["config"])
-            spec = SignalSpec.from_dict(metadata["signal"])
-            tensors = load_file(folder / WEIGHTS_FILE)
-            network = build_field(config.field).to(next(iter(tensors.values())).dtype)
-            network.load_state_dict(tensors)
-        except FileNotFoundError as error:
-            raise RunError(
-                f"no {WEIGHTS_FILE} beside {METADATA_FILE} in '{folder.name}'; copy the whole run "
-                "folder"
-            ) from error
-        except (KeyError, TypeError, RuntimeError, SafetensorError, MedFunctaError) as error:
-            line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RunError(
-                f"the run '{folder.name}' is damaged ({line}); copy it again or train it anew"
-            ) from error
-        run = cls(network.eval(), config, spec, metadata.get("training", {}))
-        if run.fingerprint != metadata.get("fingerprint"):
+        described = RunDescription.load(folder)
+        network = _read_network(folder, described.config.field)
+        run = cls(network.eval(), described.config, described.spec, described.training)
+        if run.fingerprint != described.fingerprint:
             raise RunError(
                 f"{WEIGHTS_FILE} and {METADATA_FILE} in '{folder.name}' are not of one run; copy "
                 "the whole run folder again"
@@ -132,30 +123,115 @@ class Run:
         return run
 
 
-def _read_metadata(folder: Path) -> dict[str, Any]:
-    path = folder / METADATA_FILE
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(
-            f"'{folder.name}' is not a run: no {METADATA_FILE} in it; give the folder that "
-            "'medfuncta train --out' wrote"
-        ) from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise RunError(
-            f"{METADATA_FILE} in '{folder.name}' is damaged ({error}); copy the run again"
-        ) from error
-    if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
+@dataclass(frozen=True)
+class RunDescription:
+    """What a run says of itself in ``field.json``.
+
+    Args:
+        fingerprint: Of the field.
+        config: The settings that made it.
+        spec: The kind of signals it was made for.
+        training: Provenance, as it was written.
+    """
+
+    fingerprint: str
+    config: Config
+    spec: SignalSpec
+    training: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> RunDescription:
+        """Read it.
+
+        Raises:
+            RunError: If the file is missing, damaged or of another format.
+        """
+        origin = Origin(
+            name=f"{METADATA_FILE} in '{folder.name}'",
+            error=RunError,
+            remedy="copy the run again or train it anew",
+            missing=f"'{folder.name}' is not a run: no {METADATA_FILE} in it; give the folder that "
+            "'medfuncta train --out' wrote",
+        )
+        data = read_json(folder / METADATA_FILE, origin)
+        _check_format(data, folder)
+        with origin.blamed():
+            metadata = convert(data, _Metadata)
+            config = Config.from_dict(metadata.config)
+            spec = metadata.signal
+            for name in ("dim", "channels"):
+                ours, theirs = getattr(config.field, name), getattr(spec, name)
+                if ours != theirs:
+                    expected = f"expected {ours}, as config.field.{name} says"
+                    raise Fault(f"signal.{name}", f"is {theirs}; {expected}")
+        return cls(metadata.fingerprint, config, spec, metadata.training)
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    """``field.json``."""
+
+    format: Literal["medfuncta-field"]
+    version: Literal[1]
+    fingerprint: Fingerprint
+    coordinates: Literal["longest-side"]
+    signal: SignalSpec
+    config: dict[str, dict[str, Any]]
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def _check_format(data: Mapping[str, Any], folder: Path) -> None:
+    """What a person can do about is told apart from damage."""
+    if data.get("format") != _FORMAT:
         raise RunError(
             f"{METADATA_FILE} in '{folder.name}' is not of format '{_FORMAT}'; give the folder "
             "that 'medfuncta train --out' wrote"
         )
-    if metadata.get("version") != _VERSION:
+    version = data.get("version")
+    if isinstance(version, int) and version > _VERSION:
         raise RunError(
-            f"'{folder.name}' has version {metadata.get('version')}, this program reads version "
-            f"{_VERSION}; upgrade medfuncta"
+            f"'{folder.name}' has version {shown(version)}, this program reads version {_VERSION}; "
+            "upgrade medfuncta"
         )
-    return metadata
+
+
+def _read_network(folder: Path, config: FieldConfig) -> Field:
+    """The field with the weights in a folder."""
+    path = folder / WEIGHTS_FILE
+    origin = Origin(
+        name=f"{WEIGHTS_FILE} in '{folder.name}'",
+        error=RunError,
+        remedy="copy the whole run folder again or train it anew",
+        missing=f"no {WEIGHTS_FILE} beside {METADATA_FILE} in '{folder.name}'; copy the whole run "
+        "folder",
+    )
+    header = read_tensor_header(path, origin)
+    with origin.blamed():
+        if header.numbers > MAX_PARAMETERS or header.numbers < config.parameters:
+            expected = f"expected {config.parameters:,}, as {METADATA_FILE} says"
+            raise Fault("", f"holds {header.numbers:,} numbers; {expected}")
+        dtype = "F64" if "F64" in header.dtypes.values() else "F32"
+        network = build_field(config).to(_DTYPES[dtype])
+        shapes = {name: tuple(t.shape) for name, t in network.state_dict().items()}
+        header.check(shapes, (dtype,))
+        try:
+            tensors = load_file(path)
+            network.load_state_dict(tensors)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise Fault("", f"cannot be read: {reason(error)}") from error
+        check_finite(tensors)
+    return network
+
+
+def check_finite(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise where a tensor holds NaN or Inf.
+
+    Raises:
+        Fault: At the first that does.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise Fault(f"the tensor {name}", "holds NaN or Inf; expected finite weights")
 
 
 def default_device() -> torch.device:

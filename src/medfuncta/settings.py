@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, Final, TypeVar, cast
 
 from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
+from medfuncta.declared import Fault, check_plain, convert, from_text, hints_of, shown
+from medfuncta.door import Origin, read_toml
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.table import field_kind
 
 T = TypeVar("T")
+
+RETIRED: Final = frozenset({("train", "compile"), ("train", "optimizer")})
+"""Settings that older runs hold and that no longer say anything."""
+ADDED: Final = frozenset(
+    {
+        ("field", "kind"),
+        ("train", "shift_init"),
+        ("train", "outer_loss"),
+        ("train", "optimiser"),
+        ("fit", "quality"),
+        ("fit", "fast_steps"),
+    }
+)
+"""Settings that older runs do not hold: their default is what these runs did."""
 
 
 @dataclass(frozen=True)
@@ -39,42 +54,66 @@ class Config:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Mapping[str, Any]]) -> Config:
-        """The inverse of :meth:`to_dict`.
+        """The inverse of :meth:`to_dict`; reads what older versions wrote too.
 
         Raises:
-            ConfigError: On an unknown key or a value of the wrong type.
+            ConfigError: If a setting is unknown or missing, or a value is of another type or out
+                of its bounds.
         """
-        return override(cls(), data)
+        known = without_retired(data)
+        config = override(cls(), known, written=False)
+        for section in fields(config):
+            held = known.get(section.name, {})
+            for setting in fields(getattr(config, section.name)):
+                added = (section.name, setting.name) in ADDED
+                if setting.name not in held and not added and setting.default is not None:
+                    raise ConfigError(f"setting '{section.name}.{setting.name}' is missing")
+        return config
 
 
-def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:
+def without_retired(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of a run's settings without what no longer says anything."""
+    kept: dict[str, Any] = {}
+    for name, section in data.items():
+        if isinstance(section, Mapping):
+            section = {key: v for key, v in section.items() if (name, key) not in RETIRED}
+        kept[name] = section
+    return kept
+
+
+def override(config: T, changes: Mapping[str, Any], path: str = "", *, written: bool = True) -> T:
     """A copy of a (nested) configuration with some values replaced.
 
     Another ``field.kind`` takes what it has in common with the one before from that one.
 
+    Args:
+        config: Settings, or one section of them.
+        changes: By name.
+        path: What stands before a name in an error.
+        written: Whether text may stand for a number or a truth value, as a person writes it.
+
     Raises:
-        ConfigError: On an unknown key (the nearest known one is named) or a value of the wrong
-            type.
+        ConfigError: On an unknown key (the nearest known one is named), or a value of the wrong
+            type or out of its bounds.
     """
     if isinstance(config, FieldConfig):
         config = cast(T, _of_kind(config, changes))
-    known = {f.name for f in fields(config)}  # type: ignore[arg-type]
-    hints = get_type_hints(type(config))
+    kinds = hints_of(type(config))
     new: dict[str, Any] = {}
     for key, value in changes.items():
         name = f"{path}{key}"
-        if key not in known:
-            raise ConfigError(f"unknown setting '{name}'; {suggest(key, known)}")
+        if key not in kinds:
+            raise ConfigError(f"unknown setting {shown(name)}; {suggest(str(key), kinds)}")
         current = getattr(config, key)
-        if is_dataclass(current):
-            if not isinstance(value, Mapping):
-                raise ConfigError(
-                    f"setting '{name}' is a section, got {value!r}; expected settings such as "
-                    f"{name}.{fields(current)[0].name}"
-                )
-            new[key] = override(current, value, f"{name}.")
+        if not is_dataclass(current):
+            new[key] = _converted(name, value, kinds[key], written)
+        elif isinstance(value, Mapping):
+            new[key] = override(current, value, f"{name}.", written=written)
         else:
-            new[key] = _convert(name, value, hints[key])
+            raise ConfigError(
+                f"setting '{name}' is a section, got {shown(value)}; expected settings such as "
+                f"{name}.{fields(current)[0].name}"
+            )
     return replace(config, **new)  # type: ignore[type-var]
 
 
@@ -83,7 +122,8 @@ def _of_kind(config: FieldConfig, changes: Mapping[str, Any]) -> FieldConfig:
     kind = changes.get("kind", config.kind)
     if kind == config.kind:
         return config
-    config_type = field_kind(str(kind)).config
+    _converted("field.kind", kind, hints_of(FieldConfig)["kind"], written=True)
+    config_type = field_kind(kind).config
     known = {f.name for f in fields(config_type)} - {"kind"}
     shared = {name: value for name, value in asdict(config).items() if name in known}
     return config_type(**shared)
@@ -95,18 +135,13 @@ def read_config_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: If the file is missing, is not TOML, or has a setting outside of a section.
     """
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read the configuration file {path.name}: {error.strerror}"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} is not a TOML file: {error}") from error
+    remedy = "give a file with the sections [field], [inner], [train] and [fit]"
+    missing = f"cannot read the configuration file {path.name}: there is no such file"
+    settings = read_toml(path, Origin(path.name, ConfigError, remedy, missing))
     for name, section in settings.items():
         if not isinstance(section, dict):
             raise ConfigError(
-                f"'{name}' in {path.name} stands outside of a section; put it below [field], "
+                f"{shown(name)} in {path.name} stands outside of a section; put it below [field], "
                 "[inner], [train] or [fit]"
             )
     return settings
@@ -131,23 +166,14 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     return result
 
 
-def _convert(name: str, value: Any, hint: Any) -> Any:
-    """A value as the type of its setting; text (from a flag) is parsed, other types must match."""
-    options = getattr(hint, "__args__", (hint,))
-    if type(None) in options and value in (None, "none"):
-        return None
-    kind = next(t for t in options if t is not type(None))
-    if kind is bool and isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
+def _converted(name: str, value: Any, kind: Any, written: bool) -> Any:
+    """A value as the type of its setting."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)  # TOML has 1e5 for a count of steps
     try:
-        if kind is bool and not isinstance(value, bool):
-            raise ValueError
-        if kind is int and (
-            isinstance(value, bool) or (not isinstance(value, str) and value != int(value))
-        ):
-            raise ValueError
-        if kind is str and not isinstance(value, str):
-            raise ValueError
-        return kind(value)
-    except (TypeError, ValueError, OverflowError):  # int(inf) overflows
-        raise ConfigError(f"setting '{name}' got {value!r}; expected {kind.__name__}") from None
+        if written and isinstance(value, str):
+            return from_text(value, kind, name)
+        check_plain(value)
+        return convert(value, kind, name)
+    except Fault as fault:
+        raise ConfigError(f"setting '{name}' {fault.said}") from None

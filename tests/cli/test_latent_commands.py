@@ -176,7 +176,10 @@ def test_decode_writes_the_signal_on_its_own_grid_and_any_other(
             ["--id", "ID", "--out", "x.npy", "--spacing", "1,1,1", "--shape", "3,3,3"],
             "got --shape and --spacing; give one",
         ),
-        (["--id", "ID", "--out", "x.npy", "--like", "x.jpg"], "x.jpg is neither NIfTI nor NRRD"),
+        (
+            ["--id", "ID", "--out", "x.npy", "--like", "x.csv"],
+            "x.csv is neither NIfTI, NRRD nor an image",
+        ),
         (["--id", "ID", "--out", "x.npy", "--split", "tset"], "no split 'tset'"),
     ],
 )

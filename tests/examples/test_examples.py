@@ -1,4 +1,4 @@
-"""A format, a field and an outer loss that come from outside of the package, each in one short file."""
+"""A format, a field and an outer loss that come from outside of the package, a short file each."""
 
 from __future__ import annotations
 

@@ -58,6 +58,14 @@ def test_its_settings_say_its_kind(kind: str) -> None:
 
 
 @each_field
+@pytest.mark.parametrize("variant", [{}, {"residual": True, "shift_first": True, "layers": 3}])
+def test_its_size_is_known_before_it_is_built(kind: str, variant: dict[str, object]) -> None:
+    config = config_of(kind, **variant)
+    built = sum(parameter.numel() for parameter in build_field(config).parameters())
+    assert config.parameters == built
+
+
+@each_field
 def test_initial_parameters_follow_the_generator(kind: str) -> None:
     first, again, other = (
         build_field(config_of(kind), torch.Generator().manual_seed(seed)).state_dict()

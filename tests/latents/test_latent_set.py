@@ -88,7 +88,7 @@ def test_a_folder_that_is_no_latent_set_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "damaged"), ("[]", "not of format"), ("{}", "not of format")]
+    ("text", "message"), [("{", "damaged"), ("[]", "expected an object"), ("{}", "not of format")]
 )
 def test_a_broken_description_is_refused(make_set: SetMaker, text: str, message: str) -> None:
     latent_set = make_set(train=1)

@@ -61,7 +61,7 @@ def test_damage_inside_a_shard_and_in_the_field_is_found_and_counted(make_set: S
     path.write_bytes(content)
     (latent_set.folder / "field/field.safetensors").write_bytes(b"cut")
     with pytest.raises(
-        LatentSetError, match=r"the run 'field' is damaged .* \(and 1 more problems\)"
+        LatentSetError, match=r"field.safetensors in 'field' is damaged .* \(and 1 more problems\)"
     ):
         validate(LatentSet.open(latent_set.folder))
 

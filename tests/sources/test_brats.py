@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.preprocess import input_grid
+from medfuncta.signals.preprocess import InputGrid
 from medfuncta.sources.brats import brats_steps
 from medfuncta.sources.table import open_source
 
@@ -54,8 +54,9 @@ def test_volumes_are_the_papers(cases, tmp_path):
     expected = padded.reshape(32, 8, 32, 8, 32, 8).mean(axis=(1, 3, 5))
     np.testing.assert_allclose(signal.range.normalise(signal.values[..., 0]), expected, atol=1e-5)
     assert source.spec.shape == (32, 32, 32)
-    assert input_grid(signal).shape == SHAPE
-    np.testing.assert_array_equal(input_grid(signal).affine, AFFINE)
+    before = InputGrid.of(signal.header, source.preprocessing)
+    assert before.grid.shape == SHAPE
+    np.testing.assert_array_equal(before.grid.affine, AFFINE)
 
 
 def test_visits_of_a_patient_stay_together_and_masks_follow(cases):

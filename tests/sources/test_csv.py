@@ -30,10 +30,10 @@ def write_traces(path: Path, patients: int = 8, samples: int = 12) -> None:
     lines = ["patient,seconds,pressure,flow,diagnosis"]
     for patient in range(patients):
         times = np.cumsum(rng.random(samples) + 0.1)
-        lines += [
-            f"Doe{patient},{t:.6f},{rng.random():.4f},{rng.random():.4f},{'ill' if patient % 2 else 'well'}"
-            for t in times
-        ]
+        diagnosis = "ill" if patient % 2 else "well"
+        for time in times:
+            values = f"{rng.random():.4f},{rng.random():.4f}"
+            lines.append(f"Doe{patient},{time:.6f},{values},{diagnosis}")
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -265,7 +265,7 @@ def test_a_class_that_training_did_not_see_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("1,2,2\n")
     with pytest.raises(
         DataError,
-        match=r"test.csv, row 1: a label that is not among the 2 classes of the first split; name all",
+        match=r"test.csv, row 1: a label that is not among the 2 classes of the first split; name",
     ):
         list(opened(tmp_path).signals("test"))
     assert [signal.label for signal in opened(tmp_path, "classes=N,S,V").signals("test")] == [2]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.preprocess import Preprocessing, input_grid
+from medfuncta.signals.preprocess import InputGrid, Preprocessing
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.nifti import read_volume
 from medfuncta.sources.table import open_source
@@ -147,15 +147,15 @@ def test_a_decathlon_folder(tmp_path):
         source.mask_of("nobody")
 
 
-def test_options_become_steps_that_are_recorded_and_taken_back(tmp_path):
+def test_options_become_steps_that_are_recorded_with_the_input_grid(tmp_path):
     text = write_set(tmp_path) + "?orient=RAS&spacing=2,2,2&crop=4,4,4&window=0,150&unit=HU"
     signals = check_source(lambda: open_source(text))["train"]
     source = open_source(text)
     assert (source.spec.shape, source.spec.unit) == ((4, 4, 4), "HU")
-    steps = Preprocessing.from_text(str(source.info.details["preprocessing"]))
+    steps = Preprocessing.from_details(source.info.details)
     assert steps == source.preprocessing
-    back = steps.invert(signals[0], input_grid(signals[0]))
-    np.testing.assert_array_equal(back.domain.affine, AFFINE)
+    before = InputGrid.of(signals[0].header, steps)
+    np.testing.assert_array_equal(before.grid.affine, AFFINE)
 
 
 def test_nan_is_refused_or_masked(tmp_path):

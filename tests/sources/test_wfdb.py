@@ -9,8 +9,10 @@ import pytest
 import wfdb
 
 from medfuncta.errors import ConfigError, DataError
+from medfuncta.sources.options import describe
+from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
-from medfuncta.sources.wfdb import KIND, WfdbSource
+from medfuncta.sources.wfdb import FORMAT
 from sources.conformance import check_source
 
 RATE = 250
@@ -56,10 +58,8 @@ def folder(tmp_path: Path) -> Path:
     return records
 
 
-def opened(folder: Path, query: str = "", *, skip_bad: bool = False) -> WfdbSource:
-    source = open_source(f"wfdb:{folder}?{query}", skip_bad=skip_bad)
-    assert isinstance(source, WfdbSource)
-    return source
+def opened(folder: Path, query: str = "", *, skip_bad: bool = False) -> Source:
+    return open_source(f"wfdb:{folder}?{query}", skip_bad=skip_bad)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_every_step_is_on_record(folder: Path) -> None:
         and details["lead"] == "MLII"
         and "median RR" in str(details["beats"])
     )
-    assert set(KIND.options) <= set(details)
+    assert set(describe(FORMAT.options)) <= set(details)
 
 
 def replace_in_header(old: str, new: str) -> Callable[[Path], object]:

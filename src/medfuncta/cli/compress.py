@@ -71,7 +71,7 @@ def _cells(point: RatePoint) -> list[str]:
         f"{point.bits:.3f}",
         f"{point.format_bits:.3f}",
         f"{point.bits_with_shared:.3f}",
-        "exact" if point.psnr is None else f"{point.psnr:.2f}",
+        "–" if point.psnr is None else f"{point.psnr:.2f}",
         f"{point.exact:,}" if point.exact else "",
     ]
 

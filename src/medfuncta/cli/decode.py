@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from medfuncta.cli.command import Command, numbers
 from medfuncta.errors import ConfigError, DataError
+from medfuncta.result import Result
 
 if TYPE_CHECKING:
+    from medfuncta.latents.latent_set import LatentSet
     from medfuncta.signals.domain import Domain, Grid
+    from medfuncta.signals.preprocess import InputGrid
+    from medfuncta.signals.signal import SignalHeader
 
 
 @dataclass(kw_only=True)
@@ -28,16 +32,20 @@ class Decode(Command):
     """Where to; the suffix says the format: .nii.gz, .nrrd, .png, .tif, .csv, .hea, .npy."""
     split: str | None = None
     """Where the signal lies; needed only when several splits have its id."""
+    grid: Literal["own", "input"] | None = None
+    """Which of its grids to decode on: its 'own', on which it was fitted (the default), or that of
+    its 'input' file, before it was turned, resampled or cut; what was cut off is masked."""
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N,N")] = None
     """Samples along each axis, such as 128,128,128."""
     spacing: Annotated[str | None, tyro.conf.arg(metavar="D,D,D")] = None
     """Distance between samples along each axis, such as 1,1,1, in the signal's unit of length."""
     like: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """A NIfTI or NRRD file whose grid to decode on."""
+    """A NIfTI, NRRD or image file whose grid to decode on; for the file that the signal came from
+    it is the same as '--grid input'."""
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Decoded:
         import torch
 
         from medfuncta.latents.decode import reconstruct
@@ -49,38 +57,37 @@ class Decode(Command):
         known_suffix(self.out)
         latent_set = LatentSet.open(self.latents)
         row = latent_set.row(self.id, self.split)
-        domain = self._domain(row.header.domain)
         signal = reconstruct(
             latent_set.run,
             torch.from_numpy(row.latent),
             row.header,
-            domain,
+            self._domain(latent_set, row.header),
             device=self.device or default_device(),
         )
         write_signal(signal, self.out)
-        grid = signal.domain if isinstance(signal.domain, Grid) else None
-        return {
-            "file": str(self.out),
-            "id": row.id,
-            "split": row.split,
-            "shape": list(signal.values.shape),
-            "spacing": None if grid is None or grid.spacing is None else list(grid.spacing),
-            "unit": signal.unit,
-        }
+        spacing = None
+        if isinstance(signal.domain, Grid):
+            spacing = signal.domain.spacing
+        return Decoded(self.out, row.id, row.split, signal.values.shape, spacing, signal.unit)
 
-    def summary(self, result: dict[str, Any]) -> str:
-        return f"{result['file']}: {result['id']} ({result['split']}), {' x '.join(map(str, result['shape']))} {result['unit']}".rstrip()
+    def summary(self, result: Decoded) -> str:
+        shape = " x ".join(map(str, result.shape))
+        return f"{result.file}: {result.id} ({result.split}), {shape} {result.unit}".rstrip()
 
-    def _domain(self, own: Domain) -> Domain:
+    def _domain(self, latent_set: LatentSet, header: SignalHeader) -> Domain | InputGrid:
         """Where to decode."""
         from medfuncta.signals.domain import Grid
 
-        given = [name for name in ("shape", "spacing", "like") if getattr(self, name) is not None]
+        own = header.domain
+        flags = ("grid", "shape", "spacing", "like")
+        given = [name for name in flags if getattr(self, name) is not None]
         if len(given) > 1:
             raise ConfigError(f"got --{' and --'.join(given)}; give one of them")
+        if self.grid == "input":
+            return latent_set.input_grid(header) or own
         if self.like is not None:
-            return _grid_of(self.like)
-        if not given:
+            return _like(_grid_of(self.like), latent_set, header)
+        if self.shape is None and self.spacing is None:
             return own
         if not isinstance(own, Grid):
             raise DataError(
@@ -92,14 +99,51 @@ class Decode(Command):
         return own.with_spacing(numbers("spacing", self.spacing or "", float))
 
 
-def _grid_of(path: Path) -> Grid:
-    """The grid of a volume's file."""
-    from medfuncta.sources import nifti, nrrd
+@dataclass(frozen=True)
+class Decoded(Result):
+    """The file that was written.
 
-    if path.name.lower().endswith((".nii", ".nii.gz")):
+    Args:
+        file: Where.
+        id: Of the signal.
+        split: Where it lies.
+        shape: Of its values, channels included.
+        spacing: Between samples along each axis; None where none is known.
+        unit: Of the values.
+    """
+
+    file: Path
+    id: str
+    split: str
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...] | None
+    unit: str
+
+
+def _like(grid: Grid, latent_set: LatentSet, header: SignalHeader) -> Grid | InputGrid:
+    """A file's grid. One without a place in the world tells that it is the signal's own file by
+    being equal to that file's."""
+    if grid.affine is not None:
+        return grid
+    before = latent_set.input_grid(header)
+    if before is not None and before.grid == grid:
+        return before
+    return grid
+
+
+def _grid_of(path: Path) -> Grid:
+    """The grid of a volume's or an image's file."""
+    from medfuncta.signals.domain import Grid
+    from medfuncta.sources import images, nifti, nrrd
+
+    name = path.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
         return nifti.read_volume(path)[1]
-    if path.suffix.lower() in (".nrrd", ".nhdr"):
+    if name.endswith((".nrrd", ".nhdr")):
         return nrrd.read_volume(path, path.parent)[1]
+    if name.endswith(images.SUFFIXES):
+        return Grid(images.read_image(path).shape[:2])
     raise ConfigError(
-        f"--like {path.name} is neither NIfTI nor NRRD; give a .nii, .nii.gz or .nrrd file"
+        f"--like {path.name} is neither NIfTI, NRRD nor an image; give a .nii, .nii.gz, .nrrd or "
+        ".png file"
     )

@@ -83,15 +83,17 @@ class Evaluate(Command):
         return Evaluated(evaluation, self.out)
 
     def summary(self, result: Evaluated) -> str:
+        from medfuncta.signals.psnr import BEST_PSNR
+
         evaluation = result.evaluation
         summary = evaluation.summary
         lines = [_quality_table(evaluation, summary)]
         if evaluation.by_class:
             lines.append(_class_table(evaluation))
         if summary.failed:
-            lines.append(f"{summary.failed} failed, in no PSNR above")
+            lines.append(f"{summary.failed} failed, in no number above")
         if summary.exact:
-            lines.append(f"{summary.exact} exact, counted as 120 dB")
+            lines.append(f"{summary.exact} exact, counted with {BEST_PSNR:.0f} dB")
         lines.append(f"worst: {', '.join(summary.worst[:5])}")
         if result.out is not None:
             lines.append(f"report: {result.out / 'report.html'}")

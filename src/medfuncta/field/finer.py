@@ -7,12 +7,13 @@ from a wider range than a SIREN's, so that units start at different frequencies.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from typing import Annotated
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
-from medfuncta.config import expect
+from medfuncta.config import Word
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import ShiftedField, SirenLayer
 from medfuncta.field.table import FieldKind
@@ -26,12 +27,8 @@ class FinerConfig(SirenConfig):
         bias_bound: The first layer's bias starts uniformly within this (k of the paper).
     """
 
-    kind: str = "finer"
-    bias_bound: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        expect("field.bias_bound", self.bias_bound, 0 < self.bias_bound < inf, "a positive number")
+    kind: Word = "finer"
+    bias_bound: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
 
 
 class FinerLayer(SirenLayer):

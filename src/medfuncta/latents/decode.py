@@ -4,9 +4,10 @@ chunk of points a core."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -16,21 +17,41 @@ from torch import Tensor
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.field import Field
 from medfuncta.learning.workers import side_by_side, workers_for
+from medfuncta.limits import MAX_POINTS
 from medfuncta.run import Run
 from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.preprocess import InputGrid
 from medfuncta.signals.signal import Signal, SignalHeader
-from medfuncta.types import ArrayCoordinates, ArrayValues
+from medfuncta.types import ArrayCoordinates, ArrayMask, ArrayValues
 
-CHUNK = 65536
+CHUNK: Final = 65536
 """Points decoded at a time, those of several small signals together, on the CPU by each core."""
-_LEAST = 1024  # points that are worth a core of their own
-_EDGE = 1e-6  # coordinates are float32: how far beyond the box's edge rounding can put a sample that lies on it
-
-Locator = Callable[[np.ndarray], ArrayCoordinates]
-"""Flat indices of samples to their coordinates."""
-Piece = tuple[slice, ArrayCoordinates, ArrayValues]
-"""Which samples, their coordinates, and their normalised values, ``[signals, samples, channels]``
+_LEAST: Final = 1024
+"""Points that are worth a core of their own."""
+_EDGE: Final = 1e-6
+"""How far beyond its box rounding can put a sample that lies on the edge: coordinates are
 float32."""
+
+Target: TypeAlias = Domain | InputGrid
+"""Where to decode."""
+Locator: TypeAlias = Callable[[np.ndarray], tuple[ArrayCoordinates, ArrayMask]]
+"""Flat indices ``[n]`` of samples of a target to coordinates ``[n, dim]`` in the box of a signal,
+and whether each lies inside, ``[n]``."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Some samples of several signals.
+
+    Args:
+        samples: Which of the target's.
+        inside: ``[samples]`` whether each lies in the signals' box.
+        values: ``[signals, samples, channels]`` float32, normalised.
+    """
+
+    samples: slice
+    inside: ArrayMask
+    values: np.ndarray
 
 
 def decode(
@@ -44,7 +65,7 @@ def decode(
     """f(x; theta, phi) at all samples of a domain.
 
     Args:
-        network: The shared network; moved to ``device`` when one is given.
+        network: The shared network.
         latents: phi, ``[latent]``, or of many signals, ``[signals, latent]``.
         domain: Where.
         chunk: Points of a signal at a time, on the CPU by each core; chosen when None. Bounds
@@ -56,22 +77,23 @@ def decode(
         scattered, behind an axis of signals when there are many; a trained field stays near [0, 1].
 
     Raises:
+        DataError: If the domain has more points than any signal.
         LatentSetError: If the latents are not of the network's size.
     """
     rows = latents if latents.ndim > 1 else latents.unsqueeze(0)
+    _check_points(domain)
     values = np.empty((len(rows), domain.points, network.config.channels), np.float32)
-    for part, _, piece in _pieces(
-        network, rows, domain.coordinates_of, domain.points, chunk, device
-    ):
-        values[:, part] = piece
-    return values.reshape(*latents.shape[:-1], *_shape(domain), values.shape[-1])
+    locate = partial(_in_the_box, domain)
+    for piece in _pieces(network.on(device), rows, locate, domain.points, chunk):
+        values[:, piece.samples] = piece.values
+    return values.reshape(*latents.shape[:-1], *domain.shape, values.shape[-1])
 
 
 def reconstruct(
     run: Run,
     latent: Float[Tensor, " latent"],
     header: SignalHeader,
-    domain: Domain | None = None,
+    domain: Target | None = None,
     *,
     chunk: int | None = None,
     device: torch.device | str | None = None,
@@ -82,27 +104,31 @@ def reconstruct(
         run: The field that the latent was fitted with.
         latent: phi, ``[latent]``.
         header: The signal that was fitted: its place, value range and unit.
-        domain: Where to decode instead of the signal's own samples. Between two grids that both
-            know their place in the world (an affine), samples lie where they are in the world, and
-            those outside the signal's box are masked; any other domain fills the same box.
+        domain: Where to decode instead of the signal's own samples. On an
+            :class:`~medfuncta.signals.preprocess.InputGrid` samples lie where preprocessing has put
+            them, and those that it has cut off are masked. Between two grids that both know their
+            place in the world (an affine), samples lie where they are in the world, and those
+            outside the signal's box are masked. Any other domain fills the same box.
         chunk: As for :func:`decode`.
         device: Where to compute; by default where the network is.
 
     Raises:
-        DataError: If the domain is of another dimension, or wholly outside the signal's box.
+        DataError: If the domain is of another dimension, wholly outside the signal's box, or has
+            more points than any signal.
         LatentSetError: If the latent is not of the network's size.
     """
     domains = None if domain is None else [domain]
-    return next(
-        reconstruct_all(run, latent.unsqueeze(0), [header], domains, chunk=chunk, device=device)
+    signals = reconstruct_all(
+        run, latent.unsqueeze(0), [header], domains, chunk=chunk, device=device
     )
+    return next(signals)
 
 
 def reconstruct_all(
     run: Run,
     latents: Float[Tensor, "signals latent"],
     headers: Sequence[SignalHeader],
-    domains: Sequence[Domain] | None = None,
+    domains: Sequence[Target] | None = None,
     *,
     chunk: int | None = None,
     device: torch.device | str | None = None,
@@ -111,71 +137,68 @@ def reconstruct_all(
     are decoded together, which for heartbeats is several times faster than one by one.
 
     Arguments and errors are those of :func:`reconstruct`, with one header, and one domain if any,
-    for each latent.
+    for each latent. ``chunk`` bounds the points of signals that are decoded together.
     """
+    network = run.network.on(device)
     targets = [header.domain for header in headers] if domains is None else domains
-    for group in _alike(headers, targets):
-        yield from _reconstructed(
-            run, latents[group], headers[group], targets[group.start], chunk, device
-        )
+    for group in _alike(headers, targets, chunk or CHUNK):
+        target = targets[group.start]
+        yield from _reconstructed(network, latents[group], headers[group], target, chunk)
 
 
-def _alike(headers: Sequence[SignalHeader], targets: Sequence[Domain]) -> Iterator[slice]:
-    """Runs of signals that are decoded at the same coordinates and have no more points than a chunk
-    together; or one signal."""
+def _alike(
+    headers: Sequence[SignalHeader], targets: Sequence[Target], most_points: int
+) -> Iterator[slice]:
+    """Runs of signals that are decoded at the same coordinates and together have no more points
+    than these; or one signal."""
     start = 0
     while start < len(headers):
         own, target = headers[start].domain, targets[start]
-        stop, most = start + 1, start + max(1, CHUNK // target.points)
-        while (
-            stop < min(most, len(headers))
-            and headers[stop].domain == own
-            and targets[stop] == target
-        ):
+        most = max(1, most_points // target.points)
+        stop = start + 1
+        while stop < min(start + most, len(headers)):
+            if headers[stop].domain != own or targets[stop] != target:
+                break
             stop += 1
         yield slice(start, stop)
         start = stop
 
 
 def _reconstructed(
-    run: Run,
+    network: Field,
     latents: Tensor,
     headers: Sequence[SignalHeader],
-    target: Domain,
+    target: Target,
     chunk: int | None,
-    device: torch.device | str | None,
 ) -> Iterator[Signal]:
     """Signals that are decoded at the same coordinates."""
-    locate, half_sides = _place(headers[0], target)
-    values = np.empty((len(headers), target.points, run.network.config.channels), np.float32)
+    _check_points(target)
+    locate = _locator(headers[0], target)
+    values = np.empty((len(headers), target.points, network.config.channels), np.float32)
     inside = np.empty(target.points, bool)
-    for part, coordinates, piece in _pieces(
-        run.network, latents, locate, target.points, chunk, device
-    ):
-        inside[part] = (np.abs(coordinates) <= half_sides + _EDGE).all(axis=-1)
-        for header, all_values, some in zip(headers, values, piece, strict=True):
-            all_values[part] = header.range.restore(
-                np.where(inside[part, None], some, np.float32(0))
-            )
+    for piece in _pieces(network, latents, locate, target.points, chunk):
+        inside[piece.samples] = piece.inside
+        known = piece.inside[:, None]
+        for header, restored, normalised in zip(headers, values, piece.values, strict=True):
+            somewhere = np.where(known, normalised, np.float32(0))
+            restored[piece.samples] = header.range.restore(somewhere)
     if not inside.any():
         raise DataError(
             f"signal '{headers[0].id}': the grid asked for lies wholly outside it; give one that "
             "overlaps it in the world"
         )
-    shape = _shape(target)
-    mask = None if inside.all() else inside.reshape(shape)
-    for header, all_values in zip(headers, values, strict=True):
-        yield Signal(replace(header, domain=target), all_values.reshape(*shape, -1), mask)
+    mask = None if inside.all() else inside.reshape(target.shape)
+    for header, restored in zip(headers, values, strict=True):
+        if isinstance(target, InputGrid):
+            decoded = target.header_before(header)
+        else:
+            decoded = replace(header, domain=target)
+        yield Signal(decoded, restored.reshape(*target.shape, -1), mask)
 
 
 def _pieces(
-    network: Field,
-    latents: Tensor,
-    locate: Locator,
-    points: int,
-    chunk: int | None,
-    device: torch.device | str | None,
-) -> Iterator[Piece]:
+    network: Field, latents: Tensor, locate: Locator, points: int, chunk: int | None
+) -> Iterator[_Piece]:
     """Chunk by chunk, on the CPU one a core at once."""
     size, signals = network.config.latent_size, len(latents)
     if latents.shape[1:] != (size,):
@@ -185,47 +208,72 @@ def _pieces(
         )
     if not signals:
         return
-    if device is not None:
-        network = network.to(device)
-    like = next(network.parameters())
-    values_at = network.values_of(latents.to(like), points)
+    values_at = network.values_of(latents.to(network.device, network.dtype), points)
 
-    def decoded(part: slice) -> Piece:
-        coordinates = locate(np.arange(part.start, part.stop))
-        values = values_at(torch.from_numpy(coordinates).to(like).unsqueeze(0))
-        return part, coordinates, values.float().cpu().numpy()
+    def decoded(samples: slice) -> _Piece:
+        coordinates, inside = locate(np.arange(samples.start, samples.stop))
+        where = torch.from_numpy(coordinates).to(network.device, network.dtype)
+        values = values_at(where.unsqueeze(0))
+        return _Piece(samples, inside, values.float().cpu().numpy())
 
-    cores = workers_for(like.device)
-    chunk = chunk or max(1, min(CHUNK // signals, max(_LEAST // signals, -(-points // cores))))
-    parts = (slice(start, min(start + chunk, points)) for start in range(0, points, chunk))
+    cores = workers_for(network.device)
+    if chunk is None:
+        a_core = -(-points // cores)
+        chunk = max(1, min(CHUNK // signals, max(_LEAST // signals, a_core)))
+    starts = range(0, points, chunk)
+    parts = (slice(start, min(start + chunk, points)) for start in starts)
     while several := list(islice(parts, cores)):
         yield from side_by_side([partial(decoded, part) for part in several])
 
 
-def _place(header: SignalHeader, target: Domain) -> tuple[Locator, np.ndarray]:
-    """How samples of ``target`` get coordinates in the signal's box, and half the sides of that
-    box."""
+def _check_points(target: Target) -> None:
+    if target.points > MAX_POINTS:
+        raise DataError(
+            f"a grid of shape {target.shape} has {target.points:,} points; expected at most "
+            f"{MAX_POINTS:,}"
+        )
+
+
+def _locator(header: SignalHeader, target: Target) -> Locator:
+    """How samples of ``target`` get coordinates in the signal's box."""
     own = header.domain
     if own.dim != target.dim:
         raise DataError(
             f"signal '{header.id}' has {own.dim} dimensions; the domain asked for has {target.dim}"
         )
-    if (
-        not (isinstance(own, Grid) and isinstance(target, Grid))
-        or own.affine is None
-        or target.affine is None
-    ):
-        return target.coordinates_of, np.ones(own.dim)
-    voxels = np.linalg.inv(own.affine) @ target.affine
+    if isinstance(target, InputGrid):
+        return target.locate
+    if not isinstance(own, Grid) or not isinstance(target, Grid):
+        return partial(_in_the_box, target)
+    if own.affine is None or target.affine is None:
+        return partial(_in_the_box, target)
+    voxels = _voxels_of(header, own.affine) @ target.affine
+    return partial(_in_the_world, own, target, voxels)
+
+
+def _voxels_of(header: SignalHeader, affine: np.ndarray) -> np.ndarray:
+    """From world coordinates to voxel indices, ``[4, 4]``."""
+    try:
+        return np.linalg.inv(affine)
+    except np.linalg.LinAlgError as error:
+        raise DataError(
+            f"signal '{header.id}' is placed in the world by a singular matrix; decode it by a "
+            "shape or on its own grid"
+        ) from error
+
+
+def _in_the_world(
+    own: Grid, target: Grid, voxels: np.ndarray, index: np.ndarray
+) -> tuple[ArrayCoordinates, ArrayMask]:
+    """Where samples of ``target`` lie on ``own``, told a matrix ``[4, 4]`` from voxel indices of
+    the one to those of the other."""
     turn, shift = voxels[: own.dim, : own.dim], voxels[: own.dim, 3]
-
-    def locate(index: np.ndarray) -> ArrayCoordinates:
-        return own.coordinates_at(
-            np.stack(np.unravel_index(index, target.shape), axis=-1) @ turn.T + shift
-        )
-
-    return locate, np.array(own.half_sides)
+    positions = np.stack(np.unravel_index(index, target.shape), axis=-1)
+    coordinates = own.coordinates_at(positions @ turn.T + shift)
+    inside = np.abs(coordinates) <= np.array(own.half_sides) + _EDGE
+    return coordinates, np.all(inside, axis=-1)
 
 
-def _shape(domain: Domain) -> tuple[int, ...]:
-    return domain.shape if isinstance(domain, Grid) else (domain.points,)
+def _in_the_box(target: Domain, index: np.ndarray) -> tuple[ArrayCoordinates, ArrayMask]:
+    """The samples of a domain that fills the signal's box."""
+    return target.coordinates_of(index), np.ones(len(index), bool)

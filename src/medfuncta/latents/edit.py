@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -121,13 +122,19 @@ def _joined_source(infos: Sequence[SetInfo]) -> SourceInfo:
         )
 
     return SourceInfo(
-        every("name", " + "),
-        every("licence", " and "),
-        every("citation", "; "),
-        every("split_by", " / "),
-        {
-            f"{source.name} {key}": value
-            for source in sources
-            for key, value in source.details.items()
-        },
+        name=every("name", " + "),
+        licence=every("licence", " and "),
+        citation=every("citation", "; "),
+        split_by=every("split_by", " / "),
+        details=_joined_details(sources),
     )
+
+
+def _joined_details(sources: Sequence[SourceInfo]) -> dict[str, Any]:
+    """What holds for all sources under its own name, else under that of the source before it."""
+    joined = {}
+    for source in sources:
+        for key, value in source.details.items():
+            shared = all(key in other.details and other.details[key] == value for other in sources)
+            joined[key if shared else f"{source.name} {key}"] = value
+    return joined

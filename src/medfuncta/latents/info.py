@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
+
+from msgspec import Meta
 
 from medfuncta.atomic import write_json
 from medfuncta.config import FitConfig, InnerConfig
+from medfuncta.declared import Fault, convert, hints_of, settle, shown
+from medfuncta.door import Origin, read_json
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.quantise import check_dtype
+from medfuncta.limits import (
+    MAX_SET_BYTES,
+    MAX_SPLITS,
+    Count,
+    Fingerprint,
+    LatentSize,
+    SplitName,
+)
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
 
@@ -20,6 +31,12 @@ FitFact: TypeAlias = str | int | float | bool | None
 INFO_FILE = "latent_set.json"
 _FORMAT = "medfuncta-latent-set"
 _VERSION = 1
+_FIT_FACTS: Final[Mapping[str, Any]] = {
+    **hints_of(FitConfig),
+    **hints_of(InnerConfig),
+    "gauss_newton_steps": Annotated[int, Meta(ge=1, le=10**6)],
+}
+"""What a set may say of how it was fitted; imported ones say nothing."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +49,7 @@ class SplitInfo:
             reason.
     """
 
-    signals: int
+    signals: Count
     left_out: tuple[Skipped, ...] = ()
 
 
@@ -51,19 +68,22 @@ class SetInfo:
         splits: The finished splits, in the order in which they were finished.
 
     Raises:
-        LatentSetError: If the dtype is unknown.
+        LatentSetError: If an entry is not of its type or out of its bounds.
     """
 
-    fingerprint: str
-    latent_size: int
+    fingerprint: Fingerprint
+    latent_size: LatentSize
     spec: SignalSpec
     source: SourceInfo
     fit: Mapping[str, FitFact] = field(default_factory=dict)
     dtype: str = "float32"
     positions: bool = False
-    splits: Mapping[str, SplitInfo] = field(default_factory=dict)
+    splits: Annotated[Mapping[SplitName, SplitInfo], Meta(max_length=MAX_SPLITS)] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
+        settle(self, noun="the latent set's", error=LatentSetError)
         check_dtype(self.dtype)
 
     @property
@@ -104,17 +124,26 @@ class SetInfo:
         Raises:
             LatentSetError: If it is missing, damaged or of another format.
         """
-        data = _read(folder)
-        try:
-            data["fit"] = _as_done(data["fit"])
-            source = SourceInfo(**data.pop("source"))
-            spec = SignalSpec.from_dict(data.pop("spec"))
-            splits = {name: split_info(split) for name, split in data.pop("splits").items()}
-            return cls(**data, source=source, spec=spec, splits=splits)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise LatentSetError(
-                f"{INFO_FILE} in '{folder.name}' is damaged ({error}); copy the latent set again"
-            ) from error
+        origin = Origin(
+            name=f"{INFO_FILE} in '{folder.name}'",
+            error=LatentSetError,
+            remedy="copy the latent set again",
+            missing=f"'{folder.name}' is not a latent set: no {INFO_FILE} in it; give the folder "
+            "that 'medfuncta fit --out' wrote",
+        )
+        data = read_json(folder / INFO_FILE, origin, limit=MAX_SET_BYTES)
+        _check_format(data, folder)
+        with origin.blamed():
+            for name in ("format", "version"):
+                del data[name]
+            for name in ("dtype", "splits"):  # which a set in memory need not have yet
+                if name not in data:
+                    raise Fault(name, "is missing")
+            info = convert(data, cls)
+            for name, fact in info.fit.items():
+                if name in _FIT_FACTS:
+                    convert(fact, _FIT_FACTS[name], f"fit.{name}")
+        return replace(info, fit=_as_done(info.fit))
 
 
 def fit_facts(config: FitConfig, inner: InnerConfig) -> dict[str, FitFact]:
@@ -151,35 +180,19 @@ def _as_done(facts: Mapping[str, FitFact]) -> dict[str, FitFact]:
     }
 
 
-def split_info(data: Mapping[str, Any]) -> SplitInfo:
-    """A split from JSON."""
-    return SplitInfo(data["signals"], tuple(Skipped(**entry) for entry in data["left_out"]))
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        data = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LatentSetError(
-            f"'{folder.name}' is not a latent set: no {INFO_FILE} in it; give the folder that "
-            "'medfuncta fit --out' wrote"
-        ) from error
-    except ValueError as error:
-        raise LatentSetError(
-            f"{INFO_FILE} in '{folder.name}' is damaged ({error}); copy the latent set again"
-        ) from error
-    if not isinstance(data, dict) or data.pop("format", None) != _FORMAT:
+def _check_format(data: Mapping[str, Any], folder: Path) -> None:
+    """What a person can do about is told apart from damage."""
+    if data.get("format") != _FORMAT:
         raise LatentSetError(
             f"{INFO_FILE} in '{folder.name}' is not of format '{_FORMAT}'; give the folder that "
             "'medfuncta fit --out' wrote"
         )
-    version = data.pop("version", None)
-    if version != _VERSION:
+    version = data.get("version")
+    if version != _VERSION or version is True:
         raise LatentSetError(
-            f"'{folder.name}' has version {version}, this program reads version {_VERSION}; "
-            "upgrade medfuncta"
+            f"{INFO_FILE} in '{folder.name}' has version {shown(version)}, this program reads "
+            f"version {_VERSION}; upgrade medfuncta"
         )
-    return data
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.config import FitConfig
-from medfuncta.errors import LatentSetError, suggest
+from medfuncta.errors import ConfigError, LatentSetError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
 from medfuncta.latents.info import SetInfo, fit_config_of
 from medfuncta.latents.rows import LatentRow, Rows
@@ -25,9 +25,12 @@ from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards
 from medfuncta.run import Run
 from medfuncta.signals.domain import Domain
+from medfuncta.signals.preprocess import InputGrid, Preprocessing
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.types import ArrayLatents
 
+GridName: TypeAlias = Literal["own", "input"]
+"""On which of its grids a signal is decoded: the one it was fitted on, or that of its file."""
 FIELD_FOLDER = "field"
 _BATCH = 4096
 _IDS_SHOWN = 1000
@@ -164,7 +167,8 @@ class LatentSet:
                 f"the latent set '{folder.name}' has no finished split; run the same 'medfuncta "
                 "fit' again to finish it"
             )
-        splits = [Split(name, find_shards(folder, name), info) for name in info.splits]
+        schema = schema_of(info)
+        splits = [Split(name, find_shards(folder, name, schema), info) for name in info.splits]
         for split in splits:
             for shard in split.shards:
                 if shard.note.fingerprint != info.fingerprint:
@@ -248,11 +252,31 @@ class LatentSet:
         place, index = found[0]
         return place.row(index)
 
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """The steps that signals went through on their way from their files; none where the set
+        names none.
+
+        Raises:
+            ConfigError: If what the set says of them cannot be read.
+        """
+        return Preprocessing.from_details(self.info.source.details)
+
+    def input_grid(self, header: SignalHeader) -> InputGrid | None:
+        """The grid on which a signal of this set lay in its file; None where no step has moved its
+        samples, so that it is the signal's own.
+
+        Raises:
+            ConfigError, DataError: If what is known of it or of the steps is damaged.
+        """
+        return InputGrid.of(header, self.preprocessing)
+
     def decode(
         self,
         id: str,
-        domain: Domain | None = None,
+        domain: Domain | InputGrid | None = None,
         *,
+        grid: GridName = "own",
         split: str | None = None,
         device: torch.device | str | None = None,
     ) -> Signal:
@@ -262,16 +286,28 @@ class LatentSet:
             id: Of the signal.
             domain: Where to decode instead of the signal's own samples; see
                 :func:`~medfuncta.latents.decode.reconstruct`.
+            grid: Where to decode when ``domain`` is None: on the signal's ``"own"`` samples, or on
+                those of its file (``"input"``), as they lay before they were turned, resampled or
+                cut. What was cut off is masked. Clipped values, several channels that became one
+                and pieces cut out of a longer recording are not brought back.
             split: Where to look; everywhere when None.
+            device: Where to compute; by default where the network is.
 
         Raises:
-            DataError: If the domain is of another dimension, or wholly outside the signal's box.
+            ConfigError: If ``grid`` is another word, or both it and ``domain`` are given.
+            DataError: If the domain is of another dimension, wholly outside the signal's box, or
+                larger than any signal.
             LatentSetError: As :meth:`row`.
         """
+        if grid not in get_args(GridName):
+            raise ConfigError(f"a grid '{grid}'; {suggest(grid, get_args(GridName))}")
+        if grid == "input" and domain is not None:
+            raise ConfigError("got both a domain and grid='input'; give one of them")
         row = self.row(id, split)
-        return reconstruct(
-            self.run, torch.from_numpy(row.latent), row.header, domain, device=device
-        )
+        if grid == "input":
+            domain = self.input_grid(row.header)
+        latent = torch.from_numpy(row.latent)
+        return reconstruct(self.run, latent, row.header, domain, device=device)
 
     def decode_all(
         self, split: str, *, device: torch.device | str | None = None

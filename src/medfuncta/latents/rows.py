@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +10,10 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
+from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import restore
-from medfuncta.latents.schema import header_of
+from medfuncta.latents.schema import Metadata, header_of, metadata_of
 from medfuncta.signals.signal import Label, SignalHeader
 from medfuncta.types import ArrayLatents
 
@@ -73,9 +72,8 @@ class Rows:
             return np.isfinite(self._scales)
         stored = self._stored
         with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(
-                stored.sum(axis=1, dtype=np.float32)
-            )  # NaN and Inf survive in a sum
+            sums = stored.sum(axis=1, dtype=np.float32)
+        finite = np.isfinite(sums)  # NaN and Inf survive in a sum
         doubtful = np.flatnonzero(~finite)  # as large numbers without either may not
         finite[doubtful] = np.isfinite(stored[doubtful]).all(axis=1)
         return finite
@@ -88,7 +86,9 @@ class Rows:
 
     @property
     def _scales(self) -> Float[ndarray, " rows"] | None:
-        return self.table["latent_scale"].to_numpy() if self.info.dtype == "int8" else None
+        if self.info.dtype != "int8":
+            return None
+        return self.table["latent_scale"].to_numpy()
 
     @property
     def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
@@ -98,12 +98,13 @@ class Rows:
         if not self.info.multi_label:
             return pc.fill_null(column, NO_LABEL).to_numpy()
         labels = column.to_pylist()
-        known = len(self.info.spec.label_names) or 1 + max(
-            (c for row in labels if row for c in row), default=-1
-        )
-        table = np.zeros((len(labels), known), np.int64)
-        for row, classes in enumerate(labels):
-            table[row, classes or []] = 1
+        classes = len(self.info.spec.label_names)
+        if not classes:
+            highest = pc.max(column.combine_chunks().flatten()).as_py()  # type: ignore[attr-defined]
+            classes = 0 if highest is None else 1 + highest
+        table = np.zeros((len(labels), classes), np.int64)
+        for row, own in enumerate(labels):
+            table[row, own or []] = 1
         return table
 
     @property
@@ -112,19 +113,38 @@ class Rows:
         return self.table["psnr"].to_numpy()
 
     @property
-    def metadata(self) -> list[dict[str, Any]]:
-        """What the source said of each signal besides."""
-        return [json.loads(text) for text in self.table["metadata"].to_pylist()]
+    def metadata(self) -> list[Metadata]:
+        """What the source said of each signal besides.
+
+        Raises:
+            LatentSetError: If it is damaged.
+        """
+        try:
+            return [metadata_of(text) for text in self.table["metadata"].to_pylist()]
+        except MedFunctaError as error:
+            raise LatentSetError(
+                f"a row is damaged ({error}); copy the latent set again"
+            ) from error
 
     @property
     def headers(self) -> list[SignalHeader]:
-        """The signals without their values."""
-        return [
-            header_of(row, self.info) for row in self.table.drop_columns(["latent"]).to_pylist()
-        ]
+        """The signals without their values.
+
+        Raises:
+            LatentSetError: If a row is damaged.
+        """
+        rows = self.table.drop_columns(["latent"]).to_pylist()
+        return [header_of(row, self.info) for row in rows]
 
     def row(self, index: int, split: str) -> LatentRow:
         """One row."""
         one = Rows(self.table.slice(index, 1), self.info)
         header = one.headers[0]
-        return LatentRow(header.id, split, one.latents[0], header.label, float(one.psnr[0]), header)
+        return LatentRow(
+            id=header.id,
+            split=split,
+            latent=one.latents[0],
+            label=header.label,
+            psnr=float(one.psnr[0]),
+            header=header,
+        )

@@ -14,42 +14,73 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from msgspec import Meta
 
+from medfuncta.declared import convert_known, shown
+from medfuncta.door import decode_short
+from medfuncta.errors import DataError, LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import quantise
-from medfuncta.signals.domain import Domain, Grid, Scatter
+from medfuncta.limits import Name
+from medfuncta.signals.domain import Domain, Grid, Scatter, Shape, Spacing
 from medfuncta.signals.signal import Label, SignalHeader, ValueRange
 from medfuncta.types import ArrayLatents
 
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+"""A row of a table by column, as Arrow gives it."""
+Metadata: TypeAlias = dict[str, str | int | float | bool]
+"""What a source said of a signal besides."""
+
+
+@dataclass(frozen=True)
+class _StoredHeader:
+    """The columns that tell of a signal, but for the positions of scattered samples."""
+
+    id: str
+    label: int | tuple[int, ...] | None
+    shape: Shape
+    spacing: Spacing | None
+    spacing_unit: Name
+    affine: Annotated[tuple[float, ...], Meta(min_length=16, max_length=16)] | None
+    value_low: float
+    value_high: float
+    unit: Name
+    dtype: Name
+    metadata: str
 
 
 def schema_of(info: SetInfo) -> pa.Schema:
     """The Arrow schema; its ``huggingface`` entry tells ``datasets`` the types and the names of the
     classes."""
     label = pa.list_(pa.int64()) if info.multi_label else pa.int64()
-    fields = [
-        pa.field("id", pa.string()),
-        pa.field("latent", _latent_type(info), nullable=False),
-        *([pa.field("latent_scale", pa.float32())] if info.dtype == "int8" else []),
-        pa.field("label", label),
-        pa.field("psnr", pa.float32()),
-        pa.field("shape", pa.list_(pa.int32())),
-        pa.field("spacing", pa.list_(pa.float64())),
-        pa.field("spacing_unit", pa.string()),
-        pa.field("affine", pa.list_(pa.float64())),
-        pa.field("value_low", pa.float64()),
-        pa.field("value_high", pa.float64()),
-        pa.field("unit", pa.string()),
-        pa.field("dtype", pa.string()),
-        pa.field("metadata", pa.string()),
-        *([pa.field("positions", pa.list_(pa.float64()))] if info.positions else []),
-    ]
+    columns = {
+        "id": pa.string(),
+        "latent": _latent_type(info),
+        "latent_scale": pa.float32(),
+        "label": label,
+        "psnr": pa.float32(),
+        "shape": pa.list_(pa.int32()),
+        "spacing": pa.list_(pa.float64()),
+        "spacing_unit": pa.string(),
+        "affine": pa.list_(pa.float64()),
+        "value_low": pa.float64(),
+        "value_high": pa.float64(),
+        "unit": pa.string(),
+        "dtype": pa.string(),
+        "metadata": pa.string(),
+        "positions": pa.list_(pa.float64()),
+    }
+    if info.dtype != "int8":
+        del columns["latent_scale"]
+    if not info.positions:
+        del columns["positions"]
+    fields = [pa.field(name, kind, name != "latent") for name, kind in columns.items()]
     features = {field.name: _feature(field.type) for field in fields}
     if info.spec.label_names:
         names = {"names": list(info.spec.label_names), "_type": "ClassLabel"}
@@ -97,23 +128,23 @@ def table_of(
         columns["latent_scale"] = pa.array(scales)
     rows = [_row(header, info) for header in headers]
     schema = schema_of(info)
-    arrays = [
-        columns[f.name] if f.name in columns else pa.array([row[f.name] for row in rows], f.type)
-        for f in schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    for field in schema:
+        if field.name not in columns:
+            columns[field.name] = pa.array([row[field.name] for row in rows], field.type)
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 def _row(signal: SignalHeader, info: SetInfo) -> Row:
     domain = signal.domain
-    grid = domain if isinstance(domain, Grid) else grid_in_box(domain)
+    grid = grid_in_box(domain) if isinstance(domain, Scatter) else domain
+    plain = grid.to_dict()
     row: dict[str, Any] = {
         "id": signal.id,
         "label": _stored_label(signal.label, info.multi_label),
-        "shape": grid.shape,
-        "spacing": grid.spacing,
-        "spacing_unit": grid.unit,
-        "affine": None if grid.affine is None else np.ravel(grid.affine).astype(np.float64),
+        "shape": plain["shape"],
+        "spacing": plain["spacing"],
+        "spacing_unit": plain["unit"],
+        "affine": None if grid.affine is None else grid.affine.ravel(),
         "value_low": signal.range.low,
         "value_high": signal.range.high,
         "unit": signal.unit,
@@ -146,29 +177,58 @@ def grid_in_box(scatter: Scatter) -> Grid:
 
 
 def header_of(row: Row, info: SetInfo) -> SignalHeader:
-    """The signal of a row without its values, ready for ``reconstruct``."""
-    label = row["label"]
-    return SignalHeader(
-        id=row["id"],
-        domain=_domain(row),
-        channels=info.spec.channels,
-        range=ValueRange(row["value_low"], row["value_high"]),
-        unit=row["unit"],
-        label=tuple(label) if isinstance(label, list) else label,
-        dtype=row["dtype"],
-        metadata=json.loads(row["metadata"]),
-    )
+    """The signal of a row without its values, ready for ``reconstruct``.
+
+    Raises:
+        LatentSetError: If the row is damaged.
+    """
+    try:
+        stored = convert_known(row, _StoredHeader)
+        return SignalHeader(
+            id=stored.id,
+            domain=_domain(stored, row.get("positions")),
+            channels=info.spec.channels,
+            range=ValueRange(stored.value_low, stored.value_high),
+            unit=stored.unit,
+            label=stored.label,
+            dtype=_checked_dtype(stored.dtype),
+            metadata=metadata_of(stored.metadata),
+        )
+    except (MedFunctaError, ValueError) as error:
+        raise LatentSetError(
+            f"the row of signal {shown(row.get('id'))} is damaged ({error}); copy the latent set "
+            "again"
+        ) from error
 
 
-def _domain(row: Row) -> Domain:
-    grid = Grid.from_dict({**row, "unit": row["spacing_unit"]})
-    positions = row.get("positions")
+def metadata_of(text: str) -> Metadata:
+    """What a row's ``metadata`` says.
+
+    Raises:
+        MedFunctaError: If it is not a JSON object of texts and numbers.
+    """
+    return decode_short(text, Metadata, "metadata")
+
+
+def _checked_dtype(name: str) -> str:
+    """The name of a data type of real numbers."""
+    try:
+        kind = np.dtype(name).kind
+    except TypeError:
+        kind = ""
+    if kind not in ("b", "i", "u", "f"):
+        raise DataError(f"dtype is {shown(name)}; expected one of real numbers, such as float32")
+    return name
+
+
+def _domain(stored: _StoredHeader, positions: Sequence[float] | None) -> Domain:
+    affine = None if stored.affine is None else np.reshape(stored.affine, (4, 4))
+    grid = Grid(stored.shape, stored.spacing, affine, stored.spacing_unit)
     if positions is None or grid.spacing is None or grid.affine is None:
         return grid
     first = grid.affine[: grid.dim, 3]
     low = first - np.asarray(grid.spacing) / 2
     high = low + np.asarray(grid.shape) * grid.spacing
-    inside = np.clip(
-        np.reshape(positions, (-1, grid.dim)), low, high
-    )  # the box was rounded on its way through the grid
+    # The box was rounded on its way through the grid.
+    inside = np.clip(np.reshape(positions, (-1, grid.dim)), low, high)
     return Scatter(inside, tuple(low.tolist()), tuple(high.tolist()), grid.unit)

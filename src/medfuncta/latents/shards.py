@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medfuncta.atomic import write_atomically
+from medfuncta.declared import Fault, convert, shortened
+from medfuncta.door import Origin, check_regular, decode_json, reason
 from medfuncta.errors import LatentSetError
+from medfuncta.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.sources.source import Skipped
 
 DATA_FOLDER = "data"
@@ -41,11 +44,11 @@ class Note:
             decibels; None when not known.
     """
 
-    fingerprint: str
-    consumed: int
+    fingerprint: Fingerprint
+    consumed: Count
     left_out: tuple[Skipped, ...] = ()
     last_id: str = ""
-    next_piece: int = 0
+    next_piece: Count = 0
     fitted_psnr: float | None = None
 
     @classmethod
@@ -120,24 +123,27 @@ class Shard:
     note: Note
 
     @classmethod
-    def open(cls, path: Path) -> Shard:
+    def open(cls, path: Path, schema: pa.Schema) -> Shard:
         """Read the footer.
 
+        Args:
+            path: The file.
+            schema: The columns that it must have.
+
         Raises:
-            LatentSetError: If the file is missing, cut, or no shard of a latent set.
+            LatentSetError: If the file is missing, cut, no shard of a latent set, or one of another
+                set.
         """
+        size = check_regular(path, _origin(path))
         with reading(path), _open(path) as file:
-            rows, metadata = file.metadata.num_rows, file.schema_arrow.metadata or {}
-        try:
-            data = json.loads(metadata[_NOTE_KEY])
-            note = Note(
-                **{**data, "left_out": tuple(Skipped(**entry) for entry in data["left_out"])}
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise LatentSetError(
-                f"{path.name} is not a shard of a latent set; expected a file that 'medfuncta fit' "
-                "wrote"
-            ) from error
+            rows, found = file.metadata.num_rows, file.schema_arrow
+        with _origin(path).blamed():
+            note = _note_of(found.metadata or {})
+            _check_columns(found, schema)
+            latent = schema.field("latent").type
+            least = rows * latent.list_size * latent.value_type.bit_width // 8
+            if not 0 <= least <= size:
+                raise Fault("", f"claims {rows:,} latents, which have more bytes than it has")
         return cls(path, rows, note)
 
     def read(self) -> pa.Table:
@@ -174,6 +180,55 @@ class Shard:
             return file.read_row_group(group), first
 
 
+def _origin(path: Path) -> Origin:
+    return Origin(
+        name=path.name,
+        error=LatentSetError,
+        remedy="copy it again or fit this split anew",
+        missing=f"no {path.name} in the latent set; copy the whole folder again",
+    )
+
+
+def _check_columns(found: pa.Schema, expected: pa.Schema) -> None:
+    """Raise unless all columns of a set are there, once; others do no harm.
+
+    Raises:
+        Fault: At the first that is not.
+    """
+    for field in expected:
+        count = found.names.count(field.name)
+        if count != 1:
+            raise Fault(f"the column '{field.name}'", f"is there {count} times; expected once")
+        kind = found.field(field.name).type
+        if not _alike(kind, field.type):
+            raise Fault(
+                f"the column '{field.name}'",
+                f"holds {shortened(str(kind), 80)}; expected {field.type}",
+            )
+
+
+def _alike(found: pa.DataType, expected: pa.DataType) -> bool:
+    """Whether a type is the one that we write; how a list calls its entries does not matter, but
+    latents have none missing."""
+    if not pa.types.is_list(expected):
+        return found == expected
+    return pa.types.is_list(found) and found.value_type == expected.value_type
+
+
+def _note_of(metadata: Mapping[bytes, bytes]) -> Note:
+    """The note in a footer.
+
+    Raises:
+        Fault: If there is none, or it is damaged.
+    """
+    text = metadata.get(_NOTE_KEY)
+    if text is None:
+        raise Fault("", "is not a shard of a latent set: its footer has no note")
+    if len(text) > MAX_SET_BYTES:
+        raise Fault("its note", f"has {len(text):,} bytes")
+    return convert(decode_json(text), Note, "its note")
+
+
 def _open(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(path, page_checksum_verification=True)
 
@@ -183,19 +238,19 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what Arrow says about a broken file into one line."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise LatentSetError(
-            f"no {path.name} in the latent set; copy the whole folder again"
-        ) from error
-    except (pa.ArrowException, OSError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LatentSetError(
-            f"{path.name} is cut or damaged ({line}); copy it again or fit this split anew"
-        ) from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        origin = _origin(path)
+        line = f"{path.name} is cut or damaged ({shortened(reason(error))}); {origin.remedy}"
+        raise origin.error(line) from error
 
 
-def find_shards(folder: Path, split: str) -> list[Shard]:
+def find_shards(folder: Path, split: str, schema: pa.Schema) -> list[Shard]:
     """The shards of a finished split, in order.
+
+    Args:
+        folder: Of the set.
+        split: Its name.
+        schema: The columns of the set.
 
     Raises:
         LatentSetError: If one is missing, damaged, or they are not of one fit.
@@ -217,4 +272,4 @@ def find_shards(folder: Path, split: str) -> list[Shard]:
         raise LatentSetError(
             f"split '{split}' in '{folder.name}' is not whole ({odd}); copy the whole folder again"
         )
-    return [Shard.open(folder / DATA_FOLDER / name) for name in names]
+    return [Shard.open(folder / DATA_FOLDER / name, schema) for name in names]

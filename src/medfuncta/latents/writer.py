@@ -12,22 +12,26 @@ to do, and each of them can be repeated:
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 import pyarrow as pa
+from msgspec import Meta
 
 from medfuncta.atomic import remove_leftovers, write_json, write_text
+from medfuncta.declared import convert
+from medfuncta.door import Origin, read_json
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.card import card
-from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo, split_info
+from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
+from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, write_shard
+from medfuncta.limits import MAX_SET_BYTES, Count
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
@@ -92,14 +96,19 @@ class LatentSetWriter:
 
     def _publish(self, name: str) -> None:
         folder = self.folder / _FITTING / name
-        complete = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
-        count = complete["shards"]
+        complete = _Complete.load(folder)
         (self.folder / DATA_FOLDER).mkdir(exist_ok=True)
-        for index in range(count):
+        for index in range(complete.shards):
             part = folder / _shard_part(index)
+            final = self.folder / DATA_FOLDER / shard_name(name, index, complete.shards)
             if part.exists():
-                part.replace(self.folder / DATA_FOLDER / shard_name(name, index, count))
-        self.info = self.info.with_split(name, split_info(complete))
+                part.replace(final)
+            elif not final.exists():
+                raise LatentSetError(
+                    f"shard {index} of split '{name}' is missing; remove the folder "
+                    f"'{_FITTING}/{name}' and fit the split anew"
+                )
+        self.info = self.info.with_split(name, SplitInfo(complete.signals, complete.left_out))
         self.info.save(self.folder)
         shutil.rmtree(folder)
 
@@ -117,6 +126,33 @@ class LatentSetWriter:
         return latent_set
 
 
+@dataclass(frozen=True)
+class _Complete:
+    """``complete.json``: a split of which only renames are left to do.
+
+    Args:
+        signals, left_out: As in :class:`SplitInfo`.
+        shards: How many there are.
+    """
+
+    signals: Count
+    left_out: tuple[Skipped, ...]
+    shards: Annotated[int, Meta(ge=1, le=99_999)]
+
+    @classmethod
+    def load(cls, folder: Path) -> _Complete:
+        """Read it.
+
+        Raises:
+            LatentSetError: If it is damaged.
+        """
+        remedy = f"remove the folder '{_FITTING}/{folder.name}' and fit the split anew"
+        origin = Origin(f"{_COMPLETE} of split '{folder.name}'", LatentSetError, remedy)
+        data = read_json(folder / _COMPLETE, origin, limit=MAX_SET_BYTES)
+        with origin.blamed():
+            return convert(data, cls)
+
+
 class SplitWriter:
     """Appends the rows of one split, block by block; made by :meth:`LatentSetWriter.split`."""
 
@@ -124,17 +160,31 @@ class SplitWriter:
         self._folder = folder
         self._info = info
         self._shard_rows = shard_rows
-        self._shards = [Shard.open(path) for path in sorted(folder.glob("shard-*.parquet"))]
+        self._shards = [self._opened(path) for path in sorted(folder.glob("shard-*.parquet"))]
         self._next = self._shards[-1].note.next_piece if self._shards else 0
         self._pieces: list[Shard] = []
         for path in sorted(folder.glob("piece-*.parquet")):
-            piece = Shard.open(path)
+            piece = self._opened(path)
             if piece.note.next_piece <= self._next:
                 path.unlink()  # the kill came between writing a shard with it and removing it
             else:
                 self._pieces.append(piece)
                 self._next = piece.note.next_piece
         self._merge_when_full()
+
+    def _opened(self, path: Path) -> Shard:
+        """A piece or a shard of an earlier attempt."""
+        part = Shard.open(path, schema_of(self._info))
+        remedy = f"remove the folder '{_FITTING}/{self.name}' and fit the split anew"
+        if part.note.fingerprint != self._info.fingerprint:
+            raise LatentSetError(f"{path.name} was fitted with another field; {remedy}")
+        held = part.rows + len(part.note.left_out)
+        if part.note.consumed != held:
+            raise LatentSetError(
+                f"{path.name} says that it accounts for {part.note.consumed:,} signals (consumed), "
+                f"but for {held:,} it does; {remedy}"
+            )
+        return part
 
     @property
     def name(self) -> str:
@@ -198,8 +248,8 @@ class SplitWriter:
                 "--splits or mend its data"
             )
         left_out = tuple(entry for shard in self._shards for entry in shard.note.left_out)
-        report = SplitInfo(rows, (*skipped, *left_out))
-        write_json(self._folder / _COMPLETE, {**asdict(report), "shards": len(self._shards)})
+        complete = _Complete(rows, (*skipped, *left_out), len(self._shards))
+        write_json(self._folder / _COMPLETE, asdict(complete))
 
     def _merge_when_full(self) -> None:
         if sum(piece.rows for piece in self._pieces) >= self._shard_rows:

@@ -6,25 +6,40 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from msgspec import Meta
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from medfuncta.atomic import write_atomically
+from medfuncta.declared import Fault, convert, from_text, shortened, shown
+from medfuncta.door import Origin, TensorHeader, decode_json, read_tensor_header, reason
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.learning.optimiser import WeightAverage
+from medfuncta.limits import Count
+from medfuncta.run import check_finite
+from medfuncta.settings import ADDED, without_retired
 
 _FORMAT = "medfuncta-checkpoint-3"
+_FLOATS: Final = {torch.float32: "F32", torch.float64: "F64"}
+_OPTIMISER_STATE: Final[Mapping[type, Mapping[str, bool]]] = {
+    torch.optim.AdamW: {"step": True, "exp_avg": False, "exp_avg_sq": False},
+    torch.optim.Muon: {"momentum_buffer": False},
+}
+"""What an optimiser keeps of each parameter, and whether that is a single number instead of one for
+each of the parameter's."""
 Settings: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass
 class Progress:
     """How far a run is.
+
+    What is read from a checkpoint keeps to the bounds of these annotations.
 
     Args:
         step: Finished meta-steps.
@@ -36,12 +51,12 @@ class Progress:
             meta-steps.
     """
 
-    step: int = 0
-    seconds: float = 0.0
+    step: Count = 0
+    seconds: Annotated[float, Meta(ge=0)] = 0.0
     best_psnr: float | None = None
-    best_step: int = 0
-    skipped: int = 0
-    returns: int = 0
+    best_step: Count = 0
+    skipped: Count = 0
+    returns: Annotated[int, Meta(ge=0, le=64)] = 0
 
 
 @dataclass(eq=False)
@@ -73,10 +88,14 @@ class TrainingState:
         Raises:
             RunError: If the file is missing, damaged, or was written with other settings.
         """
-        header, tensors = _read(path, config)
-        self._load(tensors, header)
-        self.generator.set_state(tensors["generator"])
-        self.progress = Progress(**json.loads(header["progress"]))
+        stored = _Stored.read(path, config)
+        with stored.origin.blamed():
+            self._load(stored)
+            try:
+                self.generator.set_state(stored.tensors["generator"])
+            except RuntimeError as error:
+                raise Fault("the state of the generator", "is none") from error
+            self.progress = stored.progress
 
     def go_back(self, path: Path, config: Settings) -> None:
         """Take weights, their average and the optimisers from another checkpoint; which signals and
@@ -85,8 +104,9 @@ class TrainingState:
         Raises:
             RunError: As :meth:`restore`.
         """
-        header, tensors = _read(path, config)
-        self._load(tensors, header)
+        stored = _Stored.read(path, config)
+        with stored.origin.blamed():
+            self._load(stored)
         self.progress.returns += 1
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -100,13 +120,18 @@ class TrainingState:
                 }
         return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
 
-    def _load(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    def _load(self, stored: _Stored) -> None:
+        """Take over weights and optimisers, once all of them are known to fit."""
+        stored.header.check(self._shapes(stored), (*_FLOATS.values(), "U8"))
+        self._check_types(stored.header)
+        tensors = stored.tensors
+        check_finite(tensors)
         with torch.no_grad():
             for name, parameter in self.field.named_parameters():
                 parameter.copy_(tensors[f"network.{name}"])
             for name, average in self.average.weights.items():
                 average.copy_(tensors[f"average.{name}"])
-        self.average.updates = int(header["average_updates"])
+        self.average.updates = stored.average_updates
         for which, optimiser in enumerate(self.optimisers):
             state: dict[int, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():
@@ -117,37 +142,114 @@ class TrainingState:
                 {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
             )
 
+    def _shapes(self, stored: _Stored) -> dict[str, tuple[int, ...]]:
+        """The tensors that a checkpoint of this state has, and their shapes. Optimisers have none
+        before the first meta-step that changed something."""
+        shapes = {f"network.{name}": tuple(p.shape) for name, p in self.field.named_parameters()}
+        for name, weights in self.average.weights.items():
+            shapes[f"average.{name}"] = tuple(weights.shape)
+        shapes["generator"] = tuple(self.generator.get_state().shape)
+        if stored.progress.step == stored.progress.skipped:
+            return shapes
+        for which, optimiser in enumerate(self.optimisers):
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            for number, parameter in enumerate(parameters):
+                for key, scalar in _OPTIMISER_STATE[type(optimiser)].items():
+                    name = f"optimiser.{which}.{number}.{key}"
+                    shapes[name] = () if scalar else tuple(parameter.shape)
+        return shapes
 
-def _read(path: Path, config: Settings) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Header and tensors of a checkpoint that was written with these settings."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise RunError(
-            f"no checkpoint {path.name} to resume from; start the run without --resume"
-        ) from error
-    except (SafetensorError, OSError) as error:
-        raise RunError(
-            f"the checkpoint {path.name} is damaged ({error}); start the run anew without --resume"
-        ) from error
-    if header.get("format") != _FORMAT:
-        raise RunError(
-            f"{path.name} is not a checkpoint of this program's version; start the run anew "
-            "without --resume"
+    def _check_types(self, header: TensorHeader) -> None:
+        """Weights have the type of the field, which those of optimisers follow; the state of the
+        generator is bytes."""
+        float_type = _FLOATS[self.field.dtype]
+        for name, dtype in header.dtypes.items():
+            expected = "U8" if name == "generator" else float_type
+            if name.endswith(".step"):
+                expected = "F32"  # PyTorch's, whatever the weights are
+            if dtype != expected:
+                raise Fault(f"the type of {name}", f"is {dtype}; expected {expected}")
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """The header of a checkpoint, whose entries are texts."""
+
+    format: Literal["medfuncta-checkpoint-3"]
+    config: str
+    progress: str
+    average_updates: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """What a checkpoint holds."""
+
+    origin: Origin
+    header: TensorHeader
+    tensors: Mapping[str, Tensor]
+    progress: Progress
+    average_updates: int
+
+    @classmethod
+    def read(cls, path: Path, config: Settings) -> _Stored:
+        """A checkpoint that was written with these settings.
+
+        Raises:
+            RunError: If it is missing, damaged, or was written with others.
+        """
+        origin = Origin(
+            name=f"the checkpoint {path.name}",
+            error=RunError,
+            remedy="start the run anew without --resume",
+            missing=f"no checkpoint {path.name} to resume from; start the run without --resume",
         )
-    _check_settings(json.loads(header["config"]), config)
-    return header, tensors
+        header = read_tensor_header(path, origin)
+        if header.notes.get("format") != _FORMAT:
+            raise RunError(
+                f"{path.name} is not a checkpoint of this program's version; start the run anew "
+                "without --resume"
+            )
+        with origin.blamed():
+            notes = convert(header.notes, _Notes)
+            stored = convert(decode_json(notes.config), dict[str, dict[str, Any]], "config")
+            progress = convert(decode_json(notes.progress), Progress, "progress", whole=True)
+            updates = from_text(notes.average_updates, Count, "average_updates")
+        _check_settings(without_retired(stored), config)
+        with origin.blamed():
+            _check_progress(progress, stored["train"]["steps"])
+            try:
+                tensors = load_file(path)
+            except (OSError, RuntimeError, SafetensorError) as error:
+                raise Fault("", f"cannot be read: {reason(error)}") from error
+        return cls(origin, header, tensors, progress, updates)
+
+
+def _check_progress(progress: Progress, steps: int) -> None:
+    """Raise where the numbers of meta-steps contradict each other."""
+    if progress.step > steps:
+        raise Fault("progress.step", f"is {progress.step:,}; expected at most {steps:,}")
+    for name in ("best_step", "skipped"):
+        count = getattr(progress, name)
+        if count > progress.step:
+            expected = f"expected at most {progress.step:,}, the steps taken"
+            raise Fault(f"progress.{name}", f"is {count:,}; {expected}")
 
 
 def _check_settings(stored: Settings, config: Settings) -> None:
+    """Raise at the first setting that is another one now, or is missing; those that were added
+    later had their default then."""
     current = json.loads(json.dumps(config))
-    for section, settings in stored.items():
-        for key, value in settings.items():
-            if current.get(section, {}).get(key) != value:
-                raise RunError(
-                    f"the run was started with {section}.{key} = {value}, now it is "
-                    f"{current.get(section, {}).get(key)}; "
-                    "resume with the same settings or start a new run"
-                )
+    names = [(section, key) for section, settings in current.items() for key in settings]
+    unknown = [(section, key) for section, keys in stored.items() for key in keys]
+    for section, key in dict.fromkeys([*names, *unknown]):
+        held = stored.get(section, {})
+        if key not in held and (section, key) in ADDED:
+            continue
+        before, now = held.get(key), current.get(section, {}).get(key)
+        if before != now:
+            name = shortened(f"{section}.{key}", 80)
+            raise RunError(
+                f"the run was started with {name} = {shown(before)}, now it is {shown(now)}; "
+                "resume with the same settings or start a new run"
+            )

@@ -12,18 +12,16 @@ from importlib.metadata import entry_points
 from typing import Final, TypeAlias
 
 from medfuncta.errors import ConfigError, suggest
+from medfuncta.signals.psnr import LEAST_ERROR
 from medfuncta.types import Losses
 
 OuterDerivative: TypeAlias = Callable[[Losses], Losses] | None
 """L of each signal to d(outer loss)/dL, ``[batch]`` each, before the mean over signals is taken;
 None where it is 1 whatever L is, which saves a forward pass."""
 
-LEAST: Final = 1e-12
-"""120 dB: a signal that is reconstructed exactly must not outweigh all others."""
-
 OUTER_LOSSES: Final[dict[str, OuterDerivative]] = {
     "mean": None,  # of L (paper, Eq. 5)
-    "log": lambda losses: 1 / losses.clamp(min=LEAST),  # of log L: training raises the mean PSNR
+    "log": lambda losses: 1 / losses.clamp(min=LEAST_ERROR),  # of log L: raises the mean PSNR
 }
 """The words of ``train.outer_loss``."""
 

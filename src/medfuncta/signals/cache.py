@@ -2,9 +2,8 @@
 no set is too large to train on.
 
 An entry is a folder of plain files: ``values.npy`` and ``observed.npy`` (memory-mapped),
-    ``positions.npz`` (of scattered samples) and
-``headers.json`` (all else). It is written signal by signal beside its place and gets its name only
-when it is whole.
+``positions.npz`` (of scattered samples) and ``headers.json`` (all else). It is written signal by
+signal beside its place and gets its name only when it is whole.
 """
 
 from __future__ import annotations
@@ -31,7 +30,16 @@ _VALUES: Final = "values.npy"
 _OBSERVED: Final = "observed.npy"
 _POSITIONS: Final = "positions.npz"
 _HEADERS: Final = "headers.json"
-_UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, DataError)
+_UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    BadZipFile,
+    MedFunctaError,
+)
+"""What reading a damaged entry can raise."""
 
 
 @dataclass(frozen=True)
@@ -105,28 +113,30 @@ def _open(entry: Path, spec: SignalSpec, state: str) -> tuple[SignalSet, Any] | 
         if facts["state"] != state:
             return None
         values = np.load(entry / _VALUES, mmap_mode="r", allow_pickle=False)
-        observed = (
-            np.load(entry / _OBSERVED, mmap_mode="r", allow_pickle=False)
-            if facts["masked"]
-            else None
-        )
-        with (
-            (entry / _POSITIONS).open("rb") as file,
-            np.load(file, allow_pickle=False) as positions,
-        ):
-            domains = [
-                _domain_from(number, data, positions)
-                for number, data in enumerate(facts["domains"])
-            ]
+        observed = None
+        if facts["masked"]:
+            observed = np.load(entry / _OBSERVED, mmap_mode="r", allow_pickle=False)
+        domains = _read_domains(entry, facts["domains"])
         headers = [_header_from(data, domains, spec.channels) for data in facts["headers"]]
     except _UNREADABLE:
         return None
     points = sum(header.domain.points for header in headers)
-    if values.shape != (points, spec.channels) or (
-        observed is not None and observed.shape != (points,)
-    ):
+    if values.shape != (points, spec.channels):
+        return None
+    if observed is not None and observed.shape != (points,):
         return None
     return SignalSet(spec, headers, values, observed, starts_of(headers)), facts["notes"]
+
+
+def _read_domains(entry: Path, stored: list[dict[str, Any]]) -> list[Domain]:
+    domains: list[Domain] = []
+    with (entry / _POSITIONS).open("rb") as file, np.load(file, allow_pickle=False) as positions:
+        for number, data in enumerate(stored):
+            if "low" in data:
+                domains.append(Scatter.from_dict(data, positions[str(number)]))
+            else:
+                domains.append(Grid.from_dict(data))
+    return domains
 
 
 def _write(
@@ -143,31 +153,27 @@ def _write(
         observed = stack.enter_context(_GrowingArray(entry / _OBSERVED, (), np.dtype(np.bool_)))
         for signal in signals:
             spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
-            if (
-                not domains or signal.domain != domains[-1]
-            ):  # a grid that many signals share is kept once
+            if not domains or signal.domain != domains[-1]:  # many share one, which is kept once
                 domains.append(signal.domain)
             headers.append(_header_to(signal, len(domains) - 1))
             values.append(signal.normalised())
-            observed.append(
-                np.ones(signal.domain.points, bool) if signal.mask is None else signal.mask.ravel()
-            )
-            masked |= signal.mask is not None and not signal.mask.all()
+            seen = signal.observed()
+            observed.append(seen)
+            masked |= not seen.all()
     if not headers:
         raise DataError("no signals; expected at least one in this split")
     if not masked:
         (entry / _OBSERVED).unlink()
-    positions = {
-        str(number): domain.positions
-        for number, domain in enumerate(domains)
-        if isinstance(domain, Scatter)
-    }
+    positions = {}
+    for number, domain in enumerate(domains):
+        if isinstance(domain, Scatter):
+            positions[str(number)] = domain.positions
     np.savez(entry / _POSITIONS, allow_pickle=False, **positions)
     facts = {
         "state": state,
         "masked": masked,
         "notes": notes(),
-        "domains": [_domain_to(d) for d in domains],
+        "domains": [domain.to_dict() for domain in domains],
         "headers": headers,
     }
     write_json(entry / _HEADERS, facts)
@@ -227,17 +233,3 @@ def _header_from(data: dict[str, Any], domains: list[Domain], channels: int) -> 
         dtype=data["dtype"],
         metadata=data["metadata"],
     )
-
-
-def _domain_to(domain: Domain) -> dict[str, Any]:
-    """Positions of scattered samples lie in a file of their own."""
-    if isinstance(domain, Scatter):
-        return {"low": domain.low, "high": domain.high, "unit": domain.unit}
-    return domain.to_dict()
-
-
-def _domain_from(number: int, data: dict[str, Any], positions: Any) -> Domain:
-    if "low" not in data:
-        return Grid.from_dict(data)
-    low, high = tuple(data["low"]), tuple(data["high"])
-    return Scatter(positions[str(number)], low, high, data["unit"])

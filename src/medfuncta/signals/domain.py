@@ -12,14 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Annotated, Any, Final, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 
+from medfuncta.declared import convert_known
 from medfuncta.errors import DataError
+from medfuncta.limits import MAX_POINTS, Name
 from medfuncta.types import ArrayCoordinates
 
-COORDINATE_CONVENTION = "longest-side"
+COORDINATE_CONVENTION: Final = "longest-side"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,8 @@ class Grid:
         unit: Unit of ``spacing``: ``"s"``, ``"mm"`` or ``""``.
 
     Raises:
-        DataError: If the shape is empty or a spacing is not positive and finite.
+        DataError: If the shape is empty, a spacing is not positive and finite, or the affine is
+            not a finite ``[4, 4]``.
     """
 
     shape: tuple[int, ...]
@@ -48,27 +52,27 @@ class Grid:
             raise DataError(
                 f"a grid of shape {self.shape}; expected 1 to 3 axes with at least one sample each"
             )
-        if self.spacing is not None:
-            ok = len(self.spacing) == len(self.shape) and all(
-                np.isfinite(s) and s > 0 for s in self.spacing
+        if self.spacing is not None and not self._is_spacing(self.spacing):
+            raise DataError(
+                f"a spacing of {self.spacing} for shape {self.shape}; expected one positive "
+                "number an axis"
             )
-            if not ok:
-                raise DataError(
-                    f"a spacing of {self.spacing} for shape {self.shape}; expected one positive "
-                    "number an axis"
-                )
+        affine = self.affine
+        if affine is not None and (affine.shape != (4, 4) or not np.isfinite(affine).all()):
+            raise DataError("a grid's affine is not a 4 x 4 matrix of finite numbers; repair it")
+
+    def _is_spacing(self, spacing: tuple[float, ...]) -> bool:
+        positive = all(np.isfinite(s) and s > 0 for s in spacing)
+        return len(spacing) == len(self.shape) and positive
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grid):
             return NotImplemented
-        same_affine = (self.affine is None) == (other.affine is None) and (
-            self.affine is None or other.affine is None or np.array_equal(self.affine, other.affine)
-        )
-        return (self.shape, self.spacing, self.unit) == (
-            other.shape,
-            other.spacing,
-            other.unit,
-        ) and same_affine
+        ours = (self.shape, self.spacing, self.unit)
+        theirs = (other.shape, other.spacing, other.unit)
+        if self.affine is None or other.affine is None:
+            return ours == theirs and self.affine is other.affine
+        return ours == theirs and np.array_equal(self.affine, other.affine)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: ``shape``, ``spacing``, ``affine`` (rows), ``unit``."""
@@ -84,16 +88,12 @@ class Grid:
         """The inverse of :meth:`to_dict`.
 
         Raises:
-            KeyError, TypeError, ValueError: If ``data`` is something else.
-            DataError: If the shape is empty or a spacing is not positive and finite.
+            MedFunctaError: If ``data`` is something else, or a shape is empty or beyond any
+                signal's.
         """
-        spacing, affine = data["spacing"], data["affine"]
-        return cls(
-            shape=tuple(data["shape"]),
-            spacing=None if spacing is None else tuple(spacing),
-            affine=None if affine is None else np.reshape(np.asarray(affine, float), (4, 4)),
-            unit=data["unit"],
-        )
+        plain = convert_known(dict(data), _PlainGrid, "the grid")
+        affine = None if plain.affine is None else np.array(plain.affine, float)
+        return cls(plain.shape, plain.spacing, affine, plain.unit)
 
     @property
     def dim(self) -> int:
@@ -123,9 +123,8 @@ class Grid:
     def coordinates_at(self, positions: np.ndarray) -> ArrayCoordinates:
         """Coordinates of positions in voxel indices, ``[points, dim]``; they may lie between
         samples or outside the box."""
-        return (
-            ((2 * positions + 1) / np.array(self.shape) - 1) * np.array(self.half_sides)
-        ).astype(np.float32)
+        along_sides = (2 * positions + 1) / np.array(self.shape) - 1
+        return (along_sides * np.array(self.half_sides)).astype(np.float32)
 
     def with_shape(self, shape: Sequence[int]) -> Grid:
         """The same box sampled at another shape; spacing and affine follow.
@@ -140,24 +139,24 @@ class Grid:
                 "numbers"
             )
         factor = np.array([old / n for old, n in zip(self.shape, new, strict=True)])
-        spacing = (
-            None
-            if self.spacing is None
-            else tuple(float(s * f) for s, f in zip(self.spacing, factor, strict=True))
-        )
-        affine = None
-        if self.affine is not None:
+        spacing, affine = self.spacing, self.affine
+        if spacing is not None:
+            spacing = tuple((np.array(spacing) * factor).tolist())
+        if affine is not None:
             step = np.eye(4)
             step[range(self.dim), range(self.dim)] = factor
-            step[: self.dim, 3] = (
-                factor - 1
-            ) / 2  # the first new voxel centre, in old voxel indices
-            affine = self.affine @ step
+            first_centre = (factor - 1) / 2  # of the new voxels, in old voxel indices
+            step[: self.dim, 3] = first_centre
+            affine = affine @ step
         return replace(self, shape=new, spacing=spacing, affine=affine)
 
     def with_spacing(self, spacing: Sequence[float]) -> Grid:
         """The same box sampled about this far apart; the shape is rounded so that the box stays
-        whole."""
+        whole.
+
+        Raises:
+            DataError: If this grid has no spacing, or the number of axes differs.
+        """
         if self.spacing is None:
             raise DataError(
                 "a spacing was asked for, but this signal has no physical spacing; give a shape "
@@ -167,11 +166,31 @@ class Grid:
             raise DataError(
                 f"a spacing of {len(spacing)} numbers for a {self.dim}D signal; give {self.dim}"
             )
-        shape = [
-            max(1, round(n * old / new))
-            for n, old, new in zip(self.shape, self.spacing, spacing, strict=True)
-        ]
+        shape = []
+        for samples, old, new in zip(self.shape, self.spacing, spacing, strict=True):
+            shape.append(max(1, round(samples * old / new)))
         return self.with_shape(shape)
+
+
+Shape: TypeAlias = Annotated[
+    tuple[Annotated[int, Meta(ge=1, le=MAX_POINTS)], ...], Meta(min_length=1, max_length=3)
+]
+"""A grid's shape as a file may state it."""
+Spacing: TypeAlias = Annotated[
+    tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1, max_length=3)
+]
+"""A distance along each axis, likewise."""
+_Row: TypeAlias = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class _PlainGrid:
+    """A grid in JSON."""
+
+    shape: Shape
+    spacing: Spacing | None
+    affine: tuple[_Row, _Row, _Row, _Row] | None
+    unit: Name
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,32 +216,43 @@ class Scatter:
 
     def __post_init__(self) -> None:
         dim = len(self.low)
-        if (
-            not 1 <= dim <= 3
-            or len(self.high) != dim
-            or not 0 < max(np.subtract(self.high, self.low)) < np.inf
-        ):
+        sound = 1 <= dim <= 3 and len(self.high) == dim
+        if not sound or not 0 < max(np.subtract(self.high, self.low)) < np.inf:
             raise DataError(
                 f"a box from {self.low} to {self.high}; expected two corners of 1 to 3 finite "
                 "numbers, the lower one first"
             )
-        if self.positions.ndim != 2 or self.positions.shape[1] != dim or not len(self.positions):
+        positions = self.positions
+        if positions.ndim != 2 or positions.shape[1] != dim or not len(positions):
             raise DataError(
-                f"positions of shape {self.positions.shape}; expected at least one, [points, {dim}]"
+                f"positions of shape {positions.shape}; expected at least one, [points, {dim}]"
             )
-        inside = (
-            np.isfinite(self.positions)
-            & (self.positions >= self.low)
-            & (self.positions <= self.high)
-        )
+        inside = (positions >= self.low) & (positions <= self.high) & np.isfinite(positions)
         if not inside.all():
             raise DataError(
                 f"{int((~inside).sum())} positions outside the box {self.low} to {self.high}; "
                 "expected finite positions [points, dim] inside it"
             )
 
-    def __repr__(self) -> str:
-        return f"Scatter({self.points} positions from {self.low} to {self.high} {self.unit})"
+    def to_dict(self) -> dict[str, Any]:
+        """The box as plain data, for JSON: ``low``, ``high``, ``unit``. Positions are many numbers
+        and are kept as an array beside it."""
+        return {"low": list(self.low), "high": list(self.high), "unit": self.unit}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], positions: np.ndarray) -> Scatter:
+        """The inverse of :meth:`to_dict`, told the positions.
+
+        Raises:
+            MedFunctaError: If ``data`` is something else, or the positions do not lie in its box.
+        """
+        box = convert_known(dict(data), _PlainBox, "the box")
+        return cls(positions, box.low, box.high, box.unit)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of values without channels: ``(points,)``."""
+        return (len(self.positions),)
 
     @property
     def dim(self) -> int:
@@ -242,4 +272,13 @@ class Scatter:
         return ((2 * self.positions[index] - low - high) / (high - low).max()).astype(np.float32)
 
 
-Domain = Grid | Scatter
+@dataclass(frozen=True)
+class _PlainBox:
+    """The box of scattered samples in JSON."""
+
+    low: Annotated[tuple[float, ...], Meta(min_length=1, max_length=3)]
+    high: Annotated[tuple[float, ...], Meta(min_length=1, max_length=3)]
+    unit: Name
+
+
+Domain: TypeAlias = Grid | Scatter

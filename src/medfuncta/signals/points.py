@@ -36,19 +36,23 @@ class Points:
         return self.values.shape[0]
 
     @property
+    def _shared(self) -> bool:
+        """Whether all signals have the same coordinates."""
+        return self.coordinates.shape[0] == 1
+
+    @property
     def count(self) -> int:
         """Points a signal, padding included."""
         return self.values.shape[1]
 
     def signals(self, start: int, stop: int) -> Points:
         """The signals from ``start`` to ``stop``."""
-        shared = self.coordinates.shape[0] == 1
-        coordinates = self.coordinates if shared else self.coordinates[start:stop]
+        coordinates = self.coordinates if self._shared else self.coordinates[start:stop]
         return Points(coordinates, self.values[start:stop], self.weights[start:stop])
 
     def select(self, which: Int[Tensor, " some"]) -> Points:
         """The signals of these rows."""
-        coordinates = self.coordinates if len(self.coordinates) == 1 else self.coordinates[which]
+        coordinates = self.coordinates if self._shared else self.coordinates[which]
         return Points(coordinates, self.values[which], self.weights[which])
 
     def chunk(self, start: int, stop: int) -> Points:
@@ -70,24 +74,21 @@ class Points:
         """For each signal its own subset of points, reweighted to sum to 1 again.
 
         A subset that holds no observed point of a signal keeps weights of 0: its loss is 0 and its
-            latent stays.
+        latent stays.
         """
         rows = torch.arange(self.batch, device=index.device).unsqueeze(1)
-        shared = self.coordinates.shape[0] == 1
-        coordinates = self.coordinates[0][index] if shared else self.coordinates[rows, index]
+        coordinates = self.coordinates[0][index] if self._shared else self.coordinates[rows, index]
         weights = self.weights.gather(1, index)
         total = weights.sum(dim=1, keepdim=True)
-        return Points(
-            coordinates, self.values[rows, index], weights / torch.where(total > 0, total, 1.0)
-        )
+        weights = weights / torch.where(total > 0, total, 1.0)
+        return Points(coordinates, self.values[rows, index], weights)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Points:
         """The same points on another device or in another floating type."""
         return Points(
-            *(
-                t.to(device=device, dtype=dtype)
-                for t in (self.coordinates, self.values, self.weights)
-            )
+            coordinates=self.coordinates.to(device=device, dtype=dtype),
+            values=self.values.to(device=device, dtype=dtype),
+            weights=self.weights.to(device=device, dtype=dtype),
         )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
+from medfuncta.declared import Fault, convert, settle
 from medfuncta.errors import DataError
-from medfuncta.signals.domain import Domain, Grid
+from medfuncta.limits import MAX_CLASSES, Name, Shape
+from medfuncta.signals.domain import Domain
 from medfuncta.types import ArrayMask, ArrayValues
 
 Label = int | tuple[int, ...] | None
@@ -77,9 +80,7 @@ class SignalHeader:
     def shape(self) -> tuple[int, ...]:
         """The shape of the values: that of the grid, or the number of points when scattered, and
         the channels behind it."""
-        if isinstance(self.domain, Grid):
-            return (*self.domain.shape, self.channels)
-        return (self.domain.points, self.channels)
+        return (*self.domain.shape, self.channels)
 
     def with_normalised(self, values: np.ndarray, observed: np.ndarray | None = None) -> Signal:
         """The signal with these values, mapped back to physical ones.
@@ -223,6 +224,12 @@ class Signal:
             return flat
         return np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
 
+    def observed(self) -> ArrayMask:
+        """``[points]`` whether each was observed."""
+        if self.mask is None:
+            return np.ones(self.domain.points, bool)
+        return self.mask.ravel()
+
     def with_values(
         self, values: np.ndarray, mask: np.ndarray | None = None, domain: Domain | None = None
     ) -> Signal:
@@ -252,31 +259,38 @@ class SignalSpec:
         label_names: Names of the classes by number; empty without labels.
         task: ``"multi-class"``, ``"binary-class"``, ``"multi-label"``, ``"ordinal-regression"`` or
             ``""`` (MedMNIST's words).
+
+    Raises:
+        DataError: If an entry is not of its type or out of its bounds.
     """
 
-    dim: int
-    channels: int
-    shape: tuple[int, ...] | None = None
-    unit: str = ""
-    modality: str = ""
-    label_names: tuple[str, ...] = ()
-    task: str = ""
+    dim: Annotated[int, Meta(ge=1, le=3)]
+    channels: Annotated[int, Meta(ge=1, le=2**16)]
+    shape: Shape | None = None
+    unit: Name = ""
+    modality: Name = ""
+    label_names: Annotated[tuple[Name, ...], Meta(max_length=MAX_CLASSES)] = ()
+    task: Name = ""
+
+    def __post_init__(self) -> None:
+        settle(self, noun="the data set's", error=DataError)
+        if self.shape is not None and len(self.shape) != self.dim:
+            raise DataError(
+                f"the data set's 'shape' is {list(self.shape)}; expected {self.dim} axes, as many "
+                "as 'dim' says"
+            )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SignalSpec:
         """The inverse of ``dataclasses.asdict``, through JSON or not.
 
         Raises:
-            KeyError, TypeError: If ``data`` is something else.
+            DataError: If ``data`` is something else.
         """
-        shape = data["shape"]
-        return cls(
-            **{
-                **data,
-                "shape": None if shape is None else tuple(shape),
-                "label_names": tuple(data["label_names"]),
-            }
-        )
+        try:
+            return convert(data, cls, "signal")
+        except Fault as fault:
+            raise DataError(str(fault)) from None
 
     def check_fits(self, other: SignalSpec) -> None:
         """Raise unless ``other`` data can be fitted with a field made for this one.

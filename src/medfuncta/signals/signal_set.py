@@ -48,14 +48,16 @@ class SignalSet:
             spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
             headers.append(signal.header)
             values.append(signal.normalised())
-            observed.append(
-                np.ones(len(values[-1]), bool) if signal.mask is None else signal.mask.ravel()
-            )
+            observed.append(signal.observed())
         if not headers:
             raise DataError("no signals; expected at least one in this split")
         mask = np.concatenate(observed)
         return cls(
-            spec, headers, np.concatenate(values), None if mask.all() else mask, starts_of(headers)
+            spec,
+            headers,
+            values=np.concatenate(values),
+            observed=None if mask.all() else mask,
+            starts=starts_of(headers),
         )
 
     def __repr__(self) -> str:
@@ -77,10 +79,10 @@ class SignalSet:
     def shared_grid(self) -> bool:
         """Whether the points of all signals have the same coordinates."""
         first = self.headers[0].domain
-        return all(
-            header.domain is first or _same_coordinates(header.domain, first)
-            for header in self.headers
-        )
+        for header in self.headers:
+            if header.domain is not first and not _same_coordinates(header.domain, first):
+                return False
+        return True
 
     @cached_property
     def _shared_coordinates(self) -> torch.Tensor:
@@ -89,9 +91,8 @@ class SignalSet:
     def signal(self, index: int) -> Signal:
         """One signal, in physical values."""
         part = self._part(index)
-        return self.headers[index].with_normalised(
-            self.values[part], None if self.observed is None else self.observed[part]
-        )
+        observed = None if self.observed is None else self.observed[part]
+        return self.headers[index].with_normalised(self.values[part], observed)
 
     def points(self, indices: Sequence[int]) -> Points:
         """All points of these signals; those of shorter ones are padded with weight 0."""
@@ -104,9 +105,8 @@ class SignalSet:
             values[row, :count] = self.values[part]
             seen = np.ones(count, bool) if self.observed is None else self.observed[part]
             weights[row, :count] = seen / np.float32(seen.sum())
-        return Points(
-            self._coordinates(indices, longest), torch.from_numpy(values), torch.from_numpy(weights)
-        )
+        coordinates = self._coordinates(indices, longest)
+        return Points(coordinates, torch.from_numpy(values), torch.from_numpy(weights))
 
     def _part(self, index: int) -> slice:
         start = int(self.starts[index])
@@ -135,8 +135,6 @@ def starts_of(headers: Sequence[SignalHeader]) -> np.ndarray:
 
 
 def _same_coordinates(one: Domain, other: Domain) -> bool:
-    return (
-        isinstance(one, Grid)
-        and isinstance(other, Grid)
-        and (one.shape, one.half_sides) == (other.shape, other.half_sides)
-    )
+    if not isinstance(one, Grid) or not isinstance(other, Grid):
+        return False
+    return one.shape == other.shape and one.half_sides == other.half_sides

@@ -4,29 +4,44 @@ options name."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.csv_layouts import Layout, Record, RowLayout, SampleLayout
-from medfuncta.sources.csv_table import is_number
+from medfuncta.sources.contents import Contents, Format, Survey
+from medfuncta.sources.csv_table import (
+    Record,
+    Refuse,
+    SampleColumns,
+    is_number,
+    row_records,
+    sample_records,
+)
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.old_source import OldSource, SourceKind
-from medfuncta.sources.options import check_bounds, describe, details, option, parse
-from medfuncta.sources.source import SPLITS, SourceInfo
-from medfuncta.sources.splitting import SplitOptions, split_groups, wanted_splits
+from medfuncta.sources.options import check_bounds, details, option
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import (
+    SPLITS,
+    Item,
+    SplitOptions,
+    first_split,
+    split_groups,
+    wanted_splits,
+)
 
 _GIVEN_SPLIT: Final = re.compile(r"(?:^|[_-])(train|val|test)$")
 _MOST_CLASSES: Final = 10_000  # beyond it the column is a measurement, not a class
+
+ReadRecords: TypeAlias = Callable[[Path, Refuse], Iterator[Record]]
+"""The records of a file in their order; the second argument gets what is wrong with one of them."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +74,26 @@ class CsvOptions(SplitOptions):
 
 
 @dataclass(frozen=True)
-class Share:
-    """A file, or those of its signals that a split gets when the file is split within itself."""
+class CsvPlan:
+    """Which files, or shares of them, make up each split.
 
-    path: Path
-    split: str = ""
+    Files named ``..._train``, ``..._val`` and ``..._test`` keep their split, and splits that no
+    file holds are drawn from the signals of train; several other files are split file by file, and
+    a single one signal by signal.
+
+    Args:
+        items: A file, or the share of a file that a split gets.
+        splitting: How files are split; None when each has its split.
+        divided: Files whose signals are split among themselves.
+        within: How these signals are split.
+        split_by: What keeps splits apart.
+    """
+
+    items: Sequence[Item]
+    splitting: SplitOptions | None
+    divided: frozenset[Path]
+    within: SplitOptions
+    split_by: str
 
 
 @dataclass(frozen=True)
@@ -76,139 +106,92 @@ class Facts:
     classes: tuple[str, ...]
 
 
-class CsvSource(OldSource):
-    """Signals of one file or of a folder of them.
+class CsvTables:
+    """The signals of one file or of a folder of them.
 
-    Files named ``..._train``, ``..._val`` and ``..._test`` keep their split, and splits that no
-    file holds are drawn from the signals of train; several other files are split file by file, and
-    a single one signal by signal.
+    Args:
+        folder: Name of the folder or file, for errors.
+        names: The files' names, without suffix.
+        plan: Which files are read for which split.
+        options: Which columns mean what.
+        read_records: Reads a file.
+        skips: Where bad rows and signals are noted.
     """
 
-    def __init__(self, location: Path, options: CsvOptions, *, skip_bad: bool = False) -> None:
-        super().__init__(skip_bad=skip_bad)
-        self._place = self.location = location
-        self.options = options
-        self._layout = _layout(options)
-        self._dim = len(options.position) or 1
-        check_bounds("range", options.range)
-        check_bounds("box", options.box, self._dim)
-        root = location.parent if location.is_file() else location
-        paths = find_files(location, (".csv",), self.skip)
-        self._names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
-        self._given = {
-            path: match[1] for path in paths if (match := _GIVEN_SPLIT.search(path.stem))
-        }
-        self._within = replace(
-            options, **dict.fromkeys({"val", "test"} & set(self._given.values()), "0")
-        )
-        self._shares = self._plan()
+    def __init__(
+        self,
+        folder: str,
+        names: Mapping[Path, str],
+        plan: CsvPlan,
+        options: CsvOptions,
+        read_records: ReadRecords,
+        skips: Skips,
+    ) -> None:
+        self._folder = folder
+        self._names = names
+        self._plan = plan
+        self._options = options
+        self._read_records = read_records
+        self._skips = skips
 
-    @property
-    def own_info(self) -> SourceInfo:
-        by = (
-            "given"
-            if self._given
-            else "file"
-            if len(self._names) > 1
-            else "id"
-            if self.options.id
-            else "row"
-        )
-        steps = {
-            "layout": "a row a sample" if self.options.value else "a row a signal",
-            "range": f"{self._facts.range.low},{self._facts.range.high}",
-        }
-        return SourceInfo(
-            f"csv:{self._place.resolve().stem}", split_by=by, details=details(self.options) | steps
-        )
+    def survey(self) -> Survey:
+        """What all signals have in common.
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(self._shares)
-
-    @property
-    def spec(self) -> SignalSpec:
-        classes = self._facts.classes
-        return SignalSpec(
-            self._dim,
-            len(self.options.value) or 1,
-            None if self.options.value else (self._facts.samples,),
-            self.options.unit,
-            self.options.modality,
-            classes,
-            {0: "", 2: "binary-class"}.get(len(classes), "multi-class"),
+        Raises:
+            DataError: If the first split holds no number, or its labels are no classes.
+        """
+        options, facts = self._options, self._facts
+        tasks = {0: "", 2: "binary-class"}
+        spec = SignalSpec(
+            dim=len(options.position) or 1,
+            channels=len(options.value) or 1,
+            shape=None if options.value else (facts.samples,),
+            unit=options.unit,
+            modality=options.modality,
+            label_names=facts.classes,
+            task=tasks.get(len(facts.classes), "multi-class"),
         )
+        return Survey(spec, {"range": f"{facts.range.low},{facts.range.high}"})
 
-    def _plan(self) -> dict[str, tuple[Share, ...]]:
-        """Which files, or shares of them, make up each split."""
-        if not self._given and len(self._names) > 1:
-            paths = {name: path for path, name in self._names.items()}
-            return {
-                split: tuple(Share(paths[name]) for name in chosen)
-                for split, chosen in split_groups(paths, self.options).items()
-            }
-        given = self._given or dict.fromkeys(self._names, "train")
-        for path in self._names.keys() - given.keys():
-            self.leave_out(
-                path.name,
-                "its name does not end in _train, _val or _test as those of other files do",
-            )
-        whole = {
-            split: tuple(Share(path) for path in given if given[path] == split)
-            for split in ("val", "test")
-        }
-        divided = [path for path in given if given[path] == "train"]
-        drawn = {
-            split: tuple(Share(path, split) for path in divided)
-            for split in wanted_splits(self._within)
-        }
-        shares = {split: whole.get(split) or drawn.get(split, ()) for split in SPLITS}
-        return {split: found for split, found in shares.items() if found}
+    def read(self, item: Item) -> Iterator[Signal]:
+        """The signals of a file, or of the share of it that the item is."""
+        for record in self._records(item):
+            try:
+                yield self._signal(item.paths[0], record)
+            except DataError as error:
+                self._skips.skip(record.name, DataError(f"{record.name}: {error}"))
 
     @cached_property
     def _facts(self) -> Facts:
         low, high, samples, labels = np.inf, -np.inf, 0, set[str]()
-        for _, record in self._records(self.splits[0]):
-            finite = record.values[np.isfinite(record.values)]
-            low, high = min(low, finite.min(initial=np.inf)), max(high, finite.max(initial=-np.inf))
-            samples = samples or len(record.values)
-            labels.add(record.label)
+        split, items = first_split(self._plan.items, self._plan.splitting)
+        for item in items:
+            for record in self._records(item):
+                finite = record.values[np.isfinite(record.values)]
+                low = min(low, finite.min(initial=np.inf))
+                high = max(high, finite.max(initial=-np.inf))
+                samples = samples or len(record.values)
+                labels.add(record.label)
         if low > high:
             raise DataError(
-                f"no number in the {self.splits[0]} split of '{self._place.name}'; expected some "
-                "to take the range from"
+                f"no number in the {split} split of '{self._folder}'; expected some to take the "
+                "range from"
             )
-        span = (
-            ValueRange(*self.options.range)
-            if self.options.range
-            else ValueRange.of(np.array([low, high]))
-        )
-        return Facts(
-            span, samples, self.options.classes or _class_names(labels - {""}, self._place.name)
-        )
+        span = ValueRange.of(np.array([low, high]))
+        if self._options.range is not None:
+            span = ValueRange(*self._options.range)
+        classes = self._options.classes or _class_names(labels - {""}, self._folder)
+        return Facts(span, samples, classes)
 
-    def _records(self, split: str) -> Iterator[tuple[Path, Record]]:
-        """The records of a split and the files they lie in."""
-        for share in self._shares[split]:
-            records = self._layout.records(share.path, self.skip)
-            if share.split:
-                held = list(records)
-                chosen = set(
-                    split_groups({record.key for record in held}, self._within)[share.split]
-                )
-                records = (record for record in held if record.key in chosen)
-            yield from ((share.path, record) for record in records)
-
-    def _read(self, split: str) -> Iterator[Signal]:
-        return islice(self._signals(split), self.options.limit)
-
-    def _signals(self, split: str) -> Iterator[Signal]:
-        _ = self._facts  # what is wrong with the data set as a whole is no signal's fault, and not to be skipped signal by signal
-        for path, record in self._records(split):
-            try:
-                yield self._signal(path, record)
-            except DataError as error:
-                self.skip(record.name, DataError(f"{record.name}: {error}"))
+    def _records(self, item: Item) -> Iterable[Record]:
+        path = item.paths[0]
+        records = self._read_records(path, self._skips.skip)
+        if path not in self._plan.divided:
+            return records
+        held = list(records)
+        keys = {record.key for record in held}
+        chosen = set(split_groups(keys, self._plan.within)[item.split])
+        return [record for record in held if record.key in chosen]
 
     def _signal(self, path: Path, record: Record) -> Signal:
         observed = np.logical_not(np.isnan(record.values).any(axis=1))
@@ -217,7 +200,7 @@ class CsvSource(OldSource):
             values=record.values,
             domain=self._domain(record),
             range=self._facts.range,
-            unit=self.options.unit,
+            unit=self._options.unit,
             mask=None if observed.all() else observed,
             label=self._label(record.label) if record.label else None,
         )
@@ -225,35 +208,33 @@ class CsvSource(OldSource):
     def _identity(self, path: Path, key: str) -> str:
         """A signal's id from its file's name and its own, each safe to publish; the number of a row
         needs no hiding."""
-        file = public_name(self._names[path], self.options.ids)
-        own = public_name(key, self.options.ids) if self.options.id else key
-        return re.sub(r"[\\/]", "--", f"{file}-{own}" if own else file)
+        id = public_name(self._names[path], self._options.ids)
+        if self._options.id:
+            key = public_name(key, self._options.ids)
+        if key:
+            id = f"{id}-{key}"
+        return re.sub(r"[\\/]", "--", id)
 
     def _domain(self, record: Record) -> Domain:
-        positions, unit = record.positions, "s" if self.options.time else ""
+        positions = record.positions
         if positions is None:
-            if len(record.values) != self._facts.samples:
-                raise DataError(
-                    f"{len(record.values)} samples; expected {self._facts.samples} as in the first "
-                    "file"
-                )
-            return self._grid
-        bounds = self.options.box or tuple(
-            np.stack([positions.min(axis=0), positions.max(axis=0)], axis=1).ravel().tolist()
-        )
+            return self._grid(len(record.values))
+        bounds = self._options.box
+        if bounds is None:
+            corners = np.stack([positions.min(axis=0), positions.max(axis=0)], axis=1)
+            bounds = tuple(corners.ravel().tolist())
         low, high = bounds[::2], bounds[1::2]
         if low == high:
             raise DataError("all samples at one position; expected at least two apart")
-        return Scatter(positions, low, high, unit)
+        return Scatter(positions, low, high, "s" if self._options.time else "")
 
-    @cached_property
-    def _grid(self) -> Grid:
-        rate = self.options.rate
-        return (
-            Grid((self._facts.samples,), (1 / rate,), unit="s")
-            if rate
-            else Grid((self._facts.samples,))
-        )
+    def _grid(self, samples: int) -> Grid:
+        expected, rate = self._facts.samples, self._options.rate
+        if samples != expected:
+            raise DataError(f"{samples} samples; expected {expected} as in the first file")
+        if rate is None:
+            return Grid((samples,))
+        return Grid((samples,), (1 / rate,), unit="s")
 
     def _label(self, text: str) -> int:
         names, label = self._facts.classes, _plain_label(text)
@@ -267,26 +248,68 @@ class CsvSource(OldSource):
         )
 
 
-def _layout(options: CsvOptions) -> Layout:
+def _reader(options: CsvOptions) -> ReadRecords:
+    """How a file is read, as the named columns ask for.
+
+    Raises:
+        ConfigError: If columns are named that do not go together.
+    """
     if not options.value:
         if options.time or options.position or options.id or options.label not in ("", "none"):
             raise ConfigError(
                 "columns are named but none for the values; expected value=COLUMN beside time= or "
                 "position="
             )
-        return RowLayout(labelled=options.label != "none")
+        labelled = options.label != "none"
+        return lambda path, refuse: row_records(path, refuse, labelled=labelled)
     if bool(options.time) == bool(options.position) or len(options.position) not in (0, 2, 3):
         raise ConfigError(
             "values are named without a position; expected either time=COLUMN or position=X,Y or "
             "position=X,Y,Z"
         )
-    return SampleLayout(
-        options.value,
-        options.position or (options.time,),
-        bool(options.time),
-        options.id,
-        options.label,
+    named = SampleColumns(
+        values=options.value,
+        positions=options.position or (options.time,),
+        ordered=bool(options.time),
+        id=options.id,
+        label=options.label,
     )
+    return lambda path, refuse: sample_records(path, refuse, named)
+
+
+def _plan(names: Mapping[Path, str], options: CsvOptions, skips: Skips) -> CsvPlan:
+    """Which files, or shares of them, make up each split; see :class:`CsvPlan`."""
+    given = {}
+    for path in names:
+        match = _GIVEN_SPLIT.search(path.stem)
+        if match is not None:
+            given[path] = match[1]
+    if not given and len(names) > 1:
+        by_name = sorted(names, key=lambda path: names[path])
+        items = [_item(path, names[path]) for path in by_name]
+        return CsvPlan(items, options, frozenset(), options, "file")
+    split_by = "given"
+    if not given:
+        given = dict.fromkeys(names, "train")
+        split_by = "id" if options.id else "row"
+    for path in names.keys() - given.keys():
+        skips.leave_out(
+            path.name, "its name does not end in _train, _val or _test as those of other files do"
+        )
+    not_drawn = dict.fromkeys({"val", "test"} & set(given.values()), "0")
+    within = replace(options, **not_drawn)
+    divided = [path for path in given if given[path] == "train"]
+    items = []
+    for split in SPLITS:
+        paths = [path for path in given if given[path] == split and split != "train"]
+        if not paths and split in wanted_splits(within):
+            paths = divided
+        items += [_item(path, names[path], split) for path in paths]
+    return CsvPlan(items, None, frozenset(divided), within, split_by)
+
+
+def _item(path: Path, name: str, split: str = "") -> Item:
+    return Item(id=name, name=path.name, paths=(path,), group=name, split=split)
 
 
 def _plain_label(text: str) -> str:
@@ -303,20 +326,48 @@ def _class_names(labels: set[str], file: str) -> tuple[str, ...]:
     order."""
     plain = sorted({_plain_label(label) for label in labels})
     numbered = all(label.isdigit() for label in plain)
-    count = 1 + max((int(label) for label in plain), default=-1) if numbered else len(plain)
+    count = len(plain)
+    if numbered:
+        count = 1 + max((int(label) for label in plain), default=-1)
     if count > _MOST_CLASSES or any(is_number(label) and not label.isdigit() for label in plain):
         raise DataError(
             f"the labels in '{file}' are not class numbers; when a row holds samples only, set "
             "label=none"
         )
-    return tuple(map(str, range(count))) if numbered else tuple(plain)
+    if numbered:
+        return tuple(str(number) for number in range(count))
+    return tuple(plain)
 
 
-def open_csv(location: str, options: Mapping[str, str], skip_bad: bool) -> CsvSource:
-    """Open ``csv:FILE`` or ``csv:DIR``."""
-    return CsvSource(open_folder(location), parse(CsvOptions, options), skip_bad=skip_bad)
+def open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
+    """What lies in ``csv:FILE`` or ``csv:DIR``."""
+    folder = open_folder(location)
+    read_records = _reader(options)
+    check_bounds("range", options.range)
+    check_bounds("box", options.box, len(options.position) or 1)
+    root = folder.parent if folder.is_file() else folder
+    paths = find_files(folder, (".csv",), skips.skip)
+    names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
+    plan = _plan(names, options, skips)
+    tables = CsvTables(folder.name, names, plan, options, read_records, skips)
+    layout = "a row a sample" if options.value else "a row a signal"
+    return Contents(
+        name=f"csv:{folder.resolve().stem}",
+        items=plan.items,
+        read=tables.read,
+        many=True,
+        splitting=plan.splitting,
+        limit=options.limit,
+        survey=tables.survey,
+        location=folder,
+        split_by=plan.split_by,
+        details={**details(options), "layout": layout},
+    )
 
 
-FORMAT = SourceKind(
-    "csv", "traces or scattered points in CSV files", describe(CsvOptions), open_csv
+FORMAT = Format(
+    name="csv",
+    summary="traces or scattered points in CSV files",
+    options=CsvOptions,
+    open=open_csv,
 )

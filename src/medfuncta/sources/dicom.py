@@ -5,21 +5,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
 
 from medfuncta.errors import DataError
+from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents, Format
-from medfuncta.sources.dicom_files import find_series
+from medfuncta.sources.dicom_files import find_series, read_dataset, reading
 from medfuncta.sources.dicom_image import read_series
-from medfuncta.sources.dicom_waveform import read_traces
 from medfuncta.sources.folder import FolderOptions, find_files, open_folder
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
 from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_MILLIVOLTS: Final = {"uV": 1e-3, "mV": 1.0, "V": 1e3}
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,47 @@ def _image_signal(item: Item, options: DicomFileOptions) -> Signal:
         unit=image.unit,
         modality=image.modality,
     )
+
+
+def read_traces(path: Path, name: str) -> tuple[np.ndarray, Grid, str]:
+    """The first group of channels of a waveform file.
+
+    Returns:
+        Values ``[samples, channels]`` float32; the grid in seconds; ``"mV"`` for voltages, else the
+        unit's code.
+
+    Raises:
+        DataError: If the file is broken, holds less than its header claims, or mixes units.
+    """
+    with reading(name):
+        from pydicom.waveforms.numpy_handler import multiplex_array
+
+        data = read_dataset(path)
+        group = data.WaveformSequence[0]
+        samples = int(group.NumberOfWaveformSamples) * int(group.NumberOfWaveformChannels)
+        needed = samples * int(group.WaveformBitsAllocated) // 8
+        if not 0 < needed <= len(group.WaveformData):
+            raise DataError(
+                f"{name} holds {len(group.WaveformData):,} bytes of traces, its header claims "
+                f"{needed:,}; get it again"
+            )
+        values = multiplex_array(data, 0, as_raw=False)
+        grid = Grid(values.shape[:1], (1 / float(group.SamplingFrequency),), unit="s")
+        unit = _trace_unit(name, group)
+        if unit in _MILLIVOLTS:
+            values, unit = values * _MILLIVOLTS[unit], "mV"
+        return values.astype(np.float32), grid, unit
+
+
+def _trace_unit(name: str, group: Dataset) -> str:
+    """The one unit of all channels."""
+    units = set()
+    for channel in group.ChannelDefinitionSequence:
+        sequence = channel.get("ChannelSensitivityUnitsSequence")
+        units.add(str(sequence[0].CodeValue) if sequence else "")
+    if len(units) != 1:
+        raise DataError(f"{name} has traces in {len(units)} different units; expected one")
+    return units.pop()
 
 
 FORMAT = Format(

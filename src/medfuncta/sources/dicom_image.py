@@ -18,9 +18,8 @@ from medfuncta.sources.volume import check_claim, file_type, physical_grid
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_TO_RAS: Final = np.diag(
-    [-1.0, -1.0, 1.0, 1.0]
-)  # DICOM's world axes point left, posterior, superior
+_TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""From DICOM's world axes, which point left, posterior and superior."""
 _DENSEST: Final = 2000  # bytes that one byte of a compressed image may honestly become
 
 
@@ -70,6 +69,11 @@ class Image:
 def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Image:
     """Read the files of one series.
 
+    Args:
+        paths: Its files, in any order.
+        name: What an error calls it.
+        mask_missing: Mask slices that are missing instead of refusing the series.
+
     Raises:
         DataError: If a file is broken or claims too much, slices differ in shape or orientation,
             lie twice in one place, or are missing and not to be masked.
@@ -81,34 +85,29 @@ def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Imag
             data = read_dataset(path)
             _check_claims(name, data, path.stat().st_size, len(paths))
             frames += _frames(data)
-            stored, unit, modality = (
-                _stored_type(data),
-                _unit(data),
-                str(data.get("Modality", "")).lower(),
-            )
-        values, grid, mask = (
-            _volume(name, frames, mask_missing)
-            if len(frames) > 1
-            else (*_slice(name, frames[0]), None)
+            stored, unit = _stored_type(data), _unit(data)
+            modality = str(data.get("Modality", "")).lower()
+        if len(frames) > 1:
+            values, grid, mask = _volume(name, frames, mask_missing)
+        else:
+            values, grid, mask = *_slice(name, frames[0]), None
+        return Image(
+            values=values,
+            grid=grid,
+            mask=mask,
+            dtype=file_type(stored, values),
+            unit=unit,
+            modality=modality,
         )
-        return Image(values, grid, mask, file_type(stored, values), unit, modality)
 
 
 def _check_claims(name: str, data: Dataset, held: int, files: int) -> None:
     """Compare what the header claims with what the file holds, before a decoder asks for memory."""
-    shape = (
-        files,
-        int(data.get("NumberOfFrames") or 1),
-        int(data.get("Rows", 0)),
-        int(data.get("Columns", 0)),
-    )
-    check_claim(name, shape)
-    needed = (
-        np.prod(shape[1:], dtype=float)
-        * int(data.get("SamplesPerPixel", 1))
-        * int(data.BitsAllocated)
-        / 8
-    )
+    frames = int(data.get("NumberOfFrames") or 1)
+    shape = (frames, int(data.get("Rows", 0)), int(data.get("Columns", 0)))
+    check_claim(name, (files, *shape))
+    samples = np.prod(shape, dtype=float) * int(data.get("SamplesPerPixel", 1))
+    needed = samples * int(data.BitsAllocated) / 8
     packed = data.file_meta.TransferSyntaxUID.is_compressed
     if needed > held * (_DENSEST if packed else 1):
         raise DataError(
@@ -120,36 +119,37 @@ def _frames(data: Dataset) -> list[_Frame]:
     """All frames of one file, in physical values."""
     count = int(data.get("NumberOfFrames") or 1)
     pixels = _pixels(data).reshape(count, int(data.Rows), int(data.Columns), -1)
-    enhanced = "PerFrameFunctionalGroupsSequence" in data
-    rescaled = (
-        pixels.shape[-1] == 1 and "ModalityLUTSequence" not in data
-    )  # colour has neither slope nor intercept, a table needs none
+    placed = count == 1 or "PerFrameFunctionalGroupsSequence" in data
     frames = []
     for index in range(count):
-        slope = (
-            _look_up(data, index, "PixelValueTransformationSequence", "RescaleSlope")
-            if rescaled
-            else None
-        )
-        intercept = (
-            _look_up(data, index, "PixelValueTransformationSequence", "RescaleIntercept")
-            if rescaled
-            else None
-        )
-        values = (
-            pixels[index] * float(1 if slope is None else slope) + float(intercept or 0)
-        ).astype(np.float32)
-        spacing = _look_up(data, index, "PixelMeasuresSequence", "PixelSpacing") or data.get(
-            "ImagerPixelSpacing"
-        )
-        spacing = None if not spacing else np.array(spacing, float)
-        place = (
-            None
-            if spacing is None or not (enhanced or count == 1)
-            else _place(data, index, spacing)
-        )
+        spacing = _spacing(data, index)
+        place = None
+        if placed and spacing is not None:
+            place = _place(data, index, spacing)
+        values = _rescaled(data, index, pixels[index])
         frames.append(_Frame(values, place, spacing, _thickness(data, index)))
     return frames
+
+
+def _rescaled(data: Dataset, index: int, pixels: np.ndarray) -> np.ndarray:
+    """The physical values of a frame, float32. Colour has neither slope nor intercept, and a table
+    needs none."""
+    if pixels.shape[-1] > 1 or "ModalityLUTSequence" in data:
+        return pixels.astype(np.float32)
+    slope = _look_up(data, index, "PixelValueTransformationSequence", "RescaleSlope")
+    intercept = _look_up(data, index, "PixelValueTransformationSequence", "RescaleIntercept")
+    if slope is None:
+        slope = 1
+    return (pixels * float(slope) + float(intercept or 0)).astype(np.float32)
+
+
+def _spacing(data: Dataset, index: int) -> np.ndarray | None:
+    """The spacing of a frame's rows and columns, ``[2]``, or None when it is not known."""
+    found = _look_up(data, index, "PixelMeasuresSequence", "PixelSpacing")
+    found = found or data.get("ImagerPixelSpacing")
+    if not found:
+        return None
+    return np.array(found, float)
 
 
 def _pixels(data: Dataset) -> np.ndarray:
@@ -162,26 +162,22 @@ def _pixels(data: Dataset) -> np.ndarray:
         return apply_color_lut(pixels, data)
     if "ModalityLUTSequence" in data:
         pixels = apply_modality_lut(pixels, data)
-    if data.PhotometricInterpretation == "MONOCHROME1" and not _unit(
-        data
-    ):  # Hounsfield units stay what they are
-        lowest_and_highest = (
-            -1 if data.PixelRepresentation else 2 ** int(data.BitsStored) - 1
-        )  # numbers of so many bits, added up
-        pixels = lowest_and_highest - pixels.astype(np.int64)
+    dark_is_more = data.PhotometricInterpretation == "MONOCHROME1"
+    if dark_is_more and not _unit(data):  # Hounsfield units stay what they are
+        lowest_plus_highest = -1
+        if not data.PixelRepresentation:
+            lowest_plus_highest = 2 ** int(data.BitsStored) - 1
+        pixels = lowest_plus_highest - pixels.astype(np.int64)
     return pixels
 
 
 def _look_up(data: Dataset, index: int, sequence: str, keyword: str) -> Any:
     """A value of one frame: of the frame itself, of all frames, or of the file."""
-    groups = [
-        data[tag].value
-        for tag in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
-        if tag in data
-    ]
-    for group, position in zip(groups, (index, 0), strict=False):
-        if position < len(group) and group[position].get(sequence):
-            found = group[position].get(sequence)[0].get(keyword)
+    positions = {"PerFrameFunctionalGroupsSequence": index, "SharedFunctionalGroupsSequence": 0}
+    for tag, position in positions.items():
+        groups = data[tag].value if tag in data else ()
+        if position < len(groups) and groups[position].get(sequence):
+            found = groups[position].get(sequence)[0].get(keyword)
             if found is not None:
                 return found
     return data.get(keyword)
@@ -190,11 +186,9 @@ def _look_up(data: Dataset, index: int, sequence: str, keyword: str) -> Any:
 def _place(data: Dataset, index: int, spacing: np.ndarray) -> _Place | None:
     corner = _look_up(data, index, "PlanePositionSequence", "ImagePositionPatient")
     directions = _look_up(data, index, "PlaneOrientationSequence", "ImageOrientationPatient")
-    return (
-        _Place(np.array(corner, float), np.array(directions, float).reshape(2, 3), spacing)
-        if corner and directions
-        else None
-    )
+    if not corner or not directions:
+        return None
+    return _Place(np.array(corner, float), np.array(directions, float).reshape(2, 3), spacing)
 
 
 def _thickness(data: Dataset, index: int) -> float:
@@ -238,23 +232,28 @@ def _volume(
             f"{name} has {count - len(frames)} missing slices among {count}; get them, or mask "
             "them with missing=mask"
         )
-    values = np.zeros(
-        (*frames[0].values.shape[1::-1], count, frames[0].values.shape[2]), np.float32
-    )
+    rows, columns, channels = frames[0].values.shape
+    values = np.zeros((columns, rows, count, channels), np.float32)
     mask = np.zeros(values.shape[:3], bool)
     for slot, index in zip(slots, order, strict=True):
-        values[:, :, slot], mask[:, :, slot] = frames[index].values.swapaxes(0, 1), True
-    lowest, highest = places[order[0]], places[order[-1]]
-    (along_row, along_column), spacing = lowest.directions, lowest.spacing
-    step = (highest.corner - lowest.corner) / slots[
-        -1
-    ]  # as nibabel and dcm2niix do, so that a tilted gantry shears the affine
+        values[:, :, slot] = frames[index].values.swapaxes(0, 1)
+        mask[:, :, slot] = True
     grid = physical_grid(
-        name,
-        values.shape[:3],
-        _affine(along_row * spacing[1], along_column * spacing[0], step, lowest.corner),
+        name, values.shape[:3], _stack_affine(places[order[0]], places[order[-1]], count - 1)
     )
-    return values, grid, mask if count > len(frames) else None
+    if count == len(frames):
+        return values, grid, None
+    return values, grid, mask
+
+
+def _stack_affine(lowest: _Place, highest: _Place, steps: int) -> np.ndarray:
+    """The matrix of a stack. Its third axis runs from corner to corner, as nibabel and dcm2niix
+    have it, so that a tilted gantry shears the matrix."""
+    along_row, along_column = lowest.directions
+    step = (highest.corner - lowest.corner) / steps
+    return _affine(
+        along_row * lowest.spacing[1], along_column * lowest.spacing[0], step, lowest.corner
+    )
 
 
 def _affine(*columns: np.ndarray) -> np.ndarray:
@@ -274,12 +273,7 @@ def _slots(name: str, places: Sequence[_Place]) -> tuple[np.ndarray, np.ndarray]
             of the usual one.
     """
     first = places[0]
-    alike = [
-        np.allclose(p.directions, first.directions, atol=1e-3)
-        and np.allclose(p.spacing, first.spacing, rtol=1e-3)
-        for p in places
-    ]
-    if not all(alike):
+    if not all(_parallel(place, first) for place in places):
         raise DataError(
             f"{name} mixes orientations or spacings (a localiser?); expected parallel slices; "
             "leave the series out"
@@ -304,15 +298,23 @@ def _slots(name: str, places: Sequence[_Place]) -> tuple[np.ndarray, np.ndarray]
     return np.concatenate([[0], np.cumsum(steps)]).astype(int), order
 
 
+def _parallel(place: _Place, other: _Place) -> bool:
+    """Whether two slices have one orientation and spacing."""
+    turned = not np.allclose(place.directions, other.directions, atol=1e-3)
+    return not turned and np.allclose(place.spacing, other.spacing, rtol=1e-3)
+
+
 def _stored_type(data: Dataset) -> np.dtype:
     if "FloatPixelData" in data or "DoubleFloatPixelData" in data:
         return np.dtype(np.float32)
-    return np.dtype(
-        f"{'int' if data.get('PixelRepresentation') else 'uint'}{max(8, int(data.BitsAllocated))}"
-    )
+    kind = "int" if data.get("PixelRepresentation") else "uint"
+    bits = max(8, int(data.BitsAllocated))
+    return np.dtype(f"{kind}{bits}")
 
 
 def _unit(data: Dataset) -> str:
     """Hounsfield units for computed tomography; other modalities name none that is safe to rely
     on."""
-    return "HU" if data.get("RescaleType") == "HU" or data.get("Modality") == "CT" else ""
+    if data.get("RescaleType") == "HU" or data.get("Modality") == "CT":
+        return "HU"
+    return ""

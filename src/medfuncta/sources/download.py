@@ -7,8 +7,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from medfuncta.door import reason
 from medfuncta.errors import DataError, missing_extra
-from medfuncta.sources.reasons import reason
 
 
 def md5_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 from collections import Counter
@@ -11,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from medfuncta.door import reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import details, option
-from medfuncta.sources.reasons import reason
 from medfuncta.sources.splitting import Item, SplitOptions
 
 GIVEN_SPLITS: Final[Mapping[str, str]] = {
@@ -69,6 +70,8 @@ def open_folder(location: str) -> Path:
     path = Path(location).expanduser()
     if not path.exists():
         raise DataError(f"no folder or file '{path.name}'; check the location")
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"'{path.name}' is a pipe or a device; expected a folder or a file")
     return path
 
 
@@ -209,6 +212,8 @@ def _read_labels(folder: Path, name: str) -> dict[str, str]:
             f"the file of labels {path.name} lies outside the folder; copy it into the folder"
         )
     try:
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
         with path.open(newline="", encoding="utf-8") as file:
             _, *rows = csv.reader(file)
         return {row[0].strip(): row[1].strip() for row in rows if row}

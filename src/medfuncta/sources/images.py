@@ -33,7 +33,7 @@ from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
 from medfuncta.sources.volume_options import intensity_step
 
-_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _MODES: Final = {
     "1": "L",
     "L": "L",
@@ -75,7 +75,7 @@ class ImageOptions(FileOptions):
 def open_images(location: str, options: ImageOptions, skips: Skips) -> Contents:
     """Open ``images:DIR``."""
     folder = open_folder(location)
-    items = file_items(folder, find_files(folder, _SUFFIXES, skips.skip), options)
+    items = file_items(folder, find_files(folder, SUFFIXES, skips.skip), options)
     if options.classes and not options.labels and folder.is_dir():
         items = _labelled_by_folder(folder, items)
     return folder_contents(

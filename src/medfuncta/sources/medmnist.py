@@ -18,7 +18,7 @@ from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.sources.contents import Contents, Format, Survey
 from medfuncta.sources.download import download, md5_of
 from medfuncta.sources.npz import Classes, NpzOptions, npz_contents
-from medfuncta.sources.options import details, option
+from medfuncta.sources.options import Options, details, option
 from medfuncta.sources.skips import Skips
 
 _URL: Final = "https://zenodo.org/records/10519652/files/{file}?download=1"
@@ -30,7 +30,7 @@ _CITATION: Final = (
 
 
 @dataclass(frozen=True)
-class MedmnistOptions:
+class MedmnistOptions(Options):
     """Which of the files, and where it lies."""
 
     size: int = option(28, "pixels a side: 28, 64, 128 or 224, for volumes 28 or 64")
@@ -102,7 +102,7 @@ def _provided(name: str, checksums: Mapping[str, str], options: MedmnistOptions)
     md5 = checksums[str(options.size)]
     size = "" if options.size == 28 else f"_{options.size}"
     path = Path(options.root).expanduser() / f"{name}{size}.npz"
-    if not path.exists():
+    if not path.is_file():
         if not options.download:
             raise DataError(
                 f"no file {path.name}; get it with download=true, or name its folder with root=DIR"

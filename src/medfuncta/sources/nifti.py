@@ -4,7 +4,7 @@ label maps beside."""
 from __future__ import annotations
 
 import gzip
-import json
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
+from medfuncta.door import Origin, read_json
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
@@ -43,6 +44,7 @@ from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of
 _SUFFIXES: Final = (".nii", ".nii.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
+_NUMBER: Final = re.compile(r"[0-9]{1,9}$")
 _DAMAGE: Final = (
     ImageFileError,
     HeaderDataError,
@@ -144,11 +146,11 @@ def _label_path(volume: Path) -> Path | None:
 
 def _dataset_json(folder: Path) -> Mapping[str, Any]:
     """What the ``dataset.json`` of a Decathlon folder says, where there is one."""
+    origin = Origin("dataset.json", DataError, "repair it, or remove it")
     try:
-        data = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / "dataset.json", origin)
+    except DataError:
         return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _class_names(said: Mapping[str, Any]) -> dict[int, str]:
@@ -156,7 +158,7 @@ def _class_names(said: Mapping[str, Any]) -> dict[int, str]:
     names = said.get("labels")
     if not isinstance(names, dict):
         return {}
-    return {int(number): str(name) for number, name in names.items() if number.isdigit()}
+    return {int(number): str(name) for number, name in names.items() if _NUMBER.match(number)}
 
 
 def read_volume(path: Path) -> Volume:
@@ -170,9 +172,8 @@ def read_volume(path: Path) -> Volume:
     """
     try:
         image = _image(path)
-        values = _values(path.name, image)
-        affine = np.array(image.affine, float)
-        affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
+        values = image_values(path.name, image)
+        affine = affine_in_mm(image)
         stored = np.dtype(image.get_data_dtype())
     except _DAMAGE as error:
         raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
@@ -184,6 +185,8 @@ def read_volume(path: Path) -> Volume:
 
 def _image(path: Path) -> nib.Nifti1Image:
     """The image, once it is known that the file holds as many bytes as its header claims."""
+    if not path.is_file():  # a pipe would let us wait
+        raise FileNotFoundError(path.name)
     image = nib.load(path)
     if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one too
         raise ValueError("another format under the name of a NIfTI file")
@@ -207,8 +210,21 @@ def _image(path: Path) -> nib.Nifti1Image:
     return type(image).from_bytes(unpacked)
 
 
-def _values(name: str, image: nib.Nifti1Image) -> np.ndarray:
-    """Physical values ``[*spatial, channels]``, trailing spatial axes of one sample dropped."""
+def affine_in_mm(image: Any) -> np.ndarray:
+    """``[4, 4]`` from voxel index to millimetres (RAS+), of an image of nibabel."""
+    affine = np.array(image.affine, float)
+    if isinstance(image, nib.Nifti1Image):
+        affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
+    return affine
+
+
+def image_values(name: str, image: Any) -> np.ndarray:
+    """Physical values of an image of nibabel, ``[*spatial, channels]`` float32, trailing spatial
+    axes of one sample dropped.
+
+    Raises:
+        DataError: If they are complex, or have more axes than space and channels.
+    """
     dtype = np.dtype(image.get_data_dtype())
     if dtype.kind == "c":
         raise DataError(

@@ -17,7 +17,7 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Format, Survey
 from medfuncta.sources.npz_archive import ArrayHeader, NpzArchive
-from medfuncta.sources.options import check_bounds, details, option
+from medfuncta.sources.options import Options, check_bounds, details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import SPLITS, Item, whole_splits
 
@@ -28,7 +28,7 @@ _MOST_CLASSES: Final = 10_000  # beyond it the column is a measurement or damage
 
 
 @dataclass(frozen=True)
-class NpzOptions:
+class NpzOptions(Options):
     """How the arrays are read."""
 
     kind: Literal["", "trace", "grey", "rgb", "volume"] = option(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Literal
 
 import numpy as np
 
+from medfuncta.door import reason
 from medfuncta.errors import DataError
-from medfuncta.sources.reasons import reason
 
 _BLOCK_BYTES: Final = 2**22  # decompressed at a time, so that memory does not grow with the file
 
@@ -54,45 +54,36 @@ class NpzArchive:
         with self._array(name) as (header, stream):
             count, *row = header.shape
             row_bytes = prod(row) * header.dtype.itemsize
-            rows = count if header.fortran_order else max(1, _BLOCK_BYTES // max(1, row_bytes))
-            for start in range(0, count, max(1, rows)):
+            rows = max(1, _BLOCK_BYTES // max(1, row_bytes))
+            order: Literal["C", "F"] = "C"
+            if header.fortran_order:
+                rows, order = max(1, count), "F"
+            for start in range(0, count, rows):
                 size = min(rows, count - start)
                 data = stream.read(size * row_bytes)
                 if len(data) < size * row_bytes:
                     raise EOFError("the data ends early")
-                yield np.frombuffer(data, header.dtype).reshape(
-                    (size, *row), order="F" if header.fortran_order else "C"
-                )
+                yield np.frombuffer(data, header.dtype).reshape((size, *row), order=order)
 
     def array(self, name: str) -> np.ndarray:
         """One array as a whole."""
-        return np.concatenate(
-            [np.empty((0, *self.header(name).shape[1:]), np.int8), *self.blocks(name)]
-        )
+        row = self.header(name).shape[1:]
+        none = np.empty((0, *row), np.int8)  # so that an array without rows is one too
+        return np.concatenate([none, *self.blocks(name)])
 
     @contextmanager
     def _array(self, name: str) -> Iterator[tuple[ArrayHeader, IO[bytes]]]:
         """An array's header and the stream of its data, once it is known to hold numbers, as many
         bytes of them as it claims."""
-        with self._opened() as archive, archive.open(f"{name}.npy") as stream:
-            version = np.lib.format.read_magic(stream)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            header = ArrayHeader(*read(stream))
-            if header.dtype.kind not in "fiub" or not header.shape:
-                what = (
-                    "Python objects, which are never loaded"
-                    if header.dtype.hasobject
-                    else f"{header.dtype} of shape {header.shape}"
-                )
-                raise DataError(
-                    f"{name} in {self.path.name} holds {what}; expected an array of plain numbers"
-                )
+        file = f"{name}.npy"
+        with self._opened() as archive, archive.open(file) as stream:
+            if np.lib.format.read_magic(stream) == (1, 0):
+                header = ArrayHeader(*np.lib.format.read_array_header_1_0(stream))
+            else:
+                header = ArrayHeader(*np.lib.format.read_array_header_2_0(stream))
+            self._check_numbers(name, header)
             needed = prod(header.shape) * header.dtype.itemsize
-            found = archive.getinfo(f"{name}.npy").file_size - stream.tell()
+            found = archive.getinfo(file).file_size - stream.tell()
             if found != needed:
                 raise DataError(
                     f"{name} in {self.path.name} has {found} bytes; its shape {header.shape} needs "
@@ -100,8 +91,21 @@ class NpzArchive:
                 )
             yield header, stream
 
+    def _check_numbers(self, name: str, header: ArrayHeader) -> None:
+        """Raise unless an array holds plain numbers along at least one axis."""
+        if header.dtype.kind in "fiub" and header.shape:
+            return
+        what = f"{header.dtype} of shape {header.shape}"
+        if header.dtype.hasobject:
+            what = "Python objects, which are never loaded"
+        raise DataError(
+            f"{name} in {self.path.name} holds {what}; expected an array of plain numbers"
+        )
+
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
+        if self.path.exists() and not self.path.is_file() and not self.path.is_dir():
+            raise DataError(f"{self.path.name} is a pipe or a device; expected a npz file")
         try:
             with zipfile.ZipFile(self.path) as archive:
                 yield archive

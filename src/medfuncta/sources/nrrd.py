@@ -84,6 +84,8 @@ def read_volume(path: Path, inside: Path) -> Volume:
     except ImportError as error:
         raise missing_extra("pynrrd", "nrrd") from error
     try:
+        if not path.is_file():  # a pipe would let us wait
+            raise FileNotFoundError(path.name)
         with path.open("rb") as file:
             header = dict(nrrd.read_header(file))
             check_claim(path.name, tuple(int(n) for n in header["sizes"]))
@@ -121,6 +123,8 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
         raise DataError(
             f"the data file that {path.name} names lies outside the folder; copy it into the folder"
         )
+    if not data_path.is_file():
+        raise FileNotFoundError(data_path.name)
     claimed = prod(int(n) for n in header["sizes"]) * _WIDEST
     with data_path.open("rb") as stream:
         stream.seek(0 if name else file.tell())

@@ -20,6 +20,7 @@ from medfuncta.errors import ConfigError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Format, Survey
+from medfuncta.sources.options import Options
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import SPLITS, whole_splits
 
@@ -30,7 +31,7 @@ SAMPLES: Final = tuple(sorted(path.stem for path in _FOLDER.glob("*.npz")))
 
 
 @dataclass(frozen=True)
-class SampleOptions:
+class SampleOptions(Options):
     """None."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class SourceInfo:
     details: Details = field(default_factory=dict)
 
 
+@final
 class Source:
     """A data set that hands out signals split by split.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from medfuncta.errors import ConfigError, DataError, suggest
-from medfuncta.sources.options import option
+from medfuncta.sources.options import Options, option
 
 SPLITS: Final = ("train", "val", "test")
 
@@ -37,7 +37,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class SplitOptions:
+class SplitOptions(Options):
     """How groups are split; the options dataclass of a source that splits by itself inherits these.
 
     A number from 0 to 1 is always a fraction; a single group of that name is written with a comma
@@ -77,13 +77,24 @@ def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str
     return {split: tuple(found) for split, found in chosen.items() if found}
 
 
+def first_split(
+    items: Sequence[Item], options: SplitOptions | None
+) -> tuple[str, tuple[Item, ...]]:
+    """The first split that there is and its items: what a survey may read.
+
+    Raises:
+        ConfigError, DataError: As :func:`split_groups` does.
+    """
+    return next(iter(split_items(items, options).items()))
+
+
 def _drawn_splits(items: Sequence[Item], options: SplitOptions) -> list[str]:
     """The split of each item, those in no split or in train being drawn for the splits that no
     item is in."""
     given = {item.split for item in items} & {"val", "test"}
     groups = {item.group for item in items if item.split not in given}
     split_of: dict[str, str] = {}
-    if groups:
+    if groups or not items:
         not_drawn = dict.fromkeys(given, "0")
         for split, drawn in split_groups(groups, replace(options, **not_drawn)).items():
             split_of |= dict.fromkeys(drawn, split)

@@ -1,7 +1,7 @@
 """The table of formats, and how the text ``kind:path?option=value`` becomes a source.
 
-A format is added in one file and one row. The file declares options, opens a location (told, not
-read) and reads an item::
+A format is added in one file and one row. One whose files are one signal each is a function from a
+path and options to a signal::
 
     @dataclass(frozen=True)
     class RawOptions(FileOptions):
@@ -11,17 +11,12 @@ read) and reads an item::
     def read_raw(path: Path, options: RawOptions) -> Signal: ...
 
 
-    def open_raw(location: str, options: RawOptions, skips: Skips) -> Contents:
-        folder = open_folder(location)
-        items = file_items(folder, find_files(folder, (".raw",), skips.skip), options)
-        return folder_contents(
-            "raw",
-            folder,
-            items,
-            options,
-            read=lambda item: read_raw(item.paths[0], options),
-            preprocessing=Preprocessing(),
-        )
+    FORMAT = file_format("raw", "a folder of raw images", (".raw",), read_raw, RawOptions)
+
+Of any other, a function says what a location holds
+(:class:`~medfuncta.sources.contents.Contents`), and which function reads an item of it::
+
+    def open_raw(location: str, options: RawOptions, skips: Skips) -> Contents: ...
 
 
     FORMAT = Format("raw", "a folder of raw images", RawOptions, open_raw)
@@ -41,11 +36,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from medfuncta.errors import ConfigError, suggest
-from medfuncta.sources.old_source import SourceKind
+from medfuncta.sources.contents import Format
 from medfuncta.sources.options import describe, parse
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
@@ -55,6 +50,7 @@ FORMATS: Final[Mapping[str, str]] = {
     "npz": "medfuncta.sources.npz:FORMAT",
     "medmnist": "medfuncta.sources.medmnist:FORMAT",
     "wfdb": "medfuncta.sources.wfdb:FORMAT",
+    "edf": "medfuncta.sources.edf:FORMAT",
     "csv": "medfuncta.sources.csv:FORMAT",
     "images": "medfuncta.sources.images:FORMAT",
     "nifti": "medfuncta.sources.nifti:FORMAT",
@@ -83,7 +79,7 @@ def format_names() -> list[str]:
     return [*FORMATS, *sorted(others - FORMATS.keys())]
 
 
-def format_named(name: str) -> Any:
+def format_named(name: str) -> Format:
     """One row of the table.
 
     Raises:
@@ -97,10 +93,8 @@ def format_named(name: str) -> Any:
     raise ConfigError(f"unknown kind of source '{name}'; {suggest(name, format_names())}")
 
 
-def options_of(format: Any) -> dict[str, str]:
+def options_of(format: Format) -> dict[str, str]:
     """Names of a format's options, those of every format included, and what they mean."""
-    if isinstance(format, SourceKind):
-        return {**format.options, **STATEMENTS}
     return {**describe(format.options), **STATEMENTS}
 
 
@@ -125,8 +119,6 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
             f"{suggest(Path(text).suffix, format_names())}"
         )
     format = format_named(name)
-    if isinstance(format, SourceKind):
-        return _open_old(format, rest, skip_bad)
     location, _, query = rest.partition("?")
     if not location:
         raise ConfigError(f"nothing after '{name}:'; expected {name}:path[?option=value]")
@@ -137,21 +129,6 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     skips = Skips(skip_bad=skip_bad)
     contents = format.open(location, parse(format.options, given), skips)
     return Source(contents, skips, stated=stated)
-
-
-def _open_old(kind: SourceKind, rest: str, skip_bad: bool) -> Source:
-    location, _, query = rest.partition("?")
-    if not location:
-        raise ConfigError(f"nothing after '{kind.name}:'; expected {kind.name}:path[?option=value]")
-    given = _given_options(kind.name, {**kind.options, **STATEMENTS}, query)
-    stated = {
-        option: _line(kind.name, option, given.pop(option))
-        for option in STATEMENTS
-        if option in given
-    }
-    source = kind.opener(location, given, skip_bad)
-    source.stated = stated
-    return source
 
 
 def _line(kind: str, option: str, text: str) -> str:

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from medfuncta.errors import DataError
+from medfuncta.limits import MAX_POINTS
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.preprocess.step import MAX_POINTS
 
 _BLOCK: Final = 2**22  # bytes unpacked at a time
 _WHOLE_TYPES: Final = tuple(np.dtype(name) for name in ("int16", "uint16", "int32"))

@@ -20,11 +20,11 @@ from medfuncta.signals.preprocess import (
     Window,
 )
 from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.options import option
+from medfuncta.sources.options import Options, option
 
 
 @dataclass(frozen=True)
-class ValueOptions:
+class ValueOptions(Options):
     """How the values of a file are taken."""
 
     nan: Literal["refuse", "mask"] = option(
@@ -39,7 +39,7 @@ class ValueOptions:
 
 
 @dataclass(frozen=True)
-class StepOptions:
+class StepOptions(Options):
     """The preprocessing steps that a user can ask for; without any, each volume keeps its own shape
     and spacing."""
 

@@ -1,56 +1,49 @@
-"""Records in the format of PhysioNet's WFDB: heartbeats around annotated R peaks, or windows of
-fixed length."""
+"""Records in the format of PhysioNet's WFDB, read with the field's own library and checked before
+their data are touched."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+import wfdb
 
-from medfuncta.errors import DataError, suggest
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta.door import reason
+from medfuncta.errors import DataError
+from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import find_files, open_folder
-from medfuncta.sources.heartbeats import AAMI, CLASS_OF, beat_samples
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.old_source import OldSource, SourceKind
-from medfuncta.sources.options import check_bounds, describe, details, option, parse
-from medfuncta.sources.source import SourceInfo
-from medfuncta.sources.splitting import SplitOptions, split_groups
-from medfuncta.sources.wfdb_record import Header, Trace, read_annotations, read_header, read_trace
+from medfuncta.sources.options import details, option
+from medfuncta.sources.recordings import CutOptions, Lead, Recordings
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.splitting import Item, SplitOptions
+from medfuncta.sources.traces import Annotation, Trace, to_millivolts
 
-_BEAT_RATE: Final = 125.0
+_SAMPLE_BYTES: Final = {
+    "8": 1,
+    "16": 2,
+    "24": 3,
+    "32": 4,
+    "61": 2,
+    "80": 1,
+    "160": 2,
+    "212": 3 / 2,
+    "310": 4 / 3,
+    "311": 4 / 3,
+}
+"""Bytes a sample takes in each uncompressed signal format."""
+_BROKEN: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What the library raises on a file that is not of its format, besides what it says of missing
+ones."""
 
 
 @dataclass(frozen=True)
-class WfdbOptions(SplitOptions):
+class WfdbOptions(SplitOptions, CutOptions):
     """What is cut out of which records."""
 
-    lead: str | None = option(
-        None, "lead by name; MLII when most records have it, else the lead that most records have"
-    )
-    rate: float | None = option(
-        None, "samples a second; 125 for beats, the first record's own for windows", more_than=0
-    )
-    length: int = option(187, "samples of a beat, padding included", at_least=2)
-    pad: Literal["low", "mask"] = option(
-        "low", "what follows a short beat: its 'low' value, or nothing observed ('mask')"
-    )
-    window: float | None = option(
-        None, "cut windows of so many seconds instead of beats", more_than=0
-    )
-    stride: float | None = option(
-        None, "seconds from window to window; the window's length when not given", more_than=0
-    )
-    range: tuple[float, ...] | None = option(
-        None, "low,high in mV mapped to [0, 1]; each signal's own lowest and highest when not given"
-    )
     annotator: str = option("atr", "suffix of the annotation files")
     exclude: tuple[str, ...] = option(
         (), "records left out; AAMI's practice for MIT-BIH is 102,104,107,217, which are paced"
@@ -62,226 +55,198 @@ class WfdbOptions(SplitOptions):
         "hash", "name signals by a 'hash' of their record's name, or by the 'names' themselves"
     )
     limit: int | None = option(None, "the first N signals of each split", at_least=1)
-    per_record: int | None = option(None, "the first N signals of each record", at_least=1)
 
 
-@dataclass(frozen=True)
-class Form:
-    """What all signals have in common; the records of the first split decide what the user left
-    open."""
+@dataclass(frozen=True, eq=False)
+class WfdbRecord:
+    """A record whose header was read.
 
-    lead: str
-    unit: str
+    Args:
+        path: The record, without suffix.
+        annotator: Suffix of its annotation file.
+        leads: Its signals by name.
+        rate: Samples a second.
+    """
+
+    path: Path
+    annotator: str
+    leads: Mapping[str, Lead]
     rate: float
 
-
-@dataclass(frozen=True)
-class Piece:
-    """Where a signal lies in its record: first sample, number of samples, and the symbol of its
-    beat (``""`` for a window)."""
-
-    start: int
-    samples: int
-    symbol: str = ""
-
-
-class WfdbSource(OldSource):
-    """Pieces of one lead of many records; splits are made of whole records."""
-
-    def __init__(self, folder: Path, options: WfdbOptions, *, skip_bad: bool = False) -> None:
-        super().__init__(skip_bad=skip_bad)
-        check_bounds("range", options.range)
-        self.location = self.folder = folder
-        self.options = options
-        self._paths = self._find_records()
-        self._records = self._split_records()
-
     @property
-    def own_info(self) -> SourceInfo:
-        form, resolved = self._form, self.folder.resolve()
-        steps: dict[str, str | float] = {
-            "lead": form.lead,
-            "rate": form.rate,
-            "resampling": "polyphase filter",
-        }
-        if self.options.window is None:
-            steps["beats"] = (
-                "from the R peak for 1.2 median RR intervals of the record (Kachuee et al. 2018)"
-            )
-            steps["classes"] = "AAMI EC57"
-        return SourceInfo(
-            f"wfdb:{resolved.stem}", split_by="record", details=details(self.options) | steps
-        )
+    def name(self) -> str:
+        """The header's file."""
+        return f"{self.path.name}.hea"
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(self._records)
+    def traces(self, lead: str) -> list[Trace]:
+        """One lead as one trace, voltages in millivolts.
 
-    @property
-    def spec(self) -> SignalSpec:
-        classes = tuple(AAMI) if self.options.window is None else ()
-        return SignalSpec(
-            1,
-            1,
-            self._grid.shape,
-            self._form.unit,
-            "ecg",
-            classes,
-            "multi-class" if classes else "",
-        )
-
-    def _find_records(self) -> dict[str, Path]:
-        """Every record by its name, which is its path inside the folder."""
-        paths = [path.with_suffix("") for path in find_files(self.folder, (".hea",), self.skip)]
-        root = self.folder.parent if self.folder.is_file() else self.folder
-        named = {path.relative_to(root).as_posix(): path for path in paths}
-        return {name: path for name, path in named.items() if name not in self.options.exclude}
-
-    def _split_records(self) -> dict[str, tuple[str, ...]]:
-        members = [
-            tuple(name for name in joined.split("+") if name in self._paths)
-            for joined in self.options.patients
-        ]
-        joint = {name for names in members for name in names}
-        groups = {"+".join(names): names for names in members if names} | {
-            name: (name,) for name in self._paths if name not in joint
-        }
-        splits = split_groups(groups, self.options)
-        return {
-            split: tuple(name for group in chosen for name in groups[group])
-            for split, chosen in splits.items()
-        }
-
-    @cached_property
-    def _form(self) -> Form:
-        headers = [header for _, header in self._readable_headers(self._records[self.splits[0]])]
-        counts = Counter(lead for header in headers for lead in header.leads)
-        if not counts:
+        Raises:
+            DataError: If the signal file is missing, truncated or not what the header says.
+        """
+        _check_signal_files(self.path, _parse_header(self.path))
+        try:
+            record: Any = wfdb.rdrecord(str(self.path), channel_names=[lead])
+        except (*_BROKEN, MemoryError) as error:
             raise DataError(
-                f"no readable record in the {self.splits[0]} split of '{self.folder.name}'; "
-                f"{self.skipped[0].reason}"
-            )
-        usual = "MLII" if 2 * counts["MLII"] > len(headers) else counts.most_common(1)[0][0]
-        lead = self.options.lead or usual
-        if lead not in counts:
+                f"the signals of {self.name} cannot be read ({reason(error)}); copy the record "
+                "again"
+            ) from error
+        _, factor = to_millivolts(record.units[0])
+        values = record.p_signal[:, 0] * factor
+        if not np.isfinite(values).any():
             raise DataError(
-                f"no lead '{lead}' in the {self.splits[0]} split of '{self.folder.name}'; "
-                f"{suggest(lead, counts)}"
+                f"lead {lead} of {self.name} has no observed sample; leave the record out with "
+                f"exclude={self.path.name}"
             )
-        first = next(header for header in headers if lead in header.leads)
-        return Form(
-            lead,
-            first.leads[lead],
-            self.options.rate or (_BEAT_RATE if self.options.window is None else first.rate),
-        )
+        return [Trace.bridged(values, self.rate)]
 
-    def _readable_headers(self, names: Sequence[str]) -> Iterator[tuple[str, Header]]:
-        """Names of records that are safe to publish, and their headers."""
-        for name in names:
-            try:
-                yield (
-                    public_name(name, self.options.ids).replace("/", "--"),
-                    read_header(self._paths[name]),
-                )
-            except DataError as error:
-                self.skip(self._paths[name].name, error)
+    def annotations(self) -> list[Annotation]:
+        """What the annotation file says, in order of time.
 
-    @cached_property
-    def _grid(self) -> Grid:
-        rate, window = self._form.rate, self.options.window
-        samples = self.options.length if window is None else max(1, round(window * rate))
-        return Grid((samples,), spacing=(1 / rate,), unit="s")
-
-    def _read(self, split: str) -> Iterator[Signal]:
-        return islice(self._signals(self._records[split]), self.options.limit)
-
-    def _signals(self, names: Sequence[str]) -> Iterator[Signal]:
-        for name, header in self._readable_headers(names):
-            if self._form.lead not in header.leads:
-                self.leave_out(
-                    header.path.name, f"no lead {self._form.lead}; it has {', '.join(header.leads)}"
-                )
-                continue
-            try:
-                yield from islice(self._record_signals(name, header), self.options.per_record)
-            except DataError as error:
-                self.skip(header.path.name, error)
-
-    def _record_signals(self, name: str, header: Header) -> Iterator[Signal]:
-        lead, unit, rate = self._form.lead, self._form.unit, self._form.rate
-        if header.leads[lead] != unit:
+        Raises:
+            DataError: If the file is missing or is not one of annotations.
+        """
+        name = f"{self.path.name}.{self.annotator}"
+        try:
+            annotation: Any = wfdb.rdann(str(self.path), self.annotator)
+        except FileNotFoundError as error:
             raise DataError(
-                f"lead {lead} of {header.path.name}.hea is in {header.leads[lead] or 'no unit'}; "
-                f"expected {unit or 'no unit'}"
-            )
-        trace = read_trace(header, lead).resampled(rate)
-        values = trace.values.astype(
-            np.float32
-        )  # before ranges are taken, so that a range is exactly what its signal spans
-        pieces = (
-            self._windows(trace) if self.options.window is not None else self._beats(header, trace)
-        )
-        for number, piece in enumerate(pieces):
-            stretch = slice(piece.start, piece.start + piece.samples)
-            if trace.observed[stretch].any():
-                yield self._signal(
-                    f"{name}-{number:06d}",
-                    name,
-                    values[stretch],
-                    trace.observed[stretch],
-                    piece.symbol,
-                )
-
-    def _windows(self, trace: Trace) -> list[Piece]:
-        samples = self._grid.points
-        step = max(1, round(self.options.stride * trace.rate)) if self.options.stride else samples
-        return [Piece(start, samples) for start in range(0, len(trace.values) - samples + 1, step)]
-
-    def _beats(self, header: Header, trace: Trace) -> list[Piece]:
-        """Beats that end within the record; one that outlasts the grid is cut."""
-        annotations = zip(*read_annotations(header, self.options.annotator), strict=True)
-        beats = [(float(peak), symbol) for peak, symbol in annotations if symbol in CLASS_OF]
-        samples = beat_samples(np.array([peak for peak, _ in beats]), trace.rate, header.path.name)
-        starts = ((round(peak * trace.rate), symbol) for peak, symbol in beats)
+                f"no file {name} beside {self.name}; beats need it, or cut windows with "
+                "window=SECONDS"
+            ) from error
+        except _BROKEN as error:
+            raise DataError(f"{name} is not a WFDB annotation file; copy it again") from error
+        samples = np.asarray(annotation.sample)
+        if (np.diff(samples) < 0).any() or (samples < 0).any():
+            raise DataError(f"the annotations in {name} run back in time; copy the file again")
+        seconds = (samples / self.rate).tolist()
         return [
-            Piece(start, min(samples, self._grid.points), symbol)
-            for start, symbol in starts
-            if start + samples <= len(trace.values)
+            Annotation(second, symbol)
+            for second, symbol in zip(seconds, annotation.symbol, strict=True)
         ]
 
-    def _signal(
-        self, name: str, record: str, values: np.ndarray, observed: np.ndarray, symbol: str
-    ) -> Signal:
-        span = (
-            ValueRange(*self.options.range)
-            if self.options.range
-            else ValueRange.of(values[observed])
+
+def open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
+    """The header of a record.
+
+    Args:
+        path: The record, without suffix.
+        annotator: Suffix of its annotation file.
+
+    Raises:
+        DataError: If the file is missing, is not a header, or claims what cannot be.
+    """
+    header = _parse_header(path)
+    _check_held(path, header)
+    if not 0 < header.fs < 1e6:
+        raise DataError(
+            f"{path.name}.hea claims {header.fs} samples a second; expected a positive number "
+            "below a million"
         )
-        padded = np.full((self._grid.points, 1), span.low, values.dtype)
-        padded[: len(values), 0] = values
-        seen = np.full(self._grid.points, self.options.pad == "low")
-        seen[: len(values)] = observed
-        return Signal.of(
-            id=name,
-            values=padded,
-            domain=self._grid,
-            range=span,
-            unit=self._form.unit,
-            mask=None if seen.all() else seen,
-            label=CLASS_OF[symbol] if symbol else None,
-            metadata={"record": record} | ({"symbol": symbol} if symbol else {}),
-        )
+    rate = float(header.fs)
+    leads = {}
+    for lead, unit in zip(header.sig_name, header.units, strict=True):
+        kept_unit, _ = to_millivolts(unit)
+        leads[lead] = Lead(kept_unit, rate)
+    return WfdbRecord(path, annotator, leads, rate)
 
 
-def open_wfdb(location: str, options: Mapping[str, str], skip_bad: bool) -> WfdbSource:
-    """Open ``wfdb:DIR``."""
-    return WfdbSource(open_folder(location), parse(WfdbOptions, options), skip_bad=skip_bad)
+def _parse_header(path: Path) -> Any:
+    try:
+        return wfdb.rdheader(str(path))
+    except FileNotFoundError as error:
+        raise DataError(f"no file {path.name}.hea; check the location") from error
+    except _BROKEN as error:
+        raise DataError(f"{path.name}.hea is not a WFDB header; copy the record again") from error
 
 
-FORMAT = SourceKind(
-    "wfdb",
-    "records of PhysioNet's WFDB: annotated heartbeats, or windows",
-    describe(WfdbOptions),
-    open_wfdb,
+def _check_held(path: Path, header: Any) -> None:
+    """Whether a header describes signals in files beside it."""
+    held = ""
+    if isinstance(header, wfdb.MultiRecord):
+        held = "segments"
+    elif not header.n_sig:
+        held = "no signals"
+    if held:
+        raise DataError(f"{path.name}.hea describes {held}; expected signals in files beside it")
+
+
+def _check_signal_files(path: Path, header: Any) -> None:
+    """Whether the files that a header names lie beside it and are as long as it says, before
+    anything is allocated."""
+    for name in dict.fromkeys(header.file_name):
+        file = path.parent / name
+        if not file.is_file():
+            raise DataError(f"no file {name}, which {path.name}.hea names; copy the whole record")
+        frame = 0.0
+        for i, other in enumerate(header.file_name):
+            if other == name:
+                frame += header.samps_per_frame[i] * _SAMPLE_BYTES.get(header.fmt[i], 0)
+        needed, found = int(frame * (header.sig_len or 0)), file.stat().st_size
+        if found < needed:
+            raise DataError(
+                f"{name} has {found} bytes; {path.name}.hea needs {needed}; copy the record again"
+            )
+
+
+def _records(folder: Path, options: WfdbOptions, skips: Skips) -> list[Item]:
+    """An item a record, those of one patient in one group, in the order of the groups' names."""
+    root = folder.parent if folder.is_file() else folder
+    paths = {}
+    for header in find_files(folder, (".hea",), skips.skip):
+        path = header.with_suffix("")
+        name = path.relative_to(root).as_posix()
+        if name not in options.exclude:
+            paths[name] = path
+    groups: dict[str, list[str]] = {}
+    for joined in options.patients:
+        members = [name for name in joined.split("+") if name in paths]
+        if members:
+            groups["+".join(members)] = members
+    joint = {name for members in groups.values() for name in members}
+    for name in paths:
+        if name not in joint:
+            groups[name] = [name]
+    items = []
+    for group in sorted(groups):
+        for name in groups[group]:
+            id = public_name(name, options.ids).replace("/", "--")
+            items.append(Item(id=id, name=paths[name].name, paths=(paths[name],), group=group))
+    return items
+
+
+def open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:
+    """What lies in ``wfdb:DIR``."""
+    folder = open_folder(location)
+
+    def open_recording(path: Path) -> WfdbRecord:
+        return open_record(path, options.annotator)
+
+    def modality_of(_lead: str) -> str:
+        return "ecg"
+
+    items = _records(folder, options, skips)
+    recordings = Recordings(
+        folder.name, items, options, options, open_recording, skips, modality_of
+    )
+    return Contents(
+        name=f"wfdb:{folder.resolve().stem}",
+        items=items,
+        read=recordings.read,
+        many=True,
+        splitting=options,
+        limit=options.limit,
+        survey=recordings.survey,
+        location=folder,
+        split_by="record",
+        details=details(options),
+    )
+
+
+FORMAT = Format(
+    name="wfdb",
+    summary="records of PhysioNet's WFDB: annotated heartbeats, or windows",
+    options=WfdbOptions,
+    open=open_wfdb,
 )
-KIND = FORMAT

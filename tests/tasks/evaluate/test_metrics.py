@@ -58,7 +58,7 @@ def test_psnr_clamps_and_physical_errors_do_not() -> None:
     assert metrics.max_error == pytest.approx(0.5)
 
 
-def test_an_exact_signal_counts_as_120_db_and_its_json_is_valid() -> None:
+def test_an_exact_signal_counts_with_120_db_and_its_json_is_valid() -> None:
     constant = make(np.full((16, 16, 1), 7.0), low=7.0, high=8.0)
     exact, other = (
         measure(constant, constant),
@@ -69,10 +69,17 @@ def test_an_exact_signal_counts_as_120_db_and_its_json_is_valid() -> None:
     assert exact.ssim == pytest.approx(1)
     summary = summarise([exact, other])
     assert (summary.exact, summary.psnr.count, summary.mse.count) == (1, 2, 2)
-    assert summary.psnr.mean == pytest.approx(70, abs=1e-4)
+    assert summary.psnr.mean == pytest.approx((120 + 20) / 2, abs=1e-4)
     only_exact = json.loads(json.dumps(summarise([exact]).to_json(), allow_nan=False))
-    assert only_exact["psnr"] == {"mean": 120, "median": 120, "std": 0, "count": 1}
+    assert only_exact["psnr"] == {"mean": 120.0, "median": 120.0, "std": 0.0, "count": 1}
     assert only_exact["exact"] == 1
+
+
+def test_no_psnr_is_above_that_of_an_exact_signal() -> None:
+    original = make(np.linspace(0, 1, 9)[:, None])
+    nearly = measure(original, original.with_values(original.values + np.float32(3e-8)))
+    assert 0 < nearly.mse < 1e-12
+    assert nearly.psnr == 120
 
 
 def test_masked_points_do_not_count() -> None:

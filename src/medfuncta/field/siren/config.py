@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite
+from typing import Annotated, TypeAlias
 
-from medfuncta.config import FieldConfig, expect
+from msgspec import Meta
+
+from medfuncta.config import FieldConfig
+from medfuncta.errors import ConfigError
+
+Omega: TypeAlias = Annotated[float, Meta(gt=0, le=1e6)]
+"""How fast a layer's sine oscillates; the paper takes 20 to 400."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,30 +29,37 @@ class SirenConfig(FieldConfig):
         output_offset: A constant added to the output (0.5 in the authors' code).
 
     Raises:
-        ConfigError: If a size or an omega is not positive or there are fewer than 3 layers.
+        ConfigError: If a setting is out of its bounds, an omega would not be positive, or the
+            network would be too large.
     """
 
-    layers: int = 15
-    width: int = 256
-    omega_first: float = 20.0
-    omega_last: float = 400.0
-    omega_increment: float | None = None
+    layers: Annotated[int, Meta(ge=3, le=1000)] = 15
+    width: Annotated[int, Meta(ge=1, le=2**16)] = 256
+    omega_first: Omega = 20.0
+    omega_last: Omega = 400.0
+    omega_increment: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
     residual: bool = False
     shift_first: bool = False
-    output_offset: float = 0.0
+    output_offset: Annotated[float, Meta(ge=-1e6, le=1e6)] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect("field.width", self.width, self.width >= 1, "a positive number")
-        enough_layers = "at least 3: a first, a shifted and a last one"
-        expect("field.layers", self.layers, self.layers >= 3, enough_layers)
-        for name in ("omega_first", "omega_last"):
-            omega = getattr(self, name)
-            expect(f"field.{name}", omega, 0 < omega < inf, "a positive number")
-        if self.omega_increment is not None:
-            last = self.omega_first + self.omega_increment * (self.layers - 1)
-            ok = 0 < last < inf
-            positive = "one that leaves every omega positive"
-            expect("field.omega_increment", self.omega_increment, ok, positive)
-        finite = isfinite(self.output_offset)
-        expect("field.output_offset", self.output_offset, finite, "a finite number")
+        if self.omega_increment is None:
+            return
+        last = self.omega_first + self.omega_increment * (self.layers - 1)
+        if last <= 0:
+            raise ConfigError(
+                f"setting 'field.omega_increment' is {self.omega_increment}; expected one that "
+                "leaves every omega positive"
+            )
+
+    @property
+    def parameters(self) -> int:
+        """Of layers, shift maps and all their biases."""
+        hidden = self.layers - 2
+        shifted = hidden + self.shift_first
+        first = (self.dim + 1) * self.width
+        middle = hidden * (self.width + 1) * self.width
+        shifts = shifted * (self.latent_size + 1) * self.width
+        last = (self.width + 1) * self.channels
+        return first + middle + shifts + last

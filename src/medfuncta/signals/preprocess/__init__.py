@@ -1,7 +1,7 @@
-"""Preprocessing as data: steps that describe themselves, apply to a signal, and are taken back on
-the way out."""
+"""Preprocessing as data: steps that describe themselves, apply to a signal, and tell where the
+samples of its file went, so that a signal can be decoded there."""
 
-from medfuncta.signals.preprocess.chain import Preprocessing, input_grid
+from medfuncta.signals.preprocess.chain import InputGrid, Preprocessing
 from medfuncta.signals.preprocess.geometry import CropPad, Reorient, Resample
 from medfuncta.signals.preprocess.intensity import Grey, Quantiles, Window
 from medfuncta.signals.preprocess.step import GridStep, Step
@@ -10,11 +10,11 @@ __all__ = [
     "CropPad",
     "Grey",
     "GridStep",
+    "InputGrid",
     "Preprocessing",
     "Quantiles",
     "Reorient",
     "Resample",
     "Step",
     "Window",
-    "input_grid",
 ]

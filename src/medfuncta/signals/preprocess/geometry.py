@@ -7,10 +7,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.domain import Grid
+from medfuncta.signals.domain import Grid, Shape, Spacing
 from medfuncta.signals.preprocess.step import GridStep
 
 _AXES = ("LR", "PA", "IS")
@@ -30,7 +29,7 @@ class CropPad(GridStep):
 
     name: ClassVar[str] = "crop-pad"
     adds_samples: ClassVar[bool] = True
-    shape: tuple[int, ...]
+    shape: Shape
     fill: float | None = None
     align: Literal["centre", "start"] = "centre"
 
@@ -42,22 +41,17 @@ class CropPad(GridStep):
         _check_axes(self.name, self.shape, grid)
         matrix = np.eye(grid.dim + 1)
         matrix[:-1, -1] = self._starts(grid)
-        return replace(grid, shape=self.shape, affine=_moved(grid.affine, matrix)), matrix
+        return replace(grid, shape=self.shape, affine=_affine_after(grid.affine, matrix)), matrix
 
     def _starts(self, grid: Grid) -> list[int]:
         """Index in ``grid`` of the first sample that is kept; negative where samples are added."""
         if self.align == "start":
             return [0] * grid.dim
-        return [
-            (old - new) // 2 if old >= new else -((new - old) // 2)
-            for old, new in zip(grid.shape, self.shape, strict=True)
-        ]
+        cut = np.array(grid.shape) - self.shape
+        return (np.sign(cut) * (np.abs(cut) // 2)).tolist()
 
-    def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
+    def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         return _cut(image, self._starts(grid), self.shape, fill)
-
-    def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        return _cut(image, [-start for start in self._starts(grid)], grid.shape, fill)
 
 
 @dataclass(frozen=True)
@@ -74,8 +68,8 @@ class Resample(GridStep):
     """
 
     name: ClassVar[str] = "resample"
-    shape: tuple[int, ...] | None = None
-    spacing: tuple[float, ...] | None = None
+    shape: Shape | None = None
+    spacing: Spacing | None = None
     method: Literal["linear", "cubic", "mean"] = "linear"
 
     def __post_init__(self) -> None:
@@ -87,26 +81,20 @@ class Resample(GridStep):
         return 3 if self.method == "cubic" else 1
 
     def place(self, grid: Grid) -> tuple[Grid, np.ndarray]:
-        new = (
-            grid.with_shape(self.shape)
-            if self.shape is not None
-            else grid.with_spacing(self.spacing or ())
-        )
+        if self.shape is not None:
+            new = grid.with_shape(self.shape)
+        else:
+            new = grid.with_spacing(self.spacing or ())
         factor = np.divide(grid.shape, new.shape)
         matrix = np.diag([*factor, 1.0])
         matrix[:-1, -1] = (factor - 1) / 2
         return new, matrix
 
-    def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        shape = self.place(grid)[0].shape
-        return (
-            _averaged(image, shape)
-            if self.method == "mean" and order > 0
-            else _resized(image, shape, order)
-        )
-
-    def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        return _resized(image, grid.shape, order)
+    def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
+        after, _ = self.place(grid)
+        if self.method == "mean" and order > 0:
+            return _averaged(image, after.shape)
+        return _resized(image, after.shape, order)
 
 
 @dataclass(frozen=True)
@@ -122,9 +110,8 @@ class Reorient(GridStep):
     axes: str = "RAS"
 
     def __post_init__(self) -> None:
-        if len(self.axes) != 3 or any(
-            sum(letter in self.axes for letter in pair) != 1 for pair in _AXES
-        ):
+        pointed = [sum(letter in self.axes for letter in pair) for pair in _AXES]
+        if len(self.axes) != 3 or pointed != [1, 1, 1]:
             raise ConfigError(
                 f"an orientation of '{self.axes}'; expected one of L or R, one of P or A and one "
                 "of I or S, such as RAS"
@@ -135,12 +122,13 @@ class Reorient(GridStep):
 
         turn = self._turn(grid)
         matrix = inv_ornt_aff(turn, grid.shape)
-        order = np.argsort(turn[:, 0])  # which old axis each new one is
-        spacing = None if grid.spacing is None else tuple(grid.spacing[axis] for axis in order)
-        shape = tuple(grid.shape[axis] for axis in order)
-        return replace(
-            grid, shape=shape, spacing=spacing, affine=_moved(grid.affine, matrix)
-        ), matrix
+        old_axes = np.argsort(turn[:, 0])  # which of them each new one is
+        shape = tuple(grid.shape[axis] for axis in old_axes)
+        spacing = grid.spacing
+        if spacing is not None:
+            spacing = tuple(spacing[axis] for axis in old_axes)
+        affine = _affine_after(grid.affine, matrix)
+        return replace(grid, shape=shape, spacing=spacing, affine=affine), matrix
 
     def _turn(self, grid: Grid) -> np.ndarray:
         from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
@@ -152,19 +140,10 @@ class Reorient(GridStep):
             )
         return ornt_transform(io_orientation(grid.affine), axcodes2ornt(tuple(self.axes)))
 
-    def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
+    def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         from nibabel.orientations import apply_orientation
 
         return np.ascontiguousarray(apply_orientation(image, self._turn(grid)))
-
-    def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
-
-        assert grid.affine is not None
-        turn = ornt_transform(
-            io_orientation(self.place(grid)[0].affine), io_orientation(grid.affine)
-        )
-        return np.ascontiguousarray(apply_orientation(image, turn))
 
 
 def _check_axes(name: str, shape: tuple[int, ...], grid: Grid) -> None:
@@ -175,7 +154,7 @@ def _check_axes(name: str, shape: tuple[int, ...], grid: Grid) -> None:
         )
 
 
-def _moved(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray | None:
+def _affine_after(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray | None:
     """An affine ``[4, 4]`` after voxel indices went through ``matrix`` (new to old, of the grid's
     own dimension)."""
     if affine is None:
@@ -190,21 +169,20 @@ def _moved(affine: np.ndarray | None, matrix: np.ndarray) -> np.ndarray | None:
 def _cut(image: np.ndarray, starts: list[int], shape: tuple[int, ...], fill: float) -> np.ndarray:
     """The block of ``shape`` whose first sample is ``starts``; what lies outside the image is
     ``fill``."""
-    stops = [start + n for start, n in zip(starts, shape, strict=True)]
-    kept = image[
-        tuple(slice(max(start, 0), max(stop, 0)) for start, stop in zip(starts, stops, strict=True))
-    ]
-    pads = [
-        (max(-start, 0), max(stop - n, 0))
-        for start, stop, n in zip(starts, stops, image.shape, strict=True)
-    ]
-    return np.pad(kept, pads, constant_values=np.asarray(fill, image.dtype))
+    kept, pads = [], []
+    for start, samples, old in zip(starts, shape, image.shape, strict=True):
+        stop = start + samples
+        kept.append(slice(max(start, 0), max(stop, 0)))
+        pads.append((max(-start, 0), max(stop - old, 0)))
+    return np.pad(image[tuple(kept)], pads, constant_values=np.asarray(fill, image.dtype))
 
 
 def _resized(image: np.ndarray, shape: tuple[int, ...], order: int) -> np.ndarray:
     """Spline interpolation between sample centres that keeps the box (``grid_mode``)."""
     if image.shape == shape:
         return image
+    from scipy import ndimage  # here, since it takes a while to import
+
     factor = np.divide(image.shape, shape)
     if order > 0:
         image = ndimage.gaussian_filter(image, np.maximum(0, (factor - 1) / 2), mode="nearest")

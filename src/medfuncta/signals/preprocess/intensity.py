@@ -68,9 +68,9 @@ class Quantiles(Step):
             )
         observed = signal.values if signal.mask is None else signal.values[signal.mask]
         low, high = np.quantile(observed, [self.low, self.high])
-        return _clipped(
-            signal, ValueRange(float(low), float(high)) if low < high else ValueRange.of(observed)
-        )
+        if low < high:
+            return _clipped(signal, ValueRange(float(low), float(high)))
+        return _clipped(signal, ValueRange.of(observed))
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,20 @@
-"""What a preprocessing step is: plain data that changes a signal, and takes the change back as far
-as that is possible."""
+"""What a preprocessing step is: plain data that changes a signal, and says where its samples go."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from medfuncta.errors import DataError
+from medfuncta.limits import MAX_POINTS
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
+from medfuncta.types import ArrayMask
 
-MAX_POINTS = 2**30
-"""The largest grid a step makes; a mistyped spacing would otherwise ask for all memory there is."""
+_ROUNDING: Final = 1e-3  # of a share of observed samples that was interpolated in float32
 
 
 @dataclass(frozen=True)
@@ -33,22 +31,14 @@ class Step(ABC):
             DataError: If the step does not fit the signal.
         """
 
-    def invert(self, signal: Signal, grid: Grid) -> Signal:
-        """Take the step back, as far as it can be: what was clipped or averaged away stays lost.
-
-        Args:
-            signal: What :meth:`apply` gave, or a reconstruction of it.
-            grid: Where the samples lay before the step.
-        """
-        return signal
-
     def to_dict(self) -> dict[str, Any]:
         """The step as plain data: its name and the settings that are not None."""
-        settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {
-            "step": self.name,
-            **{name: value for name, value in settings.items() if value is not None},
-        }
+        data: dict[str, Any] = {"step": self.name}
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if value is not None:
+                data[setting.name] = value
+        return data
 
 
 @dataclass(frozen=True)
@@ -69,13 +59,9 @@ class GridStep(Step):
         """
 
     @abstractmethod
-    def _forward(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
+    def _moved(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
         """One channel from ``grid`` to the new grid, interpolated with splines of this order,
         ``fill`` where nothing is known."""
-
-    @abstractmethod
-    def _back(self, image: np.ndarray, grid: Grid, order: int, fill: float) -> np.ndarray:
-        """One channel from the new grid back to ``grid``."""
 
     @property
     def order(self) -> int:
@@ -88,47 +74,36 @@ class GridStep(Step):
         return None
 
     def apply(self, signal: Signal) -> Signal:
-        if not isinstance(signal.domain, Grid):
+        grid = signal.domain
+        if not isinstance(grid, Grid):
             raise DataError(
                 f"signal '{signal.id}' is scattered; expected samples on a grid for {self.name}"
             )
-        after, _ = self.place(signal.domain)
+        after, _ = self.place(grid)
         if after.points > MAX_POINTS:
             raise DataError(
                 f"signal '{signal.id}': {self.name} asks for a grid of shape {after.shape}; "
                 f"expected at most {MAX_POINTS} points"
             )
-        return self._move(signal, after, partial(self._forward, grid=signal.domain), self.padding)
+        values = signal.values
+        if signal.mask is not None:
+            values = np.where(signal.mask[..., None], values, np.float32(0))
+        fill = 0.0 if self.padding is None else self.padding
+        channels = np.moveaxis(values, -1, 0)
+        moved = np.stack([self._moved(c, grid, self.order, fill) for c in channels], axis=-1)
+        return signal.with_values(moved, self._observed(signal.mask, grid), after)
 
-    def invert(self, signal: Signal, grid: Grid) -> Signal:
-        return self._move(signal, grid, partial(self._back, grid=grid), None)
+    def _observed(self, mask: ArrayMask | None, grid: Grid) -> ArrayMask | None:
+        """Which new samples are observed: those made of observed samples only; None for all."""
+        pads = self.padding is not None
+        if mask is None and (pads or not self.adds_samples):
+            return None
+        seen = np.ones(grid.shape, bool) if mask is None else mask
+        share = self._moved(seen.astype(np.float32), grid, order=1, fill=float(pads))
+        observed = share > 1 - _ROUNDING
+        return None if observed.all() else observed
 
     def apply_labels(self, labels: np.ndarray, grid: Grid) -> np.ndarray:
         """A label map ``[*grid.shape]`` on the new grid, by nearest neighbour; 0 where nothing is
         known."""
-        return self._forward(labels, grid, 0, 0)
-
-    def _move(
-        self, signal: Signal, grid: Grid, move: Callable[..., np.ndarray], padding: float | None
-    ) -> Signal:
-        """Move every channel and the mask; a new sample is observed when all samples that it was
-        made of were."""
-        values = (
-            signal.values
-            if signal.mask is None
-            else np.where(signal.mask[..., None], signal.values, np.float32(0))
-        )
-        fill = 0.0 if padding is None else padding
-        moved = np.stack(
-            [move(channel, order=self.order, fill=fill) for channel in np.moveaxis(values, -1, 0)],
-            axis=-1,
-        )
-        if signal.mask is None and (padding is not None or not self.adds_samples):
-            return signal.with_values(moved, domain=grid)
-        seen = (
-            np.ones(values.shape[:-1], np.float32)
-            if signal.mask is None
-            else signal.mask.astype(np.float32)
-        )
-        observed = move(seen, order=1, fill=float(padding is not None)) > 1 - 1e-3
-        return signal.with_values(moved, None if observed.all() else observed, grid)
+        return self._moved(labels, grid, order=0, fill=0)

@@ -15,7 +15,7 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.result import Result
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.psnr import MOST
+from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.sources.source import Source
 from medfuncta.tasks.compress.codec import Codec
@@ -26,7 +26,7 @@ from medfuncta.tasks.compress.learned_codecs import (
     trace_codecs,
     wavelet_codecs,
 )
-from medfuncta.tasks.evaluate.metrics import Statistics, measure
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
 from medfuncta.tasks.explore.sample import take_sample
 from medfuncta.types import ArrayLatents
 
@@ -51,7 +51,7 @@ class RatePoint(Result):
             the shared network.
         bits_with_shared: ``bits`` when what is shared is spread over every signal of the latent
             set.
-        psnr: Mean over signals, in decibels; an exact one counts as 120.
+        psnr: Mean in decibels, exact signals with 120; None when all have failed.
         exact: How many signals came back without any error.
     """
 
@@ -62,6 +62,11 @@ class RatePoint(Result):
     bits_with_shared: float
     psnr: float | None
     exact: int
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every signal came back exactly."""
+        return self.psnr == BEST_PSNR
 
     @property
     def payload_bits(self) -> float:
@@ -102,7 +107,7 @@ class CompressionReport(Result):
         split: Which part of it was compressed.
         signals, points: How many signals, and samples in all of them.
         codecs: The curve of each; ``"latents"`` is the first.
-        unquantised_psnr: Of the stored latents as they are.
+        unquantised_psnr: Of the stored latents as they are; None when all have failed.
         network_bytes: Of the shared network's weights.
     """
 
@@ -135,19 +140,19 @@ def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
     never does.
 
     Between two settings bits grow linearly with decibels; below the lowest setting they are those
-    of that setting.
+    of that setting. No line is drawn to a lossless setting, whose 120 dB are a convention: it is
+    taken as it is for what no lossy one reaches.
     """
-    decibels = np.array([point.psnr for point in curve], float)  # None becomes NaN
-    decibels[np.isnan(decibels)] = np.inf
-    bits = np.array([point.payload_bits for point in curve])
-    order = np.lexsort((bits, decibels))
-    decibels, bits = decibels[order], bits[order]
-    if psnr > decibels[-1]:
-        return None
-    finite = np.isfinite(decibels)
-    if not finite.any() or psnr > decibels[finite][-1]:
-        return float(bits[-1])
-    return float(np.interp(psnr, decibels[finite], bits[finite]))
+    lossy, lossless = [], []
+    for point in curve:
+        if point.lossless:
+            lossless.append(point.payload_bits)
+        elif point.psnr is not None:
+            lossy.append((point.psnr, point.payload_bits))
+    if lossy and psnr <= max(lossy)[0]:
+        decibels, bits = np.array(sorted(lossy)).T
+        return float(np.interp(psnr, decibels, bits))
+    return min(lossless, default=None)
 
 
 def compare_codecs(
@@ -197,7 +202,7 @@ def compare_codecs(
         signals=len(signals),
         points=bench.points,
         codecs=curves,
-        unquantised_psnr=Statistics.of(bench.psnrs(chosen.latents)).mean,
+        unquantised_psnr=summarise(bench.measured(chosen.latents)).psnr.mean,
         network_bytes=bench.network_bytes,
     )
 
@@ -282,27 +287,24 @@ class _Bench:
         decoded = np.stack([codec.decode(stream) for stream in streams])
         sizes = [len(stream) for stream in streams]
         shared = codec.shared_bytes + self.network_bytes
-        return self._point(f"step {step:g} rms", sizes, [], shared, self.psnrs(decoded))
+        return self._point(f"step {step:g} rms", sizes, [], shared, self.measured(decoded))
 
     def signal_point(self, codec: Codec) -> RatePoint:
         """A codec of values at its setting."""
-        sizes, formats, psnrs = [], [], []
+        sizes, formats, metrics = [], [], []
         for signal in self._signals:
             shape = signal.values.shape
             stream = codec.encode(signal.range.normalise(signal.values))
             decoded = signal.range.restore(codec.decode(stream, shape))
             sizes.append(len(stream))
             formats.append(codec.container_bytes(shape))
-            psnrs.append(measure(signal, signal.with_values(decoded)).psnr)
-        return self._point(codec.setting, sizes, formats, codec.shared_bytes, psnrs)
+            metrics.append(measure(signal, signal.with_values(decoded)))
+        return self._point(codec.setting, sizes, formats, codec.shared_bytes, metrics)
 
-    def psnrs(self, latents: ArrayLatents) -> list[float]:
-        """Of the field's reconstructions, each on its signal's own grid."""
+    def measured(self, latents: ArrayLatents) -> list[SignalMetrics]:
+        """The field's reconstructions, each on its signal's own grid, beside the signals."""
         decoded = reconstruct_all(self._run, torch.from_numpy(latents), self._headers)
-        psnrs = []
-        for signal, values in zip(self._signals, decoded, strict=True):
-            psnrs.append(measure(signal, values).psnr)
-        return psnrs
+        return list(map(measure, self._signals, decoded))
 
     def _point(
         self,
@@ -310,18 +312,19 @@ class _Bench:
         sizes: Sequence[int],
         formats: Sequence[int],
         shared_bytes: int,
-        psnrs: Sequence[float],
+        metrics: Sequence[SignalMetrics],
     ) -> RatePoint:
         byte = 8 / self.points  # in bits a sample
         bits = byte * sum(sizes)
+        summary = summarise(metrics)
         return RatePoint(
             setting,
             bits,
             format_bits=byte * sum(formats),
             shared_bytes=shared_bytes,
             bits_with_shared=bits + 8 * shared_bytes / self._set_points,
-            psnr=Statistics.of(psnrs).mean,
-            exact=sum(psnr == MOST for psnr in psnrs),
+            psnr=summary.psnr.mean,
+            exact=summary.exact,
         )
 
 

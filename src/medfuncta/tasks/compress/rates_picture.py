@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.compress.rates import LATENTS, CompressionReport
 from medfuncta.tasks.drawing.figure import ACCENT, MUTED, new_figure
 
@@ -14,7 +15,10 @@ _COLOURS: Final = ("#2a7f9e", "#e8b04a", "#5b8c5a", "#7d5ba6", "#3b3f8c")
 
 
 def curves_picture(report: CompressionReport) -> Figure:
-    """PSNR against bits a sample; a dotted line leaves out what is file format."""
+    """PSNR against bits a sample; a dotted line leaves out what is file format.
+
+    Lossless settings are left out: their 120 dB would press all others together.
+    """
     with new_figure(7, 4.4) as figure:
         axes = figure.subplots()
         colours = iter(_COLOURS)
@@ -22,7 +26,7 @@ def curves_picture(report: CompressionReport) -> Figure:
             colour = ACCENT if name == LATENTS else next(colours)
             bits, payload_bits, psnr = [], [], []
             for point in curve:
-                if point.psnr is not None:
+                if point.psnr is not None and not point.lossless:
                     bits.append(point.bits)
                     payload_bits.append(point.payload_bits)
                     psnr.append(point.psnr)
@@ -30,7 +34,7 @@ def curves_picture(report: CompressionReport) -> Figure:
             if bits != payload_bits:
                 label = f"{name} without file format"
                 axes.plot(payload_bits, psnr, ":", color=colour, linewidth=1.2, label=label)
-        if report.unquantised_psnr is not None:
+        if report.unquantised_psnr not in (None, BEST_PSNR):
             axes.axhline(
                 report.unquantised_psnr,
                 color=MUTED,

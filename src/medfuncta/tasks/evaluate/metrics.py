@@ -32,7 +32,7 @@ class SignalMetrics:
     Args:
         id, label: Of the signal.
         points: Observed points.
-        psnr: Decibels, ``-10 log10(mse)``, at most 120 (exact); NaN when failed.
+        psnr: Decibels, ``-10 log10(mse)`` and 120 when exact, NaN when failed.
         ssim: Mean structural similarity, or None where it is not defined
             (:func:`structural_similarity`).
         mse: Mean squared error of the values in [0, 1]; NaN when failed.
@@ -56,7 +56,7 @@ class SignalMetrics:
 
     @property
     def exact(self) -> bool:
-        """Whether every value came back as it was; the PSNR counts as 120 dB then."""
+        """Whether every value came back as it was."""
         return self.mse == 0
 
     @property
@@ -91,7 +91,7 @@ class Summary(Result):
     Args:
         signals: All of them.
         failed: How many have no finite reconstruction; they are left out of every statistic.
-        exact: How many have no error at all; they count as 120 dB.
+        exact: How many have no error at all; they count with 120 dB.
         psnr, ssim, mse, mae, max_error: Statistics over signals.
         worst: The ids of the ten with the lowest PSNR, failed ones first.
     """

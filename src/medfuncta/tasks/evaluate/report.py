@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medfuncta.atomic import write_atomically, write_json, write_text
+from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.drawing.figure import class_names, png, with_unit
 from medfuncta.tasks.drawing.page import Page
 from medfuncta.tasks.evaluate.evaluation import Evaluation
@@ -30,8 +31,8 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _signals_table(evaluation: Evaluation) -> str:
-    """CSV with a row a signal. ``psnr`` is 120 when exact; what is not defined is blank, all
-    metrics of a failed signal included."""
+    """CSV with a row a signal. What is not defined is blank, all metrics of a failed signal
+    included."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(_COLUMNS)
@@ -57,7 +58,9 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
             f"{summary.failed} signals have no finite reconstruction; no figure here contains them."
         )
     if summary.exact:
-        page.text(f"{summary.exact} signals are reproduced exactly; their PSNR counts as 120 dB.")
+        page.text(
+            f"{summary.exact} signals are reproduced exactly; they count with {BEST_PSNR:.0f} dB."
+        )
     if picture is not None:
         page.picture(
             picture,

@@ -38,7 +38,7 @@ class MapPoint(Result):
         id: Of the signal.
         split: Where it lies.
         x, y: Along the horizontal and the vertical axis.
-        psnr: Decibels; not finite where it is not known or the reconstruction is exact.
+        psnr: Decibels; NaN where it is not known.
     """
 
     id: str

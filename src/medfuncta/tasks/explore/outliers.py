@@ -45,7 +45,7 @@ class Outlier(Result):
     Args:
         id: Of the signal.
         split: Where it lies.
-        psnr: Decibels; not finite where it is not known or the reconstruction is exact.
+        psnr: Decibels; NaN where it is not known.
         distance: From the other latents.
         distance_z, error_z: Robust z-scores of the distance and of the negative PSNR.
     """
@@ -68,7 +68,7 @@ class Outliers(Result):
         distances: From the other latents.
         distance_scores: z of these; large for a signal far from the others.
         error_scores: z of the negative PSNR; large for a signal that is reconstructed badly, 0
-            where PSNR is not finite.
+            where PSNR is not known.
         listed: How many signals are listed.
     """
 
@@ -203,7 +203,7 @@ def _draw_scatter(axes: Axes, outliers: Outliers) -> None:
     sample = outliers.sample
     unusual = outliers.scores > UNUSUAL
     known = np.isfinite(sample.psnr)
-    top = sample.psnr[known].max(initial=0)  # where what has no PSNR, or an infinite one, lies
+    top = sample.psnr[known].max(initial=0)  # where what has no PSNR lies
     heights = np.where(known, sample.psnr, top)
     size = float(np.clip(6000 / len(unusual), 3, 24))
     for which, colour, name in ((~unusual, SECOND, "usual"), (unusual, ACCENT, f"z > {UNUSUAL}")):

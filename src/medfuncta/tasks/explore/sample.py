@@ -25,8 +25,7 @@ class Sample:
         splits: Where each lies.
         latents: ``[rows, latent]``.
         classes: The class numbers of each, none without a label.
-        psnr: Decibels; not finite where it is not known (an imported set) or the reconstruction is
-            exact.
+        psnr: Decibels; NaN where it is not known (an imported set).
         left_out: Signals with a latent that is not finite.
     """
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medfuncta.sources.reasons import reason
+from medfuncta.door import reason
 
 
 @pytest.mark.parametrize(

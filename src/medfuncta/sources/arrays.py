@@ -1,0 +1,388 @@
+"""A source whose signals lie in memory: arrays, tensors, images of nibabel, or signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from torch import Tensor
+
+from medfuncta.errors import ConfigError, DataError, suggest
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
+from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.held import Channels, Held, as_array, held_signal, one_by_one
+from medfuncta.sources.skips import Skips
+from medfuncta.sources.source import Source
+from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, first_split
+
+OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
+"""An entry for each signal."""
+Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
+"""What is mapped to [0, 1]: these two values, what the first split spans, or what each signal
+does."""
+
+_MOST_CLASSES: Final = 10_000  # beyond it labels are measurements, not classes
+
+
+def from_arrays(
+    values: Any,
+    *,
+    channels: Channels | None = None,
+    labels: OneEach | None = None,
+    label_names: Sequence[str] = (),
+    groups: OneEach | None = None,
+    splits: OneEach | None = None,
+    val: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
+    spacing: float | Sequence[float] | None = None,
+    unit: str = "",
+    range: Range = "train",
+    masks: OneEach | None = None,
+    ids: OneEach | None = None,
+    modality: str = "",
+    name: str = "memory",
+    licence: str = "unknown",
+    citation: str = "",
+    skip_bad: bool = False,
+) -> Source:
+    """A source of signals that are in memory already, to train on, to fit and to evaluate.
+
+    >>> import numpy as np
+    >>> beats = np.sin(np.linspace(0, 6, 32) + np.arange(20)[:, None])
+    >>> source = from_arrays(beats, channels="none", spacing=1 / 125, unit="mV", name="sines")
+    >>> source.splits, source.spec.shape
+    (('train', 'val', 'test'), (32,))
+    >>> len(list(source.signals("test")))
+    3
+
+    Args:
+        values: One signal after the other: a NumPy array or a tensor whose first axis counts
+            signals, or a sequence of arrays, tensors, images of nibabel (their affine and spacing
+            are kept) or signals of this package (which keep all that they say of themselves).
+            A signal has 1 to 3 axes besides the channels. Arrays are kept, not copied.
+        channels: Where the channels of an array or tensor are: ``"none"`` when there is no axis for
+            them, or the ``"first"`` or the ``"last"`` axis of each signal. It must be said.
+        labels: A class a signal: numbers from 0, or names; None where it is not known.
+        label_names: Names of the classes by number; by default the numbers, or the names in order.
+        groups: What each signal belongs to, such as its patient; a group is never split.
+        splits: ``"train"``, ``"val"`` or ``"test"`` for each signal; drawn when not given.
+        val: Fraction that is drawn for validation.
+        test: Fraction that is drawn for the test.
+        seed: Another number draws another split.
+        spacing: Seconds from sample to sample in 1D, else millimetres along each axis; one number
+            is that of every axis.
+        unit: Unit of the values, such as ``"mV"`` or ``"HU"``.
+        range: ``(low, high)`` in units of the values, mapped to [0, 1]; ``"train"``, what the first
+            split spans; or ``"each"``, what each signal spans.
+        masks: For each signal where it was observed, of its shape without channels, or None.
+        ids: A name a signal, safe to publish; its number when not given.
+        modality: Kind of recording, such as ``"ecg"``.
+        name: What the data set is called; safe to publish.
+        licence: The data's licence as its publisher words it.
+        citation: Who made the data and where it is published.
+        skip_bad: Leave out signals with NaN or Inf that no mask hides, instead of stopping there.
+
+    Raises:
+        ConfigError: If an argument is not of its kind.
+        DataError: If there is no signal, an argument has not one entry a signal, signals are not
+            alike, or there are fewer groups than splits.
+    """
+    if not name or "/" in name or "\\" in name:
+        raise ConfigError("the name is empty or a path; expected one that is safe to publish")
+    _check_range(range)
+    entries = [
+        held_signal(f"signal {number}", entry, channels, spacing)
+        for number, entry in enumerate(one_by_one(values))
+    ]
+    count = len(entries)
+    splitting = None
+    if splits is None:
+        splitting = SplitOptions(_fraction("val", val), _fraction("test", test), seed)
+    items = _items(
+        _ids(_one_each("ids", ids, count), entries),
+        _one_each("groups", groups, count),
+        _one_each("splits", splits, count),
+    )
+    numbers = {item.id: number for number, item in enumerate(items)}
+    class_numbers, classes = _classes(_one_each("labels", labels, count), label_names, entries)
+    _, first_items = first_split(items, splitting)
+    held = _HeldSignals(
+        entries=entries,
+        first=[numbers[item.id] for item in first_items],
+        range=range,
+        unit=unit,
+        masks=_one_each("masks", masks, count) or [None] * count,
+        labels=class_numbers,
+        classes=classes,
+        modality=modality,
+    )
+    skips = Skips(skip_bad=skip_bad)
+
+    def read(item: Item) -> Iterator[Signal]:
+        try:
+            yield held.signal(numbers[item.id], item.id)
+        except DataError as error:
+            skips.skip(item.name, error)
+
+    details: dict[str, str | int | float | bool | None] = {"channels": channels}
+    if splitting is not None:
+        details |= {"val": splitting.val, "test": splitting.test, "seed": splitting.seed}
+    contents = Contents(
+        name=f"arrays:{name}",
+        items=items,
+        read=read,
+        many=True,
+        splitting=splitting,
+        survey=held.survey,
+        licence=licence,
+        citation=citation,
+        split_by=_split_by(groups, splits),
+        details=details,
+    )
+    return Source(contents, skips)
+
+
+@dataclass(eq=False)
+class _HeldSignals:
+    """What was given, turned into signals one by one."""
+
+    entries: Sequence[Held]
+    first: Sequence[int]
+    range: Range
+    unit: str
+    masks: Sequence[Any]
+    labels: Sequence[Label]
+    classes: tuple[str, ...]
+    modality: str
+
+    def survey(self) -> Survey:
+        """What all signals have in common.
+
+        Raises:
+            DataError: If they differ in dimension, channels or unit.
+        """
+        first = self.entries[self.first[0]]
+        expected = self._form(first)
+        for number, entry in enumerate(self.entries):
+            if self._form(entry) != expected:
+                raise DataError(
+                    f"signal {number} has {self._form(entry)}; the first one has {expected}; keep "
+                    "signals of one form in a source"
+                )
+        shape = None
+        if isinstance(first.domain, Grid) and len({entry.shape for entry in self.entries}) == 1:
+            shape = first.domain.shape
+        task = {0: "", 2: "binary-class"}.get(len(self.classes), "multi-class")
+        if any(isinstance(label, tuple) for label in self.labels):
+            task = "multi-label"
+        spec = SignalSpec(
+            dim=first.domain.dim,
+            channels=first.channels,
+            shape=shape,
+            unit=self._unit(first),
+            modality=self.modality,
+            label_names=self.classes,
+            task=task,
+        )
+        return Survey(spec, {"range": self._said_range})
+
+    def signal(self, number: int, id: str) -> Signal:
+        """The signal of this number.
+
+        Raises:
+            DataError: If it has a NaN or Inf that no mask hides, or its mask does not fit.
+        """
+        entry, label = self.entries[number], self.labels[number]
+        if entry.signal is not None:
+            return entry.signal.with_header(id=id, label=label)
+        values = entry.load()
+        mask = self._mask(number)
+        span = self._span
+        if span is None:
+            span = ValueRange.of(_observed(f"signal '{id}'", values, mask))
+        return Signal.of(
+            id=id,
+            values=values,
+            domain=entry.domain,
+            range=span,
+            unit=self.unit,
+            mask=mask,
+            label=label,
+            dtype=entry.dtype,
+        )
+
+    @cached_property
+    def _span(self) -> ValueRange | None:
+        """The range of all signals; None when each has its own."""
+        if self.range == "each":
+            return None
+        if self.range != "train":
+            return ValueRange(*self.range)
+        low, high = np.inf, -np.inf
+        for number in self.first:
+            if self.entries[number].signal is None:
+                values = self.entries[number].load()
+                seen = _observed(f"signal {number}", values, self._mask(number))
+                low, high = min(low, float(seen.min())), max(high, float(seen.max()))
+        if low > high:
+            return None
+        return ValueRange.of(np.array([low, high]))
+
+    @property
+    def _said_range(self) -> str:
+        if all(entry.signal is not None for entry in self.entries):
+            return "as the signals say"
+        if self._span is None:
+            return "each signal's own"
+        return f"{self._span.low},{self._span.high}"
+
+    def _mask(self, number: int) -> np.ndarray | None:
+        given, expected = self.masks[number], self.entries[number].shape
+        if given is None:
+            return None
+        mask = as_array(given)
+        if mask.dtype != bool or mask.shape != expected:
+            raise DataError(
+                f"the mask of signal {number} is of {mask.dtype} and shape {mask.shape}; expected "
+                f"bool, True where a value was observed, and shape {expected}"
+            )
+        return mask
+
+    def _unit(self, entry: Held) -> str:
+        return self.unit if entry.signal is None else entry.signal.unit
+
+    def _form(self, entry: Held) -> str:
+        unit = self._unit(entry) or "no unit"
+        return f"{entry.domain.dim} dimensions and {entry.channels} channels in {unit}"
+
+
+def _observed(name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """The finite values that the mask keeps."""
+    seen = values if mask is None else values[mask]
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        raise DataError(f"{name} has no finite value that was observed; leave it out")
+    return seen
+
+
+def _one_each(what: str, given: Any, count: int) -> list[Any] | None:
+    """An argument that has an entry for each signal."""
+    if given is None:
+        return None
+    if isinstance(given, str | Mapping) or not hasattr(given, "__len__"):
+        raise ConfigError(
+            f"{what} were given as {type(given).__name__}; expected a list with one entry a signal"
+        )
+    if len(given) != count:
+        raise DataError(f"{len(given)} {what} for {count} signals; expected one for each")
+    return list(given)
+
+
+def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
+    """The ids as given, or else what signals call themselves, or their numbers."""
+    ids = []
+    for number, entry in enumerate(entries):
+        id = f"{number:06d}"
+        if given is not None:
+            id = given[number]
+        elif entry.signal is not None:
+            id = entry.signal.id
+        if not isinstance(id, str) or not id or "/" in id or "\\" in id:
+            raise DataError(f"the id of signal {number} is no name; expected text without / and \\")
+        ids.append(id)
+    different = len(set(ids))
+    if different != len(ids):
+        raise DataError(f"{different} different ids for {len(ids)} signals; expected one for each")
+    return ids
+
+
+def _items(
+    ids: Sequence[str], groups: Sequence[Any] | None, splits: Sequence[Any] | None
+) -> list[Item]:
+    items = []
+    split_of: dict[str, str] = {}
+    for number, id in enumerate(ids):
+        group = id if groups is None else str(groups[number])
+        split = "" if splits is None else str(splits[number])
+        if splits is not None and split not in SPLITS:
+            raise ConfigError(
+                f"the split of signal {number} is '{split}'; {suggest(split, SPLITS)}"
+            )
+        if split_of.setdefault(group, split) != split:
+            raise DataError(
+                f"signal {number} is in the {split} split and others of its group are in the "
+                f"{split_of[group]} split; expected a group in one split"
+            )
+        items.append(Item(id=id, name=f"signal {number}", group=group, split=split))
+    return items
+
+
+def _classes(
+    labels: Sequence[Any] | None, names: Sequence[str], entries: Sequence[Held]
+) -> tuple[list[Label], tuple[str, ...]]:
+    """The class number of each signal, and the names of the classes."""
+    if labels is None:
+        own = [entry.signal.label if entry.signal is not None else None for entry in entries]
+        return own, _names_of(own, names)
+    known = [label for label in labels if label is not None]
+    named = bool(known) and all(isinstance(label, str) for label in known)
+    classes = tuple(names) or tuple(sorted(set(known))) if named else ()
+    numbers: list[Label] = []
+    for number, label in enumerate(labels):
+        if label is None:
+            numbers.append(None)
+        elif named and label in classes:
+            numbers.append(classes.index(label))
+        elif named or isinstance(label, bool | str) or not hasattr(label, "__index__"):
+            raise DataError(
+                f"the label of signal {number} is none of the {len(classes)} classes; expected all "
+                "labels to be names, or all to be numbers from 0"
+            )
+        else:
+            numbers.append(int(label))
+    return numbers, classes or _names_of(numbers, names)
+
+
+def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
+    """The given names, or the numbers from 0 up to the highest label."""
+    most = len(names) or _MOST_CLASSES
+    highest = -1
+    for number, label in enumerate(labels):
+        parts = label if isinstance(label, tuple) else (label,)
+        for part in parts:
+            if part is not None and not 0 <= part < most:
+                raise DataError(
+                    f"the label of signal {number} is {part}; expected a class from 0 to {most - 1}"
+                )
+            highest = max(highest, -1 if part is None else part)
+    return tuple(names) or tuple(str(number) for number in np.arange(highest + 1))
+
+
+def _check_range(given: Any) -> None:
+    pair = isinstance(given, tuple | list) and len(given) == 2
+    numbers = pair and all(isinstance(bound, int | float | np.number) for bound in given)
+    words = isinstance(given, str) and given in ("train", "each")
+    if not (numbers or words):
+        raise ConfigError(f"the range is {given!r}; expected (low, high), 'train' or 'each'")
+
+
+def _fraction(what: str, given: float) -> str:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise ConfigError(
+            f"the {what} split is given as {given!r}; expected a fraction from 0 to 1; name the "
+            "split of each signal with splits="
+        )
+    return str(float(given))
+
+
+def _split_by(groups: Any, splits: Any) -> str:
+    if splits is not None:
+        return "given"
+    if groups is not None:
+        return "group"
+    return "signal"
