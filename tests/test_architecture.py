@@ -21,6 +21,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ORDER = (
     "errors",
     "types",
+    "result",
     "atomic",
     "process",
     "limits",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch
 from medfuncta.errors import DataError
 from medfuncta.latents.decode import reconstruct_all
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.result import Result
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.psnr import BEST_PSNR
@@ -19,13 +20,17 @@ from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.sources.source import Source
 from medfuncta.tasks.compress.codec import Codec
 from medfuncta.tasks.compress.image_codecs import image_codecs
-from medfuncta.tasks.compress.latents import STEPS, LatentCodec
-from medfuncta.tasks.compress.learned_codecs import trace_codecs, wavelet_codecs
+from medfuncta.tasks.compress.learned_codecs import (
+    LATENT_STEPS,
+    LatentCodec,
+    trace_codecs,
+    wavelet_codecs,
+)
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
 from medfuncta.tasks.explore.sample import take_sample
 from medfuncta.types import ArrayLatents
 
-Pair = tuple[Signal, SignalHeader]
+_Pair = tuple[Signal, SignalHeader]
 """A signal, and the header that its latent is decoded with."""
 LATENTS: Final = "latents"
 _TRAINING: Final = 200
@@ -35,7 +40,7 @@ _TRAINING_LATENTS: Final = 4096
 
 
 @dataclass(frozen=True)
-class RatePoint:
+class RatePoint(Result):
     """What a codec reached at one setting.
 
     Args:
@@ -44,6 +49,8 @@ class RatePoint:
         format_bits: How many of these are file format that all signals could share.
         shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents
             the shared network.
+        bits_with_shared: ``bits`` when what is shared is spread over every signal of the latent
+            set.
         psnr: Mean in decibels, exact signals with 120; None when all have failed.
         exact: How many signals came back without any error.
     """
@@ -52,6 +59,7 @@ class RatePoint:
     bits: float
     format_bits: float
     shared_bytes: int
+    bits_with_shared: float
     psnr: float | None
     exact: int
 
@@ -62,19 +70,22 @@ class RatePoint:
 
     @property
     def payload_bits(self) -> float:
+        """The bits of the streams that are no file format."""
         return self.bits - self.format_bits
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Result):
     """Who needs the fewest bits for the quality of one setting of the latents.
 
     Args:
         setting: Of the latents.
-        psnr: Of the latents at this setting, in decibels.
+        psnr: What the latents reach at this setting, in decibels.
         bits: By codec, a sample, file formats not counted; None where a codec never reaches this
             PSNR.
     """
+
+    json_keys: ClassVar = ("setting", "psnr", "bits", "shortest")
 
     setting: str
     psnr: float
@@ -82,73 +93,46 @@ class Verdict:
 
     @property
     def shortest(self) -> str:
-        return min(
-            (name for name, bits in self.bits.items() if bits is not None),
-            key=lambda name: self.bits[name] or 0.0,
-        )
+        """The codec that needs the fewest."""
+        reached = {name: bits for name, bits in self.bits.items() if bits is not None}
+        return min(reached, key=lambda name: reached[name])
 
 
 @dataclass(frozen=True, eq=False)
-class CompressionReport:
+class CompressionReport(Result):
     """Curves of rate against distortion.
 
     Args:
         source: The data set.
         split: Which part of it was compressed.
         signals, points: How many signals, and samples in all of them.
-        curves: By codec; ``"latents"`` is the first.
+        codecs: The curve of each; ``"latents"`` is the first.
         unquantised_psnr: Of the stored latents as they are; None when all have failed.
         network_bytes: Of the shared network's weights.
-        set_points: Samples of all signals of the latent set, over which what is shared can be
-            spread.
     """
+
+    json_keys: ClassVar = (
+        *("source", "split", "signals", "points", "network_bytes", "unquantised_psnr"),
+        *("codecs", "verdicts"),
+    )
 
     source: str
     split: str
     signals: int
     points: int
-    curves: Mapping[str, Sequence[RatePoint]]
+    codecs: Mapping[str, Sequence[RatePoint]]
     unquantised_psnr: float | None
     network_bytes: int
-    set_points: int
 
     @property
     def verdicts(self) -> list[Verdict]:
         """One for each setting of the latents."""
-        return [
-            Verdict(
-                point.setting,
-                point.psnr,
-                {name: bits_at(curve, point.psnr) for name, curve in self.curves.items()},
-            )
-            for point in self.curves[LATENTS]
-            if point.psnr is not None
-        ]
-
-    def spread_bits(self, point: RatePoint) -> float:
-        """Bits a sample when what is shared is spread over every signal of the latent set."""
-        return point.bits + 8 * point.shared_bytes / self.set_points
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for strict JSON."""
-        return {
-            "source": self.source,
-            "split": self.split,
-            "signals": self.signals,
-            "points": self.points,
-            "network_bytes": self.network_bytes,
-            "unquantised_psnr": self.unquantised_psnr,
-            "codecs": {
-                name: [
-                    {**asdict(point), "bits_with_shared": self.spread_bits(point)}
-                    for point in curve
-                ]
-                for name, curve in self.curves.items()
-            },
-            "verdicts": [
-                {**asdict(verdict), "shortest": verdict.shortest} for verdict in self.verdicts
-            ],
-        }
+        verdicts = []
+        for point in self.codecs[LATENTS]:
+            if point.psnr is not None:
+                bits = {name: bits_at(curve, point.psnr) for name, curve in self.codecs.items()}
+                verdicts.append(Verdict(point.setting, point.psnr, bits))
+        return verdicts
 
 
 def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
@@ -177,6 +161,7 @@ def compare_codecs(
     *,
     split: str = "test",
     limit: int = 100,
+    steps: Sequence[float] = LATENT_STEPS,
     progress: Callable[[str], None] = lambda line: None,
 ) -> CompressionReport:
     """Compress unseen signals in every way, learning whatever is learned from the training split,
@@ -187,6 +172,8 @@ def compare_codecs(
         source: What the latents were fitted from.
         split: The part to compress.
         limit: Signals at the most, evenly spread.
+        steps: Settings of the latents: how finely they are quantised, in units of the root mean
+            square of their entries.
         progress: Told a line before each codec.
 
     Raises:
@@ -195,43 +182,47 @@ def compare_codecs(
         LatentSetError: If the set lacks a split.
         MedFunctaError: If a package is missing.
     """
-    chosen, training = take_sample(latents, limit, split), take_sample(latents, _TRAINING, "train")
+    chosen = take_sample(latents, limit, split)
     signals = _signals_of(source, split, chosen.ids)
-    examples = [
-        signal.range.normalise(signal.values)
-        for signal in _signals_of(source, "train", training.ids)
-    ]
-    headers = [latents.row(id, split).header for id in chosen.ids]
-    pairs = list(zip(signals, headers, strict=True))
+    pairs = [(signal, latents.row(signal.id, split).header) for signal in signals]
     _check_same(source, pairs)
+    bench = _Bench(latents, pairs)
     progress(LATENTS)
     learned = take_sample(latents, _TRAINING_LATENTS, "train").latents
-    curves = {
-        LATENTS: [
-            _latent_point(latents.run, step, learned, list(chosen.latents), pairs) for step in STEPS
-        ]
-    }
-    for codec in _codecs(signals, examples):
+    rows = list(chosen.latents)
+    curves = {LATENTS: [bench.latent_point(step, learned, rows) for step in steps]}
+    for codec in _codecs(signals, _training_values(latents, source)):
         if codec.name not in curves:
             progress(codec.name)
-        curves.setdefault(codec.name, []).append(_signal_point(codec, signals))
-    points = sum(signal.domain.points for signal in signals)
+            curves[codec.name] = []
+        curves[codec.name].append(bench.signal_point(codec))
     return CompressionReport(
         source.info.name,
         split,
-        len(signals),
-        points,
-        curves,
-        summarise(_measured(latents.run, chosen.latents, pairs)).psnr.mean,
-        _network_bytes(latents.run),
-        round(points / len(signals) * len(latents)),
+        signals=len(signals),
+        points=bench.points,
+        codecs=curves,
+        unquantised_psnr=summarise(bench.measured(chosen.latents)).psnr.mean,
+        network_bytes=bench.network_bytes,
     )
+
+
+def _training_values(latents: LatentSet, source: Source) -> list[np.ndarray]:
+    """Normalised values of training signals, which codecs learn from."""
+    training = take_sample(latents, _TRAINING, "train")
+    values = []
+    for signal in _signals_of(source, "train", training.ids):
+        values.append(signal.range.normalise(signal.values))
+    return values
 
 
 def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
     """The signals with these ids, in this order."""
     wanted = set(ids)
-    found = {signal.id: signal for signal in source.signals(split) if signal.id in wanted}
+    found = {}
+    for signal in source.signals(split):
+        if signal.id in wanted:
+            found[signal.id] = signal
     missing = [id for id in ids if id not in found]
     if missing:
         raise DataError(
@@ -247,7 +238,7 @@ def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
     return [found[id] for id in ids]
 
 
-def _check_same(source: Source, pairs: Sequence[Pair]) -> None:
+def _check_same(source: Source, pairs: Sequence[_Pair]) -> None:
     """Raise unless signals have the shapes that they had when they were fitted: ids alone may be
     those of other data."""
     for signal, header in pairs:
@@ -255,8 +246,8 @@ def _check_same(source: Source, pairs: Sequence[Pair]) -> None:
         if signal.values.shape != expected:
             raise DataError(
                 f"signal '{signal.id}' of {source.info.name} has the shape "
-                f"{list(signal.values.shape)}, but {list(expected)} when it was "
-                "fitted; give the source that the set was fitted from"
+                f"{list(signal.values.shape)}, but {list(expected)} when it was fitted; give the "
+                "source that the set was fitted from"
             )
 
 
@@ -265,69 +256,76 @@ def _codecs(signals: Sequence[Signal], examples: Sequence[np.ndarray]) -> list[C
     dim, channels = signals[0].domain.dim, signals[0].channels
     if dim == 1:
         return [*wavelet_codecs(examples), *trace_codecs(examples)]
-    smallest = tuple(np.min([signal.values.shape for signal in signals], axis=0).tolist())
-    return [
-        *(image_codecs(smallest) if dim == 2 and channels in (1, 3) else []),
-        *wavelet_codecs(examples),
-    ]
+    if dim != 2 or channels not in (1, 3):
+        return wavelet_codecs(examples)
+    smallest = np.min([signal.values.shape for signal in signals], axis=0)
+    return [*image_codecs(tuple(smallest.tolist())), *wavelet_codecs(examples)]
 
 
-def _latent_point(
-    run: Run,
-    step: float,
-    training: ArrayLatents,
-    latents: Sequence[np.ndarray],
-    pairs: Sequence[Pair],
-) -> RatePoint:
-    codec = LatentCodec.learn(training, step)
-    streams = [codec.encode(latent) for latent in latents]
-    decoded = np.stack([codec.decode(stream) for stream in streams])
-    signals = [signal for signal, _ in pairs]
-    return _point(
-        f"step {step:g} rms",
-        map(len, streams),
-        (),
-        codec.shared_bytes + _network_bytes(run),
-        _measured(run, decoded, pairs),
-        signals,
-    )
+class _Bench:
+    """What every codec is measured on.
 
+    Args:
+        latents: The set, with the shared network.
+        pairs: The signals to compress.
+    """
 
-def _signal_point(codec: Codec, signals: Sequence[Signal]) -> RatePoint:
-    sizes, formats, metrics = [], [], []
-    for signal in signals:
-        stream = codec.encode(signal.range.normalise(signal.values))
-        decoded = codec.decode(stream, signal.values.shape)
-        sizes.append(len(stream))
-        formats.append(codec.container_bytes(signal.values.shape))
-        metrics.append(measure(signal, signal.with_values(signal.range.restore(decoded))))
-    return _point(codec.setting, sizes, formats, codec.shared_bytes, metrics, signals)
+    def __init__(self, latents: LatentSet, pairs: Sequence[_Pair]) -> None:
+        self._run = latents.run
+        self._signals = [signal for signal, _ in pairs]
+        self._headers = [header for _, header in pairs]
+        self.points = sum(signal.domain.points for signal in self._signals)
+        self._set_points = round(self.points / len(pairs) * len(latents))
+        self.network_bytes = _network_bytes(self._run)
 
+    def latent_point(
+        self, step: float, training: ArrayLatents, latents: Sequence[np.ndarray]
+    ) -> RatePoint:
+        """The latents, quantised as finely as this."""
+        codec = LatentCodec.learn(training, step)
+        streams = [codec.encode(latent) for latent in latents]
+        decoded = np.stack([codec.decode(stream) for stream in streams])
+        sizes = [len(stream) for stream in streams]
+        shared = codec.shared_bytes + self.network_bytes
+        return self._point(f"step {step:g} rms", sizes, [], shared, self.measured(decoded))
 
-def _point(
-    setting: str,
-    sizes: Iterable[int],
-    formats: Iterable[int],
-    shared: int,
-    metrics: Sequence[SignalMetrics],
-    signals: Sequence[Signal],
-) -> RatePoint:
-    bits = 8 / sum(signal.domain.points for signal in signals)
-    summary = summarise(metrics)
-    return RatePoint(
-        setting,
-        bits=bits * sum(sizes),
-        format_bits=bits * sum(formats),
-        shared_bytes=shared,
-        psnr=summary.psnr.mean,
-        exact=summary.exact,
-    )
+    def signal_point(self, codec: Codec) -> RatePoint:
+        """A codec of values at its setting."""
+        sizes, formats, metrics = [], [], []
+        for signal in self._signals:
+            shape = signal.values.shape
+            stream = codec.encode(signal.range.normalise(signal.values))
+            decoded = signal.range.restore(codec.decode(stream, shape))
+            sizes.append(len(stream))
+            formats.append(codec.container_bytes(shape))
+            metrics.append(measure(signal, signal.with_values(decoded)))
+        return self._point(codec.setting, sizes, formats, codec.shared_bytes, metrics)
 
+    def measured(self, latents: ArrayLatents) -> list[SignalMetrics]:
+        """The field's reconstructions, each on its signal's own grid, beside the signals."""
+        decoded = reconstruct_all(self._run, torch.from_numpy(latents), self._headers)
+        return list(map(measure, self._signals, decoded))
 
-def _measured(run: Run, latents: ArrayLatents, pairs: Sequence[Pair]) -> list[SignalMetrics]:
-    """The field's reconstructions, each on its signal's own grid, beside the signals."""
-    signals, headers = zip(*pairs, strict=True)
-    return list(map(measure, signals, reconstruct_all(run, torch.from_numpy(latents), headers)))
+    def _point(
+        self,
+        setting: str,
+        sizes: Sequence[int],
+        formats: Sequence[int],
+        shared_bytes: int,
+        metrics: Sequence[SignalMetrics],
+    ) -> RatePoint:
+        byte = 8 / self.points  # in bits a sample
+        bits = byte * sum(sizes)
+        summary = summarise(metrics)
+        return RatePoint(
+            setting,
+            bits,
+            format_bits=byte * sum(formats),
+            shared_bytes=shared_bytes,
+            bits_with_shared=bits + 8 * shared_bytes / self._set_points,
+            psnr=summary.psnr.mean,
+            exact=summary.exact,
+        )
 
 
 def _network_bytes(run: Run) -> int:
