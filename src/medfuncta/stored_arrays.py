@@ -7,10 +7,9 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BufferedIOBase
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -52,7 +51,7 @@ def read_arrays(path: Path, origin: Origin) -> dict[str, ndarray]:
     return arrays
 
 
-def _check_array(entry: zipfile.ZipInfo, stream: BufferedIOBase) -> None:
+def _check_array(entry: zipfile.ZipInfo, stream: IO[bytes]) -> None:
     """Raise unless an entry is stored as it is and holds the bytes that its header claims."""
     from numpy.lib import format
 

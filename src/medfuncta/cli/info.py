@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import facts, table
+from medfuncta.field.siren.config import SirenConfig
 
 if TYPE_CHECKING:
     from medfuncta.latents.describe import Figures
@@ -92,11 +93,14 @@ def _run(report: RunReport) -> str:
     entries: dict[str, object] = {
         "run": report.fingerprint,
         "signals": _form(report.signal),
+        "field": field.kind,
         "parameters": f"{report.parameters:,}",
-        "layers x width": f"{field.layers} x {field.width}",
         "latent": f"{field.latent_size:,} numbers",
-        "omega": f"{report.omegas[0]:g} to {report.omegas[-1]:g}",
     }
+    if isinstance(field, SirenConfig):
+        entries["layers x width"] = f"{field.layers} x {field.width}"
+    if report.omegas:
+        entries["omega"] = f"{report.omegas[0]:g} to {report.omegas[-1]:g}"
     for name, value in report.training.items():
         if isinstance(value, float):
             value = f"{value:.4g}"
