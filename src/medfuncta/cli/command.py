@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from medfuncta.declared import printable
 from medfuncta.settings import parse_assignments
 
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
@@ -37,8 +38,22 @@ class Command(ABC):
 
     def print_result(self, result: dict[str, Any]) -> None:
         """Print what :meth:`run` gave, as a person or a program wants it."""
-        text = json.dumps(result, allow_nan=False) if self.json else self.summary(result)
+        if self.json:
+            text = json.dumps(result, allow_nan=False)
+        else:
+            text = self.summary(_printable(result))
         sys.stdout.write(text + "\n")
+
+
+def _printable(data: Any) -> Any:
+    """Plain data with its texts made printable: ids and names of classes are other people's."""
+    if isinstance(data, str):
+        return printable(data)
+    if isinstance(data, dict):
+        return {_printable(name): _printable(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_printable(value) for value in data]
+    return data
 
 
 def assigned(assignments: Assignments) -> dict[str, Any]:
