@@ -94,10 +94,11 @@ def open_regular(path: Path, origin: Origin, within: Path | None = None) -> Iter
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise _unopened(error, origin) from error
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise origin.error(f"{origin.name} is {_what(mode)}; expected a file; {origin.remedy}")
     with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            raise origin.error(f"{origin.name} is {_what(mode)}; expected a file")
         try:
             yield file
         except OSError as error:
@@ -160,10 +161,10 @@ def read_bytes(
         MedFunctaError: As :func:`open_regular`, or if it has more than ``limit`` bytes.
     """
     with open_regular(path, origin, within) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise origin.fault(f"more than {limit:,} bytes")
-    return content
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise origin.fault(f"it has {size:,} bytes; expected at most {limit:,}")
+        return file.read(size)
 
 
 def read_json(path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:

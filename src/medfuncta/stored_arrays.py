@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -41,8 +41,7 @@ def read_arrays(path: Path, origin: Origin) -> dict[str, ndarray]:
         try:
             with zipfile.ZipFile(file) as archive:
                 for entry in archive.infolist():
-                    with archive.open(entry) as stream:
-                        _check_array(entry, stream)
+                    _check_array(archive, entry)
                     with archive.open(entry) as stream:
                         name = entry.filename.removesuffix(".npy")
                         arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
@@ -51,15 +50,16 @@ def read_arrays(path: Path, origin: Origin) -> dict[str, ndarray]:
     return arrays
 
 
-def _check_array(entry: zipfile.ZipInfo, stream: IO[bytes]) -> None:
+def _check_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
     """Raise unless an entry is stored as it is and holds the bytes that its header claims."""
     from numpy.lib import format
 
-    if format.read_magic(stream) != (1, 0):
-        raise ValueError("another version of the format")
-    shape, _, dtype = format.read_array_header_1_0(stream)
-    needed = prod(shape) * dtype.itemsize
-    held = entry.file_size - stream.tell()
+    with archive.open(entry) as stream:
+        if format.read_magic(stream) != (1, 0):
+            raise ValueError("another version of the format")
+        shape, _, dtype = format.read_array_header_1_0(stream)
+        needed = prod(shape) * dtype.itemsize
+        held = entry.file_size - stream.tell()
     if entry.compress_type != zipfile.ZIP_STORED or dtype.kind not in "fiub" or needed != held:
         raise ValueError(f"{entry.filename} claims {needed} bytes of {dtype}, it has {held}")
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from medfuncta.declared import printable
 from medfuncta.errors import ConfigError
 from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
@@ -43,8 +44,10 @@ class Command(ABC):
         """Print what :meth:`run` gave, as a person or a program wants it."""
         if self.json:
             text = json.dumps(to_json(result), allow_nan=False)
-        else:
-            text = self.summary(result)
+        else:  # ids and names of classes are other people's text
+            text = "
+".join(map(printable, self.summary(result).split("
+")))
         sys.stdout.write(text + "\n")
 
 
