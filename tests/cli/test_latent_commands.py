@@ -180,6 +180,14 @@ def test_decode_writes_the_signal_on_its_own_grid_and_any_other(
             ["--id", "ID", "--out", "x.npy", "--like", "x.csv"],
             "x.csv is neither NIfTI, NRRD nor an image",
         ),
+        (
+            ["--id", "ID", "--out", "x.npy", "--grid", "input", "--shape", "3,3,3"],
+            "got --grid and --shape; give one",
+        ),
+        (
+            ["--id", "ID", "--out", "x.npy", "--shape", "5000,5000,5000"],
+            "a grid of shape (5000, 5000, 5000) has 125,000,000,000 points",
+        ),
         (["--id", "ID", "--out", "x.npy", "--split", "tset"], "no split 'tset'"),
     ],
 )

@@ -93,12 +93,8 @@ def test_many_latents_at_once_are_each_alone(domain: Domain) -> None:
         assert decode(run.network, latents[:few], domain).shape == (few, *alone[0].shape)
 
 
-def test_signals_of_any_grids_are_reconstructed_in_order_each_as_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(
-        "medfuncta.latents.decode.CHUNK", 3 * VOLUME.points
-    )  # no more than three at once
+def test_signals_of_any_grids_are_reconstructed_in_order_each_as_alone() -> None:
+    at_once = 3 * VOLUME.points  # no more than three signals
     run, turned = make_run(3), replace(VOLUME, affine=np.eye(4))
     domains = [
         VOLUME,
@@ -115,7 +111,7 @@ def test_signals_of_any_grids_are_reconstructed_in_order_each_as_alone(
         None,
         [VOLUME.with_shape((4, 4, 4)) if domain is not turned else turned for domain in domains],
     ):
-        several = list(reconstruct_all(run, latents, headers, targets))
+        several = list(reconstruct_all(run, latents, headers, targets, chunk=at_once))
         alone = [
             reconstruct(run, *each)
             for each in zip(latents, headers, targets or [None] * len(domains), strict=True)

@@ -80,7 +80,7 @@ def decode(
         DataError: If the domain has more points than any signal.
         LatentSetError: If the latents are not of the network's size.
     """
-    rows = latents if latents.ndim > 1 else latents.unsqueeze(0)
+    rows = latents.reshape(-1, latents.shape[-1])
     _check_points(domain)
     values = np.empty((len(rows), domain.points, network.config.channels), np.float32)
     locate = partial(_in_the_box, domain)
@@ -117,10 +117,8 @@ def reconstruct(
             more points than any signal.
         LatentSetError: If the latent is not of the network's size.
     """
-    domains = None if domain is None else [domain]
-    signals = reconstruct_all(
-        run, latent.unsqueeze(0), [header], domains, chunk=chunk, device=device
-    )
+    where = [domain or header.domain]
+    signals = reconstruct_all(run, latent.unsqueeze(0), [header], where, chunk=chunk, device=device)
     return next(signals)
 
 
@@ -140,7 +138,7 @@ def reconstruct_all(
     for each latent. ``chunk`` bounds the points of signals that are decoded together.
     """
     network = run.network.on(device)
-    targets = [header.domain for header in headers] if domains is None else domains
+    targets = domains or [header.domain for header in headers]
     for group in _alike(headers, targets, chunk or CHUNK):
         target = targets[group.start]
         yield from _reconstructed(network, latents[group], headers[group], target, chunk)

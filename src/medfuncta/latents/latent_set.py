@@ -59,7 +59,9 @@ class Split:
     @property
     def latent_columns(self) -> list[str]:
         """The columns that :attr:`Rows.latents` needs."""
-        return ["latent", "latent_scale"] if self.info.dtype == "int8" else ["latent"]
+        if self.info.dtype == "int8":
+            return ["latent", "latent_scale"]
+        return ["latent"]
 
     def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
         """All rows in order, at most ``rows`` at a time, with only these columns.
@@ -72,13 +74,9 @@ class Split:
                 yield Rows(pa.Table.from_batches([batch]), self.info)
 
     def _column(self, name: str) -> Rows:
-        none = pa.schema(
-            [schema_of(self.info).field(name)]
-        ).empty_table()  # a split may be without rows
-        return Rows(
-            pa.concat_tables([none, *(rows.table for rows in self.batches(columns=[name]))]),
-            self.info,
-        )
+        tables = [rows.table for rows in self.batches(columns=[name])]
+        none = pa.schema([schema_of(self.info).field(name)]).empty_table()  # of a split of no rows
+        return Rows(pa.concat_tables([none, *tables]), self.info)
 
     @cached_property
     def id_column(self) -> pa.ChunkedArray:
@@ -87,6 +85,7 @@ class Split:
 
     @cached_property
     def ids(self) -> list[str]:
+        """The names of the signals, in their order."""
         return self.id_column.to_pylist()
 
     @cached_property
@@ -101,7 +100,7 @@ class Split:
 
     @cached_property
     def psnr(self) -> Float[ndarray, " rows"]:
-        """Decibels."""
+        """Decibels; NaN where it is not known."""
         return self._column("psnr").psnr
 
     @cached_property
@@ -124,8 +123,9 @@ class Split:
             raise IndexError(f"row {index} of {len(self)}")
         starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
         shard = int(np.searchsorted(starts, index, side="right")) - 1
-        table, first = self.shards[shard].group_of(index - int(starts[shard]))
-        return Rows(table, self.info).row(index - int(starts[shard]) - first, self.name)
+        index_in_shard = index - int(starts[shard])
+        table, first = self.shards[shard].group_of(index_in_shard)
+        return Rows(table, self.info).row(index_in_shard - first, self.name)
 
     def header(self, index: int) -> SignalHeader:
         """The signal of one row without its values."""
@@ -134,7 +134,7 @@ class Split:
     def find(self, id: str) -> int | None:
         """The row of this id, or None."""
         index = pc.index(self.id_column, id).as_py()  # type: ignore[attr-defined]
-        return index if index >= 0 else None
+        return None if index < 0 else index
 
 
 class LatentSet:
@@ -239,18 +239,23 @@ class LatentSet:
         Raises:
             LatentSetError: If no signal, or one in several splits, has this id.
         """
-        places = [self.split(name) for name in (self.splits if split is None else (split,))]
-        found = [(place, index) for place in places if (index := place.find(id)) is not None]
+        names = self.splits
+        if split is not None:
+            names = (split,)
+        places = [self.split(name) for name in names]
+        found: dict[str, int] = {}
+        for place in places:
+            index = place.find(id)
+            if index is not None:
+                found[place.name] = index
         if not found:
             raise LatentSetError(
                 f"no signal '{id}' in '{self.folder.name}'; {_nearest(id, places)}"
             )
         if len(found) > 1:
-            raise LatentSetError(
-                f"'{id}' is in the splits {', '.join(p.name for p, _ in found)}; say which one"
-            )
-        place, index = found[0]
-        return place.row(index)
+            raise LatentSetError(f"'{id}' is in the splits {', '.join(found)}; say which one")
+        [(name, index)] = found.items()
+        return self.split(name).row(index)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -319,16 +324,18 @@ class LatentSet:
             LatentSetError: If there is no split of that name, or a shard is damaged.
         """
         for rows in self.split(split).batches():
-            yield from reconstruct_all(
-                self.run, torch.from_numpy(rows.latents), rows.headers, device=device
-            )
+            latents = torch.from_numpy(rows.latents)
+            yield from reconstruct_all(self.run, latents, rows.headers, device=device)
 
 
 def _nearest(id: str, splits: Sequence[Split]) -> str:
     """The end of an error line about an unknown id; only some ids are looked at and shown, there
     may be a million."""
-    few = [id for split in splits for id in split.id_column.slice(0, _IDS_SHOWN).to_pylist()]
-    near = "".join(
-        f"did you mean '{match}'? " for match in difflib.get_close_matches(id, few, n=1, cutoff=0.5)
-    )
-    return f"{near}{'It' if near else 'it'} has {sum(map(len, splits))} signals, such as {', '.join(few[:3])}"
+    few: list[str] = []
+    for split in splits:
+        few += split.id_column.slice(0, _IDS_SHOWN).to_pylist()
+    near = difflib.get_close_matches(id, few, n=1, cutoff=0.5)
+    known = f"has {sum(map(len, splits))} signals, such as {', '.join(few[:3])}"
+    if near:
+        return f"did you mean '{near[0]}'? It {known}"
+    return f"it {known}"

@@ -100,8 +100,8 @@ class Rows:
         labels = column.to_pylist()
         classes = len(self.info.spec.label_names)
         if not classes:
-            highest = pc.max(column.combine_chunks().flatten()).as_py()  # type: ignore[attr-defined]
-            classes = 0 if highest is None else 1 + highest
+            numbers = column.combine_chunks().flatten()
+            classes = 1 + max(numbers.to_pylist(), default=-1)
         table = np.zeros((len(labels), classes), np.int64)
         for row, own in enumerate(labels):
             table[row, own or []] = 1

@@ -83,8 +83,9 @@ def schema_of(info: SetInfo) -> pa.Schema:
     fields = [pa.field(name, kind, name != "latent") for name, kind in columns.items()]
     features = {field.name: _feature(field.type) for field in fields}
     if info.spec.label_names:
-        names = {"names": list(info.spec.label_names), "_type": "ClassLabel"}
-        features["label"] = {"feature": names, "_type": "Sequence"} if info.multi_label else names
+        features["label"] = {"names": list(info.spec.label_names), "_type": "ClassLabel"}
+        if info.multi_label:
+            features["label"] = {"feature": features["label"], "_type": "Sequence"}
     return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})
 
 
@@ -135,31 +136,35 @@ def table_of(
 
 
 def _row(signal: SignalHeader, info: SetInfo) -> Row:
-    domain = signal.domain
-    grid = grid_in_box(domain) if isinstance(domain, Scatter) else domain
-    plain = grid.to_dict()
-    row: dict[str, Any] = {
+    grid, positions = signal.domain, None
+    if isinstance(grid, Scatter):
+        positions = grid.positions.reshape(-1)
+        grid = grid_in_box(grid)
+    affine = None
+    if grid.affine is not None:
+        affine = grid.affine.ravel()
+    return {
         "id": signal.id,
         "label": _stored_label(signal.label, info.multi_label),
-        "shape": plain["shape"],
-        "spacing": plain["spacing"],
-        "spacing_unit": plain["unit"],
-        "affine": None if grid.affine is None else grid.affine.ravel(),
+        "shape": grid.shape,
+        "spacing": grid.spacing,
+        "spacing_unit": grid.unit,
+        "affine": affine,
         "value_low": signal.range.low,
         "value_high": signal.range.high,
         "unit": signal.unit,
         "dtype": signal.dtype,
         "metadata": json.dumps(dict(signal.metadata)),
+        "positions": positions,
     }
-    if info.positions:
-        row["positions"] = domain.positions.reshape(-1) if isinstance(domain, Scatter) else None
-    return row
 
 
 def _stored_label(label: Label, multi_label: bool) -> Any:
     if label is None or not multi_label:
         return label
-    return [label] if isinstance(label, int) else list(label)
+    if isinstance(label, int):
+        return [label]
+    return list(label)
 
 
 def grid_in_box(scatter: Scatter) -> Grid:
@@ -222,7 +227,9 @@ def _checked_dtype(name: str) -> str:
 
 
 def _domain(stored: _StoredHeader, positions: Sequence[float] | None) -> Domain:
-    affine = None if stored.affine is None else np.reshape(stored.affine, (4, 4))
+    affine = None
+    if stored.affine is not None:
+        affine = np.reshape(stored.affine, (4, 4))
     grid = Grid(stored.shape, stored.spacing, affine, stored.spacing_unit)
     if positions is None or grid.spacing is None or grid.affine is None:
         return grid

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -145,25 +144,12 @@ def _write(
     entry.mkdir()
     headers: list[dict[str, Any]] = []
     domains: list[Domain] = []
-    masked = False
-    with ExitStack() as stack:
-        values = stack.enter_context(
-            _GrowingArray(entry / _VALUES, (spec.channels,), np.dtype(np.float32))
-        )
-        observed = stack.enter_context(_GrowingArray(entry / _OBSERVED, (), np.dtype(np.bool_)))
-        for signal in signals:
-            spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
-            if not domains or signal.domain != domains[-1]:  # many share one, which is kept once
-                domains.append(signal.domain)
-            headers.append(_header_to(signal, len(domains) - 1))
-            values.append(signal.normalised())
-            seen = signal.observed()
-            observed.append(seen)
-            masked |= not seen.all()
+    for signal in _written(entry, spec, signals):
+        if not domains or signal.domain != domains[-1]:  # many share one, which is kept once
+            domains.append(signal.domain)
+        headers.append(_header_to(signal, domain=len(domains) - 1))
     if not headers:
         raise DataError("no signals; expected at least one in this split")
-    if not masked:
-        (entry / _OBSERVED).unlink()
     positions = {}
     for number, domain in enumerate(domains):
         if isinstance(domain, Scatter):
@@ -171,12 +157,32 @@ def _write(
     np.savez(entry / _POSITIONS, allow_pickle=False, **positions)
     facts = {
         "state": state,
-        "masked": masked,
+        "masked": (entry / _OBSERVED).exists(),
         "notes": notes(),
         "domains": [domain.to_dict() for domain in domains],
         "headers": headers,
     }
     write_json(entry / _HEADERS, facts)
+
+
+def _written(entry: Path, spec: SignalSpec, signals: Iterable[Signal]) -> Iterator[Signal]:
+    """The signals, one by one, after their values were written; which points were observed is kept
+    only where one was not."""
+    number = np.dtype(np.float32)
+    masked = False
+    with (
+        _GrowingArray(entry / _VALUES, (spec.channels,), number) as values,
+        _GrowingArray(entry / _OBSERVED, (), np.dtype(np.bool_)) as observed,
+    ):
+        for signal in signals:
+            spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
+            values.append(signal.normalised())
+            seen = signal.observed()
+            observed.append(seen)
+            masked |= not seen.all()
+            yield signal
+    if not masked:
+        (entry / _OBSERVED).unlink()
 
 
 class _GrowingArray:

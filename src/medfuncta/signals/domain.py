@@ -76,12 +76,17 @@ class Grid:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: ``shape``, ``spacing``, ``affine`` (rows), ``unit``."""
-        return {
+        plain: dict[str, Any] = {
             "shape": list(self.shape),
-            "spacing": None if self.spacing is None else list(self.spacing),
-            "affine": None if self.affine is None else self.affine.tolist(),
+            "spacing": None,
+            "affine": None,
             "unit": self.unit,
         }
+        if self.spacing is not None:
+            plain["spacing"] = list(self.spacing)
+        if self.affine is not None:
+            plain["affine"] = self.affine.tolist()
+        return plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Grid:
@@ -92,7 +97,9 @@ class Grid:
                 signal's.
         """
         plain = convert_known(dict(data), _PlainGrid, "the grid")
-        affine = None if plain.affine is None else np.array(plain.affine, float)
+        affine = None
+        if plain.affine is not None:
+            affine = np.array(plain.affine, float)
         return cls(plain.shape, plain.spacing, affine, plain.unit)
 
     @property

@@ -40,6 +40,12 @@ class Points:
         """Whether all signals have the same coordinates."""
         return self.coordinates.shape[0] == 1
 
+    def _coordinates(self, which: slice | Int[Tensor, " some"]) -> Coordinates:
+        """Those of some signals."""
+        if self._shared:
+            return self.coordinates
+        return self.coordinates[which]
+
     @property
     def count(self) -> int:
         """Points a signal, padding included."""
@@ -47,13 +53,12 @@ class Points:
 
     def signals(self, start: int, stop: int) -> Points:
         """The signals from ``start`` to ``stop``."""
-        coordinates = self.coordinates if self._shared else self.coordinates[start:stop]
-        return Points(coordinates, self.values[start:stop], self.weights[start:stop])
+        which = slice(start, stop)
+        return Points(self._coordinates(which), self.values[which], self.weights[which])
 
     def select(self, which: Int[Tensor, " some"]) -> Points:
         """The signals of these rows."""
-        coordinates = self.coordinates if self._shared else self.coordinates[which]
-        return Points(coordinates, self.values[which], self.weights[which])
+        return Points(self._coordinates(which), self.values[which], self.weights[which])
 
     def chunk(self, start: int, stop: int) -> Points:
         """The points from ``start`` to ``stop`` of every signal; weights are kept, so chunks add up

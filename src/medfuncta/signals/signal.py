@@ -41,7 +41,9 @@ class ValueRange:
         """The range that these values span; a constant array gets a range of length 1, so that it
         maps to 0."""
         low, high = float(values.min()), float(values.max())
-        return cls(low, high if high > low else low + 1.0)
+        if low == high:
+            high = low + 1.0
+        return cls(low, high)
 
     def normalise(self, values: np.ndarray) -> np.ndarray:
         """Physical values to [0, 1], float32."""
@@ -124,7 +126,7 @@ class Signal:
             raise DataError(
                 f"signal '{self.id}': a mask of shape {self.mask.shape}; expected {expected[:-1]}"
             )
-        observed = self.values if self.mask is None else self.values[self.mask]
+        observed = self.observed_values()
         if observed.size == 0:
             raise DataError(
                 f"signal '{self.id}': no observed value; expected at least one point that the mask "
@@ -223,6 +225,12 @@ class Signal:
         if self.mask is None:
             return flat
         return np.where(self.mask.reshape(-1, 1), flat, np.float32(0))
+
+    def observed_values(self) -> np.ndarray:
+        """The values that were observed, in physical units."""
+        if self.mask is None:
+            return self.values
+        return self.values[self.mask]
 
     def observed(self) -> ArrayMask:
         """``[points]`` whether each was observed."""

@@ -91,8 +91,7 @@ class SignalSet:
     def signal(self, index: int) -> Signal:
         """One signal, in physical values."""
         part = self._part(index)
-        observed = None if self.observed is None else self.observed[part]
-        return self.headers[index].with_normalised(self.values[part], observed)
+        return self.headers[index].with_normalised(self.values[part], self._seen(part))
 
     def points(self, indices: Sequence[int]) -> Points:
         """All points of these signals; those of shorter ones are padded with weight 0."""
@@ -103,7 +102,7 @@ class SignalSet:
         for row, (index, count) in enumerate(zip(indices, counts, strict=True)):
             part = self._part(index)
             values[row, :count] = self.values[part]
-            seen = np.ones(count, bool) if self.observed is None else self.observed[part]
+            seen = self._seen(part)
             weights[row, :count] = seen / np.float32(seen.sum())
         coordinates = self._coordinates(indices, longest)
         return Points(coordinates, torch.from_numpy(values), torch.from_numpy(weights))
@@ -111,6 +110,12 @@ class SignalSet:
     def _part(self, index: int) -> slice:
         start = int(self.starts[index])
         return slice(start, start + self.headers[index].domain.points)
+
+    def _seen(self, part: slice) -> np.ndarray:
+        """Which points of a part were observed, ``[points]`` bool."""
+        if self.observed is None:
+            return np.ones(part.stop - part.start, bool)
+        return self.observed[part]
 
     def _coordinates(self, indices: Sequence[int], longest: int) -> torch.Tensor:
         if self.shared_grid:

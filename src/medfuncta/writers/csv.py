@@ -23,27 +23,26 @@ def write_csv(signal: Signal, path: Path) -> None:
     """
     values = filled(signal, np.dtype(np.float32)).reshape(-1, signal.channels)
     columns = _positions(signal)
-    columns |= {
-        _titled(name, signal.unit): column
-        for name, column in zip(channel_names(signal), values.T, strict=True)
-    }
-    table = pa.table(
-        {name: pa.array(column, from_pandas=True) for name, column in columns.items()}
-    )  # NaN becomes an empty cell
+    for name, column in zip(channel_names(signal), values.T, strict=True):
+        columns[_titled(name, signal.unit)] = column
+    # NaN becomes an empty cell.
+    cells = [pa.array(column, from_pandas=True) for column in columns.values()]
+    table = pa.table(cells, names=list(columns))
     write_atomically(path, lambda temporary: csv.write_csv(table, temporary))
 
 
 def _positions(signal: Signal) -> dict[str, np.ndarray]:
     domain = signal.domain
     if not isinstance(domain, Grid):
-        return {
-            _titled(axis, domain.unit): domain.positions[:, number]
-            for number, axis in zip(range(domain.dim), "xyz", strict=False)
-        }
+        axes = "xyz"[: domain.dim]
+        titles = [_titled(axis, domain.unit) for axis in axes]
+        return dict(zip(titles, domain.positions.T, strict=True))
     if domain.spacing is None:
         return {"sample": np.arange(domain.points)}
     return {_titled("time", domain.unit): np.arange(domain.points) * domain.spacing[0]}
 
 
 def _titled(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit else name
+    if not unit:
+        return name
+    return f"{name} [{unit}]"

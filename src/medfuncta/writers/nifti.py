@@ -11,11 +11,12 @@ import numpy as np
 from medfuncta.atomic import write_atomically
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
-from medfuncta.writers.values import file_dtype, filled
+from medfuncta.writers.values import file_dtype, filled, without_single_channel
 
 _TYPES = frozenset(
     np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
 )
+_UNKNOWN: Final = 0
 _SCANNER: Final = 1
 """NIfTI's code of scanner coordinates; of an sform with it ITK makes use, and ITK and MRtrix write
 it for both."""
@@ -39,12 +40,15 @@ def write_nifti(signal: Signal, path: Path) -> None:
     assert isinstance(grid, Grid)
     dtype = file_dtype(signal)
     values = filled(signal, dtype)
-    values = np.expand_dims(values, 2) if grid.dim == 2 else values
+    if grid.dim == 2:
+        values = np.expand_dims(values, 2)
+    if dtype not in _TYPES:
+        dtype = np.dtype(np.float32)
     affine = _affine(grid)
-    image = nib.Nifti1Image(values[..., 0] if signal.channels == 1 else values, affine)
+    image = nib.Nifti1Image(without_single_channel(values), affine)
     image.set_sform(affine, _SCANNER)
-    image.set_qform(affine, 0 if _is_sheared(affine) else _SCANNER)
-    image.set_data_dtype(dtype if dtype in _TYPES else np.dtype(np.float32))
+    image.set_qform(affine, _UNKNOWN if _is_sheared(affine) else _SCANNER)
+    image.set_data_dtype(dtype)
     image.header.set_slope_inter(1, 0)
     image.header.set_xyzt_units("mm" if grid.unit == "mm" else "unknown")
     write_atomically(path, image.to_filename)

@@ -8,15 +8,12 @@ import numpy as np
 
 from medfuncta.atomic import write_atomically
 from medfuncta.signals.signal import Signal
-from medfuncta.writers.values import filled
+from medfuncta.writers.values import filled, without_single_channel
 
 
 def write_npy(signal: Signal, path: Path) -> None:
     """Write ``.npy``: physical values as float32, ``[*shape]`` for one channel, else
     ``[*shape, channels]``."""
     dtype = np.dtype(np.float32)
-    values = filled(signal, dtype).astype(dtype, copy=False)
-    write_atomically(
-        path,
-        lambda temporary: np.save(temporary, values[..., 0] if signal.channels == 1 else values),
-    )
+    values = without_single_channel(filled(signal, dtype).astype(dtype, copy=False))
+    write_atomically(path, lambda temporary: np.save(temporary, values))

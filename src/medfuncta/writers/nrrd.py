@@ -11,7 +11,7 @@ from medfuncta.atomic import write_atomically
 from medfuncta.errors import missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
-from medfuncta.writers.values import as_stored, file_dtype, filled
+from medfuncta.writers.values import as_stored, file_dtype, filled, without_single_channel
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -29,9 +29,10 @@ def write_nrrd(signal: Signal, path: Path) -> None:
         raise missing_extra("pynrrd", "nrrd") from error
     grid = signal.domain
     assert isinstance(grid, Grid)
-    dtype = np.dtype(np.float32) if file_dtype(signal) == np.float16 else file_dtype(signal)
-    values = as_stored(filled(signal, dtype), dtype)
-    data = values[..., 0] if signal.channels == 1 else values
+    dtype = file_dtype(signal)
+    if dtype == np.float16:  # which NRRD does not know
+        dtype = np.dtype(np.float32)
+    data = without_single_channel(as_stored(filled(signal, dtype), dtype))
     header = _header(grid, channel_axes=data.ndim - grid.dim)
     write_atomically(path, lambda temporary: nrrd.write(str(temporary), data, header))
 

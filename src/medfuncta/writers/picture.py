@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,10 @@ from PIL import Image
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import DataError
 from medfuncta.signals.signal import Signal
-from medfuncta.writers.values import as_stored, file_dtype, filled
+from medfuncta.writers.values import as_stored, file_dtype, filled, without_single_channel
+
+_WIDEST: Final = {1: np.dtype(np.uint16), 3: np.dtype(np.uint8)}
+"""Numbers of channels that a picture may have, and the widest data type that it then holds."""
 
 
 def write_picture(signal: Signal, path: Path) -> None:
@@ -23,17 +27,16 @@ def write_picture(signal: Signal, path: Path) -> None:
     Raises:
         DataError: If there are neither 1 nor 3 channels.
     """
-    if signal.channels not in (1, 3):
+    if signal.channels not in _WIDEST:
         raise DataError(
             f"an image of {signal.channels} channels cannot be written as {path.suffix}; write it "
             "as .nii.gz or .npy"
         )
-    original, widest = file_dtype(signal), np.dtype(np.uint16 if signal.channels == 1 else np.uint8)
-    as_it_was = original == np.uint8 or original == widest
-    dtype = original if as_it_was else widest
-    values = filled(signal, dtype)
-    if not as_it_was:
-        values = signal.range.normalise(values) * np.iinfo(dtype).max
-    pixels = as_stored(values, dtype)
-    picture = Image.fromarray(pixels[..., 0] if signal.channels == 1 else pixels)
+    dtype, widest = file_dtype(signal), _WIDEST[signal.channels]
+    if dtype in (np.uint8, widest):
+        values = filled(signal, dtype)
+    else:
+        dtype = widest
+        values = signal.range.normalise(filled(signal, dtype)) * np.iinfo(dtype).max
+    picture = Image.fromarray(without_single_channel(as_stored(values, dtype)))
     write_atomically(path, picture.save)

@@ -30,7 +30,9 @@ class Format:
 
     def holds(self, signal: Signal) -> bool:
         """Whether a signal of this kind can be written."""
-        return signal.domain.dim in self.dims if isinstance(signal.domain, Grid) else self.scattered
+        if isinstance(signal.domain, Grid):
+            return signal.domain.dim in self.dims
+        return self.scattered
 
 
 FORMATS: Final[Mapping[str, Format]] = {
@@ -52,8 +54,7 @@ def write_signal(signal: Signal, path: Path | str) -> None:
     """Write a signal in physical units, whole or not at all, in the format that the suffix names.
 
     Values return to the data type of their file: integers are rounded and clipped to it. Masked
-        samples become NaN, an empty cell, or in
-    integer formats the lowest value of the signal's range.
+    samples become NaN, an empty cell, or in integer formats the lowest value of the signal's range.
 
     Raises:
         ConfigError: If the suffix is not known.
@@ -63,11 +64,9 @@ def write_signal(signal: Signal, path: Path | str) -> None:
     path = Path(path)
     suffix = known_suffix(path)
     if not FORMATS[suffix].holds(signal):
-        kind = (
-            f"a {signal.domain.dim}D signal"
-            if isinstance(signal.domain, Grid)
-            else "scattered samples"
-        )
+        kind = "scattered samples"
+        if isinstance(signal.domain, Grid):
+            kind = f"a {signal.domain.dim}D signal"
         others = [name for name, form in FORMATS.items() if form.holds(signal)]
         raise DataError(f"{kind} cannot be written as {suffix}; write it as {' or '.join(others)}")
     module, function = FORMATS[suffix].writer.split(":")

@@ -12,7 +12,9 @@ def file_dtype(signal: Signal) -> np.dtype:
     """The data type that the values had in their file, in this machine's byte order; truth values
     become uint8."""
     dtype = np.dtype(signal.dtype).newbyteorder("=")
-    return np.dtype(np.uint8) if dtype.kind == "b" else dtype
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    return dtype
 
 
 def filled(signal: Signal, dtype: np.dtype) -> np.ndarray:
@@ -20,8 +22,17 @@ def filled(signal: Signal, dtype: np.dtype) -> np.ndarray:
     the signal's range."""
     if signal.mask is None:
         return signal.values
-    hole = np.nan if dtype.kind == "f" else signal.range.low
+    hole = signal.range.low
+    if dtype.kind == "f":
+        hole = np.nan
     return np.where(signal.mask[..., None], signal.values, np.asarray(hole, signal.values.dtype))
+
+
+def without_single_channel(values: np.ndarray) -> np.ndarray:
+    """Values ``[..., channels]`` without their last axis where it has one channel only."""
+    if values.shape[-1] == 1:
+        return values[..., 0]
+    return values
 
 
 def as_stored(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -37,8 +48,6 @@ def as_stored(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def channel_names(signal: Signal) -> list[str]:
     """What the columns or leads of a signal are called."""
-    return (
-        ["value"]
-        if signal.channels == 1
-        else [f"value {number}" for number in range(1, signal.channels + 1)]
-    )
+    if signal.channels == 1:
+        return ["value"]
+    return [f"value {number}" for number in range(1, signal.channels + 1)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import wfdb
@@ -15,7 +17,7 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.writers.values import channel_names, filled
 
-_NO_UNIT = "NU"  # WFDB's word
+_NO_UNIT: Final = "NU"  # WFDB's word
 
 
 def write_wfdb(signal: Signal, path: Path) -> None:
@@ -39,15 +41,12 @@ def write_wfdb(signal: Signal, path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             _write_record(signal, rate, path, folder)
             made = Path(folder) / path.stem
-            write_atomically(
-                path.with_suffix(".dat"),
-                lambda samples: shutil.copyfile(made.with_suffix(".dat"), samples),
-            )
+            copy_samples = partial(shutil.copyfile, made.with_suffix(".dat"))
+            write_atomically(path.with_suffix(".dat"), copy_samples)
             shutil.copyfile(made.with_suffix(".hea"), header)
 
-    write_atomically(
-        path.with_suffix(".hea"), write
-    )  # the header last: without one, no reader looks for the samples
+    # The header gets its name last: without one, no reader looks for the samples.
+    write_atomically(path.with_suffix(".hea"), write)
 
 
 def _write_record(signal: Signal, rate: float, path: Path, folder: str) -> None:

@@ -66,7 +66,7 @@ class Quantiles(Step):
             signal = signal.with_values(
                 np.maximum(signal.values, np.float32(self.floor)), signal.mask
             )
-        observed = signal.values if signal.mask is None else signal.values[signal.mask]
+        observed = signal.observed_values()
         low, high = np.quantile(observed, [self.low, self.high])
         if low < high:
             return _clipped(signal, ValueRange(float(low), float(high)))

@@ -88,7 +88,7 @@ class GridStep(Step):
         values = signal.values
         if signal.mask is not None:
             values = np.where(signal.mask[..., None], values, np.float32(0))
-        fill = 0.0 if self.padding is None else self.padding
+        fill = self.padding or 0.0
         channels = np.moveaxis(values, -1, 0)
         moved = np.stack([self._moved(c, grid, self.order, fill) for c in channels], axis=-1)
         return signal.with_values(moved, self._observed(signal.mask, grid), after)
