@@ -93,10 +93,13 @@ def _run(report: RunReport) -> str:
         "run": report.fingerprint,
         "signals": _form(report.signal),
         "parameters": f"{report.parameters:,}",
-        "layers x width": f"{field.layers} x {field.width}",
-        "latent": f"{field.latent_size:,} numbers",
-        "omega": f"{report.omegas[0]:g} to {report.omegas[-1]:g}",
     }
+    layers, width = getattr(field, "layers", None), getattr(field, "width", None)
+    if layers is not None and width is not None:  # a field of another kind may have neither
+        entries["layers x width"] = f"{layers} x {width}"
+    entries["latent"] = f"{field.latent_size:,} numbers"
+    if report.omegas:
+        entries["omega"] = f"{report.omegas[0]:g} to {report.omegas[-1]:g}"
     for name, value in report.training.items():
         if isinstance(value, float):
             value = f"{value:.4g}"
