@@ -27,6 +27,7 @@ ORDER = (
     "limits",
     "declared",
     "door",
+    "stored_arrays",
     "config",
     "signals",
     "sources",

@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, lengthened, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
     ENORMOUS,
     GONE,
     KINDS,
-    LONG,
     Literal,
     Tensors,
     cast,
@@ -63,14 +62,14 @@ def header_cases() -> Iterator[Case]:
             "text": '"x"',
             "nested deeply": str(DEEP),
             "objects nested deeply": str(DEEP_OBJECT),
-            "very long": "1" * LONG,
+            "very long": LONG,
             "NaN": "NaN",
             "of 400 digits": str(ENORMOUS),
         }
         for what, text in wrong.items():
 
             def put(notes: dict[str, Any], key: str = key, text: str = text) -> None:
-                notes[key] = text
+                notes[key] = lengthened(text)
 
             yield _case(f"{key} is {what}", notes_changed(LAST, put), key, group=key)
     for what, text in {"a section that is a number": '{"train": 3}', "nothing": "{}"}.items():
@@ -223,9 +222,9 @@ def _small(tensors: Tensors, name: str) -> None:
 
 
 CASES: Final = [
-    *file_cases(),
-    *header_cases(),
-    *progress_cases(),
-    *tensor_cases(),
-    *generator_cases(),
+    *together("a checkpoint as a file", file_cases()),
+    *together("the settings of a checkpoint", header_cases()),
+    *together("the progress of a checkpoint", progress_cases()),
+    *together("the tensors of a checkpoint", tensor_cases()),
+    *together("the generator of a checkpoint", generator_cases()),
 ]

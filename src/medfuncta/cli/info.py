@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import facts, table
+from medfuncta.field.siren.config import SirenConfig
 
 if TYPE_CHECKING:
     from medfuncta.latents.describe import Figures
@@ -92,12 +93,12 @@ def _run(report: RunReport) -> str:
     entries: dict[str, object] = {
         "run": report.fingerprint,
         "signals": _form(report.signal),
+        "field": field.kind,
         "parameters": f"{report.parameters:,}",
+        "latent": f"{field.latent_size:,} numbers",
     }
-    layers, width = getattr(field, "layers", None), getattr(field, "width", None)
-    if layers is not None and width is not None:  # a field of another kind may have neither
-        entries["layers x width"] = f"{layers} x {width}"
-    entries["latent"] = f"{field.latent_size:,} numbers"
+    if isinstance(field, SirenConfig):
+        entries["layers x width"] = f"{field.layers} x {field.width}"
     if report.omegas:
         entries["omega"] = f"{report.omegas[0]:g} to {report.omegas[-1]:g}"
     for name, value in report.training.items():

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.declared import Fault, convert, from_text, shortened, shown
-from medfuncta.door import Origin, TensorHeader, decode_json, read_tensor_header, reason
+from medfuncta.door import Origin, decode_json, reason
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.learning.optimiser import WeightAverage
 from medfuncta.limits import Count
 from medfuncta.run import check_finite
 from medfuncta.settings import ADDED, without_retired
+from medfuncta.stored_arrays import TensorHeader, read_tensor_header
 
 _FORMAT = "medfuncta-checkpoint-3"
 _FLOATS: Final = {torch.float32: "F32", torch.float64: "F64"}

@@ -166,8 +166,8 @@ def test_when_all_fail_the_report_is_still_written(tmp_path: Path) -> None:
 
 
 def test_bad_files_are_counted_or_stop_it() -> None:
-    signal = make_signal("good", Grid((30,)), unit="")
-    spec = SignalSpec(1, 1)
+    signal = make_signal("good", Grid((30,)))
+    spec = SignalSpec(1, 1, unit="HU")
     entries = {"test": [DataError("truncated"), signal]}
     evaluation = evaluate(small_run(spec), list_source(spec, entries, skip_bad=True))
     assert [entry["name"] for entry in evaluation.to_json()["skipped"]] == ["file0.dat"]

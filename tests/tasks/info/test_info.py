@@ -79,12 +79,16 @@ def test_what_is_odd_is_said() -> None:
 def test_pictured_signals_are_drawn_evenly_from_all() -> None:
     many = [make_signal(f"{i}", Grid((3,)), seed=i, unit="") for i in range(200)]
     report = describe_source(
-        list_source(SignalSpec(1, 1), {"train": many[:150], "test": many[150:]}), pictured=40
+        list_source(SignalSpec(1, 1, unit="HU"), {"train": many[:150], "test": many[150:]}),
+        pictured=40,
     )
     numbers = sorted(int(signal.id) for signal in report.pictured)
     assert len(set(numbers)) == 40
     assert 60 < np.mean(numbers) < 140
-    assert len(describe_source(list_source(SignalSpec(1, 1), {"train": many[:7]})).pictured) == 7
+    assert (
+        len(describe_source(list_source(SignalSpec(1, 1, unit="HU"), {"train": many[:7]})).pictured)
+        == 7
+    )
 
 
 def test_a_bad_file_is_not_skipped_unasked() -> None:

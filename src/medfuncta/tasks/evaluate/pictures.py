@@ -166,12 +166,12 @@ def _draw_group(
     group.suptitle(heading, fontsize=9, color=MUTED)
     widths = [view.width for view in views]
     grid = group.subplots(1, len(views), width_ratios=widths, squeeze=False)[0]
-    shown = []
+    drawn = []
     for axes, view in zip(grid, views, strict=True):
-        shown.append(view.draw(axes, colours, **style))
+        drawn.append(view.draw(axes, colours, **style))
         axes.set_anchor("N")
         axes.set_xlabel(view.name, labelpad=3)
-    return shown[-1]
+    return drawn[-1]
 
 
 def _error_colours(example: Example, limit: float) -> tuple[np.ndarray, dict[str, Any]]:

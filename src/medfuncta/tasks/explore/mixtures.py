@@ -147,7 +147,7 @@ def class_means(latents: LatentSet, sample: Sample, name: str | None = None) -> 
         if name in (None, each):
             members = sample.latents[rows]
             mean = members.mean(axis=0)
-            best = rows[int(nearest(mean[None], [members], 1, "euclidean").rows[0, 0])]
+            best = int(rows[nearest(mean[None], [members], 1, "euclidean").rows[0, 0]])
             typical = latents.row(sample.ids[best], sample.splits[best])
             means.append(ClassMean(each, len(rows), mean, typical))
     return ClassMeans(len(sample.ids), sample.left_out, means)
