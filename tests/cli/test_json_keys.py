@@ -83,6 +83,8 @@ def keys_of_all(folder: Path) -> dict[str, list[str]]:
 
     write_blob_set(blobs, {"train": 30, "val": 8, "test": 8})
     keys["classify"] = printed("classify", blobs, "--epochs", 1)
+    where = ("--where", "psnr > 35", "--out", folder / "some")
+    keys["latents"] = printed("latents", "filter", blobs, *where)
     keys["search"] = printed("search", blobs, "--id", "test-1", "-k", 2)
     keys["explore map"] = printed("explore", blobs, "map")
     keys["explore mean"] = printed("explore", blobs, "mean")

@@ -223,12 +223,12 @@ def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
     for signal in source.signals(split):
         if signal.id in wanted:
             found[signal.id] = signal
-    missing = [id for id in ids if id not in found]
-    if missing:
-        raise DataError(
-            f"no signal '{missing[0]}' in split '{split}' of {source.info.name}; give the source "
-            "that the set was fitted from"
-        )
+    for id in ids:
+        if id not in found:
+            raise DataError(
+                f"no signal '{id}' in split '{split}' of {source.info.name}; give the source that "
+                "the set was fitted from"
+            )
     for signal in found.values():
         if not isinstance(signal.domain, Grid) or signal.mask is not None:
             raise DataError(
@@ -283,11 +283,14 @@ class _Bench:
     ) -> RatePoint:
         """The latents, quantised as finely as this."""
         codec = LatentCodec.learn(training, step)
-        streams = [codec.encode(latent) for latent in latents]
-        decoded = np.stack([codec.decode(stream) for stream in streams])
-        sizes = [len(stream) for stream in streams]
+        sizes, decoded = [], []
+        for latent in latents:
+            stream = codec.encode(latent)
+            sizes.append(len(stream))
+            decoded.append(codec.decode(stream))
         shared = codec.shared_bytes + self.network_bytes
-        return self._point(f"step {step:g} rms", sizes, [], shared, self.measured(decoded))
+        metrics = self.measured(np.stack(decoded))
+        return self._point(f"step {step:g} rms", sizes, [], shared, metrics)
 
     def signal_point(self, codec: Codec) -> RatePoint:
         """A codec of values at its setting."""
