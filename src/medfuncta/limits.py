@@ -43,6 +43,8 @@ MAX_SPLITS: Final = 64
 """Splits of a latent set; most have three, and ten folds have thirty."""
 MAX_CLASSES: Final = 100_000
 """Names of classes."""
+MAX_ID: Final = 1024
+"""Characters of a signal's id; ours are names of files and records."""
 MAX_ROWS: Final = 2**31
 """Rows of a shard, a split or a set."""
 
