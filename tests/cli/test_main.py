@@ -39,7 +39,10 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ),
         ("train --data sample:ecg", "Missing from medfuncta train: --out"),
         ("train --data sample:ecg --out x --steps many", "--steps"),
-        ("train --data sample:ecg --out x --steps 0", "'train.steps' is 0; expected a whole number from 1"),
+        (
+            "train --data sample:ecg --out x --steps 0",
+            "'train.steps' is 0; expected a whole number from 1",
+        ),
         (
             "info sample:ecg --skip-bad",
             "--skip-bad (applied to medfuncta info); see medfuncta info --help",

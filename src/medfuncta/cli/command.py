@@ -45,9 +45,8 @@ class Command(ABC):
         if self.json:
             text = json.dumps(to_json(result), allow_nan=False)
         else:  # ids and names of classes are other people's text
-            text = "
-".join(map(printable, self.summary(result).split("
-")))
+            lines = self.summary(result).split("\n")
+            text = "\n".join(map(printable, lines))
         sys.stdout.write(text + "\n")
 
 
