@@ -120,7 +120,7 @@ class Fit(MetaStepBenchmark):
         batch: int,
         their_signals: int,
         their_batch: int,
-        quality: str,
+        quality: Quality,
     ) -> Iterator[Row]:
         """Rate of both, and PSNR of both on the signals that both have fitted."""
         signals, same = ours.case.signals(values), ours.case.signals(values[:their_signals])
@@ -152,7 +152,7 @@ def _train(ours: Ours, seconds: float) -> None:
         )
 
 
-def _psnr(ours: Ours, signals: SignalSet, batch: int, quality: str = "paper") -> float:
+def _psnr(ours: Ours, signals: SignalSet, batch: int, quality: Quality = "paper") -> float:
     return float(psnr_of(ours.fit(signals, batch, quality).errors).mean())
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from medfuncta.cli.table import table
+from medfuncta.cli.terminal import table
 from medfuncta.errors import MedFunctaError
 
 T = TypeVar("T")

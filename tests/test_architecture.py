@@ -21,11 +21,13 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ORDER = (
     "errors",
     "types",
+    "result",
     "atomic",
     "process",
     "limits",
     "declared",
     "door",
+    "stored_arrays",
     "config",
     "signals",
     "sources",

@@ -75,6 +75,7 @@ SURFACE = [
     "filter_latent_set",
     "fit_latents",
     "fitter_of",
+    "from_arrays",
     "keep_freed_memory",
     "merge_latent_sets",
     "open_source",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from medfuncta.signals.domain import Grid, Scatter
     from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
     from medfuncta.signals.signal_set import SignalSet
+    from medfuncta.sources.arrays import from_arrays
     from medfuncta.sources.contents import Contents, Format, Survey
     from medfuncta.sources.file_format import file_format
     from medfuncta.sources.folder import FileOptions
@@ -95,6 +96,7 @@ __all__ = [
     "filter_latent_set",
     "fit_latents",
     "fitter_of",
+    "from_arrays",
     "keep_freed_memory",
     "merge_latent_sets",
     "open_source",
@@ -150,9 +152,9 @@ _HOMES: Final = {
     "filter_latent_set": "latents.edit",
     "fit_latents": "latents.fit",
     "fitter_of": "latents.fit",
+    "from_arrays": "sources.arrays",
     "keep_freed_memory": "process",
     "merge_latent_sets": "latents.edit",
-    "from_arrays": "sources.arrays",
     "open_source": "sources.table",
     "option": "sources.options",
     "reconstruct": "latents.decode",

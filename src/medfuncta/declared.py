@@ -281,8 +281,14 @@ def shown(value: Any) -> str:
 
 def shortened(text: str, limit: int = _LINE) -> str:
     """Text as one printable line of at most so many characters."""
-    line = "".join(c if c.isprintable() else " " for c in text[:limit])
+    line = printable(text[:limit])
     return line if len(text) <= limit else f"{line[:-1]}…"
+
+
+def printable(text: str) -> str:
+    """Other people's text for a terminal: a blank in place of what moves the cursor, colours,
+    rings, or turns the direction of writing."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def described(kind: Any, *, several: bool = False, written: bool = False) -> str:

@@ -18,36 +18,32 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
-from msgspec import Meta
 
 from medfuncta.declared import Fault, check_plain, shortened, shown
 from medfuncta.errors import MedFunctaError
 from medfuncta.limits import (
     MAX_JSON_BYTES,
-    MAX_TENSOR_HEADER,
     MAX_TEXT,
     MAX_TOML_BYTES,
     MAX_TOML_LINE,
 )
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    pass
+
 
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FOLDERS: Final = re.compile(
     r"(?<=')[^']*[\\/]|(?<=\")[^\"]*[\\/]|(?:[A-Za-z]:)?[\\/]?(?:[^\\/\s'\"]+[\\/])+"
 )
 """Folders of a path: quoted ones, and others without spaces."""
-_ITEM_BYTES: Final[Mapping[str, int]] = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
-"""The types of numbers that our safetensors files have: weights, counts and the state of a
-generator."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +94,11 @@ def open_regular(path: Path, origin: Origin, within: Path | None = None) -> Iter
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise _unopened(error, origin) from error
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise origin.error(f"{origin.name} is {_what(mode)}; expected a file; {origin.remedy}")
     with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            raise origin.error(f"{origin.name} is {_what(mode)}; expected a file")
         try:
             yield file
         except OSError as error:
@@ -164,10 +161,10 @@ def read_bytes(
         MedFunctaError: As :func:`open_regular`, or if it has more than ``limit`` bytes.
     """
     with open_regular(path, origin, within) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise origin.fault(f"more than {limit:,} bytes")
-    return content
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise origin.fault(f"it has {size:,} bytes; expected at most {limit:,}")
+        return file.read(size)
 
 
 def read_json(path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
@@ -199,7 +196,7 @@ def read_toml(path: Path, origin: Origin) -> dict[str, Any]:
         data = tomllib.loads(text)
         check_plain(data)
     except (RecursionError, ValueError, Fault) as error:
-        said = shortened(_said(error))
+        said = shortened(said_of_json(error))
         raise origin.error(f"{origin.name} is not a TOML file: {said}; {origin.remedy}") from error
     return data
 
@@ -214,7 +211,7 @@ def decode_json(content: bytes | str) -> Any:
         text = _as_utf8(content) if isinstance(content, bytes) else content
         data = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:  # msgspec's errors and those of UTF-8 are such
-        raise Fault("", f"is not JSON: {_said(error)}") from error
+        raise Fault("", f"is not JSON: {said_of_json(error)}") from error
     check_plain(data)
     return data
 
@@ -230,7 +227,7 @@ def decode_short(text: str, kind: Any, place: str) -> Any:
     try:
         return msgspec.json.decode(text, type=kind)
     except (ValueError, RecursionError) as error:
-        raise Fault(place, f"is damaged: {_said(error)}") from error
+        raise Fault(place, f"is damaged: {said_of_json(error)}") from error
 
 
 def _as_utf8(content: bytes) -> str:
@@ -246,7 +243,8 @@ def _as_utf8(content: bytes) -> str:
     return content.decode("utf-8")
 
 
-def _said(error: Exception) -> str:
+def said_of_json(error: Exception) -> str:
+    """What msgspec, or a reader of text, found wrong."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, UnicodeDecodeError):
@@ -263,95 +261,3 @@ def reason(error: BaseException) -> str:
     """
     text = (isinstance(error, OSError) and error.strerror) or str(error).strip()
     return _FOLDERS.sub("", text.splitlines()[0]) if text else type(error).__name__
-
-
-class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
-    """What the header of a safetensors file says of a tensor."""
-
-    dtype: str
-    shape: list[Annotated[int, Meta(ge=0, lt=2**48)]]
-    data_offsets: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class TensorHeader:
-    """What a safetensors file says before any number of it is read.
-
-    Args:
-        notes: Its own words, by name.
-        shapes: Of each tensor.
-        dtypes: ``"F32"``, ``"F64"``, ``"I64"`` or ``"U8"``, of each tensor.
-    """
-
-    notes: Mapping[str, str]
-    shapes: Mapping[str, tuple[int, ...]]
-    dtypes: Mapping[str, str]
-
-    @property
-    def numbers(self) -> int:
-        """Of all tensors together."""
-        return sum(prod(shape) for shape in self.shapes.values())
-
-    def check(self, shapes: Mapping[str, tuple[int, ...]], dtypes: tuple[str, ...]) -> None:
-        """Raise unless it has these tensors and no others, all of one of these types.
-
-        Raises:
-            Fault: At the first that is missing, unknown, or of another shape or type.
-        """
-        for name in shapes:
-            if name not in self.shapes:
-                raise Fault(f"the tensor {name}", "is missing")
-        for name, shape in self.shapes.items():
-            if name not in shapes:
-                raise Fault(f"the tensor {shown(name)}", "is unknown")
-            if shape != shapes[name]:
-                expected = f"expected {list(shapes[name])}"
-                raise Fault(f"the shape of {name}", f"is {shown(shape)}; {expected}")
-            if self.dtypes[name] not in dtypes:
-                expected = f"expected {' or '.join(dtypes)}"
-                raise Fault(f"the type of {name}", f"is {self.dtypes[name]}; {expected}")
-
-
-def read_tensor_header(path: Path, origin: Origin) -> TensorHeader:
-    """The header of a safetensors file, with every claim checked against the size of the file.
-
-    safetensors itself checks that tensors lie without gaps and fill the file. It maps the file
-    first, lets a header have 100 MB, and takes types that we never write.
-
-    Raises:
-        MedFunctaError: As :func:`open_regular`, or if it is no such file, is cut, or holds numbers
-            of another type.
-    """
-    with open_regular(path, origin) as file, origin.blamed():
-        size = os.fstat(file.fileno()).st_size
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(MAX_TENSOR_HEADER, size - 8):
-            raise Fault("", "is cut, or not a safetensors file")
-        try:
-            entries = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
-            notes = msgspec.json.decode(entries.pop("__metadata__", b"{}"), type=dict[str, str])
-            tensors = {
-                name: msgspec.json.decode(raw, type=_Tensor) for name, raw in entries.items()
-            }
-        except (ValueError, RecursionError) as error:
-            raise Fault("its header", f"is damaged: {_said(error)}") from error
-        claimed = sum(_claim(name, tensor) for name, tensor in tensors.items())
-        if claimed != size - 8 - length:
-            raise Fault("", f"has {size - 8 - length:,} bytes of numbers; it claims {claimed:,}")
-    return TensorHeader(
-        notes=notes,
-        shapes={name: tuple(tensor.shape) for name, tensor in tensors.items()},
-        dtypes={name: tensor.dtype for name, tensor in tensors.items()},
-    )
-
-
-def _claim(name: str, tensor: _Tensor) -> int:
-    """The bytes of a tensor."""
-    if tensor.dtype not in _ITEM_BYTES:
-        known = f"expected one of {', '.join(_ITEM_BYTES)}"
-        raise Fault(f"the type of {shown(name)}", f"is {shown(tensor.dtype)}; {known}")
-    start, end = tensor.data_offsets
-    needed = prod(tensor.shape) * _ITEM_BYTES[tensor.dtype]
-    if start < 0 or end - start != needed:
-        raise Fault(f"the tensor {shown(name)}", f"lies from {start} to {end}; it needs {needed}")
-    return needed

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from medfuncta.atomic import write_atomically, write_json
 from medfuncta.config import FieldConfig
 from medfuncta.declared import Fault, convert, shown
-from medfuncta.door import Origin, read_json, read_tensor_header, reason
+from medfuncta.door import Origin, read_json, reason
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field
@@ -28,6 +28,7 @@ from medfuncta.limits import MAX_PARAMETERS, Fingerprint
 from medfuncta.settings import Config
 from medfuncta.signals.domain import COORDINATE_CONVENTION
 from medfuncta.signals.signal import SignalSpec
+from medfuncta.stored_arrays import read_tensor_header
 
 WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from medfuncta.cli.main import main
-from medfuncta.tasks.compress import report
 from tasks.compress.fitted_set import write_fitted_set
 
 
@@ -15,7 +14,6 @@ from tasks.compress.fitted_set import write_fitted_set
 def latent_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     _, source = write_fitted_set(tmp_path / "set", (60,), train=6, test=2)
     monkeypatch.setattr("medfuncta.sources.table.open_source", lambda text, **options: source)
-    monkeypatch.setattr(report, "STEPS", (1.0, 0.125))
     return str(tmp_path / "set")
 
 

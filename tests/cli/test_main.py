@@ -39,7 +39,10 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ),
         ("train --data sample:ecg", "Missing from medfuncta train: --out"),
         ("train --data sample:ecg --out x --steps many", "--steps"),
-        ("train --data sample:ecg --out x --steps 0", "'train.steps' is 0; expected at least 1"),
+        (
+            "train --data sample:ecg --out x --steps 0",
+            "'train.steps' is 0; expected a whole number from 1",
+        ),
         (
             "info sample:ecg --skip-bad",
             "--skip-bad (applied to medfuncta info); see medfuncta info --help",
@@ -62,7 +65,7 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ),
         (
             "train --data sample:ecg --out x --set train.batch=few",
-            "setting 'train.batch' got 'few'; expected int",
+            "setting 'train.batch' is 'few'; expected a whole number",
         ),
         ("train --data sample:ecg --out x --set batch=3", "expected section.name=value"),
         (

@@ -71,9 +71,7 @@ class Bench:
         self.place, self._limit = place, limit
         self.base = place / "base"
         self._number = count()
-        package = os.environ.get("PYTHONPATH", "")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MEDFUNCTA_NATIVE": "0"}
-        environment["PYTHONPATH"] = package
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "server.py")],
             stdin=subprocess.PIPE,
@@ -84,9 +82,7 @@ class Bench:
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
+        self._process.communicate(timeout=10)
 
     def build(self) -> None:
         """Make the sound folders by the code as it is; the process then has all in memory that

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ MOST_MEMORY: Final = 2**30
 LONGEST_LINE: Final = 500
 TAMPERED: Final = "tampered"
 """Name of the folder that is harmed."""
+
 
 Harm = Callable[[Path], None]
 """Changes one thing in a sound folder."""
@@ -31,6 +32,8 @@ TINY: Final = {
     "train.warmup": "1",
     "fit.steps": "1",
 }
+LONG: Final = "@long@"
+"""Stands for ten million letters, which are put in where they are needed and nowhere kept."""
 TINY_WORDS: Final = " ".join(f"{name}={value}" for name, value in TINY.items())
 POINTS: Final = "csv:{stored}/data/points.csv?position=x,y&value=v&id=id&label=kind&box=0,10,0,10"
 BEATS: Final = "csv:{base}/beats.csv?rate=10&val=0.2&test=0.2"
@@ -66,6 +69,11 @@ WITH_PROGRESS |= {"classify", "cached"}
 """Commands that show their progress on standard error, where the one line comes last."""
 
 
+def lengthened(text: str) -> str:
+    """A text with ten million letters at each ``LONG``."""
+    return text.replace(LONG, "8" * 10_000_000)
+
+
 @dataclass(frozen=True)
 class Case:
     """One mutation.
@@ -79,7 +87,7 @@ class Case:
         accepted: Commands that must work all the same: the change does no harm.
         names: The line holds one of these.
         words: Further words of all commands.
-        group: Cases of one group are tried together.
+        group: Cases of one group are tried together, which takes less time.
         proof: Called after all commands with the harmed folder, the sound ones and what the last
             command made; says what is wrong then.
     """
@@ -102,7 +110,7 @@ class Case:
     def words_of(self, command: str, **places: Path) -> list[str]:
         """The words of a command line."""
         words = [word.format(**places) for word in shlex.split(COMMANDS[command])]
-        return [*words, *self.words]
+        return [*words, *map(lengthened, self.words)]
 
     def faults(self, command: str, answer: Answer, private: str) -> Iterator[str]:
         """What is wrong with the answer of a command; nothing when it is a good one.
@@ -142,6 +150,11 @@ class Case:
             yield f"tells a path: {line[:LONGEST_LINE]!r}"
         if any(sign in line for sign in ("llocat", "MemoryError", "bad_alloc", "out of memory")):
             yield f"asked for the memory first: {line[:LONGEST_LINE]!r}"
+
+
+def together(title: str, cases: Iterable[Case]) -> list[Case]:
+    """Cases of one group, but for those that have one."""
+    return [replace(case, group=case.group or title) for case in cases]
 
 
 def cost_faults(answer: Answer) -> Iterator[str]:

@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, lengthened, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
     ENORMOUS,
     GONE,
     KINDS,
-    LONG,
     Literal,
     Tensors,
     cast,
@@ -63,14 +62,14 @@ def header_cases() -> Iterator[Case]:
             "text": '"x"',
             "nested deeply": str(DEEP),
             "objects nested deeply": str(DEEP_OBJECT),
-            "very long": "1" * LONG,
+            "very long": LONG,
             "NaN": "NaN",
             "of 400 digits": str(ENORMOUS),
         }
         for what, text in wrong.items():
 
             def put(notes: dict[str, Any], key: str = key, text: str = text) -> None:
-                notes[key] = text
+                notes[key] = lengthened(text)
 
             yield _case(f"{key} is {what}", notes_changed(LAST, put), key, group=key)
     for what, text in {"a section that is a number": '{"train": 3}', "nothing": "{}"}.items():
@@ -78,7 +77,7 @@ def header_cases() -> Iterator[Case]:
         def settings(notes: dict[str, Any], text: str = text) -> None:
             notes["config"] = text
 
-        yield _case(f"config has {what}", notes_changed(LAST, settings), "config", "train")
+        yield _case(f"config has {what}", notes_changed(LAST, settings), "config", "train", "field")
 
 
 PROGRESS: Final[dict[str, dict[str, Any]]] = {
@@ -133,7 +132,9 @@ def tensor_cases() -> Iterator[Case]:
     yield _case(
         "a tensor named optimiser.0.0.surprise", _added("optimiser.0.0.surprise"), "surprise"
     )
-    yield _case("a step that is negative", _first("optimiser.0", "step", _negative), "step")
+    negative = _first("optimiser.0", "step", _negative)
+    title = "checkpoint: a step that is negative"
+    yield Case(title, "run", negative, others=RESUME, names=[*NAMES, "step"])
 
 
 def generator_cases() -> Iterator[Case]:
@@ -223,9 +224,9 @@ def _small(tensors: Tensors, name: str) -> None:
 
 
 CASES: Final = [
-    *file_cases(),
-    *header_cases(),
-    *progress_cases(),
-    *tensor_cases(),
-    *generator_cases(),
+    *together("a checkpoint as a file", file_cases()),
+    *together("the settings of a checkpoint", header_cases()),
+    *together("the progress of a checkpoint", progress_cases()),
+    *together("the tensors of a checkpoint", tensor_cases()),
+    *together("the generator of a checkpoint", generator_cases()),
 ]

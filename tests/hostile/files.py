@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hostile.case import lengthened
+
 Key = tuple[str | int, ...]
 DEPTH: Final = 100_000
-LONG: Final = 10_000_000
 SPARSE: Final = 3 * 2**30
 
 
@@ -152,7 +153,7 @@ def edited(text: str, key: Key, value: Any) -> str:
     for part in key[:-1]:
         place = place[part]
     if value is GONE:
-        del place[key[-1]]
+        place.pop(key[-1], None)
         return json.dumps(data)
     if not isinstance(value, Literal):
         place[key[-1]] = value
@@ -169,7 +170,7 @@ def json_set(name: str, *changes: tuple[Key, Any]) -> Callable[[Path], None]:
         text = path.read_text(encoding="utf-8")
         for key, value in changes:
             text = edited(text, key, value)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(lengthened(text), encoding="utf-8")
 
     return harm
 
@@ -352,7 +353,7 @@ def note_set(name: str, key: Key, value: Any) -> Callable[[Path], None]:
     def harm(folder: Path) -> None:
         table, note = read_shard(folder / name)
         text = edited(json.dumps(note), key, value)
-        write_shard(folder / name, table, text.encode())
+        write_shard(folder / name, table, lengthened(text).encode())
 
     return harm
 
@@ -373,7 +374,8 @@ def row_set(name: str, values: Mapping[str, Any], row: int = 0) -> Callable[[Pat
     def harm(folder: Path) -> None:
         table, note = read_shard(folder / name)
         rows = deepcopy(table.to_pylist())
-        rows[row].update(values)
+        for key, value in values.items():
+            rows[row][key] = lengthened(value) if isinstance(value, str) else value
         write_shard(folder / name, pa.Table.from_pylist(rows, schema=table.schema), note)
 
     return harm

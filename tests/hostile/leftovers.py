@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, lengthened, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
     GONE,
     KINDS,
-    LONG,
     TEXTS,
     Key,
     Literal,
@@ -106,7 +105,7 @@ def cache_cases() -> Iterator[Case]:
         "has notes of text": (("notes",), "ab"),
         "has notes of a number": (("notes",), 3),
         "has notes of a list": (("notes",), [[1]]),
-        "has notes of a very long text": (("notes",), ["x" * LONG]),
+        "has notes of a very long text": (("notes",), [LONG]),
     }
     for what, (key, value) in changes.items():
         if isinstance(value, list) and any(isinstance(part, Literal) for part in value):
@@ -188,7 +187,7 @@ def description_cases() -> Iterator[Case]:
         "a list": "[1]",
         "a licence of an object": '{"licence": {"a": 1}}',
         "a licence of a number": '{"licence": 3}',
-        "a licence of a very long text": json.dumps({"licence": "x" * LONG}),
+        "a licence of a very long text": json.dumps({"licence": LONG}),
         "a licence of colours": json.dumps({"licence": "\x1b[31mred\x07"}),
         "nested deeply": str(DEEP),
         "objects nested deeply": str(DEEP_OBJECT),
@@ -200,7 +199,9 @@ def description_cases() -> Iterator[Case]:
     for what, text in texts.items():
 
         def write(folder: Path, text: str = text) -> None:
-            (folder / "dataset.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+            (folder / "dataset.json").write_bytes(
+                lengthened(text).encode("utf-8", "surrogateescape")
+            )
 
         names = ["dataset.json"]
         yield Case(f"dataset.json: {what}", "scans", write, others=["volumes"], names=names)
@@ -214,4 +215,8 @@ def description_cases() -> Iterator[Case]:
         yield Case(f"dataset.json is {kind}", "scans", turn, others=["volumes"], names=names)
 
 
-CASES: Final = [*cache_cases(), *stopped_cases(), *description_cases()]
+CASES: Final = [
+    *together("a cache", cache_cases()),
+    *together("a stopped fit", stopped_cases()),
+    *together("a description of volumes", description_cases()),
+]

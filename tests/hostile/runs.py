@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, lengthened, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
     GONE,
     KINDS,
-    LONG,
     TEXTS,
     WRONG,
     Key,
@@ -45,7 +44,8 @@ STORED: Final = Path(__file__).parents[1] / "stored"
 FIELD: Final = "field.json"
 WEIGHTS: Final = "field.safetensors"
 DOCUMENT: Final = json.loads((STORED / "ecg" / "run" / FIELD).read_text())
-"""The keys of a run; those that came later stand in ``LATER``."""
+"""The keys of a run; those that came later stand in ``LATER``, and one there is no more."""
+del DOCUMENT["config"]["train"]["compile"]
 LATER: Final[list[tuple[Key, Any]]] = [(("config", "field", "kind"), "siren")]
 NULLABLE: Final = {("signal", "shape"): "list", ("config", "field", "omega_increment"): "number"}
 MAY_BE_NEGATIVE: Final = {"omega_increment", "output_offset"}
@@ -67,10 +67,10 @@ def wrong_values(key: Key, value: Any) -> Iterator[tuple[str, Any]]:
         if what == "negative" and name in MAY_BE_NEGATIVE:
             continue
         yield what, wrong
-    if name in CHOICES:
+    if name in CHOICES and name != "outer_loss":  # which may be of a package that is not here
         yield "another word", "banana"
     if kind == "text":
-        yield "a very long text", "x" * LONG
+        yield "a very long text", LONG
     if kind == "section" and name != "training":
         yield "with an unknown key", {**value, "surprise": 1}
 
@@ -84,10 +84,11 @@ def key_cases() -> Iterator[Case]:
         names = [str(key[-1]), FIELD, TAMPERED]
         group = f"{FIELD}: {dotted}"
         for what, wrong in wrong_values(key, value):
-            harm = json_set(FIELD, (key, wrong))
-            yield Case(
-                f"{FIELD}: {dotted} is {what}", "run", harm, ["info"], names=names, group=group
-            )
+            title, harm = f"{FIELD}: {dotted} is {what}", json_set(FIELD, (key, wrong))
+            answer: dict[str, Any] = {"refused": ["info"]}
+            if (key[-1], what) == ("outer_loss", "another word"):
+                answer = {"others": ["info"]}  # one from outside, which only training needs
+            yield Case(title, "run", harm, names=names, group=group, **answer)
         if key not in [later for later, _ in LATER]:
             needed = key[-1] in NEEDED and key[:2] not in [("config", "train"), ("config", "fit")]
             answer = {"refused": ["info"]} if needed else {"others": ["info"]}
@@ -120,9 +121,9 @@ def field_cases() -> Iterator[Case]:
         "is of version -1": (("version",), -1),
         "has deeply nested class names": (("signal", "label_names"), DEEP),
         "has deeply nested training": (("training", "details"), DEEP_OBJECT),
-        "has a very long source": (("training", "source"), "x" * LONG),
+        "has a very long source": (("training", "source"), LONG),
         "has class names that are numbers": (("signal", "label_names"), [1, 2]),
-        "has a very long class name": (("signal", "label_names"), ["x" * LONG]),
+        "has a very long class name": (("signal", "label_names"), [LONG]),
         "has a shape of texts": (("signal", "shape"), ["1", "2"]),
         "has a negative shape": (("signal", "shape"), [-187]),
         "has an endless shape": (("signal", "shape"), [10**30]),
@@ -369,7 +370,7 @@ def side_file_cases() -> Iterator[Case]:
         "words": "step,loss\nthree,four\n",
         "fewer columns": "a,b\n1,2\n",
         "another header": "\n".join(["a,b,c,d,e,f,g", "x,2,3,4,5,6,7"]) + "\n",
-        "a very long cell": "step,loss\n1," + "9" * LONG + "\n",
+        "a very long cell": "step,loss\n1," + LONG + "\n",
         "a number of 400 digits": ",".join(["1" + "0" * 400] * 7) + "\n" + ",".join("1" * 7),
         "NUL": "step\0,loss\n1,2\n",
         "a quote that does not end": 'step,loss\n"1,2\n',
@@ -377,7 +378,7 @@ def side_file_cases() -> Iterator[Case]:
     for what, text in logs.items():
 
         def write(folder: Path, text: str = text) -> None:
-            (folder / "metrics.csv").write_text(text)
+            (folder / "metrics.csv").write_text(lengthened(text))
 
         yield Case(
             f"metrics.csv holds {what}",
@@ -402,9 +403,9 @@ def side_file_cases() -> Iterator[Case]:
 
 CASES: Final = [
     *key_cases(),
-    *field_cases(),
-    *claim_cases(),
-    *weight_cases(),
-    *weight_file_cases(),
-    *side_file_cases(),
+    *together("field.json as a whole", field_cases()),
+    *together("fields beyond any memory", claim_cases()),
+    *together("weights of other types and shapes", weight_cases()),
+    *together("field.safetensors as a file", weight_file_cases()),
+    *together("files beside a run", side_file_cases()),
 ]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from hostile.case import TINY, Case
-from hostile.files import DEPTH, KINDS, LONG, TEXTS, encoded, kind_of, leaves, linked, turned
+from hostile.case import LONG, TINY, Case, lengthened, together
+from hostile.files import DEPTH, KINDS, TEXTS, encoded, kind_of, leaves, linked, turned
 from hostile.runs import CHOICES, LATER, MAY_BE_NEGATIVE, STORED
 
 FILE: Final = "settings.toml"
@@ -20,6 +20,7 @@ KINDS_OF: Final = {
 }
 KINDS_OF.update({f"{key[1]}.{key[2]}": kind_of(value) for key, value in LATER})
 """Every setting and the kind of its value."""
+del KINDS_OF["train.compile"]  # there is no such setting any more
 
 NOT_A_NUMBER: Final = {
     "text": '"many"',
@@ -44,7 +45,7 @@ WRONG_WORDS: Final[dict[str, dict[str, str]]] = {
     "whole": {"a fraction": "2.5", "negative": "-3", "1e30": "1e30", "a list": "[8]"},
     "number": {"negative": "-3", "1e30": "1e30", "1e999": "1e999", "a list": "[8]"},
     "flag": {"a word": "perhaps", "a number": "2", "empty": "", "a list": "[true]"},
-    "text": {"another word": "banana", "a very long text": "x" * LONG},
+    "text": {"another word": "banana", "a very long text": LONG},
 }
 for _kind in ("whole", "number"):
     WRONG_WORDS[_kind] |= {"a word": "many", "empty": "", "true": "true", "nan": "nan"}
@@ -63,11 +64,11 @@ def toml(changes: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def written(text: str | bytes) -> Callable[[Path], None]:
+def written(text: str) -> Callable[[Path], None]:
     """The harm that writes the file anew."""
 
     def harm(folder: Path) -> None:
-        data = text.encode() if isinstance(text, str) else text
+        data = lengthened(text).encode()
         (folder / FILE).write_bytes(data)
 
     return harm
@@ -132,8 +133,8 @@ def file_cases() -> Iterator[Case]:
         "has a list of sections": ("[[train]]\nsteps = 4\n", "train"),
         "has a section that is a number": ("train = 3\n", "train"),
         "has a section that is null": ("train = null\n", FILE),
-        "has a very long text": (toml({"train.context": '"' + "x" * LONG + '"'}), "context"),
-        "has a very long name": (toml({}) + f"[train.{'x' * LONG}]\n", FILE),
+        "has a very long text": (toml({"train.context": '"' + LONG + '"'}), "context"),
+        "has a very long name": (toml({}) + f"[train.{LONG}]\n", FILE),
         "has a name with colours": (toml({}) + '[fit."\\u001b[31mred"]\na = 1\n', "fit"),
         "is JSON": (json.dumps({"train": {"steps": 4}}), FILE),
     }
@@ -165,6 +166,8 @@ def claim_cases() -> Iterator[Case]:
     }
     for what, changes in claims.items():
         names = [key.partition(".")[2] for key in changes]
+        if "field.width" in changes:
+            names.append("[field]")  # it is no single one that is too large
         yield _file_case(f"asks for {what}", written(toml(changes)), *names)
         words = [f"{key}={value.replace('_', '')}" for key, value in changes.items()]
         yield _set_case(f"asks for {what}", ["--set", *words], *names)
@@ -186,7 +189,7 @@ def word_cases() -> Iterator[Case]:
         "a name with colours": "train.\x1b[31mred=3",
         "a value with colours": "train.context=\x1b[31mred",
         "a value with a line break": "train.context=a\nb",
-        "a very long name": f"train.{'x' * LONG}=3",
+        "a very long name": f"train.{LONG}=3",
         "half a character": "train.context=\udcff",
     }
     for what, word in words.items():
@@ -212,8 +215,8 @@ def harmless_cases() -> Iterator[Case]:
 
 CASES: Final = [
     *key_cases(),
-    *file_cases(),
-    *claim_cases(),
-    *word_cases(),
-    *harmless_cases(),
+    *together("settings.toml as a whole", file_cases()),
+    *together("settings beyond any memory", claim_cases()),
+    *together("words behind --set", word_cases()),
+    *together("what is odd and right", harmless_cases()),
 ]

@@ -9,11 +9,10 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
-    LONG,
     column_of,
     read_shard,
     row_set,
@@ -182,10 +181,10 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "metadata of nested values": {"metadata": '{"a": {"b": 1}}'},
     "metadata of NaN": {"metadata": '{"a": NaN}'},
     "metadata of 1e999": {"metadata": '{"a": 1e999}'},
-    "metadata of a very long text": {"metadata": '{"a": "' + "x" * LONG + '"}'},
+    "metadata of a very long text": {"metadata": '{"a": "' + LONG + '"}'},
     "no unit": {"unit": None},
     "no unit of length": {"spacing_unit": None},
-    "a unit of a very long text": {"unit": "x" * LONG},
+    "a unit of a very long text": {"unit": LONG},
     "a type of values that nobody knows": {"dtype": "float33"},
     "a type of values that is an object": {"dtype": "object"},
     "a type of values with a thousand fields": {"dtype": ",".join(["f4"] * 1000)},
@@ -246,7 +245,7 @@ def label_cases() -> Iterator[Case]:
         "a path": "../../../../tmp/x",
         "colours": "\x1b[31mred\x1b[0m",
         "a line break": "a\nb\nmedfuncta: c",
-        "a very long text": "x" * LONG,
+        "a very long text": LONG,
         "empty": "",
         "NUL": "a\0b",
         "written from right to left": "a\u202eb",
@@ -265,7 +264,7 @@ def label_cases() -> Iterator[Case]:
 
 def position_cases() -> Iterator[Case]:
     """Positions of scattered samples."""
-    names = ["positions", TAMPERED]
+    names = ["positions", "val-0000", TAMPERED]
     shard = "data/train-00000-of-00001.parquet"
     harms = {
         "an odd number of numbers": [1.0, 2.0, 3.0],
@@ -300,9 +299,9 @@ def _call_first(folder: Path, shard: str) -> None:
 
 
 CASES: Final = [
-    *column_cases(),
-    *latent_cases(),
-    *row_cases(),
-    *label_cases(),
-    *position_cases(),
+    *together("columns", column_cases()),
+    *together("columns of latents", latent_cases()),
+    *together("rows", row_cases()),
+    *together("ids and labels", label_cases()),
+    *together("positions", position_cases()),
 ]

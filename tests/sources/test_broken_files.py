@@ -23,6 +23,7 @@ from medfuncta.sources.table import format_named, open_source
 
 nrrd = pytest.importorskip("nrrd")
 pytest.importorskip("pydicom")
+edfio = pytest.importorskip("edfio")
 from sources.dicom_files import ct_slice, ecg, enhanced, stack  # noqa: E402
 
 PEAK = 64e6  # bytes; every file here is a few kilobytes long
@@ -318,6 +319,31 @@ def wfdb_files() -> dict[str, Files]:
     }
 
 
+def edf_files() -> dict[str, bytes]:
+    """Offsets are those of the header: 192 the kind, 236 data records, 244 their seconds, 252
+    signals, 472 samples of the only signal in a data record, 360 its physical minimum."""
+    stream = io.BytesIO()
+    wave = edfio.EdfSignal(np.sin(np.arange(1000) / 30), 100, label="ECG")
+    edfio.Edf([wave], data_record_duration=1).write(stream)
+    good = stream.getvalue()
+    raw = {
+        "empty": b"",
+        "text": b"0       " * 99,
+        "still recorded": patched(good, 236, b"-1      "),
+        "claims terabytes": patched(good, 236, b"99999999"),
+        "record of gigabytes": patched(good, 472, b"99999999"),
+        "no rate": patched(good, 472, b"0       "),
+        "no seconds": patched(good, 244, b"0       "),
+        "seconds of no length": patched(good, 244, b"1e-300  "),
+        "no signal": patched(good, 252, b"0   "),
+        "thousands of signals": patched(good, 252, b"9999"),
+        "no scale": patched(good, 360, b"1e308   "),
+        "interrupted at no time": patched(good, 192, b"EDF+D"),
+        **{f"cut at {part}": cut(good, part) for part in HALVES},
+    }
+    return {f"{name}.edf": data for name, data in raw.items()}
+
+
 def csv_files() -> dict[str, bytes]:
     return {
         "empty.csv": b"",
@@ -335,7 +361,7 @@ def csv_files() -> dict[str, bytes]:
 
 
 DRAWN = "val=0&test=0"
-QUERIES = {"wfdb": f"window=1&{DRAWN}", "npz": ""}
+QUERIES = {"wfdb": f"window=1&{DRAWN}", "edf": f"window=1&{DRAWN}", "npz": ""}
 TIMES = f"value=v&time=t&{DRAWN}"
 QUERIES |= {
     name: TIMES for name in csv_files() if "time" in name or "place" in name or "columns" in name
@@ -348,6 +374,7 @@ CORPUS: Mapping[str, Mapping[str, bytes | Files]] = {
     "dicom": dicom_files(),
     "npz": npz_files(),
     "wfdb": wfdb_files(),
+    "edf": edf_files(),
     "csv": csv_files(),
 }
 

@@ -120,7 +120,7 @@ def test_another_file_under_the_name_is_one_line(tmp_path: Path) -> None:
     write(tmp_path, "pneumoniamnist", 64, shape=(28, 28))
     with pytest.raises(
         DataError,
-        match=r"pneumoniamnist_64.npz holds signals of shape \(28, 28\); expected 64 along each axis",
+        match=r"pneumoniamnist_64.npz holds signals of shape \(28, 28\); expected 64 along each",
     ):
         opened(tmp_path, "pneumoniamnist", "size=64")
 
@@ -197,7 +197,7 @@ def test_a_server_that_is_not_there_is_one_line(
     monkeypatch.setattr(medmnist, "_URL", "http://127.0.0.1:9/{file}")
     with pytest.raises(
         DataError,
-        match=r"the download of breastmnist.npz stopped \(.*\); run the command again to continue it",
+        match=r"the download of breastmnist.npz stopped \(.*\); run the command again to continue",
     ):
         open_source(f"medmnist:breastmnist?root={tmp_path}&download=true")
 

@@ -114,7 +114,11 @@ def test_an_unknown_kind_names_the_nearest() -> None:
 
 def test_the_table_imports_no_reader() -> None:
     """In a process of its own, since the tests around it import the readers."""
-    code = "import sys, medfuncta.sources.table; print([m for m in ('wfdb', 'nibabel', 'pyarrow', 'pandas', 'scipy') if m in sys.modules])"
+    readers = ("wfdb", "nibabel", "pyarrow", "pandas", "scipy")
+    code = (
+        "import sys, medfuncta.sources.table; "
+        f"print([name for name in {readers} if name in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -10,7 +10,7 @@ from medfuncta.errors import DataError
 from medfuncta.run import Run
 from medfuncta.sources.source import Source
 from medfuncta.studies import mixed_shapes
-from medfuncta.studies.table import StudyOptions, run_study
+from medfuncta.studies.study import StudyOptions, run_study
 from tasks.list_source import small_run
 
 

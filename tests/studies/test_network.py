@@ -7,7 +7,7 @@ import pytest
 from medfuncta.errors import DataError
 from medfuncta.sources.table import open_source
 from medfuncta.studies.network import facts_of, held_out, network_for, network_like
-from medfuncta.studies.table import StudyOptions
+from medfuncta.studies.study import StudyOptions
 from tasks.list_source import small_run
 
 ECG = "sample:ecg"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.terminal import counts_text, table, tell
 from medfuncta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from medfuncta.tasks.classify import LabelledData
+    from medfuncta.tasks.classify import Comparison, LabelledData
+    from medfuncta.tasks.heads.intervals import Interval
 
 
 @dataclass(kw_only=True)
@@ -56,16 +58,9 @@ class Classify(Command):
     out: Path | None = None
     """Folder for classification.json and classification.png."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Comparison:
         from medfuncta.atomic import write_json
-        from medfuncta.tasks.classify import (
-            LATENT_CLASSIFIERS,
-            SIGNAL_CLASSIFIERS,
-            ClassifierOptions,
-            choose,
-            compare,
-            comparison_picture,
-        )
+        from medfuncta.tasks.classify import comparison_picture
         from medfuncta.tasks.drawing.figure import save_png
 
         if self.latents is None and self.data is None:
@@ -73,99 +68,98 @@ class Classify(Command):
                 "nothing to classify; give a latent set, or --data with a source of labelled "
                 "signals"
             )
-        if self.seeds < 1:
-            raise ConfigError(f"--seeds is {self.seeds}; expected at least 1")
-        options = ClassifierOptions(
-            self.k, self.metric, self.balanced, self.whiten, self.seconds, self.epochs
-        )
-        kinds = {"latents": LATENT_CLASSIFIERS, "signals": SIGNAL_CLASSIFIERS}
-        names = self._names({inputs: list(known) for inputs, known in kinds.items()})
-        data = self._data(names)
-        parts = [
-            compare(
-                data[inputs],
-                choose(kinds[inputs], names[inputs], options),
-                range(self.seeds),
-                inputs=inputs,
-                progress=_tell,
-            )
-            for inputs in data
-        ]
-        comparison = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
-        result = comparison.to_dict()
+        check_positive(seeds=self.seeds)
+        comparison = self._compare()
         if self.out is not None:
-            write_json(self.out / "classification.json", result)
+            write_json(self.out / "classification.json", comparison.to_json())
             save_png(comparison_picture(comparison), self.out / "classification.png")
-        return result
+        return comparison
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import table
-        from medfuncta.tasks.classify import GROUP, METRICS
-        from medfuncta.tasks.classify.labelling import MULTI_LABEL
-
-        sizes = ", ".join(f"{count:,} {name}" for name, count in result["signals"].items())
-        names = list(result["classifiers"][0]["metrics"])
-        header = ("classifier", "val", *(METRICS[name] for name in names), "time", "parameters")
-        rows = [
-            (
-                _name(r),
-                "undefined" if r["val_score"] is None else _share(r["val_score"]),
-                *(_estimate(r["metrics"][name]) for name in names),
-                f"{r['fit_seconds']:,.1f} s",
-                f"{r['parameters']:,}",
-            )
-            for r in result["classifiers"]
-        ]
-        score = METRICS["auc" if result["task"] == MULTI_LABEL else "balanced_accuracy"]
-        over = (
-            "signals"
-            if result["groups"] is None
-            else f"the {result['groups']} {self.group or GROUP}s"
-        )
-        meaning = f"val: {score} on the validation split; time: of training; all else on the test split, with 95 % intervals over {over}"
-        lines = [table(header, rows), f"{meaning}; {sizes}"]
-        if len(rows) > 1:
-            lines.append(
-                f"best on the validation split, and so the one to take: {result['chosen']}"
-            )
-        if any(report["metrics"]["accuracy"]["low"] == 1 for report in result["classifiers"]):
-            most = 3 / result["signals"]["test"]
+    def summary(self, result: Comparison) -> str:
+        lines = [_classifiers_table(result), self._meaning(result)]
+        if len(result.classifiers) > 1:
+            lines.append(f"best on the validation split, and so the one to take: {result.chosen}")
+        if any(report.metrics["accuracy"].low == 1 for report in result.classifiers):
+            most = 3 / result.signals["test"]
             lines.append(
                 "an interval 1.000-1.000 means no error was seen, not that there is none: up to "
                 f"{most:.1%} wrong would be no surprise"
             )
-        lines += [
-            f"left out: {count:,} signals {reason}" for reason, count in result["left_out"].items()
-        ]
+        for reason, count in result.left_out.items():
+            lines.append(f"left out: {count:,} signals {reason}")
         return "\n".join(lines)
 
-    def _names(self, known: dict[str, list[str]]) -> dict[str, list[str]]:
+    def _meaning(self, result: Comparison) -> str:
+        from medfuncta.tasks.classify import GROUP, METRICS
+
+        score = METRICS["auc" if result.labelling.multi_label else "balanced_accuracy"]
+        over = "signals"
+        if result.groups is not None:
+            over = f"the {result.groups} {self.group or GROUP}s"
+        return (
+            f"val: {score} on the validation split; time: of training; all else on the test split, "
+            f"with 95 % intervals over {over}; {counts_text(result.signals)}"
+        )
+
+    def _compare(self) -> Comparison:
+        from medfuncta.tasks.classify import (
+            LATENT_CLASSIFIERS,
+            SIGNAL_CLASSIFIERS,
+            ClassifierOptions,
+            choose,
+            compare,
+        )
+
+        options = ClassifierOptions(
+            k=self.k,
+            metric=self.metric,
+            balanced=self.balanced,
+            whiten=self.whiten,
+            seconds=self.seconds,
+            epochs=self.epochs,
+        )
+        kinds = {"latents": LATENT_CLASSIFIERS, "signals": SIGNAL_CLASSIFIERS}
+        names = self._names(kinds)
+        comparison = None
+        for inputs, data in self._data(names).items():
+            makers = choose(kinds[inputs], names[inputs], options)
+            part = compare(data, makers, range(self.seeds), inputs=inputs, progress=tell)
+            comparison = part if comparison is None else comparison.joined(part)
+        assert comparison is not None
+        return comparison
+
+    def _names(self, known: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
         """The classifiers asked for among the known ones, by what they learn from."""
         from medfuncta.errors import suggest
 
         given = {"latents": self.latents is not None, "signals": self.data is not None}
+        names: dict[str, list[str]] = {inputs: [] for inputs in known}
         if self.classifier == "all":
-            return {inputs: names if given[inputs] else [] for inputs, names in known.items()}
-        asked = self.classifier.split(",")
-        for name in asked:
-            inputs = next((inputs for inputs, names in known.items() if name in names), None)
-            if inputs is None:
+            for inputs, every in known.items():
+                if given[inputs]:
+                    names[inputs] += every
+            return names
+        inputs_of = {name: inputs for inputs, every in known.items() for name in every}
+        for name in self.classifier.split(","):
+            if name not in inputs_of:
                 raise ConfigError(
-                    f"unknown classifier '{name}'; "
-                    f"{suggest(name, [*known['latents'], *known['signals'], 'all'])}"
+                    f"unknown classifier '{name}'; {suggest(name, [*inputs_of, 'all'])}"
                 )
+            inputs = inputs_of[name]
             if not given[inputs]:
                 needed = "a latent set" if inputs == "latents" else "--data with a source"
                 raise ConfigError(f"'{name}' learns from {inputs}; give {needed} for it")
-        return {
-            inputs: [name for name in asked if name in names] for inputs, names in known.items()
-        }
+            names[inputs].append(name)
+        return names
 
-    def _data(self, names: dict[str, list[str]]) -> dict[str, LabelledData]:
+    def _data(self, names: Mapping[str, Sequence[str]]) -> dict[str, LabelledData]:
         """What the classifiers asked for learn from; checked to be the same signals before any of
         them is trained."""
-        readers = {"latents": self._latents, "signals": self._signals}
-        data = {inputs: read() for inputs, read in readers.items() if names[inputs]}
+        data = {}
+        if names["latents"]:
+            data["latents"] = self._latents()
+        if names["signals"]:
+            data["signals"] = self._signals()
         for each in data.values():
             if self.group is not None and each.test.groups is None:
                 raise ConfigError(
@@ -193,29 +187,39 @@ class Classify(Command):
 
         assert self.data is not None
         source = open_source(self.data, skip_bad=self.skip_bad)
-        missing = [name for name in SPLITS if name not in source.splits]
-        if missing:
-            raise DataError(
-                f"no split '{missing[0]}' in {source.info.name}; classifying needs "
-                f"{', '.join(SPLITS)}"
-            )
-        signals = {name: SignalSet.collect(source.spec, source.signals(name)) for name in SPLITS}
+        signals = {}
+        for name in SPLITS:
+            if name not in source.splits:
+                raise DataError(
+                    f"no split '{name}' in {source.info.name}; classifying needs "
+                    f"{', '.join(SPLITS)}"
+                )
+        for name in SPLITS:
+            signals[name] = SignalSet.collect(source.spec, source.signals(name))
         return examples_of_signals(signals, group_by=self.group or GROUP, skip_bad=self.skip_bad)
 
 
-def _estimate(metric: dict[str, Any]) -> str:
-    if metric["value"] is None:
+def _classifiers_table(result: Comparison) -> str:
+    from medfuncta.tasks.classify import METRICS
+
+    names = list(result.classifiers[0].metrics)
+    header = ("classifier", "val", *(METRICS[name] for name in names), "time", "parameters")
+    rows = []
+    for report in result.classifiers:
+        title = f"{report.name} (cut short)" if report.cut_short else report.name
+        cells = [_estimate(report.metrics[name]) for name in names]
+        seconds = f"{report.fit_seconds:,.1f} s"
+        rows.append((title, _share(report.val_score), *cells, seconds, f"{report.parameters:,}"))
+    return table(header, rows)
+
+
+def _estimate(metric: Interval) -> str:
+    if metric.value is None:
         return "undefined"
-    return f"{_share(metric['value'])} {_share(metric['low'])}-{_share(metric['high'])}"
+    return f"{_share(metric.value)} {_share(metric.low)}-{_share(metric.high)}"
 
 
-def _share(value: float) -> str:
+def _share(value: float | None) -> str:
+    if value is None:
+        return "undefined"
     return f"{value:.3f}".removeprefix("0")
-
-
-def _name(report: dict[str, Any]) -> str:
-    return f"{report['name']} (cut short)" if report["cut_short"] else report["name"]
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

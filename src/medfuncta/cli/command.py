@@ -7,11 +7,16 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from medfuncta.declared import printable
+from medfuncta.errors import ConfigError
+from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
+
+Number = TypeVar("Number", int, float)
 
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:
@@ -28,16 +33,20 @@ class Command(ABC):
     either way."""
 
     @abstractmethod
-    def run(self) -> dict[str, Any]:
-        """Do the work and give the result as plain data, ready for JSON."""
+    def run(self) -> Any:
+        """Do the work and give the result, a :class:`medfuncta.result.Result` or plain data."""
 
-    def summary(self, result: dict[str, Any]) -> str:
+    def summary(self, result: Any) -> str:
         """The result for a person, printed on standard output without ``--json``."""
-        return "\n".join(f"{key}: {value}" for key, value in result.items())
+        return "\n".join(f"{key}: {value}" for key, value in to_json(result).items())
 
-    def print_result(self, result: dict[str, Any]) -> None:
+    def print_result(self, result: Any) -> None:
         """Print what :meth:`run` gave, as a person or a program wants it."""
-        text = json.dumps(result, allow_nan=False) if self.json else self.summary(result)
+        if self.json:
+            text = json.dumps(to_json(result), allow_nan=False)
+        else:  # ids and names of classes are other people's text
+            lines = self.summary(result).split("\n")
+            text = "\n".join(map(printable, lines))
         sys.stdout.write(text + "\n")
 
 
@@ -53,3 +62,31 @@ def assigned(assignments: Assignments) -> dict[str, Any]:
 def given(**options: object) -> dict[str, object]:
     """The options that were given: those that are not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def check_positive(**options: int) -> None:
+    """Raise unless every option, named as on the command line, is at least 1.
+
+    Raises:
+        ConfigError: If one is not.
+    """
+    for name, value in options.items():
+        if value < 1:
+            raise ConfigError(f"--{name} is {value}; expected at least 1")
+
+
+def numbers(flag: str, text: str, kind: type[Number]) -> list[Number]:
+    """The numbers of ``128,128,64``, one an axis.
+
+    Raises:
+        ConfigError: If they are not positive numbers separated by commas.
+    """
+    try:
+        result = [kind(part) for part in text.split(",")]
+    except ValueError:
+        result = []
+    if not result or not all(0 < number < float("inf") for number in result):
+        raise ConfigError(
+            f"--{flag} is '{text}'; expected positive numbers separated by commas, one an axis"
+        )
+    return result

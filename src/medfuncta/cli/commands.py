@@ -10,10 +10,9 @@ from medfuncta.cli.compress import Compress
 from medfuncta.cli.decode import Decode
 from medfuncta.cli.demo import Demo
 from medfuncta.cli.evaluate import Evaluate
+from medfuncta.cli.exchange import Export, Import
 from medfuncta.cli.explore import Explore
-from medfuncta.cli.export import Export
 from medfuncta.cli.fit import Fit
-from medfuncta.cli.import_ import Import
 from medfuncta.cli.info import Info
 from medfuncta.cli.latents import Latents
 from medfuncta.cli.regress import Regress

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from medfuncta.cli.command import Command
-from medfuncta.errors import ConfigError
+from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.terminal import table, tell
+
+if TYPE_CHECKING:
+    from medfuncta.tasks.compress import CompressionReport
+    from medfuncta.tasks.compress.rates import RatePoint, Verdict
 
 
 @dataclass(kw_only=True)
@@ -29,72 +32,52 @@ class Compress(Command):
     out: Path | None = None
     """Folder for compression.json and compression.png."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> CompressionReport:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.compress import compare_codecs, curves_picture
         from medfuncta.tasks.drawing.figure import save_png
 
-        if self.limit < 1:
-            raise ConfigError(f"--limit is {self.limit}; expected at least 1")
+        check_positive(limit=self.limit)
         source = open_source(self.data)
-        report = compare_codecs(
-            LatentSet.open(self.latents), source, split=self.split, limit=self.limit, progress=_tell
-        )
-        result = report.to_dict()
+        latents = LatentSet.open(self.latents)
+        report = compare_codecs(latents, source, split=self.split, limit=self.limit, progress=tell)
         if self.out is not None:
-            write_json(self.out / "compression.json", result)
+            write_json(self.out / "compression.json", report.to_json())
             save_png(curves_picture(report), self.out / "compression.png")
-        return result
+        return report
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import table
-
+    def summary(self, result: CompressionReport) -> str:
         header = (
-            "codec",
-            "setting",
-            "bits",
-            "of it format",
-            "with what is shared",
-            "PSNR (dB)",
+            *("codec", "setting", "bits", "of it format", "with what is shared", "PSNR (dB)"),
             "exact",
         )
-        rows = [
-            (name, *_cells(point), f"{point['exact']:,}" if point["exact"] else "")
-            for name, curve in result["codecs"].items()
-            for point in curve
-        ]
+        rows = []
+        for name, curve in result.codecs.items():
+            rows += [(name, *_cells(point)) for point in curve]
         lines = [
             table(header, rows),
-            (
-                f"bits a sample, {result['signals']:,} {result['split']} signals; the shared "
-                "network "
-                f"has {result['network_bytes']:,} bytes"
-            ),
+            f"bits a sample, {result.signals:,} {result.split} signals; the shared network has "
+            f"{result.network_bytes:,} bytes",
             "fewest bits, file format not counted, at the PSNR of the latents:",
         ]
-        return "\n".join(
-            lines
-            + [f"{v['psnr']:.1f} dB: {v['shortest']} ({_bits_of(v)})" for v in result["verdicts"]]
-        )
+        return "\n".join([*lines, *map(_verdict, result.verdicts)])
 
 
-def _cells(point: dict[str, Any]) -> list[str]:
-    psnr = "–" if point["psnr"] is None else f"{point['psnr']:.2f}"
+def _cells(point: RatePoint) -> list[str]:
     return [
-        point["setting"],
-        *(f"{point[key]:.3f}" for key in ("bits", "format_bits", "bits_with_shared")),
-        psnr,
+        point.setting,
+        f"{point.bits:.3f}",
+        f"{point.format_bits:.3f}",
+        f"{point.bits_with_shared:.3f}",
+        "–" if point.psnr is None else f"{point.psnr:.2f}",
+        f"{point.exact:,}" if point.exact else "",
     ]
 
 
-def _bits_of(verdict: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {'never' if bits is None else f'{bits:.2f}'}"
-        for name, bits in verdict["bits"].items()
-    )
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+def _verdict(verdict: Verdict) -> str:
+    parts = []
+    for name, bits in verdict.bits.items():
+        parts.append(f"{name} never" if bits is None else f"{name} {bits:.2f}")
+    return f"{verdict.psnr:.1f} dB: {verdict.shortest} ({', '.join(parts)})"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from medfuncta.cli.command import Command
-from medfuncta.cli.numbers import numbers
+from medfuncta.cli.command import Command, numbers
 from medfuncta.errors import ConfigError, DataError
+from medfuncta.result import Result
 
 if TYPE_CHECKING:
     from medfuncta.latents.latent_set import LatentSet
@@ -45,7 +45,7 @@ class Decode(Command):
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Decoded:
         import torch
 
         from medfuncta.latents.decode import reconstruct
@@ -66,21 +66,13 @@ class Decode(Command):
         )
         write_signal(signal, self.out)
         spacing = None
-        if isinstance(signal.domain, Grid) and signal.domain.spacing is not None:
-            spacing = list(signal.domain.spacing)
-        return {
-            "file": str(self.out),
-            "id": row.id,
-            "split": row.split,
-            "shape": list(signal.values.shape),
-            "spacing": spacing,
-            "unit": signal.unit,
-        }
+        if isinstance(signal.domain, Grid):
+            spacing = signal.domain.spacing
+        return Decoded(self.out, row.id, row.split, signal.values.shape, spacing, signal.unit)
 
-    def summary(self, result: dict[str, Any]) -> str:
-        shape = " x ".join(map(str, result["shape"]))
-        line = f"{result['file']}: {result['id']} ({result['split']}), {shape} {result['unit']}"
-        return line.rstrip()
+    def summary(self, result: Decoded) -> str:
+        shape = " x ".join(map(str, result.shape))
+        return f"{result.file}: {result.id} ({result.split}), {shape} {result.unit}".rstrip()
 
     def _domain(self, latent_set: LatentSet, header: SignalHeader) -> Domain | InputGrid:
         """Where to decode."""
@@ -105,6 +97,27 @@ class Decode(Command):
         if self.shape is not None:
             return own.with_shape(numbers("shape", self.shape, int))
         return own.with_spacing(numbers("spacing", self.spacing or "", float))
+
+
+@dataclass(frozen=True)
+class Decoded(Result):
+    """The file that was written.
+
+    Args:
+        file: Where.
+        id: Of the signal.
+        split: Where it lies.
+        shape: Of its values, channels included.
+        spacing: Between samples along each axis; None where none is known.
+        unit: Of the values.
+    """
+
+    file: Path
+    id: str
+    split: str
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...] | None
+    unit: str
 
 
 def _like(grid: Grid, latent_set: LatentSet, header: SignalHeader) -> Grid | InputGrid:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from medfuncta.cli.command import Command
+from medfuncta.cli.terminal import table, tell
+from medfuncta.result import Result
+
+if TYPE_CHECKING:
+    from medfuncta.demo.steps import Demonstration
 
 
 @dataclass(kw_only=True)
@@ -24,7 +28,7 @@ class Demo(Command):
     """Folder for run/, latents/, report/ and index.html; what an earlier demo left there is
     replaced."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Shown:
         from medfuncta.cli.progress import training_progress
         from medfuncta.demo.folder import replacing
         from medfuncta.demo.page import PAGE_FILE, write_demo_report
@@ -34,42 +38,53 @@ class Demo(Command):
             replacing(self.out) as fresh,
             training_progress(SETTINGS["train"]["steps"]) as listener,
         ):
-            demo = demonstrate(fresh, SETTINGS, listener=listener, tell=_tell)
+            demo = demonstrate(fresh, SETTINGS, listener=listener, tell=tell)
             write_demo_report(demo, fresh)
-        return {"page": str(self.out / PAGE_FILE), **demo.to_dict()}
+        return Shown(self.out / PAGE_FILE, demo)
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import table
+    def summary(self, result: Shown) -> str:
         from medfuncta.demo.page import OWN_DATA
 
-        train, latents, quality = result["train"], result["latents"], result["reconstruction"]
-        accuracy = result["classification"]["classifiers"][0]["metrics"]["balanced_accuracy"][
-            "value"
-        ]
+        demo = result.demonstration
+        train, quality = demo.train, demo.evaluation.summary
+        accuracy = demo.comparison.classifiers[0].metrics["balanced_accuracy"].value or 0.0
         rows = [
             (
                 "train",
-                f"{train['steps']} meta-steps in {train['seconds']:.0f} s",
-                f"{train['psnr']:.2f} dB on validation signals",
+                f"{train.steps} meta-steps in {train.seconds:.0f} s",
+                f"{train.psnr:.2f} dB on validation signals",
             ),
-            ("fit", f"{latents['signals']} heartbeats", f"{latents['latent_size']} numbers each"),
+            (
+                "fit",
+                f"{len(demo.latents)} heartbeats",
+                f"{demo.latents.info.latent_size} numbers each",
+            ),
             (
                 "evaluate",
-                f"{quality['signals']} unseen heartbeats",
-                f"{quality['psnr']['mean']:.2f} dB mean PSNR",
+                f"{quality.signals} unseen heartbeats",
+                f"{quality.psnr.mean:.2f} dB mean PSNR",
             ),
             ("classify", "nearest neighbour of each", f"{100 * accuracy:.1f} % balanced accuracy"),
         ]
-        return "\n".join(
-            (
-                table(("step", "what", "result"), rows),
-                f"page: {result['page']}",
-                "",
-                "next, on your own data:",
-                *(f"  {line}" for line in OWN_DATA),
-            )
-        )
+        lines = [table(("step", "what", "result"), rows), f"page: {result.page}"]
+        lines += ["", "next, on your own data:"]
+        for command in OWN_DATA:
+            lines.append(f"  {command}")
+        return "\n".join(lines)
 
 
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+@dataclass(frozen=True, eq=False)
+class Shown(Result):
+    """A demonstration and its page.
+
+    Args:
+        page: The file.
+        demonstration: What is on it.
+    """
+
+    page: Path
+    demonstration: Demonstration
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"page": str(self.page), **self.demonstration.to_json()}

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from medfuncta.cli.command import Command, given
+from medfuncta.cli.terminal import table
 from medfuncta.config import Quality
+from medfuncta.result import Result, to_json
+
+if TYPE_CHECKING:
+    from medfuncta.tasks.evaluate import Evaluation
+    from medfuncta.tasks.evaluate.metrics import Summary
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated(Result):
+    """An evaluation and where its report is.
+
+    Args:
+        evaluation: What was found.
+        out: Folder of the report; None when none was asked for.
+    """
+
+    evaluation: Evaluation
+    out: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**self.evaluation.to_json(), "out": to_json(self.out)}
 
 
 @dataclass(kw_only=True)
@@ -35,7 +58,7 @@ class Evaluate(Command):
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Evaluated:
         from medfuncta.cli.progress import counting, report_skipped
         from medfuncta.run import Run
         from medfuncta.settings import override
@@ -57,50 +80,47 @@ class Evaluate(Command):
                 progress=progress,
             )
         report_skipped(source)
-        return evaluation.to_dict() | {"out": None if self.out is None else str(self.out)}
+        return Evaluated(evaluation, self.out)
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import table
+    def summary(self, result: Evaluated) -> str:
         from medfuncta.signals.psnr import BEST_PSNR
 
-        names = {
-            "psnr": "PSNR (dB)",
-            "ssim": "SSIM",
-            "mse": "MSE",
-            "mae": f"MAE {result['unit']}",
-            "max_error": f"largest error {result['unit']}",
-        }
-        header = ("", "mean", "median", "std")
-        rows = [
-            (name.strip(), *(f"{result[key][column]:.4g}" for column in header[1:]))
-            for key, name in names.items()
-            if result[key]["count"]
-        ]
-        lines = [
-            table(
-                header,
-                rows,
-                f"{result['signals']:,} signals of {result['source']['name']} ({result['split']})",
-            )
-        ]
-        if result["by_class"]:
-            classes = result["by_class"].items()
-            lines.append(
-                table(
-                    ("class", "signals", "mean PSNR"),
-                    [(name, f"{c['signals']:,}", _decibels(c)) for name, c in classes],
-                )
-            )
-        if result["failed"]:
-            lines.append(f"{result['failed']} failed, in no number above")
-        if result["exact"]:
-            lines.append(f"{result['exact']} exact, counted with {BEST_PSNR:.0f} dB")
-        lines.append(f"worst: {', '.join(result['worst'][:5])}")
-        if result["out"]:
-            lines.append(f"report: {Path(result['out']) / 'report.html'}")
+        evaluation = result.evaluation
+        summary = evaluation.summary
+        lines = [_quality_table(evaluation, summary)]
+        if evaluation.by_class:
+            lines.append(_class_table(evaluation))
+        if summary.failed:
+            lines.append(f"{summary.failed} failed, in no number above")
+        if summary.exact:
+            lines.append(f"{summary.exact} exact, counted with {BEST_PSNR:.0f} dB")
+        lines.append(f"worst: {', '.join(summary.worst[:5])}")
+        if result.out is not None:
+            lines.append(f"report: {result.out / 'report.html'}")
         return "\n".join(lines)
 
 
-def _decibels(summary: dict[str, Any]) -> str:
-    mean = summary["psnr"]["mean"]
-    return "–" if mean is None else f"{mean:.2f}"
+def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
+    unit = evaluation.spec.unit
+    statistics = {
+        "PSNR (dB)": summary.psnr,
+        "SSIM": summary.ssim,
+        "MSE": summary.mse,
+        f"MAE {unit}": summary.mae,
+        f"largest error {unit}": summary.max_error,
+    }
+    rows = []
+    for name, s in statistics.items():
+        if s.count:
+            rows.append((name.strip(), f"{s.mean:.4g}", f"{s.median:.4g}", f"{s.std:.4g}"))
+    title = f"{summary.signals:,} signals of {evaluation.source.name} ({evaluation.split})"
+    return table(("", "mean", "median", "std"), rows, title)
+
+
+def _class_table(evaluation: Evaluation) -> str:
+    rows = []
+    for name, summary in evaluation.by_class.items():
+        mean = summary.psnr.mean
+        decibels = "–" if mean is None else f"{mean:.2f}"
+        rows.append((name, f"{summary.signals:,}", decibels))
+    return table(("class", "signals", "mean PSNR"), rows)

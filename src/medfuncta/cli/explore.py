@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from medfuncta.cli.command import Command
+from medfuncta.cli.terminal import facts, table
 from medfuncta.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from numpy import ndarray
 
     from medfuncta.latents.latent_set import LatentSet
-    from medfuncta.tasks.explore import Sample
+    from medfuncta.tasks.explore import ClassMeans, Interpolation, Map, Outliers, Sample
+
+    View = Map | Interpolation | ClassMeans | Outliers
+    Drawing = Callable[[], Figure]
 
 
 @dataclass(kw_only=True)
@@ -55,7 +57,7 @@ class Explore(Command):
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 16
     """How many outliers are listed."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> View:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.tasks.drawing.figure import save_png
@@ -70,28 +72,23 @@ class Explore(Command):
             "mean": self._mean,
             "outliers": self._outliers,
         }
-        numbers, picture = views[self.view](latents)
-        result = {"view": self.view, **numbers}
+        found, picture = views[self.view](latents)
         if self.out is not None:
-            write_json(self.out / f"{self.view}.json", result)
+            write_json(self.out / f"{self.view}.json", found.to_json())
             save_png(picture(), self.out / f"{self.view}.png")
-        return result
+        return found
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import facts, table
-
-        known = {
-            name.replace("_", " "): value
-            for name, value in result.items()
-            if isinstance(value, str | int | float)
-        }
-        rows = result.get("classes") or result.get("outliers") or []
+    def summary(self, result: View) -> str:
+        known = {}
+        rows: list[dict[str, Any]] = []
+        for name, value in result.to_json().items():
+            if not isinstance(value, list):
+                known[name.replace("_", " ")] = value
+            elif name != "points":  # of a map, thousands
+                rows = value
         lines = [facts(known)]
         if rows:
-            cells = [
-                [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
-                for row in rows
-            ]
+            cells = [list(map(_cell, row.values())) for row in rows]
             lines.append(table([name.replace("_", " ") for name in rows[0]], cells))
         return "\n".join(lines)
 
@@ -100,97 +97,35 @@ class Explore(Command):
 
         return take_sample(latents, self.limit, self.split)
 
-    def _map(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
-        from medfuncta.tasks.explore import make_map
-        from medfuncta.tasks.explore.pictures import map_picture
+    def _map(self, latents: LatentSet) -> tuple[Map, Drawing]:
+        from medfuncta.tasks.explore import make_map, map_picture
 
-        sample = self._sample(latents)
-        map = make_map(sample.latents, self.method)
-        columns = zip(
-            sample.ids, sample.splits, map.places.tolist(), _known(sample.psnr), strict=True
-        )
-        points = [
-            {"id": id, "split": split, "x": x, "y": y, "psnr": psnr}
-            for id, split, (x, y), psnr in columns
-        ]
-        numbers = {
-            "signals": len(points),
-            "left_out": sample.left_out,
-            "horizontal": map.axes[0],
-            "vertical": map.axes[1],
-            "points": points,
-        }
-        return numbers, lambda: map_picture(latents, sample, map, self.colour)
+        map = make_map(self._sample(latents), self.method)
+        return map, lambda: map_picture(latents, map, self.colour)
 
-    def _interpolate(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
-        import numpy as np
-
-        from medfuncta.tasks.explore import interpolate
-        from medfuncta.tasks.explore.pictures import interpolation_picture
+    def _interpolate(self, latents: LatentSet) -> tuple[Interpolation, Drawing]:
+        from medfuncta.tasks.explore import interpolate, interpolation_picture
 
         if self.between is None:
             raise ConfigError("no signals to interpolate between; give --between with two ids")
         first, second = (latents.row(id, self.split) for id in self.between)
-        signals = interpolate(latents, first, second, self.steps)
-        length = float(np.linalg.norm(second.latent - first.latent))
-        numbers = {
-            "first": first.id,
-            "second": second.id,
-            "steps": len(signals),
-            "euclidean_distance": length,
-        }
-        return numbers, lambda: interpolation_picture(signals, first.id, second.id)
+        found = interpolate(latents, first, second, self.steps)
+        return found, lambda: interpolation_picture(found)
 
-    def _mean(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
-        from medfuncta.tasks.explore import class_means
-        from medfuncta.tasks.explore.pictures import means_picture
+    def _mean(self, latents: LatentSet) -> tuple[ClassMeans, Drawing]:
+        from medfuncta.tasks.explore import class_means, means_picture
 
-        sample = self._sample(latents)
-        means = class_means(latents, sample, self.label)
-        classes = [
-            {
-                "class": m.name,
-                "signals": m.signals,
-                "nearest_signal": m.typical.id,
-                "its_split": m.typical.split,
-            }
-            for m in means
-        ]
-        return {
-            "signals": len(sample.ids),
-            "left_out": sample.left_out,
-            "classes": classes,
-        }, lambda: means_picture(latents, means)
+        means = class_means(latents, self._sample(latents), self.label)
+        return means, lambda: means_picture(latents, means)
 
-    def _outliers(self, latents: LatentSet) -> tuple[dict[str, Any], Callable[[], Figure]]:
-        from medfuncta.tasks.explore import UNUSUAL, find_outliers
-        from medfuncta.tasks.explore.pictures import outliers_picture
+    def _outliers(self, latents: LatentSet) -> tuple[Outliers, Drawing]:
+        from medfuncta.tasks.explore import find_outliers, outliers_picture
 
-        sample = self._sample(latents)
-        found = find_outliers(sample, self.distance)
-        psnr = _known(sample.psnr)
-        listed = [
-            {
-                "id": sample.ids[row],
-                "split": sample.splits[row],
-                "psnr": psnr[row],
-                "distance": float(found.distances[row]),
-                "distance_z": float(found.distance_scores[row]),
-                "error_z": float(found.error_scores[row]),
-            }
-            for row in found.order[: self.k].tolist()
-        ]
-        unusual = int((found.scores > UNUSUAL).sum())
-        numbers = {
-            "signals": len(sample.ids),
-            "left_out": sample.left_out,
-            "unusual": unusual,
-            "threshold_z": UNUSUAL,
-            "outliers": listed,
-        }
-        return numbers, lambda: outliers_picture(latents, sample, found, self.k)
+        found = find_outliers(self._sample(latents), self.distance, listed=self.k)
+        return found, lambda: outliers_picture(latents, found)
 
 
-def _known(values: ndarray) -> list[float | None]:
-    """Numbers for strict JSON."""
-    return [value if math.isfinite(value) else None for value in values.tolist()]
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value)

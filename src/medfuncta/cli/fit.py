@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from medfuncta.cli.command import Command, given
+from medfuncta.cli.terminal import counts_text
 from medfuncta.config import Quality
+from medfuncta.result import Result
+
+if TYPE_CHECKING:
+    from medfuncta.sources.source import Skipped
+
+
+@dataclass(frozen=True)
+class FitQuality(Result):
+    """PSNR over all rows, in decibels."""
+
+    mean: float | None
+    median: float | None
+    worst: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class FittedSet(Result):
+    """The latent set that was written.
+
+    Args:
+        latents: Its folder.
+        signals: How many it has.
+        splits: How many each split has.
+        latent_size: Numbers of a latent.
+        dtype: How they are stored.
+        bytes: Of the shards on disk.
+        psnr: How well signals come back.
+        storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits; None where the
+            fit did not note it.
+        left_out: Files and signals without a row.
+    """
+
+    latents: Path
+    signals: int
+    splits: Mapping[str, int]
+    latent_size: int
+    dtype: str
+    bytes: int
+    psnr: FitQuality
+    storage_cost: float | None
+    left_out: Sequence[Skipped]
 
 
 @dataclass(kw_only=True)
@@ -44,7 +87,7 @@ class Fit(Command):
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> FittedSet:
         from medfuncta.cli.progress import counting, report_skipped
         from medfuncta.latents.create import create_latent_set
         from medfuncta.latents.describe import describe
@@ -70,39 +113,34 @@ class Fit(Command):
             )
         report_skipped(source)
         figures = describe(latent_set)
-        left_out = [
-            asdict(entry) for split in latent_set.info.splits.values() for entry in split.left_out
-        ]
-        return {
-            "latents": str(self.out),
-            "signals": len(latent_set),
-            "splits": {name: split.signals for name, split in figures.splits.items()},
-            "latent_size": figures.latent_size,
-            "dtype": figures.dtype,
-            "bytes": figures.bytes,
-            "psnr": {
-                "mean": figures.psnr_mean,
-                "median": figures.psnr_median,
-                "worst": figures.psnr_worst,
-            },
-            "storage_cost": figures.storage_cost,
-            "left_out": left_out,
-        }
-
-    def summary(self, result: dict[str, Any]) -> str:
-        splits = ", ".join(f"{count:,} {name}" for name, count in result["splits"].items())
-        left_out = f", {len(result['left_out'])} left out" if result["left_out"] else ""
-        cost = (
-            f", {result['storage_cost']:.2f} dB of it lost to {result['dtype']}"
-            if result["dtype"] != "float32"
-            else ""
+        splits = {name: split.signals for name, split in figures.splits.items()}
+        left_out = []
+        for split in latent_set.info.splits.values():
+            left_out += split.left_out
+        return FittedSet(
+            self.out,
+            signals=len(latent_set),
+            splits=splits,
+            latent_size=figures.latent_size,
+            dtype=figures.dtype,
+            bytes=figures.bytes,
+            psnr=FitQuality(figures.psnr_mean, figures.psnr_median, figures.psnr_worst),
+            storage_cost=figures.storage_cost,
+            left_out=left_out,
         )
-        psnr = result["psnr"]
+
+    def summary(self, result: FittedSet) -> str:
+        counts = counts_text(result.splits)
+        if result.left_out:
+            counts += f", {len(result.left_out)} left out"
+        cost = ""
+        if result.dtype != "float32":
+            cost = f", {result.storage_cost:.2f} dB of it lost to {result.dtype}"
+        psnr = result.psnr
         return (
-            f"{result['latents']}: {result['signals']:,} latents of {result['latent_size']:,} "
-            f"numbers ({splits}{left_out}), "
-            f"{result['bytes'] / 1e6:,.1f} MB\n"
-            f"PSNR: mean {psnr['mean']:.2f} dB, median {psnr['median']:.2f} dB, worst "
-            f"{psnr['worst']:.2f} dB{cost}\n"
-            f"next: medfuncta classify {result['latents']}"
+            f"{result.latents}: {result.signals:,} latents of {result.latent_size:,} numbers "
+            f"({counts}), {result.bytes / 1e6:,.1f} MB\n"
+            f"PSNR: mean {psnr.mean:.2f} dB, median {psnr.median:.2f} dB, worst "
+            f"{psnr.worst:.2f} dB{cost}\n"
+            f"next: medfuncta classify {result.latents}"
         )

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from medfuncta.cli.command import Command
+from medfuncta.cli.terminal import facts, table
+from medfuncta.field.siren.config import SirenConfig
+
+if TYPE_CHECKING:
+    from medfuncta.latents.describe import Figures
+    from medfuncta.signals.signal import SignalSpec
+    from medfuncta.sources.source import SourceInfo
+    from medfuncta.tasks.info import LatentSetReport, Report, RunReport, SourceReport
+    from medfuncta.tasks.info.source import SplitTally
 
 
 @dataclass(kw_only=True)
@@ -24,7 +34,7 @@ class Info(Command):
     """Read a latent set to its end first, and refuse one with damaged, doubled or wrongly labelled
     rows or another field's latents."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Report:
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.latents.validate import validate
         from medfuncta.tasks.info import inspect
@@ -33,133 +43,130 @@ class Info(Command):
             validate(LatentSet.open(self.what))
         return inspect(self.what, self.out)
 
-    def summary(self, result: dict[str, Any]) -> str:
-        return {"source": _source, "run": _run, "latent set": _latent_set}[result["kind"]](result)
+    def summary(self, result: Report) -> str:
+        from medfuncta.tasks.info import RunReport, SourceReport
+
+        if isinstance(result, SourceReport):
+            return _source(result)
+        if isinstance(result, RunReport):
+            return _run(result)
+        return _latent_set(result)
 
 
-def _source(result: dict[str, Any]) -> str:
-    from medfuncta.cli.table import facts, table
-
-    signal = result["signal"]
-    entries = {
-        "data": result["name"],
-        "signals": _form(signal),
-        "licence": result["licence"],
-        **_cited(result),
-        "splits by": result["split_by"],
-        **{
-            name.replace("_", " "): value
-            for name, value in result["details"].items()
-            if value not in (None, "")
-        },
+def _source(report: SourceReport) -> str:
+    info, spec = report.info, report.spec
+    entries: dict[str, object] = {
+        "data": info.name,
+        "signals": _form(spec),
+        "licence": info.licence,
+        **_cited(info),
+        "splits by": info.split_by,
     }
-    rows = [
-        (
-            name,
-            f"{s['signals']:,}",
-            f"{s['points']:,}",
-            _range(s),
-            _extent(s["extent"]),
-            _most(s["spacings"]),
-        )
-        for name, s in result["splits"].items()
-    ]
-    lines = [
-        facts(entries),
-        table(
-            ("split", "signals", "points", f"values {signal['unit']}".strip(), "shape", "spacing"),
-            rows,
-        ),
-    ]
-    labels = sorted({label for s in result["splits"].values() for label in s["labels"]})
-    if labels:
-        counts = [
-            (label, *(f"{s['labels'].get(label, 0):,}" for s in result["splits"].values()))
-            for label in labels
-        ]
-        lines.append(table(("class", *result["splits"]), counts))
-    return "\n".join([*lines, *(f"! {line}" for line in result["odd"])])
+    for name, value in info.details.items():
+        if value not in (None, ""):
+            entries[name.replace("_", " ")] = value
+    rows = []
+    for name, tally in report.splits.items():
+        counts = (f"{tally.signals:,}", f"{tally.points:,}")
+        shape, spacing = _extent(tally.extent), _most(tally.spacings)
+        rows.append((name, *counts, _range(tally), shape, spacing))
+    values = f"values {spec.unit}".strip()
+    header = ("split", "signals", "points", values, "shape", "spacing")
+    lines = [facts(entries), table(header, rows)]
+    if report.labels:
+        lines.append(_class_table(report))
+    for line in report.odd:
+        lines.append(f"! {line}")
+    return "\n".join(lines)
 
 
-def _run(result: dict[str, Any]) -> str:
-    from medfuncta.cli.table import facts
-
-    field, omegas = result["config"]["field"], result["omegas"]
-    return facts(
-        {
-            "run": result["fingerprint"],
-            "signals": _form(result["signal"]),
-            "parameters": f"{result['parameters']:,}",
-            "layers x width": f"{field['layers']} x {field['width']}",
-            "latent": f"{field['latent_size']:,} numbers",
-            "omega": f"{omegas[0]:g} to {omegas[-1]:g}",
-            **{
-                name.replace("_", " "): _text(value)
-                for name, value in result["training"].items()
-                if not isinstance(value, dict)
-            },
-        }
-    )
+def _class_table(report: SourceReport) -> str:
+    rows = []
+    for label in report.labels:
+        counts = [f"{tally.labels[label]:,}" for tally in report.splits.values()]
+        rows.append((label, *counts))
+    return table(("class", *report.splits), rows)
 
 
-def _latent_set(result: dict[str, Any]) -> str:
-    from medfuncta.cli.table import facts, table
-
-    entries = {
-        "latents of": result["source"]["name"],
-        "licence": result["source"]["licence"],
-        **_cited(result["source"]),
-        "signals": _form(result["signal"]),
-        "latent": f"{result['latent_size']:,} numbers, {result['dtype']}",
-        "on disk": f"{result['bytes'] / 1e6:,.1f} MB",
-        "PSNR": _psnr(result),
-        "field": result["fingerprint"],
+def _run(report: RunReport) -> str:
+    field = report.config.field
+    entries: dict[str, object] = {
+        "run": report.fingerprint,
+        "signals": _form(report.signal),
+        "field": field.kind,
+        "parameters": f"{report.parameters:,}",
+        "latent": f"{field.latent_size:,} numbers",
     }
-    rows = [
-        (name, f"{s['signals']:,}", f"{s['left_out']:,}", _most(s["labels"]))
-        for name, s in result["splits"].items()
-    ]
+    if isinstance(field, SirenConfig):
+        entries["layers x width"] = f"{field.layers} x {field.width}"
+    if report.omegas:
+        entries["omega"] = f"{report.omegas[0]:g} to {report.omegas[-1]:g}"
+    for name, value in report.training.items():
+        if isinstance(value, float):
+            value = f"{value:.4g}"
+        if not isinstance(value, Mapping):
+            entries[name.replace("_", " ")] = value
+    return facts(entries)
+
+
+def _latent_set(report: LatentSetReport) -> str:
+    info, figures = report.info, report.figures
+    entries = {
+        "latents of": info.source.name,
+        "licence": info.source.licence,
+        **_cited(info.source),
+        "signals": _form(info.spec),
+        "latent": f"{figures.latent_size:,} numbers, {figures.dtype}",
+        "on disk": f"{figures.bytes / 1e6:,.1f} MB",
+        "PSNR": _psnr(figures),
+        "field": info.fingerprint,
+    }
+    rows = []
+    for name, split in figures.splits.items():
+        rows.append((name, f"{split.signals:,}", f"{split.left_out:,}", _most(split.labels)))
     return "\n".join([facts(entries), table(("split", "signals", "left out", "classes"), rows)])
 
 
-def _cited(source: dict[str, Any]) -> dict[str, str]:
-    return {"citation": source["citation"]} if source["citation"] else {}
+def _cited(info: SourceInfo) -> dict[str, str]:
+    if not info.citation:
+        return {}
+    return {"citation": info.citation}
 
 
-def _psnr(result: dict[str, Any]) -> str:
-    if result["psnr_mean"] is None:
+def _psnr(figures: Figures) -> str:
+    if figures.psnr_mean is None:
         return "not known: imported without the signals"
-    return f"mean {result['psnr_mean']:.2f} dB, median {result['psnr_median']:.2f} dB, worst {result['psnr_worst']:.2f} dB"
+    return (
+        f"mean {figures.psnr_mean:.2f} dB, median {figures.psnr_median:.2f} dB, worst "
+        f"{figures.psnr_worst:.2f} dB"
+    )
 
 
-def _form(signal: dict[str, Any]) -> str:
-    channels = signal["channels"]
-    parts = [
-        f"{signal['dim']}D",
-        f"{channels} channel{'s' if channels > 1 else ''}",
-        signal["modality"],
-        signal["task"],
-    ]
+def _form(spec: SignalSpec) -> str:
+    channels = f"{spec.channels} channels" if spec.channels > 1 else "1 channel"
+    parts = [f"{spec.dim}D", channels, spec.modality, spec.task]
     return ", ".join(filter(None, parts))
 
 
-def _text(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _range(tally: SplitTally) -> str:
+    if tally.low is None or tally.high is None:
+        return ""
+    return f"{tally.low:.4g} to {tally.high:.4g}"
 
 
-def _range(split: dict[str, Any]) -> str:
-    return f"{split['low']:.4g} to {split['high']:.4g}" if split["signals"] else ""
+def _extent(extent: Sequence[tuple[int, int]]) -> str:
+    sides = []
+    for low, high in extent:
+        sides.append(str(low) if low == high else f"{low}-{high}")
+    return " x ".join(sides)
 
 
-def _extent(extent: list[tuple[int, int]]) -> str:
-    return " x ".join(str(low) if low == high else f"{low}-{high}" for low, high in extent)
-
-
-def _most(counts: dict[str, int]) -> str:
+def _most(counts: Mapping[str, int]) -> str:
     """The few most frequent ones with their counts; a single one without."""
     shown = list(counts.items())[:4]
     if len(shown) < 2:
         return "".join(counts)
-    return ", ".join(f"{name} ({count:,})" for name, count in shown) + (
-        ", ..." if len(counts) > len(shown) else ""
-    )
+    text = ", ".join(f"{name} ({count:,})" for name, count in shown)
+    if len(counts) > len(shown):
+        text += ", ..."
+    return text

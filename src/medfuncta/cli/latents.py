@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from medfuncta.cli.command import Command
 from medfuncta.errors import ConfigError
+from medfuncta.result import Result
 
 
 @dataclass(kw_only=True)
@@ -29,7 +31,7 @@ class Latents(Command):
     """Which rows a filter keeps, such as "psnr > 30 and label in ['normal', 'pneumonia']"; columns
     are those of the set's Parquet files."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> EditedSet:
         from medfuncta.latents.edit import filter_latent_set, merge_latent_sets
         from medfuncta.latents.latent_set import LatentSet
 
@@ -44,12 +46,24 @@ class Latents(Command):
             if self.where is None:
                 raise ConfigError("nothing to filter by; give --where, such as 'psnr > 30'")
             made = filter_latent_set(sets[0], self.where, self.out)
-        return {
-            "latents": str(self.out),
-            "signals": len(made),
-            "splits": {name: len(made.split(name)) for name in made.splits},
-        }
+        splits = {name: len(made.split(name)) for name in made.splits}
+        return EditedSet(self.out, len(made), splits)
 
-    def summary(self, result: dict[str, Any]) -> str:
-        splits = ", ".join(f"{name} {count:,}" for name, count in result["splits"].items())
-        return f"{result['latents']}: {result['signals']:,} signals ({splits})"
+    def summary(self, result: EditedSet) -> str:
+        splits = ", ".join(f"{name} {count:,}" for name, count in result.splits.items())
+        return f"{result.latents}: {result.signals:,} signals ({splits})"
+
+
+@dataclass(frozen=True)
+class EditedSet(Result):
+    """The latent set that was written.
+
+    Args:
+        latents: Its folder.
+        signals: How many it has.
+        splits: How many each split has.
+    """
+
+    latents: Path
+    signals: int
+    splits: Mapping[str, int]

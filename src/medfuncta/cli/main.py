@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from medfuncta.declared import shortened
 from medfuncta.errors import MedFunctaError
+
+_LONGEST = 480
+"""Characters of the line about a mistake."""
 
 _DESCRIPTION = """One compact vector a signal: train a shared network on ECG traces, medical
 images or volumes, fit a latent to each, and reconstruct, classify and search with the latents."""
@@ -42,5 +46,5 @@ def _print_version() -> int:
 
 
 def _complain(line: str) -> int:
-    sys.stderr.write(f"medfuncta: {' '.join(line.split())}\n")
+    sys.stderr.write(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}\n")
     return 2

@@ -87,7 +87,8 @@ def _unboxed(text: str) -> str:
 
     A flag that another command has is proposed by its own name; that tells nothing.
 
-    >>> _unboxed("╭─ Oh ──────╮\\n│ Unknown: --uot. │\\n│ ──────── │\\n│ Perhaps you meant: │\\n│     --out   │")
+    >>> said, proposed = "│ Unknown: --uot. │", "│ Perhaps you meant: │\\n│     --out   │"
+    >>> _unboxed(f"╭─ Oh ──────╮\\n{said}\\n│ ──────── │\\n{proposed}")
     'Unknown: --uot; did you mean --out?'
     """
     body = [line.strip("│ ") for line in text.splitlines()[1:]]

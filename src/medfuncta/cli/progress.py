@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from medfuncta.declared import printable
 from medfuncta.learning.train import StepReport
 from medfuncta.sources.source import Source
 
@@ -89,6 +90,7 @@ def report_skipped(source: Source) -> None:
     """Name the files that were left out."""
     console = Console(stderr=True)
     for entry in source.skipped[:_NAMED]:
-        console.print(f"left out {entry.name}: {entry.reason}", markup=False, highlight=False)
+        line = printable(f"left out {entry.name}: {entry.reason}")
+        console.print(line, markup=False, highlight=False)
     if len(source.skipped) > _NAMED:
         console.print(f"left out {len(source.skipped) - _NAMED} more")

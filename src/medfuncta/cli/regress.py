@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.terminal import counts_text, interval_text, table, tell
 from medfuncta.errors import ConfigError
+
+if TYPE_CHECKING:
+    from medfuncta.latents.latent_set import LatentSet
+    from medfuncta.tasks.regress import Regression
+    from medfuncta.tasks.regress.targets import Measured
 
 
 @dataclass(kw_only=True)
@@ -32,72 +37,51 @@ class Regress(Command):
     out: Path | None = None
     """Folder for regression.json and regression.png."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Regression:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.sources.table import open_source
         from medfuncta.tasks.drawing.figure import save_png
-        from medfuncta.tasks.heads.training import HeadTraining
-        from medfuncta.tasks.regress import (
-            Mlp,
-            Ridge,
-            TrainingMean,
-            metadata_targets,
-            regress,
-            regression_picture,
-            volume_targets,
-        )
+        from medfuncta.tasks.heads.training import Recipe
+        from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, regress, regression_picture
 
-        if self.epochs < 1:
-            raise ConfigError(f"--epochs is {self.epochs}; expected at least 1")
+        check_positive(epochs=self.epochs)
         latents = LatentSet.open(self.latents)
-        kind, colon, structure = self.target.partition(":")
-        if kind == "volume" and colon:
-            if self.data is None:
-                raise ConfigError(
-                    f"'{self.target}' is measured on label maps; give --data with the source that "
-                    "the set was fitted from"
-                )
-            targets = volume_targets(latents, open_source(self.data), structure)
-        else:
-            targets = metadata_targets(latents, self.target)
-        mlp = Mlp(HeadTraining(epochs=self.epochs, batch=64, seed=self.seed))
+        mlp = Mlp(Recipe(epochs=self.epochs, batch=64, patience=20), seed=self.seed)
         found = regress(
-            targets,
+            self._targets(latents),
             self.target,
-            latents.info.source.split_by,
-            (TrainingMean(), Ridge(), mlp),
-            progress=_tell,
+            split_by=latents.info.source.split_by,
+            regressors=(TrainingMean(), Ridge(), mlp),
+            progress=tell,
         )
-        result = found.to_dict()
         if self.out is not None:
-            write_json(self.out / "regression.json", result)
+            write_json(self.out / "regression.json", found.to_json())
             save_png(regression_picture(found), self.out / "regression.png")
-        return result
+        return found
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import table
+    def summary(self, result: Regression) -> str:
+        header = (result.target, "R2", "mean absolute error", "training", "parameters")
+        rows = []
+        for report in result.regressors:
+            r2 = interval_text(report.r2, ".3g", ".3g")
+            mae = interval_text(report.mae, ".3g", ".3g")
+            seconds = f"{report.fit_seconds:,.1f} s"
+            rows.append((report.name, r2, mae, seconds, f"{report.parameters:,}"))
+        return (
+            f"{table(header, rows)}\ntest split with 95 % bootstrap intervals; "
+            f"{counts_text(result.signals)}; split by {result.split_by}"
+        )
 
-        header = (result["target"], "R2", "mean absolute error", "training", "parameters")
-        rows = [
-            (
-                r["name"],
-                _interval(r["r2"]),
-                _interval(r["mae"]),
-                f"{r['fit_seconds']:,.1f} s",
-                f"{r['parameters']:,}",
+    def _targets(self, latents: LatentSet) -> dict[str, Measured]:
+        from medfuncta.sources.table import open_source
+        from medfuncta.tasks.regress import metadata_targets, volume_targets
+
+        kind, colon, structure = self.target.partition(":")
+        if kind != "volume" or not colon:
+            return metadata_targets(latents, self.target)
+        if self.data is None:
+            raise ConfigError(
+                f"'{self.target}' is measured on label maps; give --data with the source that the "
+                "set was fitted from"
             )
-            for r in result["regressors"]
-        ]
-        sizes = ", ".join(f"{count:,} {name}" for name, count in result["signals"].items())
-        return f"{table(header, rows)}\ntest split with 95 % bootstrap intervals; {sizes}; split by {result['split_by']}"
-
-
-def _interval(interval: dict[str, Any]) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    return f"{interval['value']:.3g} [{interval['low']:.3g}, {interval['high']:.3g}]"
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+        return volume_targets(latents, open_source(self.data), structure)

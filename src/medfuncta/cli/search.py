@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from medfuncta.cli.command import Command
+from medfuncta.cli.terminal import table
 from medfuncta.errors import ConfigError
 
 if TYPE_CHECKING:
     from medfuncta.latents.latent_set import LatentSet
     from medfuncta.latents.rows import LatentRow
     from medfuncta.signals.signal import Signal
+    from medfuncta.tasks.search import Search as Found
 
 
 @dataclass(kw_only=True)
@@ -41,53 +43,41 @@ class Search(Command):
     out: Path | None = None
     """Folder for search.json and search.png, a picture of the query and its neighbours."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Found:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.tasks.drawing.figure import save_png
-        from medfuncta.tasks.drawing.labels import class_names
-        from medfuncta.tasks.search import FaissIndex, search_picture, search_set
+        from medfuncta.tasks.drawing.figure import class_names, save_png
+        from medfuncta.tasks.search import (
+            FaissIndex,
+            Query,
+            search_picture,
+            search_set,
+        )
+        from medfuncta.tasks.search import Search as Found
 
         latents = LatentSet.open(self.latents)
-        query, latent, itself = self._query(latents)
-        index = None if self.index is None else FaissIndex.open(self.index, latents, self.metric)
+        signal, latent, itself = self._query(latents)
+        index = None
+        if self.index is not None:
+            index = FaissIndex.open(self.index, latents, self.metric)
         hits = search_set(latents, latent, self.k, self.metric, leave_out=itself, index=index)
-        names = latents.info.spec.label_names
-        result = {
-            "query": {
-                "id": query.id,
-                "classes": class_names(query.label, names),
-                "in_set": itself is not None,
-            },
-            "metric": self.metric,
-            "exact": index is None,
-            "neighbours": [
-                {
-                    "id": h.row.id,
-                    "split": h.row.split,
-                    "distance": h.distance,
-                    "classes": class_names(h.row.label, names),
-                }
-                for h in hits
-            ],
-        }
+        classes = class_names(signal.label, latents.info.spec.label_names)
+        query = Query(signal.id, classes, in_set=itself is not None)
+        found = Found(query, self.metric, exact=index is None, neighbours=hits)
         if self.out is not None:
-            write_json(self.out / "search.json", result)
-            save_png(
-                search_picture(latents, query, f"query {query.id}", hits), self.out / "search.png"
-            )
-        return result
+            write_json(self.out / "search.json", found.to_json())
+            picture = search_picture(latents, signal, f"query {signal.id}", hits)
+            save_png(picture, self.out / "search.png")
+        return found
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import table
-
-        rows = [
-            (n["id"], n["split"], ", ".join(n["classes"]), f"{n['distance']:.4f}")
-            for n in result["neighbours"]
-        ]
-        classes = ", ".join(result["query"]["classes"])
-        title = f"nearest to {result['query']['id']}{f' ({classes})' if classes else ''}"
-        return table(("signal", "split", "class", f"{result['metric']} distance"), rows, title)
+    def summary(self, result: Found) -> str:
+        rows = []
+        for hit in result.neighbours:
+            rows.append((hit.id, hit.split, ", ".join(hit.classes), f"{hit.distance:.4f}"))
+        title = f"nearest to {result.query.id}"
+        if result.query.classes:
+            title += f" ({', '.join(result.query.classes)})"
+        return table(("signal", "split", "class", f"{result.metric} distance"), rows, title)
 
     def _query(self, latents: LatentSet) -> tuple[Signal, Any, LatentRow | None]:
         """The signal to show, its latent, and its row when the set holds it."""
@@ -117,8 +107,8 @@ def _one_signal(text: str, split: str | None, id: str | None) -> Signal:
     from medfuncta.sources.table import open_source
 
     source = open_source(text)
-    splits = source.splits if split is None else (split,)
-    for signal in (signal for name in splits for signal in source.signals(name)):
-        if id is None or signal.id == id:
-            return signal
+    for name in source.splits if split is None else (split,):
+        for signal in source.signals(name):
+            if id is None or signal.id == id:
+                return signal
     raise DataError(f"no signal '{id}' in {source.info.name}; leave --id out to take its first one")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from medfuncta.cli.command import Command
-from medfuncta.errors import ConfigError
+from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.terminal import counts_text, interval_text, table, tell
 
 if TYPE_CHECKING:
     from medfuncta.signals.signal import Signal
@@ -40,20 +39,14 @@ class Segment(Command):
     out: Path | None = None
     """Folder for segmentation.json and segmentation.png."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Segmentation:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.drawing.figure import save_png
         from medfuncta.tasks.segment import SegmentOptions, segment, segmentation_picture
 
-        for name, value in (
-            ("points", self.points),
-            ("hidden", self.hidden),
-            ("epochs", self.epochs),
-        ):
-            if value < 1:
-                raise ConfigError(f"--{name} is {value}; expected at least 1")
+        check_positive(points=self.points, hidden=self.hidden, epochs=self.epochs)
         source = open_source(self.data)
         options = SegmentOptions(
             points=self.points,
@@ -62,25 +55,22 @@ class Segment(Command):
             seconds=self.seconds,
             seed=self.seed,
         )
-        found = segment(LatentSet.open(self.latents), source, options, progress=_tell)
-        result = found.to_dict()
+        found = segment(LatentSet.open(self.latents), source, options, progress=tell)
         if self.out is not None:
-            write_json(self.out / "segmentation.json", result)
-            save_png(
-                segmentation_picture(found, _shown(found, source)), self.out / "segmentation.png"
-            )
-        return result
+            write_json(self.out / "segmentation.json", found.to_json())
+            picture = segmentation_picture(found, _shown(found, source))
+            save_png(picture, self.out / "segmentation.png")
+        return found
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import table
-
-        heads = result["dice"]
-        rows = [
-            (name, *(_interval(heads[head][name]) for head in heads))
-            for name in (*result["structures"], "mean")
-        ]
-        sizes = ", ".join(f"{count:,} {name}" for name, count in result["signals"].items())
-        return f"{table(('Dice', *heads), rows)}\ntest split with 95 % bootstrap intervals; {sizes}; {result['parameters']:,} parameters"
+    def summary(self, result: Segmentation) -> str:
+        heads = result.dice.values()
+        rows = []
+        for name in (*result.structures, "mean"):
+            rows.append((name, *(interval_text(dice[name], ".3f", ".2f") for dice in heads)))
+        return (
+            f"{table(('Dice', *result.dice), rows)}\ntest split with 95 % bootstrap intervals; "
+            f"{counts_text(result.signals)}; {result.parameters:,} parameters"
+        )
 
 
 def _shown(found: Segmentation, source: Source) -> list[Signal]:
@@ -90,15 +80,3 @@ def _shown(found: Segmentation, source: Source) -> list[Signal]:
     ids = [volume.entry.row.id for volume in shown_volumes(found)]
     signals = {signal.id: signal for signal in source.signals("test") if signal.id in ids}
     return [signals[id] for id in ids]
-
-
-def _interval(interval: dict[str, Any]) -> str:
-    return (
-        "undefined"
-        if interval["value"] is None
-        else f"{interval['value']:.3f} [{interval['low']:.2f}, {interval['high']:.2f}]"
-    )
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.terminal import facts, table, tell
 from medfuncta.errors import ConfigError
+from medfuncta.result import Result, to_json
+
+if TYPE_CHECKING:
+    from medfuncta.studies.findings import Findings
 
 
 @dataclass(kw_only=True)
@@ -42,9 +46,9 @@ class Study(Command):
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Studied:
         from medfuncta.studies.findings import write_findings
-        from medfuncta.studies.table import StudyOptions, run_study, study
+        from medfuncta.studies.study import StudyOptions, run_study, study
 
         row = study(self.name)
         data = self.data or row.data
@@ -52,44 +56,52 @@ class Study(Command):
             raise ConfigError(
                 f"the study {self.name} needs data of your own; give --data, such as nifti:FOLDER"
             )
-        if self.limit < 1:
-            raise ConfigError(f"--limit is {self.limit}; expected at least 1")
+        check_positive(limit=self.limit)
         options = StudyOptions(
             data,
-            self.run_folder,
-            row.steps if self.steps is None else self.steps,
-            self.limit,
-            self.seed,
-            self.skip_bad,
-            self.device,
-            lambda line: print(line, file=sys.stderr, flush=True),
+            run=self.run_folder,
+            steps=row.steps if self.steps is None else self.steps,
+            limit=self.limit,
+            seed=self.seed,
+            skip_bad=self.skip_bad,
+            device=self.device,
+            tell=tell,
         )
         findings = run_study(self.name, options)
         if self.out is not None:
             write_findings(findings, self.out)
-        return {
-            "study": self.name,
-            **findings.to_dict(),
-            "out": None if self.out is None else str(self.out),
-        }
+        return Studied(self.name, findings, self.out)
 
-    def summary(self, result: dict[str, Any]) -> str:
-        from medfuncta.cli.table import facts, table
-
+    def summary(self, result: Studied) -> str:
         header = ("method", "mean PSNR (dB)", "median", "± std", "best on")
+        findings = result.findings
         lines = []
-        for trial in result["trials"]:
-            rows = [(method, *_cells(summary)) for method, summary in trial["methods"].items()]
-            lines += [table(header, rows, trial["condition"]), trial["verdict"], ""]
-        lines += [result["explanation"], "", facts(result["facts"])]
-        if result["out"]:
-            lines.append(f"report: {Path(result['out']) / 'report.html'}")
+        for trial in findings.trials:
+            rows = []
+            for method, compared in trial.methods.items():
+                best_on = f"{compared.best_on} of {compared.summary.signals}"
+                rows.append((method, *compared.psnr_cells(), best_on))
+            lines += [table(header, rows, trial.condition), trial.verdict, ""]
+        lines += [findings.explanation, "", facts(findings.facts)]
+        if result.out is not None:
+            lines.append(f"report: {result.out / 'report.html'}")
         return "\n".join(lines)
 
 
-def _cells(summary: dict[str, Any]) -> list[str]:
-    psnr = summary["psnr"]
-    numbers = [
-        "–" if psnr[name] is None else f"{psnr[name]:.2f}" for name in ("mean", "median", "std")
-    ]
-    return [*numbers, f"{summary['best_on']} of {summary['signals']}"]
+@dataclass(frozen=True, eq=False)
+class Studied(Result):
+    """A study that was done.
+
+    Args:
+        study: Its name.
+        findings: What was found.
+        out: Folder of the report; None when none was asked for.
+    """
+
+    study: str
+    findings: Findings
+    out: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"study": self.study, **self.findings.to_json(), "out": to_json(self.out)}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medfuncta.cli.command import Assignments, Command, assigned, given
+from medfuncta.result import Result
 
 
 @dataclass(kw_only=True)
@@ -43,7 +44,7 @@ class Train(Command):
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Trained:
         from medfuncta.cli.progress import report_skipped, training_progress
         from medfuncta.run import Run
         from medfuncta.sources.table import open_source
@@ -67,48 +68,66 @@ class Train(Command):
             )
         report_skipped(source)
         progress = training.progress
-        return {
-            "run": str(self.out),
-            "steps": progress.step,
-            "seconds": round(progress.seconds, 1),
-            "psnr": progress.best_psnr,
-            "best_step": progress.best_step,
-            "skipped_steps": progress.skipped,
-            "returns": progress.returns,
-            "skipped_files": len(source.skipped),
-            "parameters": sum(p.numel() for p in training.run.network.parameters()),
-        }
+        return Trained(
+            self.out,
+            steps=progress.step,
+            seconds=round(progress.seconds, 1),
+            psnr=progress.best_psnr,
+            best_step=progress.best_step,
+            skipped_steps=progress.skipped,
+            returns=progress.returns,
+            skipped_files=len(source.skipped),
+            parameters=sum(p.numel() for p in training.run.network.parameters()),
+        )
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """The file's settings, overridden by flags."""
         from medfuncta.settings import read_config_file
 
-        merged: dict[str, dict[str, Any]] = (
-            {} if self.config is None else read_config_file(self.config)
-        )
-        layers = [
-            assigned(self.set),
-            {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)},
-        ]
-        for layer in layers:
+        merged: dict[str, dict[str, Any]] = {}
+        if self.config is not None:
+            merged = read_config_file(self.config)
+        flags = {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)}
+        for layer in (assigned(self.set), flags):
             for section, values in layer.items():
                 merged[section] = {**merged.get(section, {}), **values}
         return merged
 
-    def summary(self, result: dict[str, Any]) -> str:
-        skipped = (
-            f", {result['skipped_steps']} steps with a gradient that was not finite"
-            if result["skipped_steps"]
-            else ""
+    def summary(self, result: Trained) -> str:
+        text = (
+            f"{result.run}: {result.steps} meta-steps in {result.seconds:.0f} s, "
+            f"best validation PSNR {result.psnr:.2f} dB at step {result.best_step}"
         )
-        returns = (
-            f", gone back to {result['returns']} times at half the rate"
-            if result["returns"]
-            else ""
-        )
-        return (
-            f"{result['run']}: {result['steps']} meta-steps in {result['seconds']:.0f} s, "
-            f"best validation PSNR {result['psnr']:.2f} dB at step "
-            f"{result['best_step']}{returns}{skipped}\n"
-            f"next: medfuncta evaluate {result['run']} --data '{self.data}' --out report"
-        )
+        if result.returns:
+            text += f", gone back to {result.returns} times at half the rate"
+        if result.skipped_steps:
+            text += f", {result.skipped_steps} steps with a gradient that was not finite"
+        data = f"--data '{self.data}'"
+        return f"{text}\nnext: medfuncta evaluate {result.run} {data} --out report"
+
+
+@dataclass(frozen=True)
+class Trained(Result):
+    """The run that was written.
+
+    Args:
+        run: Its folder.
+        steps: Meta-steps that were taken.
+        seconds: How long that took.
+        psnr: The best on the validation split, in decibels.
+        best_step: When that was.
+        skipped_steps: Steps with a gradient that was not finite.
+        returns: How often training went back to the best step.
+        skipped_files: Files that could not be read.
+        parameters: Numbers of the shared network.
+    """
+
+    run: Path
+    steps: int
+    seconds: float
+    psnr: float | None
+    best_step: int
+    skipped_steps: int
+    returns: int
+    skipped_files: int
+    parameters: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from medfuncta.atomic import write_json
 from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER, SOURCE, Demonstration
@@ -26,17 +26,23 @@ OWN_DATA: Final = (
 """What to try next."""
 _OTHER_SOURCES: Final = (
     "Instead of wfdb:FOLDER, give images:FOLDER, nifti:FOLDER, dicom:FOLDER, nrrd:FOLDER, npz:FILE "
-    "or csv:FILE; "
-    "'medfuncta info SOURCE' shows what is in it."
+    "or csv:FILE; 'medfuncta info SOURCE' shows what is in it."
 )
 
 _CAPTIONS: Final = {
-    "reconstructions": "The best, the median and the worst heartbeat of the test split: the original in black, what its latent decodes to "
-    "in red, and below them the difference.",
-    "curve": "Quality on the training batches and on the validation split while the shared network was learned. The best network on the "
-    "validation split was kept; the test split took no part.",
-    "classification": "How the nearest neighbour (knn) and a logistic regression did on the test split, with 95 % bootstrap intervals, and "
-    "which share of each true class (rows) was called what (columns).",
+    "reconstructions": (
+        "The best, the median and the worst heartbeat of the test split: the original in black, "
+        "what its latent decodes to in red, and below them the difference."
+    ),
+    "curve": (
+        "Quality on the training batches and on the validation split while the shared network was "
+        "learned. The best network on the validation split was kept; the test split took no part."
+    ),
+    "classification": (
+        "How the nearest neighbour (knn) and a logistic regression did on the test split, with 95 "
+        "% bootstrap intervals, and which share of each true class (rows) was called what "
+        "(columns)."
+    ),
 }
 
 
@@ -46,18 +52,17 @@ def write_demo_report(demo: Demonstration, folder: Path) -> None:
     report = folder / REPORT_FOLDER
     save_png(curve_picture(folder / RUN_FOLDER / METRICS_FILE), report / "curve.png")
     save_png(comparison_picture(demo.comparison), report / "classification.png")
-    write_json(report / "classification.json", demo.comparison.to_dict())
-    demo_page(demo, {name: (report / f"{name}.png").read_bytes() for name in _CAPTIONS}).save(
-        folder / PAGE_FILE
-    )
+    write_json(report / "classification.json", demo.comparison.to_json())
+    pictures = {name: (report / f"{name}.png").read_bytes() for name in _CAPTIONS}
+    _demo_page(demo, pictures).save(folder / PAGE_FILE)
 
 
-def demo_page(demo: Demonstration, pictures: dict[str, bytes]) -> Page:
+def _demo_page(demo: Demonstration, pictures: dict[str, bytes]) -> Page:
     """The page, given its pictures by name."""
     size, points = demo.latents.info.latent_size, demo.evaluation.signals[0].points
     page = Page(
         f"Heartbeats as {size} numbers each",
-        f"medfuncta demo on {demo.source.name}, {demo.seconds:.0f} seconds",
+        f"medfuncta demo on {demo.info.name}, {demo.seconds:.0f} seconds",
     )
     page.tiles(_tiles(demo))
     page.heading("What happened")
@@ -82,13 +87,10 @@ def demo_page(demo: Demonstration, pictures: dict[str, bytes]) -> Page:
 
 def _tiles(demo: Demonstration) -> dict[str, str]:
     figures = key_figures(demo.evaluation.summary, demo.evaluation.spec.unit)
-    accuracy = demo.comparison.reports[0].metrics["balanced_accuracy"].value
-    return {
-        **figures,
-        f"nearest neighbours, {METRICS['balanced_accuracy']}": "–"
-        if accuracy is None
-        else f"{100 * accuracy:.1f} %",
-    }
+    accuracy = demo.comparison.classifiers[0].metrics["balanced_accuracy"].value
+    text = "–" if accuracy is None else f"{100 * accuracy:.1f} %"
+    figures[f"nearest neighbours, {METRICS['balanced_accuracy']}"] = text
+    return figures
 
 
 def _story(demo: Demonstration, size: int, points: int) -> Sequence[str]:
@@ -97,15 +99,13 @@ def _story(demo: Demonstration, size: int, points: int) -> Sequence[str]:
     counts = {name: len(demo.latents.split(name)) for name in SPLITS}
     return (
         f"A shared network of {parameters:,} parameters was meta-learned in {progress.step} steps "
-        f"({progress.seconds:.0f} seconds) on "
-        f"{counts['train']} heartbeats. It has seen no heartbeat of the test split.",
+        f"({progress.seconds:.0f} seconds) on {counts['train']} heartbeats. It has seen no "
+        "heartbeat of the test split.",
         f"Then the network was held still, and each of {sum(counts.values())} heartbeats was given "
-        "its own latent by "
-        f"{demo.evaluation.fit.steps} steps of gradient descent: {size} numbers in place of "
-        f"{points} samples.",
+        f"its own latent by {demo.evaluation.fit.steps} steps of gradient descent: {size} numbers "
+        f"in place of {points} samples.",
         f"From its latent, each of the {counts['test']} test heartbeats was decoded and compared "
-        "with the original, and its class was read "
-        "off the nearest training latent.",
+        "with the original, and its class was read off the nearest training latent.",
     )
 
 
@@ -113,29 +113,36 @@ def _classes(comparison: Comparison) -> str:
     first, second = comparison.labelling.names
     return (
         f"The labels, '{first}' and '{second}', follow from a rule on the width of the beat and "
-        "not from a cardiologist; they show that a "
-        "latent keeps the shape of its signal. All beats are of one patient: nothing here says "
-        "anything about diagnosis."
+        "not from a cardiologist; they show that a latent keeps the shape of its signal. All beats "
+        "are of one patient: nothing here says anything about diagnosis."
     )
 
 
 def _folders(demo: Demonstration) -> dict[str, str]:
     return {
-        f"{RUN_FOLDER}/": "the shared network (field.safetensors, field.json), its settings, its log, and checkpoints to continue from",
-        f"{LATENTS_FOLDER}/": "the latents as Parquet with a data card; pandas, polars, DuckDB and datasets read them as they are",
-        f"{REPORT_FOLDER}/": "these pictures, report.json and classification.json for programs, signals.csv with a row a heartbeat",
+        f"{RUN_FOLDER}/": (
+            "the shared network (field.safetensors, field.json), its settings, its log, and "
+            "checkpoints to continue from"
+        ),
+        f"{LATENTS_FOLDER}/": (
+            "the latents as Parquet with a data card; pandas, polars, DuckDB and datasets read "
+            "them as they are"
+        ),
+        f"{REPORT_FOLDER}/": (
+            "these pictures, report.json and classification.json for programs, signals.csv with a "
+            "row a heartbeat"
+        ),
     }
 
 
 def _provenance(demo: Demonstration) -> dict[str, str]:
-    source = demo.source
-    made: dict[str, Any] = {
-        name.replace("_", " "): str(value) for name, value in source.details.items()
-    }
-    return {
+    source = demo.info
+    facts = {
         "source": SOURCE,
         "licence": source.licence,
         "citation": source.citation,
         "splits kept apart by": source.split_by,
-        **made,
     }
+    for name, value in source.details.items():
+        facts[name.replace("_", " ")] = str(value)
+    return facts

@@ -11,6 +11,7 @@ from typing import Any, Final
 from medfuncta.latents.create import create_latent_set
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.learning.train import StepReport, Training
+from medfuncta.result import Result
 from medfuncta.sources.source import SourceInfo
 from medfuncta.sources.table import open_source
 from medfuncta.tasks.classify import (
@@ -36,12 +37,27 @@ LATENTS_FOLDER: Final = "latents"
 REPORT_FOLDER: Final = "report"
 
 
+@dataclass(frozen=True)
+class TrainingFigures(Result):
+    """How the shared network was learned.
+
+    Args:
+        steps: Meta-steps.
+        seconds: How long they took.
+        psnr: The best on the validation split, in decibels.
+    """
+
+    steps: int
+    seconds: float
+    psnr: float | None
+
+
 @dataclass(frozen=True, eq=False)
-class Demonstration:
+class Demonstration(Result):
     """What came out.
 
     Args:
-        source: The data.
+        info: The data.
         training: The shared network and how it was learned.
         latents: One row for every signal of every split.
         evaluation: How the test split comes back.
@@ -50,26 +66,27 @@ class Demonstration:
         seconds: Wall time of all of it.
     """
 
-    source: SourceInfo
+    info: SourceInfo
     training: Training
     latents: LatentSet
     evaluation: Evaluation
     comparison: Comparison
     seconds: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """The figures, ready for JSON."""
+    @property
+    def train(self) -> TrainingFigures:
+        """The training in figures."""
         progress = self.training.progress
+        return TrainingFigures(progress.step, round(progress.seconds, 1), progress.best_psnr)
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures."""
         return {
             "source": SOURCE,
-            "train": {
-                "steps": progress.step,
-                "seconds": round(progress.seconds, 1),
-                "psnr": progress.best_psnr,
-            },
+            "train": self.train.to_json(),
             "latents": {"signals": len(self.latents), "latent_size": self.latents.info.latent_size},
-            "reconstruction": self.evaluation.summary.to_dict(),
-            "classification": self.comparison.to_dict(),
+            "reconstruction": self.evaluation.summary.to_json(),
+            "classification": self.comparison.to_json(),
             "seconds": round(self.seconds, 1),
         }
 

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.declared import Fault, convert, from_text, shortened, shown
-from medfuncta.door import Origin, TensorHeader, decode_json, read_tensor_header, reason
+from medfuncta.door import Origin, decode_json, reason
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.learning.optimiser import WeightAverage
 from medfuncta.limits import Count
 from medfuncta.run import check_finite
 from medfuncta.settings import ADDED, without_retired
+from medfuncta.stored_arrays import TensorHeader, read_tensor_header
 
 _FORMAT = "medfuncta-checkpoint-3"
 _FLOATS: Final = {torch.float32: "F32", torch.float64: "F64"}
@@ -126,6 +127,9 @@ class TrainingState:
         self._check_types(stored.header)
         tensors = stored.tensors
         check_finite(tensors)
+        for name, tensor in tensors.items():
+            if name.endswith(".step") and not 0 <= float(tensor) <= stored.progress.step:
+                raise Fault(name, f"is {float(tensor):g}; the run took {stored.progress.step:,}")
         with torch.no_grad():
             for name, parameter in self.field.named_parameters():
                 parameter.copy_(tensors[f"network.{name}"])
@@ -215,7 +219,10 @@ class _Stored:
             stored = convert(decode_json(notes.config), dict[str, dict[str, Any]], "config")
             progress = convert(decode_json(notes.progress), Progress, "progress", whole=True)
             updates = from_text(notes.average_updates, Count, "average_updates")
-        _check_settings(without_retired(stored), config)
+        stored = without_retired(stored)
+        with origin.blamed():
+            _check_whole(stored, config)
+        _check_settings(stored, config)
         with origin.blamed():
             _check_progress(progress, stored["train"]["steps"])
             try:
@@ -236,20 +243,23 @@ def _check_progress(progress: Progress, steps: int) -> None:
             raise Fault(f"progress.{name}", f"is {count:,}; {expected}")
 
 
+def _check_whole(stored: Settings, config: Settings) -> None:
+    """Raise where a setting is missing; those that were added later had their default before."""
+    for section, settings in config.items():
+        for key in settings:
+            if key not in stored.get(section, {}) and (section, key) not in ADDED:
+                raise Fault(f"config.{section}.{key}", "is missing")
+
+
 def _check_settings(stored: Settings, config: Settings) -> None:
-    """Raise at the first setting that is another one now, or is missing; those that were added
-    later had their default then."""
+    """Raise at the first setting that is another one now."""
     current = json.loads(json.dumps(config))
-    names = [(section, key) for section, settings in current.items() for key in settings]
-    unknown = [(section, key) for section, keys in stored.items() for key in keys]
-    for section, key in dict.fromkeys([*names, *unknown]):
-        held = stored.get(section, {})
-        if key not in held and (section, key) in ADDED:
-            continue
-        before, now = held.get(key), current.get(section, {}).get(key)
-        if before != now:
-            name = shortened(f"{section}.{key}", 80)
-            raise RunError(
-                f"the run was started with {name} = {shown(before)}, now it is {shown(now)}; "
-                "resume with the same settings or start a new run"
-            )
+    for section, settings in stored.items():
+        for key, before in settings.items():
+            now = current.get(section, {}).get(key)
+            if before != now:
+                name = shortened(f"{section}.{key}", 80)
+                raise RunError(
+                    f"the run was started with {name} = {shown(before)}, now it is {shown(now)}; "
+                    "resume with the same settings or start a new run"
+                )

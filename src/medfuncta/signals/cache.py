@@ -8,37 +8,43 @@ signal beside its place and gets its name only when it is whole.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Final
-from zipfile import BadZipFile
+from typing import Annotated, Any, BinaryIO, Final
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from medfuncta.atomic import write_json
+from medfuncta.declared import convert
+from medfuncta.door import Origin, check_regular, read_bytes
 from medfuncta.errors import DataError, MedFunctaError
+from medfuncta.limits import MAX_CACHE_BYTES
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet, starts_of
+from medfuncta.stored_arrays import read_arrays
 
 _VALUES: Final = "values.npy"
 _OBSERVED: Final = "observed.npy"
 _POSITIONS: Final = "positions.npz"
 _HEADERS: Final = "headers.json"
+_ORIGIN: Final = Origin("an entry of the cache", DataError, "it is written anew")
 _UNREADABLE: Final = (
     OSError,
     ValueError,
     KeyError,
+    IndexError,
     TypeError,
     EOFError,
-    BadZipFile,
+    RecursionError,
     MedFunctaError,
 )
-"""What reading a damaged entry can raise."""
+"""What may be said of an entry that is not as it was written; msgspec's errors are ValueErrors."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ def cached(
     folder: Path,
     key: CacheKey,
     notes: Callable[[], Any] = lambda: None,
+    notes_type: Any = None,
 ) -> tuple[SignalSet, Any]:
     """The signals as a memory-mapped set: from the cache when it holds them as they are now, else
     read once and written to it.
@@ -70,6 +77,7 @@ def cached(
         folder: The cache; made when missing.
         key: Which entry.
         notes: Called after the last signal; what it gives (plain data) is kept with the entry.
+        notes_type: What notes are read back as.
 
     Returns:
         The set, and the notes of when its signals were read.
@@ -80,7 +88,7 @@ def cached(
         MedFunctaError: If the disk is full or the folder cannot be written.
     """
     entry = folder / key.name
-    found = _open(entry, spec, key.state)
+    found = _open(entry, spec, key.state, notes_type)
     if found is not None:
         return found
     try:
@@ -96,7 +104,7 @@ def cached(
             f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, "
             "or do without"
         ) from error
-    found = _open(entry, spec, key.state)
+    found = _open(entry, spec, key.state, notes_type)
     if found is None:
         raise MedFunctaError(
             f"the cache '{folder.name}' changed while it was read; give every process a cache of "
@@ -105,36 +113,80 @@ def cached(
     return found
 
 
-def _open(entry: Path, spec: SignalSpec, state: str) -> tuple[SignalSet, Any] | None:
+class _Header(msgspec.Struct, forbid_unknown_fields=True):
+    """A signal's header in JSON."""
+
+    id: str
+    domain: Annotated[int, Meta(ge=0)]
+    range: tuple[float, float]
+    unit: str
+    label: int | tuple[int, ...] | None
+    dtype: str
+    metadata: dict[str, str | int | float]
+
+    def on(self, domains: list[Domain], channels: int) -> SignalHeader:
+        """The header, told where its values lie."""
+        return SignalHeader(
+            id=self.id,
+            domain=domains[self.domain],
+            channels=channels,
+            range=ValueRange(*self.range),
+            unit=self.unit,
+            label=self.label,
+            dtype=self.dtype,
+            metadata=self.metadata,
+        )
+
+
+class _Facts(msgspec.Struct, forbid_unknown_fields=True):
+    """``headers.json``."""
+
+    state: str
+    masked: bool
+    notes: Any
+    domains: list[dict[str, Any]]
+    headers: Annotated[list[_Header], Meta(min_length=1)]
+
+
+def _open(
+    entry: Path, spec: SignalSpec, state: str, notes_type: Any
+) -> tuple[SignalSet, Any] | None:
     """The entry, or None when there is none, it is of another state, or it is damaged."""
     try:
-        facts = json.loads((entry / _HEADERS).read_text(encoding="utf-8"))
-        if facts["state"] != state:
+        content = read_bytes(entry / _HEADERS, _ORIGIN, limit=MAX_CACHE_BYTES)
+        facts = msgspec.json.decode(content, type=_Facts)
+        if facts.state != state:
             return None
-        values = np.load(entry / _VALUES, mmap_mode="r", allow_pickle=False)
+        notes = convert(facts.notes, notes_type)
+        domains = _read_domains(entry, facts.domains)
+        headers = [header.on(domains, spec.channels) for header in facts.headers]
+        points = sum(header.domain.points for header in headers)
+        values = _mapped(entry / _VALUES, np.float32, (points, spec.channels))
         observed = None
-        if facts["masked"]:
-            observed = np.load(entry / _OBSERVED, mmap_mode="r", allow_pickle=False)
-        domains = _read_domains(entry, facts["domains"])
-        headers = [_header_from(data, domains, spec.channels) for data in facts["headers"]]
+        if facts.masked:
+            observed = _mapped(entry / _OBSERVED, np.bool_, (points,))
     except _UNREADABLE:
         return None
-    points = sum(header.domain.points for header in headers)
-    if values.shape != (points, spec.channels):
-        return None
-    if observed is not None and observed.shape != (points,):
-        return None
-    return SignalSet(spec, headers, values, observed, starts_of(headers)), facts["notes"]
+    return SignalSet(spec, headers, values, observed, starts_of(headers)), notes
+
+
+def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
+    """The array in a file, once it is known to be of this type and shape."""
+    check_regular(path, _ORIGIN)
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{array.dtype} of shape {array.shape}")
+    return array
 
 
 def _read_domains(entry: Path, stored: list[dict[str, Any]]) -> list[Domain]:
     domains: list[Domain] = []
-    with (entry / _POSITIONS).open("rb") as file, np.load(file, allow_pickle=False) as positions:
-        for number, data in enumerate(stored):
-            if "low" in data:
-                domains.append(Scatter.from_dict(data, positions[str(number)]))
-            else:
-                domains.append(Grid.from_dict(data))
+    positions = read_arrays(entry / _POSITIONS, _ORIGIN)
+    for number, data in enumerate(stored):
+        if "low" in data:
+            domains.append(Scatter.from_dict(data, positions[str(number)]))
+        else:
+            domains.append(Grid.from_dict(data))
     return domains
 
 
@@ -225,17 +277,3 @@ def _header_to(signal: Signal, domain: int) -> dict[str, Any]:
         "dtype": signal.dtype,
         "metadata": dict(signal.metadata),
     }
-
-
-def _header_from(data: dict[str, Any], domains: list[Domain], channels: int) -> SignalHeader:
-    label = data["label"]
-    return SignalHeader(
-        id=data["id"],
-        domain=domains[data["domain"]],
-        channels=channels,
-        range=ValueRange(*data["range"]),
-        unit=data["unit"],
-        label=tuple(label) if isinstance(label, list) else label,
-        dtype=data["dtype"],
-        metadata=data["metadata"],
-    )

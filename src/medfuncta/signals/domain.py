@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from medfuncta.declared import convert_known
 from medfuncta.errors import DataError
-from medfuncta.limits import MAX_POINTS, Name
+from medfuncta.limits import Name, Shape
 from medfuncta.types import ArrayCoordinates
 
 COORDINATE_CONVENTION: Final = "longest-side"
@@ -179,14 +179,10 @@ class Grid:
         return self.with_shape(shape)
 
 
-Shape: TypeAlias = Annotated[
-    tuple[Annotated[int, Meta(ge=1, le=MAX_POINTS)], ...], Meta(min_length=1, max_length=3)
-]
-"""A grid's shape as a file may state it."""
 Spacing: TypeAlias = Annotated[
     tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1, max_length=3)
 ]
-"""A distance along each axis, likewise."""
+"""A distance along each axis, as a file may state it."""
 _Row: TypeAlias = tuple[float, float, float, float]
 
 
@@ -240,6 +236,9 @@ class Scatter:
                 f"{int((~inside).sum())} positions outside the box {self.low} to {self.high}; "
                 "expected finite positions [points, dim] inside it"
             )
+
+    def __repr__(self) -> str:
+        return f"Scatter({self.points} positions from {self.low} to {self.high} {self.unit})"
 
     def to_dict(self) -> dict[str, Any]:
         """The box as plain data, for JSON: ``low``, ``high``, ``unit``. Positions are many numbers

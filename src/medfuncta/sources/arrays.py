@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
-from torch import Tensor
 
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Survey
-from medfuncta.sources.held import Channels, Held, as_array, held_signal, one_by_one
+from medfuncta.sources.held import (
+    Channels,
+    Held,
+    OneEach,
+    as_array,
+    held_signal,
+    one_by_one,
+    one_each,
+)
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
 from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, first_split
 
-OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
-"""An entry for each signal."""
 Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
 """What is mapped to [0, 1]: these two values, what the first split spans, or what each signal
 does."""
@@ -104,19 +109,19 @@ def from_arrays(
     if splits is None:
         splitting = SplitOptions(_fraction("val", val), _fraction("test", test), seed)
     items = _items(
-        _ids(_one_each("ids", ids, count), entries),
-        _one_each("groups", groups, count),
-        _one_each("splits", splits, count),
+        _ids(one_each("ids", ids, count), entries),
+        one_each("groups", groups, count),
+        one_each("splits", splits, count),
     )
     numbers = {item.id: number for number, item in enumerate(items)}
-    class_numbers, classes = _classes(_one_each("labels", labels, count), label_names, entries)
+    class_numbers, classes = _classes(one_each("labels", labels, count), label_names, entries)
     _, first_items = first_split(items, splitting)
     held = _HeldSignals(
         entries=entries,
         first=[numbers[item.id] for item in first_items],
         range=range,
         unit=unit,
-        masks=_one_each("masks", masks, count) or [None] * count,
+        masks=one_each("masks", masks, count) or [None] * count,
         labels=class_numbers,
         classes=classes,
         modality=modality,
@@ -254,7 +259,9 @@ class _HeldSignals:
         return mask
 
     def _unit(self, entry: Held) -> str:
-        return self.unit if entry.signal is None else entry.signal.unit
+        if entry.signal is not None:
+            return entry.signal.unit
+        return self.unit
 
     def _form(self, entry: Held) -> str:
         unit = self._unit(entry) or "no unit"
@@ -263,24 +270,12 @@ class _HeldSignals:
 
 def _observed(name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """The finite values that the mask keeps."""
-    seen = values if mask is None else values[mask]
-    seen = seen[np.isfinite(seen)]
+    if mask is not None:
+        values = values[mask]
+    seen = values[np.isfinite(values)]
     if not seen.size:
         raise DataError(f"{name} has no finite value that was observed; leave it out")
     return seen
-
-
-def _one_each(what: str, given: Any, count: int) -> list[Any] | None:
-    """An argument that has an entry for each signal."""
-    if given is None:
-        return None
-    if isinstance(given, str | Mapping) or not hasattr(given, "__len__"):
-        raise ConfigError(
-            f"{what} were given as {type(given).__name__}; expected a list with one entry a signal"
-        )
-    if len(given) != count:
-        raise DataError(f"{len(given)} {what} for {count} signals; expected one for each")
-    return list(given)
 
 
 def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
@@ -307,12 +302,15 @@ def _items(
     items = []
     split_of: dict[str, str] = {}
     for number, id in enumerate(ids):
-        group = id if groups is None else str(groups[number])
-        split = "" if splits is None else str(splits[number])
-        if splits is not None and split not in SPLITS:
-            raise ConfigError(
-                f"the split of signal {number} is '{split}'; {suggest(split, SPLITS)}"
-            )
+        group, split = id, ""
+        if groups is not None:
+            group = str(groups[number])
+        if splits is not None:
+            split = str(splits[number])
+            if split not in SPLITS:
+                raise ConfigError(
+                    f"the split of signal {number} is '{split}'; {suggest(split, SPLITS)}"
+                )
         if split_of.setdefault(group, split) != split:
             raise DataError(
                 f"signal {number} is in the {split} split and others of its group are in the "
@@ -331,7 +329,9 @@ def _classes(
         return own, _names_of(own, names)
     known = [label for label in labels if label is not None]
     named = bool(known) and all(isinstance(label, str) for label in known)
-    classes = tuple(names) or tuple(sorted(set(known))) if named else ()
+    classes: tuple[str, ...] = ()
+    if named:
+        classes = tuple(names) or tuple(sorted(set(known)))
     numbers: list[Label] = []
     for number, label in enumerate(labels):
         if label is None:
@@ -353,13 +353,17 @@ def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
     most = len(names) or _MOST_CLASSES
     highest = -1
     for number, label in enumerate(labels):
-        parts = label if isinstance(label, tuple) else (label,)
+        parts: tuple[int, ...] = ()
+        if isinstance(label, tuple):
+            parts = label
+        elif label is not None:
+            parts = (label,)
         for part in parts:
-            if part is not None and not 0 <= part < most:
+            if not 0 <= part < most:
                 raise DataError(
                     f"the label of signal {number} is {part}; expected a class from 0 to {most - 1}"
                 )
-            highest = max(highest, -1 if part is None else part)
+            highest = max(highest, part)
     return tuple(names) or tuple(str(number) for number in np.arange(highest + 1))
 
 

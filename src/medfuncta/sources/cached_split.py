@@ -13,7 +13,7 @@ from pathlib import Path
 from medfuncta.errors import ConfigError
 from medfuncta.signals.cache import CacheKey, cached
 from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.source import Source
+from medfuncta.sources.source import Skipped, Source
 
 
 def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
@@ -33,10 +33,11 @@ def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
         source.signals(split),
         folder,
         cache_key(source, split),
-        lambda: [asdict(entry) for entry in source.skipped],
+        notes=lambda: [asdict(entry) for entry in source.skipped],
+        notes_type=tuple[Skipped, ...],
     )
     for entry in left_out:
-        source.skips.leave_out(**entry)
+        source.skips.leave_out(entry.name, entry.reason)
     return signals
 
 

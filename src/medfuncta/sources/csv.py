@@ -142,10 +142,13 @@ class CsvTables:
         """
         options, facts = self._options, self._facts
         tasks = {0: "", 2: "binary-class"}
+        shape = None
+        if not options.value:
+            shape = (facts.samples,)
         spec = SignalSpec(
             dim=len(options.position) or 1,
             channels=len(options.value) or 1,
-            shape=None if options.value else (facts.samples,),
+            shape=shape,
             unit=options.unit,
             modality=options.modality,
             label_names=facts.classes,
@@ -194,15 +197,20 @@ class CsvTables:
         return [record for record in held if record.key in chosen]
 
     def _signal(self, path: Path, record: Record) -> Signal:
-        observed = np.logical_not(np.isnan(record.values).any(axis=1))
+        missing = np.isnan(record.values).any(axis=1)
+        mask = label = None
+        if missing.any():
+            mask = np.logical_not(missing)
+        if record.label:
+            label = self._label(record.label)
         return Signal.of(
             id=self._identity(path, record.key),
             values=record.values,
             domain=self._domain(record),
             range=self._facts.range,
             unit=self._options.unit,
-            mask=None if observed.all() else observed,
-            label=self._label(record.label) if record.label else None,
+            mask=mask,
+            label=label,
         )
 
     def _identity(self, path: Path, key: str) -> str:

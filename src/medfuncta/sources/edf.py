@@ -12,10 +12,9 @@ Format: https://www.edfplus.info/specs/edf.html and .../edfplus.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +22,7 @@ import numpy as np
 
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.contents import Contents, Format
-from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder
+from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder, what_splits
 from medfuncta.sources.options import details, option
 from medfuncta.sources.recordings import CutOptions, Lead, Recordings
 from medfuncta.sources.skips import Skips
@@ -36,6 +35,7 @@ _HEADER_BYTES: Final = 256  # of the file, and again of each signal
 _SAMPLE_BYTES: Final = 2
 _RECORD_START: Final = re.compile(rb"([+-]\d{1,12}(?:\.\d{0,12})?)\x14\x14")
 """The first annotation of a data record: when it begins, in seconds, and an empty text."""
+_LARGEST: Final = 1e30  # of physical values: float32 holds what lies a little outside their range
 _START_BYTES: Final = 32  # enough for it
 _ANNOTATIONS: Final = "EDF Annotations"
 _TYPES: Final = ("eeg", "ecg", "eog", "erg", "emg", "meg", "mcg", "ep", "resp")
@@ -186,8 +186,8 @@ def open_recording(path: Path) -> EdfRecording:
     with _reading(path.name):
         for position, signal in enumerate(_read(path).signals):
             low, high = signal.physical_range
-            if not (isfinite(low) and isfinite(high)):
-                raise ValueError("a physical range that is not finite")
+            if not max(abs(low), abs(high)) < _LARGEST:  # NaN is not less either
+                raise ValueError("a physical range that is none")
             if signal.digital_min >= signal.digital_max or low == high:
                 continue  # a channel that was switched off
             unit, _ = to_millivolts(signal.physical_dimension)
@@ -339,7 +339,13 @@ def open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
     folder = open_folder(location)
     items = file_items(folder, find_files(folder, (".edf",), skips.skip), options)
     recordings = Recordings(
-        folder.name, items, options, options, open_recording, skips, modality_of
+        folder=folder.name,
+        items=items,
+        options=options,
+        splitting=options,
+        open_recording=open_recording,
+        skips=skips,
+        modality_of=modality_of,
     )
     return Contents(
         name=f"edf:{folder.resolve().stem}",
@@ -350,17 +356,9 @@ def open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
         limit=options.limit,
         survey=recordings.survey,
         location=folder,
-        split_by=_split_by(items, options),
+        split_by=what_splits(items, options),
         details=details(options),
     )
-
-
-def _split_by(items: Sequence[object], options: EdfOptions) -> str:
-    if any(getattr(item, "split", "") in ("val", "test") for item in items):
-        return "given"
-    if options.patient:
-        return "patient"
-    return "file"
 
 
 FORMAT = Format(

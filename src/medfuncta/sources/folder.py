@@ -162,12 +162,6 @@ def folder_contents(
         read: The reading function.
         preprocessing: Steps for every signal.
     """
-    if any(item.split in ("val", "test") for item in items):
-        split_by = "given"
-    elif options.patient:
-        split_by = "patient"
-    else:
-        split_by = "file"
     return Contents(
         name=f"{kind}:{folder.name}",
         location=folder,
@@ -176,9 +170,18 @@ def folder_contents(
         preprocessing=preprocessing,
         splitting=options,
         limit=options.limit,
-        split_by=split_by,
+        split_by=what_splits(items, options),
         details=details(options),
     )
+
+
+def what_splits(items: Sequence[Item], options: FileOptions) -> str:
+    """What keeps the splits of a folder's files apart, in a word."""
+    if any(item.split in ("val", "test") for item in items):
+        return "given"
+    if options.patient:
+        return "patient"
+    return "file"
 
 
 def _stem(name: str) -> str:

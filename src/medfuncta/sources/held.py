@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+from torch import Tensor
 
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
 
+OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
+"""An entry for each signal."""
 Channels: TypeAlias = Literal["none", "first", "last"]
 """Whether arrays have an axis of channels, and where."""
 
@@ -55,6 +58,19 @@ def one_by_one(values: Any) -> list[Any]:
     if getattr(values, "ndim", 1) == 0 or len(values) == 0:
         raise DataError("no signal was given; expected at least one")
     return list(values)
+
+
+def one_each(what: str, given: Any, count: int) -> list[Any] | None:
+    """An argument that has an entry for each signal."""
+    if given is None:
+        return None
+    if isinstance(given, str | Mapping) or not hasattr(given, "__len__"):
+        raise ConfigError(
+            f"{what} were given as {type(given).__name__}; expected a list with one entry a signal"
+        )
+    if len(given) != count:
+        raise DataError(f"{len(given)} {what} for {count} signals; expected one for each")
+    return list(given)
 
 
 def held_signal(

@@ -4,6 +4,7 @@ two."""
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,16 +123,11 @@ def split_groups(groups: Iterable[str], options: SplitOptions) -> dict[str, tupl
     names = sorted(groups)
     wanted = {"val": _fraction_or_names(options.val), "test": _fraction_or_names(options.test)}
     named = {split: value for split, value in wanted.items() if isinstance(value, tuple)}
+    fractions = {split: value for split, value in wanted.items() if isinstance(value, float)}
     _check_named(named, names)
-    taken = {name for chosen in named.values() for name in chosen}
-    free = sorted(
-        (name for name in names if name not in taken), key=lambda name: _rank(name, options.seed)
-    )
-    counts = _counts(
-        len(free),
-        len(names),
-        {split: value for split, value in wanted.items() if isinstance(value, float)},
-    )
+    taken = set().union(*named.values())
+    free = sorted(set(names) - taken, key=lambda name: _rank(name, options.seed))
+    counts = _counts(len(free), len(names), fractions)
     chosen: dict[str, Sequence[str]] = dict(named)
     for split, count in counts.items():
         chosen[split], free = free[:count], free[count:]
@@ -142,22 +138,23 @@ def split_groups(groups: Iterable[str], options: SplitOptions) -> dict[str, tupl
 def wanted_splits(options: SplitOptions) -> tuple[str, ...]:
     """The splits that :func:`split_groups` will make, told from the options alone."""
     wanted = {"val": _fraction_or_names(options.val), "test": _fraction_or_names(options.test)}
-    everything = sum(value for value in wanted.values() if isinstance(value, float)) == 1
-    return tuple(
-        split for split in SPLITS if (not everything if split == "train" else wanted[split])
-    )
+    fractions = [value for value in wanted.values() if isinstance(value, float)]
+    held_out = [split for split, value in wanted.items() if value]
+    if sum(fractions) == 1:
+        return tuple(held_out)
+    return ("train", *held_out)
 
 
 def _fraction_or_names(text: str) -> float | tuple[str, ...]:
+    """A number from 0 to 1, or else the names in a text, each once."""
     try:
         number = float(text)
     except ValueError:
-        number = 2.0
-    return (
-        number
-        if 0 <= number <= 1
-        else tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
-    )
+        number = math.nan
+    if 0 <= number <= 1:
+        return number
+    names = [name.strip() for name in text.split(",")]
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _check_named(named: Mapping[str, tuple[str, ...]], known: Sequence[str]) -> None:

@@ -205,6 +205,9 @@ class Frame:
         values[:samples, 0] = piece.values
         observed = np.full(self.grid.points, self.pad == "low")
         observed[:samples] = piece.observed
+        mask = None
+        if not observed.all():
+            mask = observed
         metadata: dict[str, str | int | float] = {"record": record}
         if piece.symbol:
             metadata["symbol"] = piece.symbol
@@ -215,7 +218,7 @@ class Frame:
             domain=self.grid,
             range=span,
             unit=self.unit,
-            mask=None if observed.all() else observed,
+            mask=mask,
             label=label,
             metadata=metadata,
         )

@@ -228,7 +228,13 @@ def open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:
 
     items = _records(folder, options, skips)
     recordings = Recordings(
-        folder.name, items, options, options, open_recording, skips, modality_of
+        folder=folder.name,
+        items=items,
+        options=options,
+        splitting=options,
+        open_recording=open_recording,
+        skips=skips,
+        modality_of=modality_of,
     )
     return Contents(
         name=f"wfdb:{folder.resolve().stem}",

@@ -25,42 +25,40 @@ from medfuncta.studies.restoration import (
     Restoration,
     restore,
 )
-from medfuncta.studies.table import StudyOptions
+from medfuncta.studies.study import StudyOptions
 from medfuncta.tasks.evaluate.metrics import measure, summarise
 from medfuncta.tasks.evaluate.report import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PART: Final = 0.3
+_PART: Final = 0.3
 """Of the samples, how many are removed."""
-GAPS: Final = 3
+_GAPS: Final = 3
 """Stretches that they are removed in."""
 
 _EXPLANATION: Final = (
     "PSNR of the removed points only, of values mapped to [0, 1] and clamped there; none of them "
-    "was seen by any method. The first and "
-    "the last sample or slice stay, so that nobody extrapolates. The field has learned from other "
-    "signals of this data set, which "
-    "interpolation has not; interpolation passes through every sample that is left, which the "
-    "field does not."
+    "was seen by any method. The first and the last sample or slice stay, so that nobody "
+    "extrapolates. The field has learned from other signals of this data set, which interpolation "
+    "has not; interpolation passes through every sample that is left, which the field does not."
 )
 
 
 def at_random(samples: int, rng: np.random.Generator) -> Flags:
     """Remove samples independently of each other."""
     removed = np.zeros(samples, bool)
-    removed[rng.choice(np.arange(1, samples - 1), _removed_count(samples), replace=False)] = True
+    inner = np.arange(1, samples - 1)
+    removed[rng.choice(inner, _removed_count(samples), replace=False)] = True
     return removed
 
 
 def in_gaps(samples: int, rng: np.random.Generator) -> Flags:
     """Remove as many samples in a few gaps of equal length, at least one sample apart."""
     removed = _removed_count(samples)
-    starts = np.sort(
-        rng.choice(np.arange(1, samples - removed), GAPS, replace=False)
-    )  # before which of the samples left each gap lies
-    lengths = np.diff(np.linspace(0, removed, GAPS + 1).round().astype(int))
+    # Before which of the samples left each gap lies.
+    starts = np.sort(rng.choice(np.arange(1, samples - removed), _GAPS, replace=False))
+    lengths = np.diff(np.linspace(0, removed, _GAPS + 1).round().astype(int))
     return np.insert(np.zeros(samples - removed, bool), np.repeat(starts, lengths), True)
 
 
@@ -72,11 +70,11 @@ def every_second(samples: int, rng: np.random.Generator) -> Flags:
 
 
 def _removed_count(samples: int) -> int:
-    return max(GAPS, round(PART * samples))
+    return max(_GAPS, round(_PART * samples))
 
 
 @dataclass(frozen=True)
-class Experiment:
+class _Experiment:
     """Signals of one dimension that are restored after samples or slices were removed.
 
     Args:
@@ -116,40 +114,38 @@ class Experiment:
             rng = np.random.default_rng(options.seed)
             cases = [Depleted.of(signal, slice_axis(signal), remove, rng) for signal in signals]
             restorations = restore(run, cases, options.device)
-            trials.append(
-                Trial(
-                    condition,
-                    {
-                        method: [r.metrics[method] for r in restorations]
-                        for method in (FIELD, *SPLINES)
-                    },
-                )
-            )
+            metrics = {}
+            for method in (FIELD, *SPLINES):
+                metrics[method] = [restored.metrics[method] for restored in restorations]
+            trials.append(Trial(condition, metrics))
             examples.append(restorations[0])
-            unhurt = summarise(
-                [measure(case.target, signal) for case, signal in zip(cases, whole, strict=True)]
-            )
+            unhurt = []
+            for case, signal in zip(cases, whole, strict=True):
+                unhurt.append(measure(case.target, signal))
             facts[f"the field on the same points, not removed ({condition})"] = number(
-                unhurt.psnr.mean, 2, " dB"
+                summarise(unhurt).psnr.mean, 2, " dB"
             )
         return Findings(self.title, _EXPLANATION, facts, trials, self.draw(trials, examples))
 
 
-missing_samples: Final = Experiment(
+missing_samples: Final = _Experiment(
     "Traces with missing samples",
-    "traces",
-    1,
-    {f"{PART:.0%} removed at random": at_random, f"{PART:.0%} removed in {GAPS} gaps": in_gaps},
-    missing_samples_picture,
+    what="traces",
+    dim=1,
+    removals={
+        f"{_PART:.0%} removed at random": at_random,
+        f"{_PART:.0%} removed in {_GAPS} gaps": in_gaps,
+    },
+    draw=missing_samples_picture,
 ).run
 """Traces without three tenths of their samples."""
 
-missing_slices: Final = Experiment(
+missing_slices: Final = _Experiment(
     "Volumes with missing slices",
-    "volumes",
-    3,
-    {"every second slice removed": every_second},
-    missing_slices_picture,
+    what="volumes",
+    dim=3,
+    removals={"every second slice removed": every_second},
+    draw=missing_slices_picture,
 ).run
 """Volumes without every second slice."""
 
@@ -157,6 +153,7 @@ missing_slices: Final = Experiment(
 def slice_axis(signal: Signal) -> int:
     """The axis along which the slices of a volume lie: that of the widest spacing, the last of
     equals; the only one of a trace."""
-    spacing = signal.domain.spacing if isinstance(signal.domain, Grid) else None
-    widths = spacing or (1.0,) * signal.domain.dim
+    widths = (1.0,) * signal.domain.dim
+    if isinstance(signal.domain, Grid):
+        widths = signal.domain.spacing or widths
     return max(range(len(widths)), key=lambda axis: (widths[axis], axis))

@@ -15,7 +15,7 @@ from medfuncta.sources.table import open_source
 from medfuncta.studies.findings import Findings, Trial
 from medfuncta.studies.network import facts_of, held_out, network_for, network_like
 from medfuncta.studies.pictures import quality_picture
-from medfuncta.studies.table import StudyOptions
+from medfuncta.studies.study import StudyOptions
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
 from medfuncta.tasks.evaluate.report import number
 
@@ -26,10 +26,9 @@ RESAMPLED: Final = f"learned at {SIDE} x {SIDE} x {SIDE}"
 
 _EXPLANATION: Final = (
     "Both networks have the same size, seed and number of meta-steps, and both ways are compared "
-    "with the original voxels: a latent is "
-    "decoded on the volume's own grid. Taking each volume to the common grid and back by linear "
-    "interpolation, with no network, shows what "
-    "the resampled way loses before it begins."
+    "with the original voxels: a latent is decoded on the volume's own grid. Taking each volume to "
+    "the common grid and back by linear interpolation, with no network, shows what the resampled "
+    "way loses before it begins."
 )
 
 

@@ -13,7 +13,7 @@ from medfuncta.learning.train import StepReport
 from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
-from medfuncta.studies.table import StudyOptions
+from medfuncta.studies.study import StudyOptions
 from medfuncta.workflow import resolve, train
 
 
@@ -28,7 +28,7 @@ def network_for(source: Source, options: StudyOptions) -> Run:
         run = Run.load(options.run)
         run.spec.check_fits(source.spec)
         return run
-    return _trained(source, training_settings(options), options)
+    return _trained(source, _training_settings(options), options)
 
 
 def network_like(run: Run, source: Source, options: StudyOptions) -> Run:
@@ -60,14 +60,13 @@ def _trained(
         ).run
 
 
-def training_settings(options: StudyOptions) -> dict[str, dict[str, Any]]:
+def _training_settings(options: StudyOptions) -> dict[str, dict[str, Any]]:
     """What the options change in the preset; validation is often enough to be heard of."""
-    steps: Mapping[str, int] = (
-        {}
-        if options.steps is None
-        else {"steps": options.steps, "validate_every": max(1, options.steps // 4)}
-    )
-    return {"train": {"seed": options.seed, "validate_signals": 24, **steps}}
+    train = {"seed": options.seed, "validate_signals": 24}
+    if options.steps is not None:
+        train["steps"] = options.steps
+        train["validate_every"] = max(1, options.steps // 4)
+    return {"train": train}
 
 
 def held_out(source: Source, options: StudyOptions) -> list[Signal]:
@@ -87,12 +86,14 @@ def held_out(source: Source, options: StudyOptions) -> list[Signal]:
 def facts_of(source: Source, run: Run, signals: int, options: StudyOptions) -> dict[str, str]:
     """Where the numbers of a study come from."""
     trained = run.training
-    psnr = f", {trained['val_psnr']:.2f} dB on validation signals" if "val_psnr" in trained else ""
+    network = f"{run.fingerprint}, {trained.get('steps', 'unknown')} meta-steps"
+    if "val_psnr" in trained:
+        network += f", {trained['val_psnr']:.2f} dB on validation signals"
     return {
         "data": source.info.name,
         "licence": source.info.licence,
         "signals": f"{signals} of the test split, kept apart by {source.info.split_by}",
-        "shared network": f"{run.fingerprint}, {trained.get('steps', 'unknown')} meta-steps{psnr}",
+        "shared network": network,
         "latent": f"{run.config.field.latent_size:,} numbers a signal",
         "fit": str(run.config.fit.plan),
         "seed": str(options.seed),

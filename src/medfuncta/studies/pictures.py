@@ -32,45 +32,38 @@ _COLOURS: Final = (ACCENT, SECOND, LETTERS)
 """Of methods, in the order of their trial."""
 
 
-def draw_quality(axes: Axes, trial: Trial) -> None:
+def _draw_quality(axes: Axes, trial: Trial) -> None:
     """The PSNR of every signal by method: a box over the middle half, its median, and a dot a
     signal."""
     for place, (metrics, colour) in enumerate(zip(trial.metrics.values(), _COLOURS, strict=False)):
         psnr = np.array([m.psnr for m in metrics if np.isfinite(m.psnr)])
+        thin = {"color": MUTED, "linewidth": 0.8}
         axes.boxplot(
             psnr,
             positions=[place],
             widths=0.5,
             showfliers=False,
             whis=(5, 95),
-            boxprops={"color": MUTED, "linewidth": 0.8},
-            whiskerprops={"color": MUTED, "linewidth": 0.8},
-            capprops={"color": MUTED, "linewidth": 0.8},
+            boxprops=thin,
+            whiskerprops=thin,
+            capprops=thin,
             medianprops={"color": INK, "linewidth": 1.6},
         )
-        aside = np.linspace(-0.2, 0.2, len(psnr)) if len(psnr) > 1 else np.zeros(len(psnr))
-        axes.plot(
-            place + aside,
-            psnr,
-            linestyle="none",
-            marker="o",
-            markersize=2.5,
-            color=colour,
-            alpha=0.8,
-        )
-    axes.set_xticks(
-        range(len(trial.metrics)), [method.replace(" ", "\n", 1) for method in trial.metrics]
-    )
+        aside = np.linspace(-0.2, 0.2, len(psnr))
+        if len(psnr) == 1:
+            aside = np.zeros(1)
+        axes.plot(place + aside, psnr, "o", markersize=2.5, color=colour, alpha=0.8)
+    names = [method.replace(" ", "\n", 1) for method in trial.metrics]
+    axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("PSNR (dB)")
 
 
 def quality_picture(trials: Sequence[Trial]) -> Figure:
     """The PSNR of every signal, a panel a trial."""
     with new_figure(5.5 * len(trials), 3.4) as figure:
-        for axes, trial in zip(
-            figure.subplots(1, len(trials), squeeze=False)[0], trials, strict=True
-        ):
-            draw_quality(axes, trial)
+        panels = figure.subplots(1, len(trials), squeeze=False)[0]
+        for axes, trial in zip(panels, trials, strict=True):
+            _draw_quality(axes, trial)
             axes.set_title(trial.condition, loc="left")
     return figure
 
@@ -83,8 +76,8 @@ def missing_samples_picture(trials: Sequence[Trial], examples: Sequence[Restorat
         for (left, right), trial, example in zip(panels, trials, examples, strict=True):
             _draw_trace(left, example)
             left.set_title(f"{trial.condition}: {_scores(example)}", loc="left")
-            draw_quality(right, trial)
-            right.set_title(f"all {len(next(iter(trial.metrics.values())))} signals", loc="left")
+            _draw_quality(right, trial)
+            right.set_title(f"all {trial.signals} signals", loc="left")
         panels[0, 0].legend(loc="upper right", ncols=len(trials[0].metrics) + 1)
     return figure
 
@@ -94,20 +87,11 @@ def _draw_trace(axes: Axes, example: Restoration) -> None:
     where, name = axis_of(domain)
     half = (where[1] - where[0]) / 2
     for start, stop in _stretches(example.depleted.removed):
-        axes.axvspan(
-            where[start] - half, where[stop - 1] + half, color=BACKGROUND, linewidth=0, zorder=0
-        )
+        left, right = where[start] - half, where[stop - 1] + half
+        axes.axvspan(left, right, color=BACKGROUND, linewidth=0, zorder=0)
     step = lead_step(original)
-    draw_trace(
-        axes,
-        domain,
-        observed_values(original),
-        step,
-        "original",
-        color=INK,
-        linewidth=2.2,
-        alpha=0.35,
-    )
+    values = observed_values(original)
+    draw_trace(axes, domain, values, step, "original", color=INK, linewidth=2.2, alpha=0.35)
     for (method, signal), colour in zip(_in_order(example), _COLOURS, strict=False):
         draw_trace(axes, domain, signal.values, step, method, color=colour, linewidth=1.0)
     axes.set_xlabel(name)
@@ -134,11 +118,10 @@ def missing_slices_picture(trials: Sequence[Trial], examples: Sequence[Restorati
     }
     rows = _cuts(depleted)
     with new_figure(2.1 * len(shown) + 3.6, 2.3 * len(rows) + 0.5) as figure:
-        pictures, chart = figure.subfigures(
-            1, 2, squeeze=False, width_ratios=(2.1 * len(shown), 3.6)
-        )[0]
+        widths = (2.1 * len(shown), 3.6)
+        pictures, chart = figure.subfigures(1, 2, squeeze=False, width_ratios=widths)[0]
         grid = pictures.subplots(len(rows), len(shown), squeeze=False)
-        style = window_of(colours_of(depleted.original)) if depleted.original.channels != 3 else {}
+        style = window_of(colours_of(depleted.original), depleted.original.channels)
         for panels, (name, cut) in zip(grid, rows.items(), strict=True):
             for axes, signal in zip(panels, shown.values(), strict=True):
                 cut.draw(axes, colours_of(signal), **style)
@@ -148,8 +131,8 @@ def missing_slices_picture(trials: Sequence[Trial], examples: Sequence[Restorati
         for axes, name in zip(grid[0], shown, strict=True):
             axes.set_title(f"{name}\n{_decibels(example, name)}")
         axes = chart.subplots()
-        draw_quality(axes, trial)
-        axes.set_title(f"all {len(next(iter(trial.metrics.values())))} volumes", loc="left")
+        _draw_quality(axes, trial)
+        axes.set_title(f"all {trial.signals} volumes", loc="left")
     return figure
 
 
@@ -158,7 +141,7 @@ def _cuts(depleted: Depleted) -> Mapping[str, Slice]:
     domain, axis = depleted.original.domain, depleted.axis
     assert isinstance(domain, Grid)
     sides = np.multiply(domain.shape, domain.spacing or (1.0,) * domain.dim)
-    across = min(a for a in range(domain.dim) if a != axis)
+    across = 1 if axis == 0 else 0
     removed = np.flatnonzero(depleted.removed)
     middle = int(removed[len(removed) // 2])
     return {
@@ -168,21 +151,23 @@ def _cuts(depleted: Depleted) -> Mapping[str, Slice]:
 
 
 def _cut(sides: np.ndarray, axis: int, index: int) -> Slice:
-    height, width = (float(side) for other, side in enumerate(sides) if other != axis)
+    height, width = np.delete(sides, axis).tolist()
     return Slice("", width, height, axis, index)
 
 
 def _in_order(example: Restoration) -> list[tuple[str, Signal]]:
-    return [
-        (method, example.restored[method])
-        for method in example.metrics
-        if method in example.restored
-    ]
+    order = []
+    for method in example.metrics:
+        if method in example.restored:
+            order.append((method, example.restored[method]))
+    return order
 
 
 def _decibels(example: Restoration, name: str) -> str:
     metrics = example.metrics.get(name)
-    return "" if metrics is None else f"{metrics.psnr:.1f} dB"
+    if metrics is None:
+        return ""
+    return f"{metrics.psnr:.1f} dB"
 
 
 def _scores(example: Restoration) -> str:

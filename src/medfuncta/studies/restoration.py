@@ -22,7 +22,7 @@ from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
 FIELD: Final = "neural field"
 SPLINES: Final = {"linear interpolation": 1, "cubic interpolation": 3}
 """Methods that know nothing but the signal itself, and the degree of their spline."""
-FEWEST: Final = 8
+_FEWEST: Final = 8
 """Samples in a row, so that something is left on either side of what is removed."""
 
 Flags = Bool[ndarray, " samples"]
@@ -55,19 +55,20 @@ class Depleted:
             DataError: If the signal is scattered, has missing points other than samples of a trace,
                 or is too short.
         """
-        if not isinstance(signal.domain, Grid) or (
-            signal.mask is not None and signal.domain.dim > 1
-        ):
+        incomplete = signal.mask is not None and signal.domain.dim > 1
+        if not isinstance(signal.domain, Grid) or incomplete:
             raise DataError(
                 f"signal '{signal.id}' is scattered or has missing points; expected a whole grid "
                 "to remove from"
             )
-        observed = np.ones(signal.domain.shape[axis], bool) if signal.mask is None else signal.mask
+        observed = signal.mask
+        if observed is None:
+            observed = np.ones(signal.domain.shape[axis], bool)
         places = np.flatnonzero(observed)
-        if len(places) < FEWEST:
+        if len(places) < _FEWEST:
             raise DataError(
                 f"signal '{signal.id}' has {len(places)} samples along axis {axis}; expected at "
-                f"least {FEWEST}"
+                f"least {_FEWEST}"
             )
         removed = np.zeros(len(observed), bool)
         removed[places] = remove(len(places), rng)
@@ -94,7 +95,8 @@ class Depleted:
     def _spread(self, flags: Flags) -> np.ndarray:
         """Flags along the axis as a mask of the whole grid."""
         shape = self.original.values.shape[:-1]
-        along = [-1 if axis == self.axis else 1 for axis in range(len(shape))]
+        along = [1] * len(shape)
+        along[self.axis] = -1
         return np.broadcast_to(flags.reshape(along), shape).copy()
 
 
@@ -120,14 +122,12 @@ def restore(
     fitted = round_trip(run, [case.remainder for case in cases], device=device)
     restorations = []
     for case, field in zip(cases, fitted, strict=True):
-        restored = {
-            FIELD: field,
-            **{method: case.interpolated(degree) for method, degree in SPLINES.items()},
-        }
-        metrics = {method: measure(case.target, signal) for method, signal in restored.items()}
-        restorations.append(
-            Restoration(
-                case, {method: s for method, s in restored.items() if s is not None}, metrics
-            )
-        )
+        restored, metrics = {}, {}
+        if field is not None:
+            restored[FIELD] = field
+        metrics[FIELD] = measure(case.target, field)
+        for method, degree in SPLINES.items():
+            restored[method] = case.interpolated(degree)
+            metrics[method] = measure(case.target, restored[method])
+        restorations.append(Restoration(case, restored, metrics))
     return restorations

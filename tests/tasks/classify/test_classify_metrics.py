@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from medfuncta.tasks.classify.bootstrap import intervals, weighted_metrics
 from medfuncta.tasks.classify.labelling import Labelling
-from medfuncta.tasks.classify.metrics import confusion, measure, selection_score
+from medfuncta.tasks.classify.metrics import (
+    confusion,
+    intervals,
+    measure,
+    selection_score,
+    weighted_metrics,
+)
 
 TASKS = ("multi-class", "binary-class", "multi-label", "ordinal-regression")
 

@@ -27,7 +27,7 @@ def write_fitted_set(
 ) -> tuple[LatentSet, Source]:
     """Signals that the field reconstructs exactly, so that all that is lost is lost by
     quantisation."""
-    spec = SignalSpec(len(shape), channels, shape)
+    spec = SignalSpec(len(shape), channels, shape, unit="HU")
     run = small_run(spec)
     with torch.no_grad():  # values inside [0, 1], where quality is measured
         run.network.last.weight.mul_(0.5)

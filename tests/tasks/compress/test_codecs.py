@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from medfuncta.errors import MedFunctaError
-from medfuncta.tasks.compress.codec import Codec
-from medfuncta.tasks.compress.entropy import EntropyCoder
+from medfuncta.tasks.compress.codec import Codec, EntropyCoder
 from medfuncta.tasks.compress.image_codecs import image_codecs
-from medfuncta.tasks.compress.latents import LatentCodec
 from medfuncta.tasks.compress.learned_codecs import (
+    LatentCodec,
     LinearPrediction,
     Wavelet,
     trace_codecs,

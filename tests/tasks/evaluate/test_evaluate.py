@@ -149,7 +149,7 @@ def test_a_signal_whose_latent_diverges_stays_alone(monkeypatch: pytest.MonkeyPa
     assert [m for m in evaluation.signals if not m.failed] == [
         m for m in healthy.signals if m.id != "s1"
     ]
-    assert evaluation.to_dict()["failed"] == 1
+    assert evaluation.to_json()["failed"] == 1
     assert evaluation.summary.worst[0] == "s1"
 
 
@@ -167,10 +167,10 @@ def test_when_all_fail_the_report_is_still_written(tmp_path: Path) -> None:
 
 def test_bad_files_are_counted_or_stop_it() -> None:
     signal = make_signal("good", Grid((30,)))
-    spec = SignalSpec(1, 1)
+    spec = SignalSpec(1, 1, unit="HU")
     entries = {"test": [DataError("truncated"), signal]}
     evaluation = evaluate(small_run(spec), list_source(spec, entries, skip_bad=True))
-    assert [entry["name"] for entry in evaluation.to_dict()["skipped"]] == ["file0.dat"]
+    assert [entry["name"] for entry in evaluation.to_json()["skipped"]] == ["file0.dat"]
     with pytest.raises(DataError, match="truncated"):
         evaluate(small_run(spec), list_source(spec, entries))
 

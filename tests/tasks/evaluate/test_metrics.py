@@ -70,7 +70,7 @@ def test_an_exact_signal_counts_with_120_db_and_its_json_is_valid() -> None:
     summary = summarise([exact, other])
     assert (summary.exact, summary.psnr.count, summary.mse.count) == (1, 2, 2)
     assert summary.psnr.mean == pytest.approx((120 + 20) / 2, abs=1e-4)
-    only_exact = json.loads(json.dumps(summarise([exact]).to_dict(), allow_nan=False))
+    only_exact = json.loads(json.dumps(summarise([exact]).to_json(), allow_nan=False))
     assert only_exact["psnr"] == {"mean": 120.0, "median": 120.0, "std": 0.0, "count": 1}
     assert only_exact["exact"] == 1
 

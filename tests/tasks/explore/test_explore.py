@@ -36,7 +36,7 @@ def cloud(signals: int = 200, seed: int = 0) -> Sample:
     latents = generator.standard_normal((signals, 5)).astype(np.float32)
     psnr = generator.normal(35, 1, signals).astype(np.float32)
     latents[7] += 8
-    psnr[11] = 15
+    psnr[11:12] = 15
     return Sample(
         [str(n) for n in range(signals)], ["train"] * signals, latents, [()] * signals, psnr, 0
     )
@@ -55,11 +55,11 @@ def test_a_sample_is_spread_evenly_over_all_splits(latent_set: LatentSet) -> Non
 
 def test_principal_components_separate_the_classes(latent_set: LatentSet) -> None:
     sample = take_sample(latent_set, 1000)
-    plane = make_map(sample.latents)
+    plane = make_map(sample)
     ill = np.array([classes == (1,) for classes in sample.classes])
     first = plane.places[:, 0]
     assert first[ill].min() > first[~ill].max() or first[ill].max() < first[~ill].min()
-    assert "% of the variance" in plane.axes[0]
+    assert "% of the variance" in plane.horizontal
 
 
 def test_umap_is_asked_for_a_reproducible_plane(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,20 +73,20 @@ def test_umap_is_asked_for_a_reproducible_plane(monkeypatch: pytest.MonkeyPatch)
             return latents[:, :2]
 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Stand))
-    plane = make_map(cloud().latents[:10], "umap")
+    plane = make_map(cloud(10), "umap")
     assert plane.places.shape == (10, 2)
-    assert plane.axes == ("UMAP 1", "UMAP 2")
+    assert (plane.horizontal, plane.vertical) == ("UMAP 1", "UMAP 2")
 
 
 def test_a_missing_umap_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(MedFunctaError, match=r"medfuncta\[umap\]"):
-        make_map(cloud().latents, "umap")
+        make_map(cloud(), "umap")
 
 
 def test_interpolation_ends_at_the_two_signals(latent_set: LatentSet) -> None:
     first, second = latent_set.row("train-0"), latent_set.row("test-1")
-    signals = interpolate(latent_set, first, second, 5)
+    signals = interpolate(latent_set, first, second, 5).signals
     for signal, row in ((signals[0], first), (signals[-1], second)):
         expected = reconstruct(latent_set.run, torch.tensor(row.latent), row.header)
         assert np.allclose(signal.values, expected.values)
@@ -97,13 +97,13 @@ def test_interpolation_ends_at_the_two_signals(latent_set: LatentSet) -> None:
 
 def test_the_mean_of_a_class_and_its_most_typical_signal(latent_set: LatentSet) -> None:
     sample = take_sample(latent_set, 1000)
-    well, ill = class_means(latent_set, sample)
-    assert (well.name, well.signals, ill.name, ill.signals) == ("well", 26, "ill", 25)
+    well, ill = class_means(latent_set, sample).classes
+    assert (well.class_, well.signals, ill.class_, ill.signals) == ("well", 26, "ill", 25)
     assert np.allclose(well.latent, -np.ones(LATENT), atol=0.3)
     members = sample.latents[[classes == (1,) for classes in sample.classes]]
     nearest = members[np.linalg.norm(members - ill.latent, axis=1).argmin()]
     assert np.array_equal(ill.typical.latent, nearest)
-    assert [mean.name for mean in class_means(latent_set, sample, "ill")] == ["ill"]
+    assert [mean.class_ for mean in class_means(latent_set, sample, "ill").classes] == ["ill"]
     with pytest.raises(DataError, match="no signal of a class 'il'; did you mean 'ill'"):
         class_means(latent_set, sample, "il")
 
@@ -146,7 +146,11 @@ def test_a_handful_of_signals_has_no_outliers_and_no_map() -> None:
     with pytest.raises(DataError, match="12 signals; at least 20 are needed"):
         find_outliers(cloud(12))
     with pytest.raises(DataError, match="2 latents; a map needs at least 3"):
-        make_map(cloud().latents[:2])
+        make_map(
+            Sample(
+                ["0", "1"], ["train"] * 2, np.eye(2, 5, dtype=np.float32), [()] * 2, np.zeros(2), 0
+            )
+        )
 
 
 def test_a_set_without_psnr_is_explored_all_the_same() -> None:

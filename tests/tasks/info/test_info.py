@@ -33,7 +33,7 @@ def test_a_source_is_counted() -> None:
     source = list_source(
         SPEC, {"train": signals(), "test": [make_signal("t", Grid((4, 5)), label=(1,))]}
     )
-    result = describe_source(source).to_dict()
+    result = describe_source(source).to_json()
     train = result["splits"]["train"]
     assert (train["signals"], train["points"], train["different_shapes"]) == (
         4,
@@ -41,7 +41,7 @@ def test_a_source_is_counted() -> None:
         3,
     )
     assert train["shapes"] == {"4 x 5": 2, "7 scattered points": 1, "6 x 5": 1}
-    assert train["extent"][0] == (4, 7)
+    assert train["extent"][0] == [4, 7]
     assert train["spacings"] == {"1 x 2.5 mm": 2, "unknown": 2}
     assert train["labels"] == {"cat": 2, "dog": 1}
     assert (train["constant"], train["doubled"], train["missing"], train["clamped"]) == (
@@ -73,18 +73,22 @@ def test_what_is_odd_is_said() -> None:
     assert "train: 1 constant signals: m" in text
     assert "train: 1 ids that came before: a" in text
     assert "train: 6.5% of the points are missing" in text
-    assert report.to_dict()["skipped"] == [{"name": "file4.dat", "reason": "truncated"}]
+    assert report.to_json()["skipped"] == [{"name": "file4.dat", "reason": "truncated"}]
 
 
 def test_pictured_signals_are_drawn_evenly_from_all() -> None:
-    many = [make_signal(f"{i}", Grid((3,)), seed=i) for i in range(200)]
+    many = [make_signal(f"{i}", Grid((3,)), seed=i, unit="") for i in range(200)]
     report = describe_source(
-        list_source(SignalSpec(1, 1), {"train": many[:150], "test": many[150:]}), pictured=40
+        list_source(SignalSpec(1, 1, unit="HU"), {"train": many[:150], "test": many[150:]}),
+        pictured=40,
     )
     numbers = sorted(int(signal.id) for signal in report.pictured)
     assert len(set(numbers)) == 40
     assert 60 < np.mean(numbers) < 140
-    assert len(describe_source(list_source(SignalSpec(1, 1), {"train": many[:7]})).pictured) == 7
+    assert (
+        len(describe_source(list_source(SignalSpec(1, 1, unit="HU"), {"train": many[:7]})).pictured)
+        == 7
+    )
 
 
 def test_a_bad_file_is_not_skipped_unasked() -> None:
@@ -94,8 +98,10 @@ def test_a_bad_file_is_not_skipped_unasked() -> None:
 
 def test_a_source_by_its_text_has_a_contact_sheet(tmp_path: Path) -> None:
     result = inspect("sample:slices", tmp_path)
-    assert result["splits"]["test"]["signals"] > 20
-    assert json.loads((tmp_path / "info.json").read_text()) == json.loads(json.dumps(result))
+    assert result.splits["test"].signals > 20
+    assert json.loads((tmp_path / "info.json").read_text()) == json.loads(
+        json.dumps(result.to_json())
+    )
     with Image.open(tmp_path / "signals.png") as sheet:
         assert min(sheet.size) > 500
 
@@ -105,10 +111,10 @@ def test_a_run_has_its_sizes_and_its_curve(tmp_path: Path) -> None:
     run.save(tmp_path / "run")
     (tmp_path / "run" / "metrics.csv").write_text("step,loss\n1,0.5\n2,0.25\n")
     result = inspect(str(tmp_path / "run"), tmp_path / "out")
-    assert result["kind"] == "run"
-    assert result["parameters"] == 2 * 16 + 16 + 16 * 16 + 16 + 8 * 16 + 16 + 16 + 1
-    assert result["omegas"] == [5.0, 5.0, 5.0]
-    assert result["training"]["val_psnr"] == 12.5
+    assert result.kind == "run"
+    assert result.parameters == 2 * 16 + 16 + 16 * 16 + 16 + 8 * 16 + 16 + 16 + 1
+    assert list(result.omegas) == [5.0, 5.0, 5.0]
+    assert result.training["val_psnr"] == 12.5
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"info.json", "curve.png"}
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
-from medfuncta.tasks.heads.training import HeadTraining
+from medfuncta.tasks.heads.training import Recipe
 from medfuncta.tasks.regress import (
     Mlp,
     Ridge,
@@ -20,12 +20,12 @@ from medfuncta.tasks.regress import (
     regression_picture,
     volume_targets,
 )
-from medfuncta.tasks.regress.metrics import mean_absolute_error, r_squared
+from medfuncta.tasks.regress.regressors import mean_absolute_error, r_squared
 from medfuncta.tasks.regress.targets import Measured, _size_of
 from tasks.blob_set import write_blob_set
 from tasks.blob_volumes import write_blobs
 
-QUICK = HeadTraining(epochs=20, batch=32, learning_rate=1e-2)
+QUICK = Recipe(epochs=20, batch=32, learning_rate=1e-2, patience=20)
 
 
 def straight(seed: int, signals: int, curve: float = 0.0) -> Measured:
@@ -52,13 +52,13 @@ def test_metrics_are_those_of_scikit_learn() -> None:
 def test_ridge_finds_a_straight_line_and_the_mean_does_not() -> None:
     data = {"train": straight(0, 150), "val": straight(1, 40), "test": straight(2, 60)}
     found = regress(data, "age", "patient", (TrainingMean(), Ridge()))
-    mean, ridge = found.reports
+    mean, ridge = found.regressors
     assert mean.r2.value == pytest.approx(0, abs=0.1)
     assert ridge.r2.value > 0.99
     assert ridge.r2.low < ridge.r2.value < ridge.r2.high
     assert ridge.mae.value < 1 < mean.mae.value
     assert ridge.parameters == 6
-    result = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    result = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert result["signals"] == {"train": 150, "val": 40, "test": 60}
     assert result["split_by"] == "patient"
     left, right = regression_picture(found).axes
@@ -72,7 +72,7 @@ def test_ridge_finds_a_straight_line_and_the_mean_does_not() -> None:
 def test_an_mlp_finds_a_bent_line_and_is_reproducible() -> None:
     data = {"train": straight(0, 200, 20), "val": straight(1, 60, 20), "test": straight(2, 60, 20)}
     scores = [
-        regress(data, "age", "file", (regressor,)).reports[0].r2.value
+        regress(data, "age", "file", (regressor,)).regressors[0].r2.value
         for regressor in (Ridge(), Mlp(QUICK, 32), Mlp(QUICK, 32))
     ]
     assert scores[1] > scores[0] + 0.2
@@ -119,7 +119,7 @@ def test_axes_of_the_picture_say_what_was_measured_and_in_which_unit(tmp_path: P
             "true volume of ball (mm³)",
             "predicted volume of ball (mm³)",
         )
-        assert found.to_dict()["target"] == f"volume:{structure}"
+        assert found.to_json()["target"] == f"volume:{structure}"
     assert volume_targets(latents, source, "7")["test"].quantity == "volume of structure 7 (mm³)"
     assert metadata_targets(latents, "radius")["test"].quantity == "radius"
 

@@ -18,7 +18,7 @@ from medfuncta.tasks.segment import (
     shown_volumes,
 )
 from medfuncta.tasks.segment.points import place_alone, sample_points
-from medfuncta.tasks.segment.report import FIELD, PLACE, dice_of
+from medfuncta.tasks.segment.segmentation import FIELD, PLACE, dice_of
 from tasks.blob_volumes import SHAPE, with_masks, write_blobs
 from tasks.list_source import list_source
 
@@ -35,19 +35,19 @@ def test_balls_that_were_never_seen_are_found_and_better_than_by_place_alone(
     found: tuple[Segmentation, Source],
 ) -> None:
     segmentation, _ = found
-    ours, place = (segmentation.dice(head)["mean"].value for head in (FIELD, PLACE))
+    ours, place = (segmentation.dice[head]["mean"].value for head in (FIELD, PLACE))
     assert ours > place + 0.03
     assert place > 0.3  # balls are near the middle
-    assert segmentation.names == ("ball",)
+    assert segmentation.structures == ("ball",)
     assert segmentation.signals == {"train": 19, "val": 4, "test": 4}  # one has no label map
-    assert all(volume.predicted.shape == SHAPE for volume in segmentation.volumes[FIELD])
+    assert all(volume.predicted.shape == SHAPE for volume in segmentation.segmented[FIELD])
 
 
 def test_the_report_is_strict_json_of_dice_by_structure_and_volume(
     found: tuple[Segmentation, Source],
 ) -> None:
     segmentation, _ = found
-    result = json.loads(json.dumps(segmentation.to_dict(), allow_nan=False))
+    result = json.loads(json.dumps(segmentation.to_json(), allow_nan=False))
     dice = [entry["dice"]["ball"] for entry in result["volumes"]]
     assert result["dice"][FIELD]["ball"]["value"] == pytest.approx(np.mean(dice))
     assert (
@@ -55,7 +55,7 @@ def test_the_report_is_strict_json_of_dice_by_structure_and_volume(
         <= np.mean(dice)
         <= result["dice"][FIELD]["ball"]["high"]
     )
-    first = segmentation.volumes[FIELD][0]
+    first = segmentation.segmented[FIELD][0]
     assert dice[0] == dice_of(first.entry.mask, first.predicted, 1)
 
 

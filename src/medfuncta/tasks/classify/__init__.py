@@ -1,6 +1,8 @@
 """Classification: what the labels mean, the classifiers, and their comparison on the test split."""
 
-from medfuncta.tasks.classify.classifier import Classifier, Training
+from medfuncta.tasks.classify.classifier import Classifier, ClassifierOptions, choose
+from medfuncta.tasks.classify.comparison import Comparison, compare
+from medfuncta.tasks.classify.comparison_picture import comparison_picture
 from medfuncta.tasks.classify.examples import (
     GROUP,
     Examples,
@@ -9,11 +11,9 @@ from medfuncta.tasks.classify.examples import (
     examples_of_signals,
 )
 from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta.tasks.classify.latent_classifiers import LATENT_CLASSIFIERS
 from medfuncta.tasks.classify.metrics import METRICS
-from medfuncta.tasks.classify.picture import comparison_picture
-from medfuncta.tasks.classify.pixels import SIGNAL_CLASSIFIERS
-from medfuncta.tasks.classify.report import Comparison, compare
-from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
+from medfuncta.tasks.classify.signal_classifiers import SIGNAL_CLASSIFIERS
 
 __all__ = [
     "GROUP",
@@ -26,7 +26,6 @@ __all__ = [
     "Examples",
     "LabelledData",
     "Labelling",
-    "Training",
     "choose",
     "compare",
     "comparison_picture",

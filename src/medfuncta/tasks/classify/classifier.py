@@ -1,61 +1,20 @@
-"""What a classifier is."""
+"""What a classifier is, and which ones a user may ask for."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from jaxtyping import Float
 from numpy import ndarray
 
+from medfuncta.errors import ConfigError, suggest
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One point of a learning curve.
-
-    Args:
-        epoch: Passes over the training split so far; a fraction when a pass was cut short.
-        seconds: Since training began.
-        train_loss, val_loss: Mean loss a signal.
-        val_score: What the weights are chosen by: balanced accuracy, or AUC for a multi-label task.
-    """
-
-    epoch: float
-    seconds: float
-    train_loss: float
-    val_loss: float
-    val_score: float
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Larger for better weights: the higher score, of equal ones the lower loss; a loss that is
-        not finite is the worst."""
-        return self.val_score, -self.val_loss if math.isfinite(self.val_loss) else -math.inf
-
-
-@dataclass(frozen=True)
-class Training:
-    """How the training of a classifier went.
-
-    Args:
-        parameters: Numbers that were learned.
-        cut_short: Whether a limit of time or of iterations ended it before it was done.
-        curve: What a network went through, epoch by epoch.
-    """
-
-    parameters: int
-    cut_short: bool = False
-    curve: tuple[Epoch, ...] = ()
-
-    @property
-    def kept(self) -> Epoch | None:
-        """The first of the best epochs, whose weights were kept."""
-        return max(self.curve, key=lambda epoch: epoch.rank, default=None)
+from medfuncta.tasks.heads.training import Recipe, Training
+from medfuncta.tasks.search.neighbours import Metric
 
 
 class Classifier(ABC):
@@ -79,3 +38,54 @@ class Classifier(ABC):
     def scores(self, inputs: Float[ndarray, "signals ..."]) -> Float[ndarray, "signals classes"]:
         """How likely each class is, in [0, 1]; the classes of one signal sum to 1 unless the task
         is multi-label."""
+
+
+Maker = Callable[[Labelling, int], Classifier]
+"""Makes a classifier for a labelling and a seed."""
+
+
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """What a user may choose; a classifier takes what concerns it.
+
+    Args:
+        k: Neighbours that vote, one k-NN for each number.
+        metric: What near means to them.
+        balanced: Weigh every class alike, however rare it is.
+        whiten: Principal components of the latents to whiten first, 0 for none; one classifier of
+            each kind for each number.
+        seconds: Time budget of training one network; None for no limit.
+        epochs: Passes over the training split; None for the network's own number.
+    """
+
+    k: tuple[int, ...] = (1, 3)
+    metric: Metric = "cosine"
+    balanced: bool = True
+    whiten: tuple[int, ...] = (0,)
+    seconds: float | None = None
+    epochs: int | None = None
+
+    def recipe(self, base: Recipe) -> Recipe:
+        """A network's recipe with what the user chose."""
+        return replace(base, seconds=self.seconds, epochs=self.epochs or base.epochs)
+
+
+Kind = Callable[[ClassifierOptions], Mapping[str, Maker]]
+"""Makes the classifiers of one kind that the options ask for, by the names that the report gives
+them."""
+
+
+def choose(
+    known: Mapping[str, Kind], names: Sequence[str], options: ClassifierOptions
+) -> dict[str, Maker]:
+    """Makers of the classifiers of these kinds.
+
+    Raises:
+        ConfigError: If a name is not known.
+    """
+    makers: dict[str, Maker] = {}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown classifier '{name}'; {suggest(name, known)}")
+        makers |= known[name](options)
+    return makers

@@ -58,9 +58,10 @@ class Examples:
 
     def take(self, rows: ndarray) -> Examples:
         """The examples in these rows, given as numbers or as a mask."""
-        return Examples(
-            self.inputs[rows], self.labels[rows], None if self.groups is None else self.groups[rows]
-        )
+        groups = self.groups
+        if groups is not None:
+            groups = groups[rows]
+        return Examples(self.inputs[rows], self.labels[rows], groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +98,13 @@ class LabelledData:
                 out.
         """
         sieve = _Sieve(labelling, skip_bad)
-        sound = {name: sieve.sound(name, _existing(splits, name)) for name in SPLITS}
+        sound = {}
+        for name in SPLITS:
+            sound[name] = sieve.sound(name, _existing(splits, name))
         seen = _seen(labelling, sound["train"])
-        kept = {name: sieve.of_classes(name, examples, seen) for name, examples in sound.items()}
+        kept = {}
+        for name, examples in sound.items():
+            kept[name] = sieve.of_classes(name, examples, seen)
         return cls(labelling, **kept, left_out=sieve.left_out)
 
     def check_same_signals(self, other: LabelledData) -> None:
@@ -108,16 +113,16 @@ class LabelledData:
         Raises:
             DataError: If classes or numbers of signals differ.
         """
-        ours, theirs = (
-            {"classes": data.labelling.names, "task": data.labelling.task, **data.sizes}
-            for data in (self, other)
-        )
-        for name in ours:
-            if ours[name] != theirs[name]:
+        theirs = other._facts()
+        for name, ours in self._facts().items():
+            if ours != theirs[name]:
                 raise DataError(
-                    f"{name}: {ours[name]} in the latent set, {theirs[name]} in the source; give "
-                    "the source that it was fitted from"
+                    f"{name}: {ours} in the latent set, {theirs[name]} in the source; give the "
+                    "source that it was fitted from"
                 )
+
+    def _facts(self) -> dict[str, object]:
+        return {"classes": self.labelling.names, "task": self.labelling.task, **self.sizes}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -134,7 +139,9 @@ def labelling_of(spec: SignalSpec, labels: Iterable[ndarray]) -> Labelling:
     """
     if spec.label_names:
         return Labelling(spec.label_names, spec.task or "multi-class")
-    last = max((int(each.max(initial=NO_LABEL)) for each in labels), default=NO_LABEL)
+    last = NO_LABEL
+    for each in labels:
+        last = int(each.max(initial=last))
     if last == NO_LABEL or spec.task == MULTI_LABEL:
         raise DataError(
             "the signals have no labels or no class names; classifying needs a source with labels"
@@ -156,12 +163,13 @@ def examples_of_latents(
     Raises:
         DataError: As :meth:`LabelledData.collect`.
     """
-    names = [name for name in SPLITS if name in latents.splits]
-    labelling = labelling_of(latents.info.spec, [latents.split(name).labels for name in names])
     splits = {}
-    for name in names:
-        rows = latents.split(name)
-        splits[name] = Examples(rows.latents, rows.labels, _groups(rows.metadata, group_by))
+    for name in SPLITS:
+        if name in latents.splits:
+            rows = latents.split(name)
+            splits[name] = Examples(rows.latents, rows.labels, _groups(rows.metadata, group_by))
+    labels = [examples.labels for examples in splits.values()]
+    labelling = labelling_of(latents.info.spec, labels)
     return LabelledData.collect(labelling, splits, skip_bad=skip_bad)
 
 
@@ -179,30 +187,35 @@ def examples_of_signals(
     Raises:
         DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
     """
-    shapes = {header.shape for signals in splits.values() for header in signals.headers}
+    spec = next(iter(splits.values())).spec
+    shape = _one_shape(splits.values())
+    labels, numbers = {}, []
+    for name, signals in splits.items():
+        labels[name] = [header.label for header in signals.headers]
+        if spec.task != MULTI_LABEL:
+            single = [NO_LABEL if label is None else label for label in labels[name]]
+            numbers.append(np.array(single))
+    labelling = labelling_of(spec, numbers)
+    examples = {}
+    for name, signals in splits.items():
+        groups = _groups([header.metadata for header in signals.headers], group_by)
+        values = signals.values.reshape(len(signals), *shape)
+        examples[name] = Examples(values, labelling.number(labels[name]), groups)
+    return LabelledData.collect(labelling, examples, skip_bad=skip_bad)
+
+
+def _one_shape(splits: Iterable[SignalSet]) -> tuple[int, ...]:
+    """The shape of all signals, ``(*grid, channels)``."""
+    shapes = set()
+    for signals in splits:
+        shapes.update(header.shape for header in signals.headers)
     if len(shapes) > 1:
         few = ", ".join("x".join(map(str, shape[:-1])) for shape in sorted(shapes)[:3])
         raise DataError(
             f"signals of different shapes ({few}, ...); a network on pixels needs one shape, so "
             "resample them to one"
         )
-    spec = next(iter(splits.values())).spec
-    listed = {
-        name: [header.label for header in signals.headers] for name, signals in splits.items()
-    }
-    single = (
-        np.array([NO_LABEL if label is None else label for label in labels])
-        for labels in listed.values()
-    )
-    labelling = labelling_of(spec, () if spec.task == MULTI_LABEL else single)
-    shape = shapes.pop()
-    examples = {}
-    for name, signals in splits.items():
-        groups = _groups([header.metadata for header in signals.headers], group_by)
-        examples[name] = Examples(
-            signals.values.reshape(len(signals), *shape), labelling.number(listed[name]), groups
-        )
-    return LabelledData.collect(labelling, examples, skip_bad=skip_bad)
+    return shapes.pop()
 
 
 def _groups(
@@ -251,14 +264,10 @@ class _Sieve:
             raise DataError(
                 f"no signal of the split '{name}' has a label; classifying needs labelled data"
             )
-        finite = np.isfinite(
-            examples.inputs.reshape(len(examples), -1).sum(axis=1)
-        )  # a NaN or Inf survives in its row's sum
-        return self._without(
-            name,
-            examples,
-            {"without a label": ~labelled, "with NaN or Inf values": labelled & ~finite},
-        )
+        row_sums = examples.inputs.reshape(len(examples), -1).sum(axis=1)
+        finite = np.isfinite(row_sums)  # a NaN or Inf survives in its row's sum
+        bad = {"without a label": ~labelled, "with NaN or Inf values": labelled & ~finite}
+        return self._without(name, examples, bad)
 
     def of_classes(
         self, name: str, examples: Examples, seen: Bool[ndarray, " classes"]
@@ -268,9 +277,7 @@ class _Sieve:
         if self._labelling.multi_label:
             return examples
         unseen = ~seen[examples.labels]
-        names = ", ".join(
-            self._labelling.names[number] for number in np.unique(examples.labels[unseen])
-        )
+        names = ", ".join(np.asarray(self._labelling.names)[np.unique(examples.labels[unseen])])
         return self._without(name, examples, {f"of a class unseen in training ({names})": unseen})
 
     def _without(

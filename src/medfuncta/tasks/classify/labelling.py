@@ -75,21 +75,29 @@ class Labelling:
             DataError: If a label is not the number of a class, or there are several for one signal
                 of another task.
         """
-        listed = [() if label is None else np.atleast_1d(label) for label in labels]
-        if not self.multi_label and any(len(several) > 1 for several in listed):
-            raise DataError(
-                f"several labels for one signal of a '{self.task}' task; expected one each, or the "
-                f"task '{MULTI_LABEL}'"
-            )
-        rows = np.repeat(np.arange(len(listed)), [len(several) for several in listed])
-        numbers = np.concatenate(listed).astype(np.int64) if rows.size else np.zeros(0, np.int64)
+        rows: list[int] = []
+        classes: list[int] = []
+        unlabelled: list[int] = []
+        for row, label in enumerate(labels):
+            if label is None:
+                unlabelled.append(row)
+                continue
+            several = np.atleast_1d(label).tolist()
+            if len(several) > 1 and not self.multi_label:
+                raise DataError(
+                    f"several labels for one signal of a '{self.task}' task; expected one each, or "
+                    f"the task '{MULTI_LABEL}'"
+                )
+            rows += [row] * len(several)
+            classes += several
+        numbers = np.array(classes, np.int64)
         self._check_range(numbers)
         if not self.multi_label:
-            result = np.full(len(listed), NO_LABEL)
+            result = np.full(len(labels), NO_LABEL)
             result[rows] = numbers
             return result
-        result = np.zeros((len(listed), self.classes), np.int64)
-        result[[label is None for label in labels]] = NO_LABEL
+        result = np.zeros((len(labels), self.classes), np.int64)
+        result[unlabelled] = NO_LABEL
         result[rows, numbers] = 1
         return result
 
@@ -118,7 +126,9 @@ class Labelling:
 
     def membership(self, labels: Int[ndarray, "signals ..."]) -> Int[ndarray, "signals classes"]:
         """1 where a signal belongs to a class, else 0."""
-        return labels if self.multi_label else np.eye(self.classes, dtype=np.int64)[labels]
+        if self.multi_label:
+            return labels
+        return np.eye(self.classes, dtype=np.int64)[labels]
 
     def targets(self, labels: Int[ndarray, "signals ..."]) -> Int[ndarray, "signals columns"]:
         """The columns that a model learns."""
@@ -143,4 +153,6 @@ class Labelling:
     def predict(self, scores: Float[ndarray, "signals classes"]) -> Int[ndarray, "signals ..."]:
         """Labels: the class of the highest score, or every class of at least one half for a
         multi-label task."""
-        return (scores >= 0.5).astype(np.int64) if self.multi_label else scores.argmax(axis=1)
+        if self.multi_label:
+            return (scores >= 0.5).astype(np.int64)
+        return scores.argmax(axis=1)

@@ -1,15 +1,10 @@
-"""Classifiers that are neural networks: one way of training for the MLP on latents and the CNNs on
-pixels."""
+"""Classifiers that are neural networks, the MLP on latents and the CNNs on pixels: what they are
+trained on and chosen by."""
 
 from __future__ import annotations
 
-import copy
-import math
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,34 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medfuncta.run import default_device
-from medfuncta.tasks.classify.classifier import Classifier, Epoch, Training
+from medfuncta.tasks.classify.classifier import Classifier
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
 from medfuncta.tasks.classify.metrics import selection_score
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained, by AdamW on shuffled batches.
-
-    Args:
-        learning_rate, weight_decay: AdamW's.
-        epochs: Passes over the training split at the most.
-        batch: Signals a step, about: a split is cut into equal batches, so that none is left with
-            one signal.
-        patience: Epochs without a better validation score after which training ends; None never
-            ends it early.
-        seconds: When training is cut short, whatever it has reached; None for no limit.
-        balanced: Weigh every class alike in the loss, however rare it is.
-    """
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    epochs: int = 50
-    batch: int = 64
-    patience: int | None = None
-    seconds: float | None = None
-    balanced: bool = False
+from medfuncta.tasks.heads.training import Recipe, Training, Validation, seeded, train_network
 
 
 class NetworkClassifier(Classifier):
@@ -56,12 +28,16 @@ class NetworkClassifier(Classifier):
         labelling: What the labels mean.
         recipe: How it is trained.
         seed: Of initial weights, order of signals and dropout.
+        balanced: Weigh every class alike in the loss, however rare it is.
     """
 
-    def __init__(self, labelling: Labelling, recipe: Recipe, seed: int = 0) -> None:
+    def __init__(
+        self, labelling: Labelling, recipe: Recipe, seed: int = 0, *, balanced: bool = False
+    ) -> None:
         super().__init__(labelling)
         self.recipe = recipe
         self._seed = seed
+        self._balanced = balanced
         self._device = default_device()
         # PyTorch's first optimiser imports for seconds; that is done here, so that it counts as
         # nobody's training time.
@@ -78,83 +54,43 @@ class NetworkClassifier(Classifier):
 
     def fit(self, train: Examples, val: Examples) -> Training:
         started = time.perf_counter()
-        generator = np.random.default_rng(self._seed)
-        # Modules draw initial weights and dropout from PyTorch's global generator: it is lent a
-        # seed and given back as it was.
-        with torch.random.fork_rng():
-            torch.manual_seed(self._seed)
+        loss = _Loss(self.labelling, train, self._device, balanced=self._balanced)
+
+        def batch_loss(rows: ndarray) -> Tensor:
+            batch = train.take(np.sort(rows))  # a memory-mapped array is read in one direction
+            return loss(self.network(self._on_device(batch.inputs)), batch)
+
+        with seeded(self._seed):
             self.network = self.build(train).to(self._device)
-            curve, cut_short = self._train(train, val, generator, started)
-        return Training(sum(p.numel() for p in self.network.parameters()), cut_short, tuple(curve))
+            return train_network(
+                self.network,
+                self.recipe,
+                len(train),
+                loss=batch_loss,
+                validate=lambda: self._validate(val, loss),
+                generator=np.random.default_rng(self._seed),
+                started=started,
+            )
 
     @torch.no_grad()
     def scores(self, inputs: Float[ndarray, "signals ..."]) -> Float[ndarray, "signals classes"]:
         return self._scores(self._outputs(inputs))
 
-    def _train(
-        self, train: Examples, val: Examples, generator: np.random.Generator, started: float
-    ) -> tuple[list[Epoch], bool]:
-        recipe = self.recipe
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        loss = _Loss(self.labelling, train, self._device, balanced=recipe.balanced)
-        best, waited, cut_short = _Best(), 0, False
-        curve: list[Epoch] = []
-        for epoch in range(recipe.epochs):
-            done, total = 0, 0.0
-            self.network.train()
-            for batch in self._batches(train, generator):
-                cut_short = (
-                    recipe.seconds is not None
-                    and time.perf_counter() - started > recipe.seconds
-                    and done > 0
-                )
-                if cut_short:
-                    break
-                value = loss(self.network(self.tensor(batch.inputs).to(self._device)), batch)
-                optimizer.zero_grad()
-                value.backward()
-                optimizer.step()
-                done, total = done + len(batch), total + value.item() * len(batch)
-            val_loss, val_score = self._validate(val, loss)
-            curve.append(
-                Epoch(
-                    epoch + done / len(train),
-                    time.perf_counter() - started,
-                    total / done,
-                    val_loss,
-                    val_score,
-                )
-            )
-            waited = 0 if best.offer(curve[-1], self.network) else waited + 1
-            if cut_short or (recipe.patience is not None and waited >= recipe.patience):
-                break
-        best.restore(self.network)
-        return curve, cut_short
-
-    def _batches(self, examples: Examples, generator: np.random.Generator) -> Iterator[Examples]:
-        order = generator.permutation(len(examples))
-        for rows in np.array_split(order, math.ceil(len(order) / self.recipe.batch)):
-            yield examples.take(
-                np.sort(rows)
-            )  # sorted: a memory-mapped array is read in one direction
-
-    @torch.no_grad()
-    def _validate(self, val: Examples, loss: _Loss) -> tuple[float, float]:
+    def _validate(self, val: Examples, loss: _Loss) -> Validation:
         outputs = self._outputs(val.inputs)
         score = selection_score(self.labelling, val.labels, self._scores(outputs))
-        return loss(outputs, val).item(), score
+        return Validation(score, loss(outputs, val).item())
 
     def _outputs(self, inputs: Float[ndarray, "signals ..."]) -> Float[Tensor, "signals columns"]:
         self.network.eval()
-        starts = range(0, len(inputs), self.recipe.batch)
-        return torch.cat(
-            [
-                self.network(self.tensor(inputs[s : s + self.recipe.batch]).to(self._device))
-                for s in starts
-            ]
-        )
+        size = self.recipe.batch
+        parts = []
+        for start in range(0, len(inputs), size):
+            parts.append(self.network(self._on_device(inputs[start : start + size])))
+        return torch.cat(parts)
+
+    def _on_device(self, inputs: Float[ndarray, "batch ..."]) -> Tensor:
+        return self.tensor(inputs).to(self._device)
 
     def _scores(
         self, outputs: Float[Tensor, "signals columns"]
@@ -170,11 +106,8 @@ class _Loss:
         self, labelling: Labelling, train: Examples, device: torch.device, *, balanced: bool
     ) -> None:
         self._labelling = labelling
-        positives = (
-            torch.from_numpy(labelling.targets(train.labels).sum(axis=0))
-            .to(device, torch.float32)
-            .clamp(min=1)
-        )
+        counts = torch.from_numpy(labelling.targets(train.labels).sum(axis=0))
+        positives = counts.to(device, torch.float32).clamp(min=1)
         self._weight: Tensor | None = None
         if balanced and labelling.exclusive:
             self._weight = len(train) / (labelling.classes * positives)
@@ -185,30 +118,9 @@ class _Loss:
         self, outputs: Float[Tensor, "batch columns"], examples: Examples
     ) -> Float[Tensor, ""]:
         if self._labelling.exclusive:
-            return functional.cross_entropy(
-                outputs, torch.tensor(examples.labels, device=outputs.device), weight=self._weight
-            )
+            labels = torch.tensor(examples.labels, device=outputs.device)
+            return functional.cross_entropy(outputs, labels, weight=self._weight)
         targets = torch.from_numpy(self._labelling.targets(examples.labels)).to(outputs)
         return functional.binary_cross_entropy_with_logits(
             outputs, targets, pos_weight=self._weight
         )
-
-
-class _Best:
-    """A copy of the best weights so far."""
-
-    def __init__(self) -> None:
-        self._rank = (-math.inf, -math.inf)
-        self._weights: dict[str, Any] | None = None
-
-    def offer(self, epoch: Epoch, network: nn.Module) -> bool:
-        """Keep these weights if they rank above those kept."""
-        if epoch.rank <= self._rank:
-            return False
-        self._rank, self._weights = epoch.rank, copy.deepcopy(network.state_dict())
-        return True
-
-    def restore(self, network: nn.Module) -> None:
-        """Put the kept weights back; where none ever had a score, the last ones stay."""
-        if self._weights is not None:
-            network.load_state_dict(self._weights)

@@ -31,17 +31,18 @@ class ImageCodec(Codec):
         from PIL import Image
 
         pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+        if pixels.shape[-1] == 1:
+            pixels = pixels.squeeze(-1)
         buffer = io.BytesIO()
-        Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(
-            buffer, **self._options
-        )
+        Image.fromarray(pixels).save(buffer, **self._options)
         return buffer.getvalue()
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
         from PIL import Image
 
         with Image.open(io.BytesIO(data)) as image:
-            pixels = np.asarray(image.convert("L" if shape[-1] == 1 else "RGB"))
+            mode = "L" if shape[-1] == 1 else "RGB"
+            pixels = np.asarray(image.convert(mode))
         return pixels.reshape(shape).astype(np.float32) / 255
 
     def container_bytes(self, shape: tuple[int, ...]) -> int:
@@ -73,23 +74,21 @@ class WebP(ImageCodec):
 def image_codecs(shape: tuple[int, ...]) -> list[Codec]:
     """All codecs at all settings for images of values ``[height, width, channels]``."""
     levels = min(6, int(np.log2(min(shape[:-1]))) + 1)
-    wavelets = {
+    jpeg = {"format": "JPEG", "optimize": True, "subsampling": 0}
+    jpeg_2000 = {
         "format": "JPEG2000",
         "no_jp2": True,
         "irreversible": True,
         "num_resolutions": levels,
         "mct": int(shape[-1] == 3),
+        "quality_mode": "dB",
     }
-    return [
-        *(
-            Jpeg(
-                f"quality {q}", {"format": "JPEG", "quality": q, "optimize": True, "subsampling": 0}
-            )
-            for q in _QUALITIES
-        ),
-        *(
-            Jpeg2000(f"{dB} dB", {**wavelets, "quality_mode": "dB", "quality_layers": [dB]})
-            for dB in _DECIBELS
-        ),
-        *(WebP(f"quality {q}", {"format": "WEBP", "quality": q, "method": 6}) for q in _QUALITIES),
-    ]
+    webp = {"format": "WEBP", "method": 6}
+    codecs: list[Codec] = []
+    for quality in _QUALITIES:
+        codecs.append(Jpeg(f"quality {quality}", {**jpeg, "quality": quality}))
+    for decibels in _DECIBELS:
+        codecs.append(Jpeg2000(f"{decibels} dB", {**jpeg_2000, "quality_layers": [decibels]}))
+    for quality in _QUALITIES:
+        codecs.append(WebP(f"quality {quality}", {**webp, "quality": quality}))
+    return codecs

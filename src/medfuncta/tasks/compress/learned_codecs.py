@@ -1,34 +1,81 @@
-"""Codecs whose entropy coder is learned from training signals, as that of latents is: wavelets, and
-linear prediction."""
+"""Codecs whose entropy coder is learned from training signals: of latents, and beside them of
+values by wavelets and by linear prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.errors import missing_extra
-from medfuncta.tasks.compress.codec import Codec
-from medfuncta.tasks.compress.entropy import EntropyCoder
-from medfuncta.types import ArrayValues
+from medfuncta.tasks.compress.codec import NUMBER_BYTES, Codec, EntropyCoder
+from medfuncta.types import ArrayLatents, ArrayValues
 
-WAVELET: Final = "bior4.4"
+LATENT_STEPS: Final = (2.0, 1.0, 0.5, 0.25, 0.125, 0.0625)
+"""How finely latents are quantised, in units of the root mean square of their entries."""
+_WAVELET: Final = "bior4.4"
 """The 9/7 wavelet of JPEG 2000."""
-_STEPS: Final = (1, 2, 3, 4, 5, 6, 7, 8)
+_EXPONENTS: Final = (1, 2, 3, 4, 5, 6, 7, 8)
 _INTEGER_BITS: Final = (3, 4, 5, 6, 7, 8, 10)
 _ORDERS: Final = (0, 1, 2, 3)
 _ROUNDING: Final = 1 / 3  # less than 1/2: small coefficients cost more bits than they are worth
 
 
-def _pywt() -> Any:
-    try:
-        import pywt
-    except ImportError as error:
-        raise missing_extra("PyWavelets", "compress") from error
-    return pywt
+@dataclass(frozen=True, eq=False)
+class LatentCodec:
+    """Principal components of latents, uniformly quantised with one step, and entropy coded.
+
+    The components keep distances, so that an error of the components is as large an error of the
+    latent; but few of them hold most of what latents differ in, and the others cost next to
+    nothing.
+
+    Args:
+        mean: Of the training latents.
+        components: One a column, orthonormal, those of large variance first.
+        step: Of the quantisation.
+        coder: With one distribution a component.
+    """
+
+    mean: Float[ndarray, " latent"]
+    components: Float[ndarray, "latent latent"]
+    step: float
+    coder: EntropyCoder
+
+    @classmethod
+    def learn(cls, latents: ArrayLatents, fineness: float) -> LatentCodec:
+        """The codec with a step of ``fineness`` times the root mean square of the entries of these
+        training latents.
+
+        Components are learned from one half of the latents and their distributions from the other:
+        on its own half, a component fits better than it will on unseen latents.
+        """
+        mean = latents.mean(axis=0)
+        centred = latents - mean
+        step = fineness * float(np.sqrt(np.square(centred).mean())) or 1.0
+        half = (len(latents) + 1) // 2
+        components = np.linalg.eigh(centred[:half].T @ centred[:half])[1][:, ::-1]
+        rows = list(np.rint(centred[-half:] @ components / step).astype(np.int64))
+        coder = EntropyCoder.learn(rows, [np.arange(len(mean))] * len(rows))
+        return cls(mean, components, step, coder)
+
+    @property
+    def shared_bytes(self) -> int:
+        """What a decoder must know besides the streams and the field."""
+        return self.coder.bytes + NUMBER_BYTES * (self.mean.size + self.components.size + 1)
+
+    def encode(self, latent: Float[ndarray, " latent"]) -> bytes:
+        """One latent as a stream of its own."""
+        steps = (latent - self.mean) @ self.components / self.step
+        return self.coder.encode(np.rint(steps).astype(np.int64), np.arange(latent.size))
+
+    def decode(self, data: bytes) -> Float[ndarray, " latent"]:
+        """The quantised latent, float32."""
+        symbols = self.coder.decode(data, np.arange(self.mean.size))
+        return self.mean + self.components @ (symbols * self.step).astype(np.float32)
 
 
 class Wavelet(Codec):
@@ -46,10 +93,8 @@ class Wavelet(Codec):
         super().__init__(f"step 2^-{exponent}")
         self._step = 2.0**-exponent
         self._levels = min(_levels(values.shape) for values in training)
-        coded = [self._symbols(values) for values in training]
-        self._coder = EntropyCoder.learn(
-            [symbols for symbols, _ in coded], [groups for _, groups in coded]
-        )
+        symbols, groups = zip(*map(self._symbols, training), strict=True)
+        self._coder = EntropyCoder.learn(symbols, groups)
 
     @property
     def shared_bytes(self) -> int:
@@ -62,22 +107,19 @@ class Wavelet(Codec):
         _, groups, slices, shapes = self._transform(np.zeros(shape, np.float32))
         symbols = self._coder.decode(data, groups).reshape(shape[-1], -1)
         part = tuple(slice(n) for n in shape[:-1])
-        channels = [
-            _pywt().waverecn(
-                _pywt().unravel_coeffs(row * self._step, slices, shapes, "wavedecn"),
-                WAVELET,
-                "symmetric",
-            )[part]
-            for row in symbols
-        ]
+        pywt = _pywt()
+        channels = []
+        for row in symbols:
+            bands = pywt.unravel_coeffs(row * self._step, slices, shapes, "wavedecn")
+            channels.append(pywt.waverecn(bands, _WAVELET, "symmetric")[part])
         return np.stack(channels, axis=-1).astype(np.float32)
 
     def _symbols(
         self, values: ArrayValues
     ) -> tuple[Int[ndarray, " symbols"], Int[ndarray, " symbols"]]:
         coefficients, groups, _, _ = self._transform(values)
-        steps = np.abs(coefficients) / self._step
-        return (np.sign(coefficients) * np.floor(steps + _ROUNDING)).astype(np.int64), groups
+        steps = np.floor(np.abs(coefficients) / self._step + _ROUNDING)
+        return (np.sign(coefficients) * steps).astype(np.int64), groups
 
     def _transform(self, values: ArrayValues) -> tuple[ndarray, ndarray, Any, Any]:
         """Coefficients channel after channel, the band of each, and where the bands of one channel
@@ -85,17 +127,19 @@ class Wavelet(Codec):
         pywt = _pywt()
         flat, slices, shapes = [], [], []
         for channel in np.moveaxis(values.astype(np.float64), -1, 0):
-            coefficients = pywt.wavedecn(channel, WAVELET, "symmetric", self._levels)
+            coefficients = pywt.wavedecn(channel, _WAVELET, "symmetric", self._levels)
             array, slices, shapes = pywt.ravel_coeffs(coefficients)
             flat.append(array)
-        stops = [slices[0].stop, *(part.stop for level in slices[1:] for part in level.values())]
+        stops = [slices[0].stop]
+        for level in slices[1:]:
+            stops += [part.stop for part in level.values()]
         band = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
         groups = band + len(stops) * np.arange(values.shape[-1])[:, None]
         return np.concatenate(flat), groups.ravel(), slices, shapes
 
 
 def _levels(shape: tuple[int, ...]) -> int:
-    return _pywt().dwtn_max_level(shape[:-1], WAVELET)
+    return _pywt().dwtn_max_level(shape[:-1], _WAVELET)
 
 
 class LinearPrediction(Codec):
@@ -113,31 +157,26 @@ class LinearPrediction(Codec):
     def __init__(self, bits: int, training: Sequence[ArrayValues]) -> None:
         super().__init__(f"{bits} bits")
         self._largest = 2**bits - 1
-        coders = []
+        least: int | None = None
         for order in _ORDERS:
-            residuals, groups = (
-                [self._residuals(v, order) for v in training],
-                [_starts(v.shape, order) for v in training],
-            )
+            residuals = [self._residuals(values, order) for values in training]
+            groups = [_starts(values.shape, order) for values in training]
             coder = EntropyCoder.learn(residuals, groups)
-            coders.append(
-                (len(coder.encode(np.concatenate(residuals), np.concatenate(groups))), order, coder)
-            )
-        _, self._order, self._coder = min(coders, key=lambda entry: entry[:2])
+            size = len(coder.encode(np.concatenate(residuals), np.concatenate(groups)))
+            if least is None or size < least:
+                least, self._order, self._coder = size, order, coder
 
     @property
     def shared_bytes(self) -> int:
         return self._coder.bytes
 
     def encode(self, values: ArrayValues) -> bytes:
-        return self._coder.encode(
-            self._residuals(values, self._order), _starts(values.shape, self._order)
-        )
+        residuals = self._residuals(values, self._order)
+        return self._coder.encode(residuals, _starts(values.shape, self._order))
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
-        numbers = (
-            self._coder.decode(data, _starts(shape, self._order)).reshape(shape).astype(np.int64)
-        )
+        residuals = self._coder.decode(data, _starts(shape, self._order))
+        numbers = residuals.reshape(shape).astype(np.int64)
         for _ in range(self._order):
             numbers = np.cumsum(numbers, axis=0)
         return (numbers / self._largest).astype(np.float32)
@@ -158,9 +197,17 @@ def _starts(shape: tuple[int, ...], order: int) -> Int[ndarray, " samples"]:
 
 def wavelet_codecs(training: Sequence[ArrayValues]) -> list[Codec]:
     """Wavelets at all settings."""
-    return [Wavelet(exponent, training) for exponent in _STEPS]
+    return [Wavelet(exponent, training) for exponent in _EXPONENTS]
 
 
 def trace_codecs(training: Sequence[ArrayValues]) -> list[Codec]:
     """The codecs of traces at all settings."""
     return [LinearPrediction(bits, training) for bits in _INTEGER_BITS]
+
+
+def _pywt() -> Any:
+    try:
+        import pywt
+    except ImportError as error:
+        raise missing_extra("PyWavelets", "compress") from error
+    return pywt

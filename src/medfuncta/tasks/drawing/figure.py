@@ -1,15 +1,16 @@
-"""The look of every picture, and how it becomes a PNG. Matplotlib is imported when the first one is
-drawn, and pyplot never."""
+"""The look of every picture, what is written in it, and how it becomes a PNG. Matplotlib is
+imported when the first one is drawn, and pyplot never."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from medfuncta.atomic import write_atomically
+from medfuncta.signals.signal import Label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,4 +90,23 @@ def with_unit(text: str, unit: str) -> str:
     >>> with_unit("error", "HU")
     'error (HU)'
     """
-    return f"{text} ({unit})" if unit else text
+    if not unit:
+        return text
+    return f"{text} ({unit})"
+
+
+def class_names(label: Label, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of a signal's classes: none without a label, several for multi-label data; a class
+    without a name keeps its number.
+
+    >>> class_names((0, 2), ["cyst", "mass"])
+    ('cyst', '2')
+    """
+    if label is None:
+        return ()
+    if isinstance(label, int):
+        label = (label,)
+    named = []
+    for number in label:
+        named.append(names[number] if number < len(names) else str(number))
+    return tuple(named)

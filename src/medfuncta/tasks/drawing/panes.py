@@ -123,13 +123,10 @@ class Projection(Pane):
 
     def draw(self, axes: Axes, colours: np.ndarray, **style: Any) -> ScalarMappable:
         size = min(40.0, 8000 / len(self.positions))
-        dots = axes.scatter(
-            *self.positions.T,
-            c=colours,
-            s=size,
-            linewidths=0,
-            **({} if colours.ndim == 2 else style),
-        )
+        if colours.ndim == 2:  # RGBA already
+            style = {}
+        across, down = self.positions.T
+        dots = axes.scatter(across, down, c=colours, s=size, linewidths=0, **style)
         axes.set_aspect("equal")
         axes.invert_yaxis()
         axes.set_facecolor(BACKGROUND)
@@ -142,17 +139,16 @@ def panes(domain: Domain) -> Sequence[Pane]:
     ones)."""
     if isinstance(domain, Scatter):
         return _projections(domain)
-    spacing = (1.0,) * domain.dim if domain.spacing is None else domain.spacing
-    sides = np.multiply(domain.shape, spacing)
+    sides = np.multiply(domain.shape, domain.spacing or (1.0,) * domain.dim)
     if domain.dim == 2:
         return [Slice("", width=sides[1], height=sides[0])]
-    if domain.affine is None:
-        rest = {axis: [a for a in range(3) if a != axis] for axis in range(3)}
-        return [
-            Slice(f"axis {axis}", sides[b], sides[a], axis, domain.shape[axis] // 2)
-            for axis, (a, b) in rest.items()
-        ]
-    return _anatomical(domain, domain.affine, sides)
+    if domain.affine is not None:
+        return _anatomical(domain, domain.affine, sides)
+    views = []
+    for axis, (down, across) in enumerate(((1, 2), (0, 2), (0, 1))):
+        middle = domain.shape[axis] // 2
+        views.append(Slice(f"axis {axis}", sides[across], sides[down], axis, middle))
+    return views
 
 
 def _anatomical(domain: Grid, affine: np.ndarray, sides: np.ndarray) -> list[Pane]:
@@ -163,10 +159,8 @@ def _anatomical(domain: Grid, affine: np.ndarray, sides: np.ndarray) -> list[Pan
     shape, sides = np.asarray(domain.shape)[order], sides[order]
     planes = []
     for axis, name, letters in _PLANES:
-        across, up = (a for a in range(3) if a != axis)
-        planes.append(
-            Slice(name, sides[across], sides[up], axis, int(shape[axis]) // 2, turn, letters)
-        )
+        across, up = np.delete(sides, axis)
+        planes.append(Slice(name, across, up, axis, int(shape[axis]) // 2, turn, letters))
     return planes
 
 
@@ -174,11 +168,11 @@ def _projections(domain: Scatter) -> list[Pane]:
     sides = np.subtract(domain.high, domain.low)
     if domain.dim == 2:
         return [Projection("", sides[1], sides[0], domain.positions[:, ::-1])]
-    pairs = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
-    return [
-        Projection(f"along axis {axis}", sides[b], sides[a], domain.positions[:, [b, a]])
-        for axis, a, b in pairs
-    ]
+    views = []
+    for axis, (down, across) in enumerate(((1, 2), (0, 2), (0, 1))):
+        seen = domain.positions[:, [across, down]]
+        views.append(Projection(f"along axis {axis}", sides[across], sides[down], seen))
+    return views
 
 
 def colours_of(signal: Signal) -> np.ndarray:
@@ -191,12 +185,14 @@ def colours_of(signal: Signal) -> np.ndarray:
     if signal.channels != 3:
         return values[..., 0]
     opaque = np.isfinite(values[..., :1])
-    return np.concatenate(
-        [np.where(opaque, signal.range.normalise(values).clip(0, 1), 0), opaque], axis=-1
-    )
+    colours = np.where(opaque, signal.range.normalise(values).clip(0, 1), 0)
+    return np.concatenate([colours, opaque], axis=-1)
 
 
-def window_of(colours: np.ndarray) -> dict[str, Any]:
-    """A grey scale that spans the numbers but for the outermost half per cent."""
+def window_of(colours: np.ndarray, channels: int = 1) -> dict[str, Any]:
+    """A grey scale that spans the numbers but for the outermost half per cent; nothing for three
+    channels, which are colours already."""
+    if channels == 3:
+        return {}
     low, high = np.nanpercentile(colours, (0.5, 99.5))
     return {"cmap": "gray", "vmin": low, "vmax": high}

@@ -24,18 +24,11 @@ def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int
     """Small pictures of signals in rows: traces, images, and the first slice of volumes."""
     columns = min(columns, len(signals))
     rows = -(-len(signals) // columns)
-    flat = [None if s.domain.dim == 1 else panes(s.domain)[0] for s in signals]
-    ratio = (
-        0.6
-        if flat[0] is None
-        else max(pane.height / pane.width for pane in flat if pane is not None)
-    )
     cell = _WIDTH / max(columns, 4)
     wrapped = [wrap_title(title, cell) for title in titles]
     lines = 1 + max(title.count("\n") for title in wrapped)
-    with new_figure(
-        cell * columns, rows * (cell * min(ratio, 1.5) + 0.17 + 0.13 * lines)
-    ) as figure:
+    height = cell * min(_height(signals), 1.5) + 0.17 + 0.13 * lines
+    with new_figure(cell * columns, rows * height) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid:
             clear_frame(axes)
@@ -44,6 +37,14 @@ def contact_sheet(signals: Sequence[Signal], titles: Sequence[str], columns: int
             axes.set_anchor("N")
             axes.set_title(title, fontsize=_SMALL)
     return figure
+
+
+def _height(signals: Sequence[Signal]) -> float:
+    """Of the tallest small picture, in units of its width."""
+    if signals[0].domain.dim == 1:
+        return 0.6
+    first = [panes(signal.domain)[0] for signal in signals]
+    return max(pane.height / pane.width for pane in first)
 
 
 def wrap_title(title: str, inches: float) -> str:
@@ -55,17 +56,9 @@ def wrap_title(title: str, inches: float) -> str:
 def draw_signal(axes: Axes, signal: Signal) -> None:
     """One signal, small and without an axis."""
     if signal.domain.dim == 1:
-        draw_trace(
-            axes,
-            signal.domain,
-            observed_values(signal),
-            lead_step(signal),
-            color=INK,
-            linewidth=0.9,
-        )
+        values, step = observed_values(signal), lead_step(signal)
+        draw_trace(axes, signal.domain, values, step, color=INK, linewidth=0.9)
         clear_frame(axes)
         return
     colours = colours_of(signal)
-    panes(signal.domain)[0].draw(
-        axes, colours, **(window_of(colours) if signal.channels != 3 else {})
-    )
+    panes(signal.domain)[0].draw(axes, colours, **window_of(colours, signal.channels))

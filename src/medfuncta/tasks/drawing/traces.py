@@ -18,13 +18,18 @@ _GAP = 1.15  # between the leads of one trace, in units of their common height
 
 def axis_of(domain: Domain) -> tuple[np.ndarray, str]:
     """Where the samples lie, physical when a spacing is known, and the label of that axis."""
+    name = "position"
     if isinstance(domain, Grid):
-        spacing = 1.0 if domain.spacing is None else domain.spacing[0]
+        spacing = 1.0
+        if domain.spacing is None:
+            name = "sample"
+        else:
+            spacing = domain.spacing[0]
         where = np.arange(domain.shape[0]) * spacing
-        known = domain.spacing is not None
     else:
-        where, known = domain.positions[:, 0], True
-    name = "time" if domain.unit == "s" else "position" if known else "sample"
+        where = domain.positions[:, 0]
+    if domain.unit == "s":
+        name = "time"
     return where, with_unit(name, domain.unit)
 
 
@@ -46,23 +51,17 @@ def draw_trace(
     Scattered samples are drawn as dots, since nothing is known between them.
     """
     where, _ = axis_of(domain)
-    marks = (
-        {} if isinstance(domain, Grid) else {"linestyle": "none", "marker": ".", "markersize": 3.5}
-    )
-    for channel, lead in enumerate(values.T):
-        axes.plot(
-            where,
-            lead - channel * step,
-            label=label if channel == 0 else None,
-            **{**marks, **style},
-        )
+    if not isinstance(domain, Grid):
+        style = {"linestyle": "none", "marker": ".", "markersize": 3.5, **style}
+    first, *others = values.T
+    axes.plot(where, first, label=label, **style)
+    for number, lead in enumerate(others, start=1):
+        axes.plot(where, lead - number * step, **style)
     axes.margins(x=0.01)
 
 
 def observed_values(signal: Signal) -> np.ndarray:
     """Values with NaN where none was observed."""
-    return (
-        signal.values
-        if signal.mask is None
-        else np.where(signal.mask[..., None], signal.values, np.nan)
-    )
+    if signal.mask is None:
+        return signal.values
+    return np.where(signal.mask[..., None], signal.values, np.nan)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from medfuncta.result import Result
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.psnr import psnr_of_one
 from medfuncta.signals.signal import Label, Signal
 
-SSIM_TAPS: Final = 11
+_SSIM_TAPS: Final = 11
 _SSIM_SIGMA = 1.5
 _C1, _C2 = 0.01**2, 0.03**2  # for a data range of 1
 _WORST = 10
@@ -50,16 +51,8 @@ class SignalMetrics:
     @classmethod
     def failure(cls, id: str, label: Label, points: int) -> SignalMetrics:
         """A signal without a reconstruction, since its latent is not finite."""
-        return cls(
-            id,
-            label,
-            points,
-            psnr=math.nan,
-            ssim=None,
-            mse=math.nan,
-            mae=math.nan,
-            max_error=math.nan,
-        )
+        nan = math.nan
+        return cls(id, label, points, psnr=nan, ssim=None, mse=nan, mae=nan, max_error=nan)
 
     @property
     def exact(self) -> bool:
@@ -83,14 +76,16 @@ class Statistics:
 
     @classmethod
     def of(cls, numbers: Iterable[float | None]) -> Statistics:
-        finite = np.array([n for n in numbers if n is not None and math.isfinite(n)])
+        """Of these numbers; those that are None or not finite are left out."""
+        known = np.array(list(numbers), np.float64)  # None becomes NaN
+        finite = known[np.isfinite(known)]
         if not len(finite):
             return cls(None, None, None, 0)
         return cls(float(finite.mean()), float(np.median(finite)), float(finite.std()), len(finite))
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Result):
     """The quality of many reconstructions.
 
     Args:
@@ -111,31 +106,27 @@ class Summary:
     max_error: Statistics
     worst: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain nested data, valid JSON."""
-        return asdict(self)
-
 
 def measure(original: Signal, reconstruction: Signal | None) -> SignalMetrics:
     """Compare a reconstruction on the original's own points with the original; None is one that
     failed."""
-    observed = np.ones(original.values.shape[:-1], bool) if original.mask is None else original.mask
+    observed = original.mask
+    if observed is None:
+        observed = np.ones(original.values.shape[:-1], bool)
+    points = int(observed.sum())
     if reconstruction is None:
-        return SignalMetrics.failure(original.id, original.label, int(observed.sum()))
-    expected, got = (
-        np.clip(original.range.normalise(s.values), 0, 1) for s in (original, reconstruction)
-    )
+        return SignalMetrics.failure(original.id, original.label, points)
+    expected = np.clip(original.range.normalise(original.values), 0, 1)
+    got = np.clip(original.range.normalise(reconstruction.values), 0, 1)
     mse = float(np.square(expected[observed].astype(np.float64) - got[observed]).mean())
     error = np.abs(original.values[observed].astype(np.float64) - reconstruction.values[observed])
-    ssim = (
-        structural_similarity(expected, got, observed)
-        if isinstance(original.domain, Grid)
-        else None
-    )
+    ssim = None
+    if isinstance(original.domain, Grid):
+        ssim = structural_similarity(expected, got, observed)
     return SignalMetrics(
         original.id,
         original.label,
-        int(observed.sum()),
+        points,
         psnr=psnr_of_one(mse),
         ssim=ssim,
         mse=mse,
@@ -159,11 +150,11 @@ def structural_similarity(
         expected, got: ``[*shape, channels]`` in [0, 1].
         observed: ``[*shape]``, False where a point is missing.
     """
-    if observed.ndim == 1 or min(observed.shape) < SSIM_TAPS:
+    if observed.ndim == 1 or min(observed.shape) < _SSIM_TAPS:
         return None
     from scipy.ndimage import gaussian_filter, minimum_filter
 
-    whole = np.asarray(minimum_filter(observed, SSIM_TAPS, mode="mirror"), bool)
+    whole = np.asarray(minimum_filter(observed, _SSIM_TAPS, mode="mirror"), bool)
     if not whole.any():
         return None
 
@@ -171,36 +162,33 @@ def structural_similarity(
         return gaussian_filter(
             values,
             _SSIM_SIGMA,
-            radius=SSIM_TAPS // 2,
+            radius=_SSIM_TAPS // 2,
             mode="mirror",
             axes=tuple(range(observed.ndim)),
         )
 
-    x, y = (np.where(observed[..., None], values, np.float32(0)) for values in (expected, got))
+    x = np.where(observed[..., None], expected, np.float32(0))
+    y = np.where(observed[..., None], got, np.float32(0))
     mean_x, mean_y = smooth(x), smooth(y)
     variances = smooth(x * x) - mean_x**2 + smooth(y * y) - mean_y**2
     covariance = smooth(x * y) - mean_x * mean_y
-    similarity = (
-        (2 * mean_x * mean_y + _C1)
-        * (2 * covariance + _C2)
-        / ((mean_x**2 + mean_y**2 + _C1) * (variances + _C2))
-    )
+    agreement = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
+    similarity = agreement / ((mean_x**2 + mean_y**2 + _C1) * (variances + _C2))
     return float(similarity[whole].mean())
 
 
 def summarise(metrics: Sequence[SignalMetrics]) -> Summary:
     """Statistics over signals; a failed one changes none of them."""
-    statistics = {
-        name: Statistics.of(getattr(m, name) for m in metrics)
-        for name in ("psnr", "ssim", "mse", "mae", "max_error")
-    }
-    worst = tuple(m.id for m in ranked(metrics)[:_WORST])
     return Summary(
-        len(metrics),
-        sum(m.failed for m in metrics),
-        sum(m.exact for m in metrics),
-        **statistics,
-        worst=worst,
+        signals=len(metrics),
+        failed=sum(m.failed for m in metrics),
+        exact=sum(m.exact for m in metrics),
+        psnr=Statistics.of(m.psnr for m in metrics),
+        ssim=Statistics.of(m.ssim for m in metrics),
+        mse=Statistics.of(m.mse for m in metrics),
+        mae=Statistics.of(m.mae for m in metrics),
+        max_error=Statistics.of(m.max_error for m in metrics),
+        worst=tuple(m.id for m in ranked(metrics)[:_WORST]),
     )
 
 

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 _WIDTH = 10.0
 _WIDE = 14.0  # nine slices need more room
 _BAR = 0.9  # of the width, for the colour bar
-_SHOWN_ERRORS = 99.8  # per cent of an image's errors inside the colour scale: single points would else pale all others
+_SHOWN_ERRORS = 99.8
+"""Per cent of an image's errors inside the colour scale: single points would else pale all
+others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +67,15 @@ def choose_examples(metrics: Sequence[SignalMetrics]) -> dict[str, SignalMetrics
     """The best, the median and the worst signal by PSNR among those that did not fail; each signal
     once."""
     order = ranked([m for m in metrics if not m.failed])
-    chosen: dict[str, SignalMetrics] = {}
-    for rank, place in (("best", len(order) - 1), ("worst", 0), ("median", len(order) // 2)):
-        if order and order[place] not in chosen.values():
-            chosen[rank] = order[place]
-    return {rank: chosen[rank] for rank in ("best", "median", "worst") if rank in chosen}
+    if not order:
+        return {}
+    best, median, worst = order[-1], order[len(order) // 2], order[0]
+    chosen = {"best": best}
+    if median not in (best, worst):
+        chosen["median"] = median
+    if worst != best:
+        chosen["worst"] = worst
+    return chosen
 
 
 def reconstruction_picture(examples: Sequence[Example]) -> Figure:
@@ -81,14 +87,12 @@ def reconstruction_picture(examples: Sequence[Example]) -> Figure:
     """
     dim = examples[0].original.domain.dim
     width = _WIDE if dim == 3 else _WIDTH
-    error_limit = (
-        max(
-            float(np.nanpercentile(np.abs(e.error), 100 if dim == 1 else _SHOWN_ERRORS))
-            for e in examples
-        )
-        or 1.0
-    )
-    heights = [2.6 if dim == 1 else _row_height(panes(e.original.domain), width) for e in examples]
+    limits, heights = [], []
+    for example in examples:
+        sizes = np.abs(example.error)
+        limits.append(float(np.nanpercentile(sizes, 100 if dim == 1 else _SHOWN_ERRORS)))
+        heights.append(2.6 if dim == 1 else _row_height(panes(example.original.domain), width))
+    error_limit = max(limits) or 1.0
     with new_figure(width, sum(heights)) as figure:
         rows = figure.subfigures(len(examples), 1, height_ratios=heights, squeeze=False)[:, 0]
         for row, example in zip(rows, examples, strict=True):
@@ -105,15 +109,8 @@ def _draw_trace_row(row: SubFigure, example: Example, error_limit: float) -> Non
     top, bottom = row.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     step = lead_step(original)
     draw_trace(top, domain, observed_values(original), step, "original", color=INK, linewidth=1.5)
-    draw_trace(
-        top,
-        domain,
-        example.reconstruction.values,
-        step,
-        "reconstruction",
-        color=ACCENT,
-        linewidth=0.9,
-    )
+    restored = example.reconstruction.values
+    draw_trace(top, domain, restored, step, "reconstruction", color=ACCENT, linewidth=0.9)
     if step:  # leads below each other have no common zero
         top.set_yticks([])
     row.legend(*top.get_legend_handles_labels(), loc="upper right", ncols=2, borderaxespad=0.1)
@@ -128,27 +125,27 @@ def _draw_trace_row(row: SubFigure, example: Example, error_limit: float) -> Non
 
 def _row_height(views: Sequence[Pane], width: float) -> float:
     """Inches, so that three groups of these views fill the width."""
-    captions = 0.55 + 0.2 * any(v.name for v in views)
+    captions = 0.55
+    if any(view.name for view in views):
+        captions += 0.2
     across = (width - _BAR) / 3 - 0.12 * len(views)
-    return captions + across * max(v.height for v in views) / sum(v.width for v in views)
+    tallest = max(view.height for view in views)
+    return captions + across * tallest / sum(view.width for view in views)
 
 
 def _draw_pane_row(row: SubFigure, example: Example, error_limit: float) -> None:
     views = panes(example.original.domain)
     original, reconstruction = colours_of(example.original), colours_of(example.reconstruction)
-    window = window_of(original) if example.original.channels != 3 else {}
+    window = window_of(original, example.original.channels)
     error, error_style = _error_colours(example, error_limit)
     columns = (
         ("original", original, window),
         ("reconstruction", reconstruction, window),
         ("error", error, error_style),
     )
-    share = (
-        row.get_figure(root=True).get_figwidth() / _BAR - 1
-    )  # of the three groups, where the colour bar has 1
-    *groups, last = row.subfigures(
-        1, 4, width_ratios=(share / 3, share / 3, share / 3, 1), squeeze=False
-    )[0]
+    share = row.get_figure(root=True).get_figwidth() / _BAR - 1  # where the colour bar has 1
+    widths = (share / 3, share / 3, share / 3, 1)
+    *groups, last = row.subfigures(1, 4, width_ratios=widths, squeeze=False)[0]
     shown: list[ScalarMappable] = []
     for group, (heading, colours, style) in zip(groups, columns, strict=True):
         shown.append(_draw_group(group, views, heading, colours, style))
@@ -167,12 +164,14 @@ def _draw_group(
     style: dict[str, Any],
 ) -> ScalarMappable:
     group.suptitle(heading, fontsize=9, color=MUTED)
-    grid = group.subplots(1, len(views), width_ratios=[v.width for v in views], squeeze=False)[0]
-    shown = [view.draw(axes, colours, **style) for axes, view in zip(grid, views, strict=True)]
+    widths = [view.width for view in views]
+    grid = group.subplots(1, len(views), width_ratios=widths, squeeze=False)[0]
+    drawn = []
     for axes, view in zip(grid, views, strict=True):
+        drawn.append(view.draw(axes, colours, **style))
         axes.set_anchor("N")
         axes.set_xlabel(view.name, labelpad=3)
-    return shown[-1]
+    return drawn[-1]
 
 
 def _error_colours(example: Example, limit: float) -> tuple[np.ndarray, dict[str, Any]]:

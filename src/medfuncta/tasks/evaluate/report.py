@@ -9,12 +9,11 @@ from pathlib import Path
 
 from medfuncta.atomic import write_atomically, write_json, write_text
 from medfuncta.signals.psnr import BEST_PSNR
-from medfuncta.tasks.drawing.figure import png, with_unit
-from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.figure import class_names, png, with_unit
 from medfuncta.tasks.drawing.page import Page
+from medfuncta.tasks.evaluate.evaluation import Evaluation
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, ranked
 from medfuncta.tasks.evaluate.pictures import psnr_picture, reconstruction_picture
-from medfuncta.tasks.evaluate.result import Evaluation
 
 _COLUMNS = ("id", "label", "points", "psnr", "ssim", "mse", "mae", "max_error")
 
@@ -22,15 +21,16 @@ _COLUMNS = ("id", "label", "points", "psnr", "ssim", "mse", "mae", "max_error")
 def write_report(evaluation: Evaluation, folder: Path) -> None:
     """Write ``report.json``, ``signals.csv``, ``report.html`` and, unless every signal failed,
     ``reconstructions.png``."""
-    write_json(folder / "report.json", evaluation.to_dict())
-    write_text(folder / "signals.csv", signals_table(evaluation))
-    picture = png(reconstruction_picture(evaluation.examples)) if evaluation.examples else None
-    if picture is not None:
+    write_json(folder / "report.json", evaluation.to_json())
+    write_text(folder / "signals.csv", _signals_table(evaluation))
+    picture = None
+    if evaluation.examples:
+        picture = png(reconstruction_picture(evaluation.examples))
         write_atomically(folder / "reconstructions.png", lambda path: path.write_bytes(picture))
-    report_page(evaluation, picture).save(folder / "report.html")
+    _report_page(evaluation, picture).save(folder / "report.html")
 
 
-def signals_table(evaluation: Evaluation) -> str:
+def _signals_table(evaluation: Evaluation) -> str:
     """CSV with a row a signal. What is not defined is blank, all metrics of a failed signal
     included."""
     text = io.StringIO()
@@ -38,12 +38,14 @@ def signals_table(evaluation: Evaluation) -> str:
     rows.writerow(_COLUMNS)
     for m in evaluation.signals:
         label = ";".join(class_names(m.label, evaluation.spec.label_names))
-        numbers = (None,) * 5 if m.failed else (m.psnr, m.ssim, m.mse, m.mae, m.max_error)
+        numbers = (m.psnr, m.ssim, m.mse, m.mae, m.max_error)
+        if m.failed:
+            numbers = (None,) * 5
         rows.writerow((m.id, label, m.points, *numbers))
     return text.getvalue()
 
 
-def report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
+def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
     """The evaluation for a person, with the PNG of its examples."""
     summary, unit = evaluation.summary, evaluation.spec.unit
     page = Page(
@@ -62,10 +64,8 @@ def report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
     if picture is not None:
         page.picture(
             picture,
-            (
-                "The best, the median and the worst signal: original, reconstruction, and "
-                "reconstruction minus original."
-            ),
+            "The best, the median and the worst signal: original, reconstruction, and "
+            "reconstruction minus original.",
         )
     if summary.psnr.count > 1:
         page.picture(
@@ -93,19 +93,19 @@ def key_figures(summary: Summary, unit: str) -> dict[str, str]:
     }
     if summary.ssim.count:
         figures["mean SSIM"] = number(summary.ssim.mean, 4)
-    return {
-        **figures,
-        "mean absolute error": significant(summary.mae.mean, unit),
-        "signals": f"{summary.signals:,}",
-    }
+    figures["mean absolute error"] = _significant(summary.mae.mean, unit)
+    figures["signals"] = f"{summary.signals:,}"
+    return figures
 
 
 def number(value: float | None, digits: int, unit: str = "") -> str:
     """A number with so many decimals, or a dash."""
-    return "–" if value is None else f"{value:.{digits}f}{unit}"
+    if value is None:
+        return "–"
+    return f"{value:.{digits}f}{unit}"
 
 
-def significant(value: float | None, unit: str = "") -> str:
+def _significant(value: float | None, unit: str = "") -> str:
     """A number to three digits, or a dash."""
     if value is None:
         return "–"
@@ -113,10 +113,10 @@ def significant(value: float | None, unit: str = "") -> str:
     return f"{digits} {unit}".strip()
 
 
-Rows = Sequence[Sequence[str]]
+_Rows = Sequence[Sequence[str]]
 
 
-def _class_table(evaluation: Evaluation) -> tuple[Sequence[str], Rows]:
+def _class_table(evaluation: Evaluation) -> tuple[Sequence[str], _Rows]:
     header = (
         "class",
         "signals",
@@ -125,21 +125,15 @@ def _class_table(evaluation: Evaluation) -> tuple[Sequence[str], Rows]:
         "SSIM",
         with_unit("MAE", evaluation.spec.unit),
     )
-    rows = [
-        (
-            name,
-            f"{s.signals:,}",
-            number(s.psnr.mean, 2),
-            number(s.psnr.std, 2),
-            number(s.ssim.mean, 4),
-            significant(s.mae.mean),
-        )
-        for name, s in evaluation.by_class.items()
-    ]
+    rows = []
+    for name, s in evaluation.by_class.items():
+        psnr, std = number(s.psnr.mean, 2), number(s.psnr.std, 2)
+        ssim, mae = number(s.ssim.mean, 4), _significant(s.mae.mean)
+        rows.append((name, f"{s.signals:,}", psnr, std, ssim, mae))
     return header, rows
 
 
-def _worst_table(worst: Iterable[SignalMetrics], unit: str) -> tuple[Sequence[str], Rows]:
+def _worst_table(worst: Iterable[SignalMetrics], unit: str) -> tuple[Sequence[str], _Rows]:
     header = (
         "signal",
         "PSNR (dB)",
@@ -147,22 +141,17 @@ def _worst_table(worst: Iterable[SignalMetrics], unit: str) -> tuple[Sequence[st
         with_unit("MAE", unit),
         with_unit("largest error", unit),
     )
-    return header, [_row(m) for m in worst]
+    return header, list(map(_row, worst))
 
 
 def _row(m: SignalMetrics) -> Sequence[str]:
     if m.failed:
         return (m.id, "failed", "–", "–", "–")
-    return (
-        m.id,
-        "exact" if m.exact else f"{m.psnr:.2f}",
-        number(m.ssim, 4),
-        significant(m.mae),
-        significant(m.max_error),
-    )
+    psnr = "exact" if m.exact else f"{m.psnr:.2f}"
+    return (m.id, psnr, number(m.ssim, 4), _significant(m.mae), _significant(m.max_error))
 
 
-def _without_blank_columns(header: Sequence[str], rows: Rows) -> tuple[Sequence[str], Rows]:
+def _without_blank_columns(header: Sequence[str], rows: _Rows) -> tuple[Sequence[str], _Rows]:
     """Leave out the columns that say nothing in any row, such as the SSIM of traces."""
     columns = [column for column in zip(header, *rows, strict=True) if set(column[1:]) != {"–"}]
     header, *rows = zip(*columns, strict=True)
@@ -175,8 +164,8 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         "data": source.name,
         "licence": source.licence,
         "splits kept apart by": source.split_by,
-        "shared network": f"{run['fingerprint']}, {run['parameters']:,} parameters",
-        "latent": f"{run['latent_size']:,} numbers a signal",
+        "shared network": f"{run.fingerprint}, {run.parameters:,} parameters",
+        "latent": f"{run.latent_size:,} numbers a signal",
         "fit": str(evaluation.fit.plan),
         "time": f"{evaluation.seconds:.1f} s",
     }

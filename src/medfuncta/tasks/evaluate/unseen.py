@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import torch
 
@@ -17,10 +16,10 @@ from medfuncta.latents.round_trip import round_trip
 from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
+from medfuncta.tasks.evaluate.evaluation import EvaluatedRun, Evaluation
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
 from medfuncta.tasks.evaluate.pictures import Example, choose_examples
 from medfuncta.tasks.evaluate.report import write_report
-from medfuncta.tasks.evaluate.result import Evaluation
 
 Device = torch.device | str | None
 
@@ -66,10 +65,19 @@ def evaluate(
             f"no signals in the split '{split}' of {source.info.name}; expected at least one"
         )
     seconds = perf_counter() - began
-    examples = _examples(run, source, split, metrics, config, device) if out is not None else []
-    skipped = tuple(source.skipped)
+    examples = []
+    if out is not None:
+        examples = _examples(run, source, split, metrics, config, device)
     evaluation = Evaluation(
-        source.info, source.spec, split, skipped, _describe(run), config, seconds, metrics, examples
+        source.info,
+        source.spec,
+        split,
+        skipped=tuple(source.skipped),
+        run=_describe(run),
+        fit=config,
+        seconds=seconds,
+        signals=metrics,
+        examples=examples,
     )
     if out is not None:
         write_report(evaluation, Path(out))
@@ -97,19 +105,18 @@ def _examples(
     chosen = choose_examples(metrics)
     ids = {m.id for m in chosen.values()}
     wanted = (signal for signal in source.signals(split) if signal.id in ids)
-    again = _reconstructions(run, wanted, config, device)
-    pairs = {
-        original.id: (original, reconstruction)
-        for original, reconstruction in again
-        if reconstruction is not None
-    }
-    return [Example(rank, m, *pairs[m.id]) for rank, m in chosen.items()]
+    examples = {}
+    for original, reconstruction in _reconstructions(run, wanted, config, device):
+        for rank, m in chosen.items():
+            if m.id == original.id and reconstruction is not None:
+                examples[rank] = Example(rank, m, original, reconstruction)
+    return [examples[rank] for rank in chosen]
 
 
-def _describe(run: Run) -> dict[str, Any]:
-    return {
-        "fingerprint": run.fingerprint,
-        "parameters": sum(parameter.numel() for parameter in run.network.parameters()),
-        "latent_size": run.config.field.latent_size,
-        "training": dict(run.training),
-    }
+def _describe(run: Run) -> EvaluatedRun:
+    return EvaluatedRun(
+        run.fingerprint,
+        parameters=sum(parameter.numel() for parameter in run.network.parameters()),
+        latent_size=run.config.field.latent_size,
+        training=dict(run.training),
+    )

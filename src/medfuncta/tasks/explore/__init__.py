@@ -1,18 +1,32 @@
 """Exploration, what latents show by themselves: a map, the way between two signals, the mean of a
 class, and unusual signals."""
 
-from medfuncta.tasks.explore.interpolation import interpolate
-from medfuncta.tasks.explore.map import make_map
-from medfuncta.tasks.explore.means import class_means
-from medfuncta.tasks.explore.outliers import UNUSUAL, find_outliers
+from medfuncta.tasks.explore.map import Map, make_map, map_picture
+from medfuncta.tasks.explore.mixtures import (
+    ClassMeans,
+    Interpolation,
+    class_means,
+    interpolate,
+    interpolation_picture,
+    means_picture,
+)
+from medfuncta.tasks.explore.outliers import UNUSUAL, Outliers, find_outliers, outliers_picture
 from medfuncta.tasks.explore.sample import Sample, take_sample
 
 __all__ = [
     "UNUSUAL",
+    "ClassMeans",
+    "Interpolation",
+    "Map",
+    "Outliers",
     "Sample",
     "class_means",
     "find_outliers",
     "interpolate",
+    "interpolation_picture",
     "make_map",
+    "map_picture",
+    "means_picture",
+    "outliers_picture",
     "take_sample",
 ]

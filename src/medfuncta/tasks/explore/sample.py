@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.errors import DataError
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.rows import Rows
 from medfuncta.types import ArrayLatents
 
 
@@ -46,30 +47,55 @@ def take_sample(latents: LatentSet, limit: int, split: str | None = None) -> Sam
     names = latents.splits if split is None else (split,)
     total = sum(len(latents.split(name)) for name in names)
     wanted = np.linspace(0, total, min(limit, total), endpoint=False).astype(np.int64)
-    ids, splits, classes, kept, psnr = [], [], [], [], []
+    columns = _Columns()
     start = 0
     for name in names:
         for block in latents.split(name).batches():
             stop = start + len(block)
             chosen = wanted[(wanted >= start) & (wanted < stop)] - start
             start = stop
-            ids += [block.ids[row] for row in chosen]
-            splits += [name] * len(chosen)
-            classes += [_classes(label) for label in block.labels[chosen]]
-            kept.append(block.latents[chosen])
-            psnr.append(block.psnr[chosen])
-    matrix, decibels = np.concatenate(kept), np.concatenate(psnr)
-    sound = np.flatnonzero(np.isfinite(matrix.sum(axis=1)))
-    if not sound.size:
-        raise DataError("no latent of this set is finite; fit it again")
-    pick = [[column[row] for row in sound] for column in (ids, splits, classes)]
-    return Sample(
-        pick[0], pick[1], matrix[sound], pick[2], decibels[sound], len(matrix) - len(sound)
-    )
+            columns.take(block, name, chosen)
+    return columns.sample()
+
+
+class _Columns:
+    """What was taken of each block so far."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._splits: list[str] = []
+        self._classes: list[tuple[int, ...]] = []
+        self._latents: list[ndarray] = []
+        self._psnr: list[ndarray] = []
+
+    def take(self, block: Rows, split: str, chosen: Int[ndarray, " chosen"]) -> None:
+        """Keep these rows of a block."""
+        self._ids += [block.ids[row] for row in chosen]
+        self._splits += [split] * len(chosen)
+        self._classes += map(_classes, block.labels[chosen])
+        self._latents.append(block.latents[chosen])
+        self._psnr.append(block.psnr[chosen])
+
+    def sample(self) -> Sample:
+        """All of them whose latent is finite."""
+        latents, psnr = np.concatenate(self._latents), np.concatenate(self._psnr)
+        sound = np.flatnonzero(np.isfinite(latents.sum(axis=1)))
+        if not sound.size:
+            raise DataError("no latent of this set is finite; fit it again")
+        return Sample(
+            ids=[self._ids[row] for row in sound],
+            splits=[self._splits[row] for row in sound],
+            latents=latents[sound],
+            classes=[self._classes[row] for row in sound],
+            psnr=psnr[sound],
+            left_out=len(latents) - len(sound),
+        )
 
 
 def _classes(label: Any) -> tuple[int, ...]:
     """Class numbers of one entry of ``Rows.labels``."""
     if np.ndim(label):
         return tuple(np.flatnonzero(label).tolist())
-    return () if label < 0 else (int(label),)
+    if label < 0:
+        return ()
+    return (int(label),)

@@ -34,16 +34,14 @@ class Preparation:
         if not 0 <= self._whiten <= min(latents.shape):
             raise ConfigError(
                 f"{self._whiten} principal components of {latents.shape[0]} training latents of "
-                f"{latents.shape[1]} numbers; "
-                f"expected at most {min(latents.shape)}"
+                f"{latents.shape[1]} numbers; expected at most {min(latents.shape)}"
             )
-        scaler = StandardScaler() if self._standardise else FunctionTransformer()
-        whitener = (
-            PCA(self._whiten, whiten=True, random_state=0)
-            if self._whiten
-            else FunctionTransformer()
-        )
-        self._pipeline = make_pipeline(scaler, whitener)
+        steps = []
+        if self._standardise:
+            steps.append(StandardScaler())
+        if self._whiten:
+            steps.append(PCA(self._whiten, whiten=True, random_state=0))
+        self._pipeline = make_pipeline(*(steps or [FunctionTransformer()]))
         return self._pipeline.fit_transform(latents).astype(np.float32, copy=False)
 
     def __call__(

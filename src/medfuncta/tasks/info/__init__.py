@@ -2,7 +2,15 @@
 latent set."""
 
 from medfuncta.tasks.info.curve import curve_picture
-from medfuncta.tasks.info.inspection import inspect
-from medfuncta.tasks.info.source import describe_source
+from medfuncta.tasks.info.inspection import LatentSetReport, Report, RunReport, inspect
+from medfuncta.tasks.info.source import SourceReport, describe_source
 
-__all__ = ["curve_picture", "describe_source", "inspect"]
+__all__ = [
+    "LatentSetReport",
+    "Report",
+    "RunReport",
+    "SourceReport",
+    "curve_picture",
+    "describe_source",
+    "inspect",
+]

@@ -30,19 +30,10 @@ def curve_picture(metrics_csv: Path) -> Figure:
     columns = _read(metrics_csv)
     with new_figure(9.0, 5.2) as figure:
         quality, loss = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        _draw(
-            quality, columns, "train_psnr", label="training", color=MUTED, linewidth=0.8, alpha=0.7
-        )
-        _draw(
-            quality,
-            columns,
-            "val_psnr",
-            label="validation",
-            color=ACCENT,
-            linewidth=1.6,
-            marker="o",
-            markersize=3.5,
-        )
+        faint = {"color": MUTED, "linewidth": 0.8, "alpha": 0.7}
+        strong = {"color": ACCENT, "linewidth": 1.6, "marker": "o", "markersize": 3.5}
+        _draw(quality, columns, "train_psnr", label="training", **faint)
+        _draw(quality, columns, "val_psnr", label="validation", **strong)
         _mark_best(quality, columns)
         quality.set_ylabel("PSNR (dB)")
         if quality.lines:
@@ -66,10 +57,11 @@ def _read(path: Path) -> dict[str, list[tuple[float, float]]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        columns = {
-            name: [(float(row["step"]), float(row[name])) for row in rows if _finite(row[name])]
-            for name in rows[0]
-        }
+        columns: dict[str, list[tuple[float, float]]] = {name: [] for name in rows[0]}
+        for row in rows:
+            for name, column in columns.items():
+                if _finite(row[name]):
+                    column.append((float(row["step"]), float(row[name])))
         if not columns["loss"]:
             raise KeyError("loss")
     except OSError as error:
@@ -92,7 +84,8 @@ def _draw(
     axes: Axes, columns: Mapping[str, Sequence[tuple[float, float]]], name: str, **style: object
 ) -> None:
     if columns.get(name):
-        axes.plot(*zip(*columns[name], strict=True), **style)  # type: ignore[arg-type]
+        steps, values = zip(*columns[name], strict=True)
+        axes.plot(steps, values, **style)  # type: ignore[arg-type]
 
 
 def _mark_best(axes: Axes, columns: Mapping[str, Sequence[tuple[float, float]]]) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from medfuncta.atomic import write_json
 from medfuncta.errors import DataError
-from medfuncta.latents.describe import describe
-from medfuncta.latents.info import INFO_FILE
+from medfuncta.latents.describe import Figures, describe
+from medfuncta.latents.info import INFO_FILE, SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.learning.run_log import METRICS_FILE
+from medfuncta.result import Result, to_json
 from medfuncta.run import METADATA_FILE, Run
+from medfuncta.settings import Config
+from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.table import open_source
-from medfuncta.tasks.drawing.figure import save_png
-from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.figure import class_names, save_png
 from medfuncta.tasks.drawing.sheet import contact_sheet
 from medfuncta.tasks.info.curve import curve_picture
 from medfuncta.tasks.info.source import SourceReport, describe_source
@@ -25,33 +27,83 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def describe_run(run: Run) -> dict[str, Any]:
-    """Sizes, omega schedule and training of a shared network, ready for JSON."""
-    return {
-        "kind": "run",
-        "fingerprint": run.fingerprint,
-        "parameters": sum(parameter.numel() for parameter in run.network.parameters()),
-        "omegas": list(run.network.omegas),
-        "signal": asdict(run.spec),
-        "config": run.config.to_dict(),
-        "training": dict(run.training),
-    }
+@dataclass(frozen=True, eq=False)
+class RunReport(Result):
+    """A shared network.
+
+    Args:
+        fingerprint: Of its weights.
+        parameters: How many numbers it has.
+        omegas: The frequency of each layer.
+        signal: What signals it is for.
+        config: Every setting.
+        training: Where it comes from.
+    """
+
+    json_keys: ClassVar = (
+        *("kind", "fingerprint", "parameters", "omegas", "signal", "config", "training"),
+    )
+    kind: ClassVar = "run"
+
+    fingerprint: str
+    parameters: int
+    omegas: Sequence[float]
+    signal: SignalSpec
+    config: Config
+    training: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, run: Run) -> RunReport:
+        """Sizes, omega schedule and training of a run."""
+        return cls(
+            run.fingerprint,
+            parameters=sum(parameter.numel() for parameter in run.network.parameters()),
+            omegas=run.network.omegas,
+            signal=run.spec,
+            config=run.config,
+            training=dict(run.training),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**super().to_json(), "config": self.config.to_dict()}
 
 
-def describe_latent_set(latents: LatentSet) -> dict[str, Any]:
-    """Rows, labels and quality of a latent set, ready for JSON."""
-    info = latents.info
-    return {
-        "kind": "latent set",
-        "fingerprint": info.fingerprint,
-        "source": asdict(info.source),
-        "signal": asdict(info.spec),
-        "fit": dict(info.fit),
-        **asdict(describe(latents)),
-    }
+@dataclass(frozen=True, eq=False)
+class LatentSetReport(Result):
+    """A latent set.
+
+    Args:
+        info: What it says of itself.
+        figures: Its rows, labels and quality.
+    """
+
+    kind: ClassVar = "latent set"
+
+    info: SetInfo
+    figures: Figures
+
+    @classmethod
+    def of(cls, latents: LatentSet) -> LatentSetReport:
+        """Read the labels and the PSNR of every row."""
+        return cls(latents.info, describe(latents))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "kind": self.kind,
+            "fingerprint": self.info.fingerprint,
+            "source": to_json(self.info.source),
+            "signal": to_json(self.info.spec),
+            "fit": to_json(self.info.fit),
+            **to_json(self.figures),
+        }
 
 
-def inspect(what: str, out: Path | None = None) -> dict[str, Any]:
+Report = SourceReport | RunReport | LatentSetReport
+
+
+def inspect(what: str, out: Path | None = None) -> Report:
     """Describe whatever this text names: a run's folder, a latent set's folder, or a source.
 
     Args:
@@ -63,13 +115,10 @@ def inspect(what: str, out: Path | None = None) -> dict[str, Any]:
         MedFunctaError: If it names none of them, or what it names is damaged.
     """
     folder = Path(what)
-    pictures: dict[str, Callable[[], Figure]] = {}
     if (folder / METADATA_FILE).is_file():
-        result = describe_run(Run.load(folder))
-        if (folder / METRICS_FILE).is_file():
-            pictures["curve.png"] = lambda: curve_picture(folder / METRICS_FILE)
+        report = RunReport.of(Run.load(folder))
     elif (folder / INFO_FILE).is_file():
-        result = describe_latent_set(LatentSet.open(folder))
+        report = LatentSetReport.of(LatentSet.open(folder))
     elif folder.is_dir():
         raise DataError(
             f"'{folder.name}' is neither a run nor a latent set; expected one, or a source such as "
@@ -77,21 +126,18 @@ def inspect(what: str, out: Path | None = None) -> dict[str, Any]:
         )
     else:
         report = describe_source(open_source(what, skip_bad=True))
-        result = report.to_dict()
-        if report.pictured:
-            pictures["signals.png"] = lambda: _contact_sheet(report)
     if out is not None:
-        write_json(out / "info.json", result)
-        for name, draw in pictures.items():
-            save_png(draw(), out / name)
-    return result
+        write_json(out / "info.json", report.to_json())
+        if isinstance(report, RunReport) and (folder / METRICS_FILE).is_file():
+            save_png(curve_picture(folder / METRICS_FILE), out / "curve.png")
+        if isinstance(report, SourceReport) and report.pictured:
+            save_png(_contact_sheet(report), out / "signals.png")
+    return report
 
 
 def _contact_sheet(report: SourceReport) -> Figure:
-    names = (
-        " ".join(class_names(signal.label, report.spec.label_names)) for signal in report.pictured
-    )
-    return contact_sheet(
-        report.pictured,
-        [f"{s.id}  {name}".strip() for s, name in zip(report.pictured, names, strict=True)],
-    )
+    titles = []
+    for signal in report.pictured:
+        names = class_names(signal.label, report.spec.label_names)
+        titles.append(f"{signal.id}  {' '.join(names)}".strip())
+    return contact_sheet(report.pictured, titles)

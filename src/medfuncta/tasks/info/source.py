@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from medfuncta.result import Result, to_json
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.source import Skipped, Source, SourceInfo
-from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.figure import class_names
 
 _MOST: Final = 12
 """Shapes, spacings and ids that are listed by themselves."""
 
 
 @dataclass
-class SplitTally:
+class SplitTally(Result):
     """Counts over the signals of one split.
 
     Args:
         signals, points: How many; points that were not observed count.
-        shapes, spacings, labels: How many signals have which.
+        labels: How many signals have which.
         low, high: The smallest and the largest observed value, in the source's unit; None before
             the first signal.
         missing: Points that were not observed.
@@ -34,10 +35,13 @@ class SplitTally:
         doubled: Ids that came twice.
     """
 
+    json_keys: ClassVar = (
+        *("signals", "points", "low", "high", "missing", "clamped", "constant", "doubled"),
+        *("shapes", "spacings", "different_shapes", "extent", "labels"),
+    )
+
     signals: int = 0
     points: int = 0
-    shapes: Counter[str] = field(default_factory=Counter)
-    spacings: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     low: float | None = None
     high: float | None = None
@@ -45,25 +49,30 @@ class SplitTally:
     clamped: int = 0
     constant: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    _shapes: Counter[str] = field(default_factory=Counter)
+    _spacings: Counter[str] = field(default_factory=Counter)
     _sizes: set[tuple[int, ...]] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
 
     def add(self, signal: Signal, label_names: Sequence[str]) -> None:
         """Count one signal."""
-        observed = signal.values if signal.mask is None else signal.values[signal.mask]
+        observed = signal.values
+        if signal.mask is not None:
+            observed = observed[signal.mask]
         low, high = float(observed.min()), float(observed.max())
+        if self.low is None or low < self.low:
+            self.low = low
+        if self.high is None or high > self.high:
+            self.high = high
+        outside = (observed < signal.range.low) | (observed > signal.range.high)
         self.signals += 1
         self.points += signal.domain.points
-        self.shapes[_shape(signal)] += 1
-        self._sizes.add(signal.values.shape[:-1])
-        self.spacings[_spacing(signal)] += 1
-        self.labels.update(class_names(signal.label, label_names))
-        self.low = low if self.low is None else min(self.low, low)
-        self.high = high if self.high is None else max(self.high, high)
         self.missing += signal.domain.points - observed.size // signal.channels
-        self.clamped += int(
-            ((observed < signal.range.low) | (observed > signal.range.high)).any(axis=-1).sum()
-        )
+        self.clamped += int(outside.any(axis=-1).sum())
+        self._shapes[_shape(signal)] += 1
+        self._sizes.add(signal.values.shape[:-1])
+        self._spacings[_spacing(signal)] += 1
+        self.labels.update(class_names(signal.label, label_names))
         if low == high:
             self.constant.append(signal.id)
         if signal.id in self._seen:
@@ -71,39 +80,32 @@ class SplitTally:
         self._seen.add(signal.id)
 
     @property
+    def shapes(self) -> dict[str, int]:
+        """How many signals have the most frequent shapes."""
+        return dict(self._shapes.most_common(_MOST))
+
+    @property
+    def spacings(self) -> dict[str, int]:
+        """How many signals have the most frequent spacings."""
+        return dict(self._spacings.most_common(_MOST))
+
+    @property
+    def different_shapes(self) -> int:
+        """How many shapes there are."""
+        return len(self._shapes)
+
+    @property
     def extent(self) -> list[tuple[int, int]]:
         """The smallest and the largest number of samples along each axis."""
         return [(min(axis), max(axis)) for axis in zip(*self._sizes, strict=False)]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; of many shapes and spacings the most frequent ones."""
-        counts = {
-            name: dict(getattr(self, name).most_common(_MOST)) for name in ("shapes", "spacings")
-        }
-        figures = {
-            name: getattr(self, name)
-            for name in (
-                "signals",
-                "points",
-                "low",
-                "high",
-                "missing",
-                "clamped",
-                "constant",
-                "doubled",
-            )
-        }
-        return {
-            **figures,
-            **counts,
-            "different_shapes": len(self.shapes),
-            "extent": self.extent,
-            "labels": dict(sorted(self.labels.items())),
-        }
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; classes in the order of their names."""
+        return {**super().to_json(), "labels": dict(sorted(self.labels.items()))}
 
 
 @dataclass(frozen=True, eq=False)
-class SourceReport:
+class SourceReport(Result):
     """What a source holds.
 
     Args:
@@ -119,31 +121,39 @@ class SourceReport:
     skipped: Sequence[Skipped]
     pictured: Sequence[Signal]
 
+    kind: ClassVar = "source"
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes that occur in any split."""
+        known: set[str] = set()
+        for tally in self.splits.values():
+            known.update(tally.labels)
+        return sorted(known)
+
     @property
     def odd(self) -> list[str]:
         """What a user should know before training, one sentence each."""
-        return [
-            *self._odd_files(),
-            *(line for name, tally in self.splits.items() for line in _odd_signals(name, tally)),
-        ]
-
-    def _odd_files(self) -> Iterator[str]:
+        odd = []
         if self.skipped:
-            yield f"{len(self.skipped)} files or signals cannot be read: {_some([s.name for s in self.skipped])}"
-        known = {label for tally in self.splits.values() for label in tally.labels}
+            names = _some([entry.name for entry in self.skipped])
+            odd.append(f"{len(self.skipped)} files or signals cannot be read: {names}")
         for name, tally in self.splits.items():
-            absent = sorted(known - set(tally.labels))
+            absent = [label for label in self.labels if label not in tally.labels]
             if absent:
-                yield f"{name}: no signal of class {_some(absent)}"
+                odd.append(f"{name}: no signal of class {_some(absent)}")
+        for name, tally in self.splits.items():
+            odd += _odd_signals(name, tally)
+        return odd
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
         return {
-            "kind": "source",
-            **asdict(self.info),
-            "signal": asdict(self.spec),
-            "splits": {name: tally.to_dict() for name, tally in self.splits.items()},
-            "skipped": [asdict(entry) for entry in self.skipped],
+            "kind": self.kind,
+            **to_json(self.info),
+            "signal": to_json(self.spec),
+            "splits": to_json(self.splits),
+            "skipped": to_json(self.skipped),
             "odd": self.odd,
         }
 
@@ -167,11 +177,12 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
         for signal in source.signals(split):
             tallies[split].add(signal, source.spec.label_names)
             seen += 1
-            place = (
-                len(kept) if len(kept) < pictured else int(generator.integers(seen))
-            )  # every signal is kept with equal chance
+            if len(kept) < pictured:
+                kept.append(signal)
+                continue
+            place = int(generator.integers(seen))  # every signal is kept with equal chance
             if place < pictured:
-                kept[place : place + 1] = [signal]
+                kept[place] = signal
     return SourceReport(source.info, source.spec, tallies, tuple(source.skipped), kept)
 
 
@@ -184,10 +195,8 @@ def _shape(signal: Signal) -> str:
 def _spacing(signal: Signal) -> str:
     if not isinstance(signal.domain, Grid) or signal.domain.spacing is None:
         return "unknown"
-    return (
-        " x ".join(f"{spacing:.4g}" for spacing in signal.domain.spacing)
-        + f" {signal.domain.unit}".rstrip()
-    )
+    text = " x ".join(f"{spacing:.4g}" for spacing in signal.domain.spacing)
+    return f"{text} {signal.domain.unit}".rstrip()
 
 
 def _odd_signals(split: str, tally: SplitTally) -> Iterator[str]:
@@ -200,9 +209,14 @@ def _odd_signals(split: str, tally: SplitTally) -> Iterator[str]:
     if tally.missing:
         yield f"{split}: {tally.missing / tally.points:.1%} of the points are missing"
     if tally.clamped:
-        yield f"{split}: {tally.clamped / tally.points:.2%} of the points lie outside the range that is mapped to [0, 1]"
+        yield (
+            f"{split}: {tally.clamped / tally.points:.2%} of the points lie outside the range that "
+            "is mapped to [0, 1]"
+        )
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
+    text = ", ".join(names[:_MOST])
+    if len(names) > _MOST:
+        text += f" and {len(names) - _MOST} more"
+    return text

@@ -1,8 +1,7 @@
 """Regression: a number of each signal, learned from its latent."""
 
-from medfuncta.tasks.regress.picture import regression_picture
+from medfuncta.tasks.regress.regression import Regression, regress, regression_picture
 from medfuncta.tasks.regress.regressors import Mlp, Ridge, TrainingMean
-from medfuncta.tasks.regress.report import Regression, regress
 from medfuncta.tasks.regress.targets import metadata_targets, volume_targets
 
 __all__ = [

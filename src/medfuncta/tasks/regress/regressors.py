@@ -1,9 +1,9 @@
-"""What learns a number from latents."""
+"""What learns a number from latents, and how far its numbers are from the true ones."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import ClassVar, Final
 
 import numpy as np
@@ -14,12 +14,25 @@ from torch import Tensor, nn
 
 from medfuncta.run import default_device
 from medfuncta.tasks.heads.preparation import Preparation
-from medfuncta.tasks.heads.training import HeadTraining, train_head
-from medfuncta.tasks.regress.metrics import mean_absolute_error
+from medfuncta.tasks.heads.training import Recipe, Validation, seeded, train_network
 from medfuncta.tasks.regress.targets import Column, Measured
 
-STRENGTHS: Final = tuple(10.0**exponent for exponent in range(-2, 7))
+_STRENGTHS: Final = tuple(10.0**exponent for exponent in range(-2, 7))
 """Ridge penalties tried on the validation split."""
+
+
+def mean_absolute_error(truth: ndarray, guess: ndarray) -> float:
+    """In the target's unit."""
+    return float(np.abs(truth - guess).mean())
+
+
+def r_squared(truth: ndarray, guess: ndarray) -> float:
+    """1 minus the squared error over that of the truth's own mean; NaN where the truth does not
+    vary."""
+    spread = np.square(truth - truth.mean()).sum()
+    if spread == 0:
+        return math.nan
+    return float(1 - np.square(truth - guess).sum() / spread)
 
 
 class Regressor(ABC):
@@ -59,16 +72,16 @@ class Ridge(Regressor):
         from sklearn import linear_model
 
         self._preparation = Preparation()
-        inputs, held_out = self._preparation.fit(train.latents), self._preparation(val.latents)
-        # By singular values: entries of latents are correlated, and the normal equations of few
-        # signals ill-conditioned.
-        models = [
-            linear_model.Ridge(strength, solver="svd").fit(inputs, train.targets)
-            for strength in reversed(STRENGTHS)
-        ]
-        self._model = min(
-            models, key=lambda model: mean_absolute_error(val.targets, model.predict(held_out))
-        )
+        inputs = self._preparation.fit(train.latents)
+        held_out = self._preparation(val.latents)
+        least = math.inf
+        for strength in reversed(_STRENGTHS):
+            # By singular values: entries of latents are correlated, and the normal equations of few
+            # signals ill-conditioned.
+            model = linear_model.Ridge(strength, solver="svd").fit(inputs, train.targets)
+            error = mean_absolute_error(val.targets, model.predict(held_out))
+            if error < least:  # of equal ones the more regularised
+                least, self._model = error, model
         return self._model.coef_.size + 1
 
     def predict(self, latents: Float[ndarray, "signals latent"]) -> Column:
@@ -79,39 +92,44 @@ class Mlp(Regressor):
     """Two hidden layers with dropout, trained on the squared error of standardised targets.
 
     Args:
-        settings: Of its training.
+        recipe: How it is trained.
         hidden: Units of the first layer; the second has half of them.
+        seed: Of initial weights, dropout and the order of signals.
     """
 
     name: ClassVar[str] = "mlp"
 
-    def __init__(self, settings: HeadTraining | None = None, hidden: int = 256) -> None:
-        self._settings, self._hidden = settings or HeadTraining(batch=64), hidden
+    def __init__(
+        self,
+        recipe: Recipe = Recipe(epochs=100, batch=64, patience=20),  # noqa: B008
+        hidden: int = 256,
+        seed: int = 0,
+    ) -> None:
+        self._recipe = recipe
+        self._hidden = hidden
+        self._seed = seed
         self._device = default_device()
 
     def fit(self, train: Measured, val: Measured) -> int:
         self._preparation = Preparation()
-        self._mean, self._spread = float(train.targets.mean()), float(train.targets.std()) or 1.0
+        self._mean = float(train.targets.mean())
+        self._spread = float(train.targets.std()) or 1.0
         inputs = torch.from_numpy(self._preparation.fit(train.latents)).to(self._device)
         targets = torch.from_numpy((train.targets - self._mean) / self._spread).to(inputs)
-        generator = np.random.default_rng(self._settings.seed)
-        with torch.random.fork_rng():  # modules draw weights and dropout from the global generator
-            torch.manual_seed(self._settings.seed)
+
+        def loss(rows: ndarray) -> Tensor:
+            return (self._head(inputs[rows])[:, 0] - targets[rows]).square().mean()
+
+        def validate() -> Validation:
+            return Validation(-mean_absolute_error(val.targets, self.predict(val.latents)))
+
+        with seeded(self._seed):
             self._head = self._build(inputs.shape[1]).to(self._device)
-
-            def losses() -> Iterator[Tensor]:
-                for rows in np.array_split(
-                    generator.permutation(len(inputs)), -(-len(inputs) // self._settings.batch)
-                ):
-                    yield (self._head(inputs[rows])[:, 0] - targets[rows]).square().mean()
-
-            train_head(
-                self._head,
-                losses,
-                lambda: -mean_absolute_error(val.targets, self.predict(val.latents)),
-                self._settings,
+            generator = np.random.default_rng(self._seed)
+            training = train_network(
+                self._head, self._recipe, len(inputs), loss, validate, generator
             )
-        return sum(p.numel() for p in self._head.parameters())
+        return training.parameters
 
     @torch.no_grad()
     def predict(self, latents: Float[ndarray, "signals latent"]) -> Column:
@@ -120,7 +138,8 @@ class Mlp(Regressor):
 
     def _build(self, inputs: int) -> nn.Module:
         half = self._hidden // 2
-        first = [nn.Linear(inputs, self._hidden), nn.ReLU(), nn.Dropout(0.3)]
         return nn.Sequential(
-            *first, nn.Linear(self._hidden, half), nn.ReLU(), nn.Dropout(0.3), nn.Linear(half, 1)
+            *(nn.Linear(inputs, self._hidden), nn.ReLU(), nn.Dropout(0.3)),
+            *(nn.Linear(self._hidden, half), nn.ReLU(), nn.Dropout(0.3)),
+            nn.Linear(half, 1),
         )

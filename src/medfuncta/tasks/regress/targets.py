@@ -17,17 +17,11 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import NO_LABEL
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.source import SPLITS, Source
+from medfuncta.tasks.drawing.figure import with_unit
 from medfuncta.tasks.heads.masks import masked_rows, with_masks
 
-LABEL: Final = "label"
+_LABEL: Final = "label"
 """The target that is the signals' own label, as a number."""
-_SIZES: Final = {
-    1: ("length", "samples", ""),
-    2: ("area", "pixels", "²"),
-    3: ("volume", "voxels", "³"),
-}
-"""By dimension: what a structure's size is called, what it is counted in without a spacing, and the
-power of the spacing's unit."""
 Column = Float[ndarray, " signals"]
 
 
@@ -61,31 +55,32 @@ def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
         DataError: If no signal of a split has this number.
         LatentSetError: If a split is missing.
     """
-    if name == LABEL and latents.info.multi_label:
+    if name == _LABEL and latents.info.multi_label:
         raise DataError(
             "signals have several labels each; regression on labels expects one, such as a grade"
         )
-    found, known = {}, set[str]()
+    found: dict[str, Measured] = {}
+    known: set[str] = set()
     for split in SPLITS:
-        ids, rows, targets = [], [], []
+        ids: list[str] = []
+        rows: list[ndarray] = []
+        targets: list[float] = []
         for block in latents.split(split).batches():
-            entries = [json.loads(text) for text in block.table["metadata"].to_pylist()]
-            known.update(*entries)
             ids += block.ids
             rows.append(block.latents)
-            targets += (
-                _labels(block.labels)
-                if name == LABEL
-                else [_number(entry.get(name)) for entry in entries]
-            )
-        found[split] = _sound(
-            ids, np.concatenate(rows), np.array(targets, np.float64), name.replace("_", " ")
-        )
+            if name == _LABEL:
+                targets += np.where(block.labels == NO_LABEL, np.nan, block.labels).tolist()
+            for text in block.table["metadata"].to_pylist():
+                entry = json.loads(text)
+                known.update(entry)
+                if name != _LABEL:
+                    targets.append(_number(entry.get(name)))
+        found[split] = _sound(ids, np.concatenate(rows), targets, name.replace("_", " "))
     for split, measured in found.items():
         if not measured.ids:
             raise DataError(
                 f"no signal of split '{split}' has a number '{name}'; "
-                f"{suggest(name, [*known, LABEL])}"
+                f"{suggest(name, [*known, _LABEL])}"
             )
     return found
 
@@ -104,14 +99,7 @@ def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[s
         LatentSetError: If a split is missing.
     """
     masked = with_masks(source)
-    names = {str(number): number for number in masked.mask_names} | {
-        name: number for number, name in masked.mask_names.items()
-    }
-    if structure not in names and not structure.isdigit():
-        raise DataError(
-            f"no structure '{structure}' in {source.info.name}; {suggest(structure, names)}"
-        )
-    number = names[structure] if structure in names else int(structure)
+    number = _number_of(masked, structure)
     found = {}
     for split in SPLITS:
         rows = list(masked_rows(latents, split, masked))
@@ -120,26 +108,41 @@ def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[s
                 f"no signal of split '{split}' has a label map; regression needs some in "
                 f"{', '.join(SPLITS)}"
             )
+        sizes = []
+        for entry in rows:
+            sample = math.prod(entry.grid.spacing or (1.0,))
+            sizes.append(np.count_nonzero(entry.mask == number) * sample)
+        ids = [entry.row.id for entry in rows]
+        found_latents = np.stack([entry.row.latent for entry in rows])
         quantity = _size_of(masked.mask_names.get(number, f"structure {number}"), rows[0].grid)
-        sizes = [
-            np.count_nonzero(entry.mask == number) * math.prod(entry.grid.spacing or (1.0,))
-            for entry in rows
-        ]
-        latent = np.stack([entry.row.latent for entry in rows])
-        found[split] = _sound(
-            [entry.row.id for entry in rows], latent, np.array(sizes, np.float64), quantity
-        )
+        found[split] = _sound(ids, found_latents, sizes, quantity)
     return found
 
 
+def _number_of(masked: Source, structure: str) -> int:
+    """The class number of a structure that is given by its name or its number."""
+    numbers = {str(number): number for number in masked.mask_names}
+    for number, name in masked.mask_names.items():
+        numbers[name] = number
+    if structure in numbers:
+        return numbers[structure]
+    if structure.isdigit():
+        return int(structure)
+    raise DataError(
+        f"no structure '{structure}' in {masked.info.name}; {suggest(structure, numbers)}"
+    )
+
+
 def _size_of(structure: str, grid: Grid) -> str:
-    size, samples, power = _SIZES[grid.dim]
-    unit = samples if grid.spacing is None else grid.unit and grid.unit + power
-    return f"{size} of {structure}" + (f" ({unit})" if unit else "")
-
-
-def _labels(labels: ndarray) -> list[float]:
-    return np.where(labels == NO_LABEL, np.nan, labels).tolist()
+    """What a structure's size is called, with its unit where that is known."""
+    size = {1: "length", 2: "area", 3: "volume"}[grid.dim]
+    if grid.spacing is None:
+        unit = {1: "samples", 2: "pixels", 3: "voxels"}[grid.dim]
+    else:
+        unit = grid.unit
+        if unit:
+            unit += {1: "", 2: "²", 3: "³"}[grid.dim]
+    return with_unit(f"{size} of {structure}", unit)
 
 
 def _number(value: object) -> float:
@@ -150,6 +153,10 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def _sound(ids: Sequence[str], latents: ndarray, targets: ndarray, quantity: str) -> Measured:
-    rows = np.flatnonzero(np.isfinite(targets) & np.isfinite(latents).all(axis=1))
-    return Measured([ids[int(row)] for row in rows], latents[rows], targets[rows], quantity)
+def _sound(
+    ids: Sequence[str], latents: ndarray, targets: Sequence[float], quantity: str
+) -> Measured:
+    """The signals whose latent and target are finite."""
+    numbers = np.array(targets, np.float64)
+    rows = np.flatnonzero(np.isfinite(numbers) & np.isfinite(latents).all(axis=1))
+    return Measured([ids[int(row)] for row in rows], latents[rows], numbers[rows], quantity)

@@ -50,30 +50,27 @@ class FaissIndex(Index):
             LatentSetError: If the file is no index or one of other latents.
             MedFunctaError: If FAISS is not installed.
         """
-        return (
-            cls._read(path, latents, metric) if path.exists() else cls._make(path, latents, metric)
-        )
+        if path.exists():
+            return cls._read(path, latents, metric)
+        return cls._make(path, latents, metric)
 
     @classmethod
     def _read(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
         faiss = _faiss()
         try:
-            index = faiss.read_index(
-                str(path), faiss.IO_FLAG_MMAP
-            )  # the cells stay on the disk until a query looks into them
+            # The cells stay on the disk until a query looks into them.
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
         except RuntimeError as error:
             raise LatentSetError(
                 f"{path.name} is not a FAISS index; give another name to make one"
             ) from error
         expected = (len(latents), latents.info.latent_size, _measure(metric))
-        if (
-            faiss.try_extract_index_ivf(index) is None
-            or (index.ntotal, index.d, index.metric_type) != expected
-        ):
+        has_cells = faiss.try_extract_index_ivf(index) is not None
+        if not has_cells or (index.ntotal, index.d, index.metric_type) != expected:
             raise LatentSetError(
                 f"the index {path.name} has {index.ntotal:,} latents of {index.d} numbers, or "
-                f"another metric than {metric}; "
-                f"this set has {expected[0]:,} of {expected[1]}; remove the file to make it anew"
+                f"another metric than {metric}; this set has {expected[0]:,} of {expected[1]}; "
+                "remove the file to make it anew"
             )
         return cls(index, metric)
 
@@ -84,9 +81,8 @@ class FaissIndex(Index):
         sample = np.concatenate([_prepared(block[::step], metric) for block in all_blocks(latents)])
         cells = max(1, min(round(4 * math.sqrt(len(latents))), len(sample) // _PER_CELL))
         transform = _principal_components(sample)
-        index = faiss.IndexPreTransform(
-            transform, faiss.index_factory(transform.d_out, f"IVF{cells},SQ8", _measure(metric))
-        )
+        stored = faiss.index_factory(transform.d_out, f"IVF{cells},SQ8", _measure(metric))
+        index = faiss.IndexPreTransform(transform, stored)
         index.train(sample)
         for block in all_blocks(latents):
             index.add(_prepared(block, metric))
@@ -98,7 +94,10 @@ class FaissIndex(Index):
         stored there."""
         numbers, rows = self._index.search(_prepared(queries, self._metric), k)
         found = int((rows >= 0).sum(axis=1).min())  # cells may hold fewer than k
-        distances = 1 - numbers if self._metric == "cosine" else np.sqrt(np.maximum(numbers, 0))
+        if self._metric == "cosine":
+            distances = 1 - numbers
+        else:
+            distances = np.sqrt(np.maximum(numbers, 0))
         return Neighbours(rows[:, :found].astype(np.int64), distances[:, :found])
 
 

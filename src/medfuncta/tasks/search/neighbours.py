@@ -54,7 +54,8 @@ def nearest(
         raise ConfigError(f"{k} neighbours; expected at least 1")
     if not np.isfinite(queries).all():
         raise DataError("the latent to search for holds NaN or Inf; fit the signal again")
-    queries = unit(queries) if metric == "cosine" else queries
+    if metric == "cosine":
+        queries = unit(queries)
     rows = np.zeros((len(queries), 0), np.int64)
     distances = np.zeros((len(queries), 0), np.float32)
     start = 0
@@ -62,21 +63,19 @@ def nearest(
         new = np.broadcast_to(np.arange(start, start + len(block)), (len(queries), len(block)))
         rows = np.hstack([rows, new])
         distances = np.hstack([distances, _distances(queries, block, metric)])
-        best = (
-            np.argsort(distances, axis=1, kind="stable")[:, :k]
-            if distances.shape[1] <= k
-            else _smallest(distances, k)
-        )
-        rows, distances = (
-            np.take_along_axis(rows, best, axis=1),
-            np.take_along_axis(distances, best, axis=1),
-        )
+        best = _smallest(distances, k)
+        rows = np.take_along_axis(rows, best, axis=1)
+        distances = np.take_along_axis(distances, best, axis=1)
         start += len(block)
-    return Neighbours(rows, np.sqrt(distances) if metric == "euclidean" else distances)
+    if metric == "euclidean":
+        distances = np.sqrt(distances)
+    return Neighbours(rows, distances)
 
 
 def _smallest(distances: Float[ndarray, "queries rows"], k: int) -> Int[ndarray, "queries k"]:
-    """Columns of the k smallest distances of each row in order."""
+    """Columns of the k smallest distances of each row in order; all where there are no more."""
+    if distances.shape[1] <= k:
+        return np.argsort(distances, axis=1, kind="stable")
     some = np.sort(np.argpartition(distances, k - 1, axis=1)[:, :k], axis=1)
     order = np.argsort(np.take_along_axis(distances, some, axis=1), axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)

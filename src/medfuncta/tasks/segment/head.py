@@ -7,7 +7,7 @@ much about what is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,22 +22,33 @@ from medfuncta.latents.decode import CHUNK
 from medfuncta.run import default_device
 from medfuncta.tasks.heads.masks import MaskedRow
 from medfuncta.tasks.heads.preparation import Preparation
-from medfuncta.tasks.heads.training import HeadTraining, train_head
+from medfuncta.tasks.heads.training import (
+    Recipe,
+    Training,
+    Validation,
+    seeded,
+    train_network,
+)
 from medfuncta.tasks.segment.points import Reader, SampledPoints, sample_points
 
 _TINY: Final = 1e-6
 
 
 @dataclass(frozen=True)
-class SegmentOptions(HeadTraining):
-    """How a segmentation head is made and trained; what is not listed is of :class:`HeadTraining`.
+class SegmentOptions(Recipe):
+    """How a segmentation head is made and trained; what is not listed is of :class:`Recipe`.
 
     Args:
+        seed: Of initial weights, dropout, sampled points and order of signals.
         points: Drawn of each training signal.
         hidden: Units of both hidden layers.
         latent_units: Numbers that the latent is projected on.
     """
 
+    epochs: int = 100
+    batch: int = 8
+    patience: int | None = 20
+    seed: int = 0
     points: int = 2048
     hidden: int = 128
     latent_units: int = 32
@@ -57,11 +68,8 @@ class SegmentationHead(nn.Module):
 
     def __init__(self, sampled: SampledPoints, classes: int, options: SegmentOptions) -> None:
         super().__init__()
-        features, latent, hidden = (
-            sampled.features.shape[-1],
-            sampled.latents.shape[-1],
-            options.hidden,
-        )
+        features, latent = sampled.features.shape[-1], sampled.latents.shape[-1]
+        hidden = options.hidden
         spread, mean = torch.std_mean(sampled.features, dim=(0, 1))
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread.clamp(min=_TINY))
@@ -78,9 +86,8 @@ class SegmentationHead(nn.Module):
     ) -> Float[Tensor, "signals points classes"]:
         """Logits of each class."""
         projected = self.project(latents).unsqueeze(1).expand(-1, features.shape[1], -1)
-        return self.rest(
-            self.read(torch.cat([(features - self.mean) / self.spread, projected], dim=-1))
-        )
+        standardised = (features - self.mean) / self.spread
+        return self.rest(self.read(torch.cat([standardised, projected], dim=-1)))
 
 
 class Segmenter:
@@ -97,42 +104,40 @@ class Segmenter:
         self._preparation = Preparation()
         self._device = default_device()
 
-    def fit(self, train: Sequence[MaskedRow], val: Sequence[MaskedRow]) -> list[float]:
-        """Learn from ``train``, choosing weights by ``val``; gives the mean Dice on sampled
-        validation points after each epoch."""
-        options, generator = self._options, np.random.default_rng(self._options.seed)
+    def fit(self, train: Sequence[MaskedRow], val: Sequence[MaskedRow]) -> Training:
+        """Learn from ``train``, choosing weights by the mean Dice on sampled points of ``val``."""
+        options = self._options
+        generator = np.random.default_rng(options.seed)
         self._preparation.fit(_latents(train))
-        sampled, held_out = (
-            sample_points(rows, self._prepared(rows), self._reader, options.points, generator)
-            for rows in (train, val)
-        )
-        with torch.random.fork_rng():  # modules draw weights and dropout from the global generator
-            torch.manual_seed(options.seed)
-            self.head = SegmentationHead(sampled, self._classes, options).to(self._device)
-
-            def losses() -> Iterator[Tensor]:
-                for rows in np.array_split(
-                    generator.permutation(len(sampled)), -(-len(sampled) // options.batch)
-                ):
-                    yield self._loss(sampled.take(rows))
-
-            return train_head(self.head, losses, lambda: self._score(held_out), options)
+        sampled = self._sample(train, generator)
+        held_out = self._sample(val, generator)
+        with seeded(options.seed):
+            self._head = SegmentationHead(sampled, self._classes, options).to(self._device)
+            return train_network(
+                self._head,
+                options,
+                len(sampled),
+                loss=lambda rows: self._loss(sampled.take(rows)),
+                validate=lambda: Validation(self._score(held_out)),
+                generator=generator,
+            )
 
     @torch.no_grad()
     def segment(self, entry: MaskedRow) -> Int[ndarray, "*shape"]:
         """The class at every sample of a signal, ``[*shape]``."""
         latent = torch.from_numpy(entry.row.latent).to(self._device)
         prepared, grid = self._prepared([entry]), entry.grid
-        parts = [
-            self.head(
-                self._reader(
-                    latent, grid.coordinates_of(np.arange(start, min(start + CHUNK, grid.points)))
-                )[None],
-                prepared,
-            )[0]
-            for start in range(0, grid.points, CHUNK)
-        ]
-        return torch.cat([part.argmax(dim=-1) for part in parts]).cpu().numpy().reshape(grid.shape)
+        parts = []
+        for start in range(0, grid.points, CHUNK):
+            index = np.arange(start, min(start + CHUNK, grid.points))
+            features = self._reader(latent, grid.coordinates_of(index))
+            logits = self._head(features[None], prepared)[0]
+            parts.append(logits.argmax(dim=-1))
+        return torch.cat(parts).cpu().numpy().reshape(grid.shape)
+
+    def _sample(self, rows: Sequence[MaskedRow], generator: np.random.Generator) -> SampledPoints:
+        prepared = self._prepared(rows)
+        return sample_points(rows, prepared, self._reader, self._options.points, generator)
 
     def _prepared(self, rows: Sequence[MaskedRow]) -> Tensor:
         return torch.from_numpy(self._preparation(_latents(rows))).to(self._device)
@@ -140,18 +145,15 @@ class Segmenter:
     def _loss(self, points: SampledPoints) -> Float[Tensor, ""]:
         """Cross-entropy plus one minus the soft Dice of the structures, both as if of whole
         signals."""
-        logits = self.head(points.features, points.latents)
+        logits = self._head(points.features, points.latents)
         entropies = functional.cross_entropy(
             logits.transpose(1, 2), points.classes, reduction="none"
         )
-        return (
-            (points.weights * entropies).sum(dim=1).mean()
-            + 1
-            - self._dice(logits.softmax(dim=-1), points).mean()
-        )
+        entropy = (points.weights * entropies).sum(dim=1).mean()
+        return entropy + 1 - self._dice(logits.softmax(dim=-1), points).mean()
 
     def _score(self, points: SampledPoints) -> float:
-        guess = self.head(points.features, points.latents).argmax(dim=-1)
+        guess = self._head(points.features, points.latents).argmax(dim=-1)
         return self._dice(functional.one_hot(guess, self._classes).float(), points).mean().item()
 
     def _dice(
@@ -159,10 +161,8 @@ class Segmenter:
     ) -> Float[Tensor, "signals structures"]:
         truth = functional.one_hot(points.classes, self._classes)
         weights = points.weights.unsqueeze(-1)
-        both, either = (
-            (weights * numbers).sum(dim=1)[:, 1:]
-            for numbers in (probabilities * truth, probabilities + truth)
-        )
+        both = (weights * (probabilities * truth)).sum(dim=1)[:, 1:]
+        either = (weights * (probabilities + truth)).sum(dim=1)[:, 1:]
         return (2 * both + _TINY) / (either + _TINY)
 
 

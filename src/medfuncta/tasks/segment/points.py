@@ -86,18 +86,15 @@ def sample_points(
         points: Drawn a signal; memory is ``signals x points x features`` numbers.
         generator: Where they are drawn from.
     """
+    device = latents.device
     features, classes, weights = [], [], []
     for entry in rows:
-        index, weight = _draw(entry.mask.ravel(), points, generator)
-        features.append(
-            reader(
-                torch.from_numpy(entry.row.latent).to(latents.device),
-                entry.grid.coordinates_of(index),
-            )
-        )
-        classes.append(entry.mask.ravel()[index].astype(np.int64))
+        mask = entry.mask.ravel()
+        index, weight = _draw(mask, points, generator)
+        latent = torch.from_numpy(entry.row.latent).to(device)
+        features.append(reader(latent, entry.grid.coordinates_of(index)))
+        classes.append(mask[index].astype(np.int64))
         weights.append(weight)
-    device = latents.device
     return SampledPoints(
         torch.stack(features),
         latents,
@@ -110,11 +107,12 @@ def _draw(
     mask: Int[ndarray, " samples"], points: int, generator: np.random.Generator
 ) -> tuple[ndarray, Float[ndarray, " points"]]:
     """Flat indices of points, as many in each class, and their weights."""
-    places = [np.flatnonzero(mask == number) for number in np.unique(mask)]
-    counts = [len(part) for part in np.array_split(np.arange(points), len(places))]
-    index = [generator.choice(place, count) for place, count in zip(places, counts, strict=True)]
-    weight = [
-        np.full(count, len(place) / (count * mask.size), np.float32)
-        for place, count in zip(places, counts, strict=True)
-    ]
-    return np.concatenate(index), np.concatenate(weight)
+    present = np.unique(mask)
+    shares = np.array_split(np.arange(points), len(present))
+    indices, weights = [], []
+    for number, share in zip(present, shares, strict=True):
+        places, count = np.flatnonzero(mask == number), len(share)
+        indices.append(generator.choice(places, count))
+        weight = len(places) / (count * mask.size) if count else 0.0
+        weights.append(np.full(count, weight, np.float32))
+    return np.concatenate(indices), np.concatenate(weights)

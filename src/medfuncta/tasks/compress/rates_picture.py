@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from medfuncta.signals.psnr import BEST_PSNR
-from medfuncta.tasks.compress.report import LATENTS, CompressionReport
+from medfuncta.tasks.compress.rates import LATENTS, CompressionReport
 from medfuncta.tasks.drawing.figure import ACCENT, MUTED, new_figure
 
 if TYPE_CHECKING:
@@ -24,28 +22,18 @@ def curves_picture(report: CompressionReport) -> Figure:
     with new_figure(7, 4.4) as figure:
         axes = figure.subplots()
         colours = iter(_COLOURS)
-        for name, curve in report.curves.items():
+        for name, curve in report.codecs.items():
             colour = ACCENT if name == LATENTS else next(colours)
-            points = [p for p in curve if p.psnr is not None and not p.lossless]
-            psnr = np.array([point.psnr for point in points], float)
-            axes.plot(
-                [p.bits for p in points],
-                psnr,
-                "o-",
-                color=colour,
-                linewidth=1.6,
-                markersize=3.5,
-                label=name,
-            )
-            if any(point.format_bits for point in points):
-                axes.plot(
-                    [p.payload_bits for p in points],
-                    psnr,
-                    ":",
-                    color=colour,
-                    linewidth=1.2,
-                    label=f"{name} without file format",
-                )
+            bits, payload_bits, psnr = [], [], []
+            for point in curve:
+                if point.psnr is not None and not point.lossless:
+                    bits.append(point.bits)
+                    payload_bits.append(point.payload_bits)
+                    psnr.append(point.psnr)
+            axes.plot(bits, psnr, "o-", color=colour, linewidth=1.6, markersize=3.5, label=name)
+            if bits != payload_bits:
+                label = f"{name} without file format"
+                axes.plot(payload_bits, psnr, ":", color=colour, linewidth=1.2, label=label)
         if report.unquantised_psnr not in (None, BEST_PSNR):
             axes.axhline(
                 report.unquantised_psnr,

@@ -15,13 +15,13 @@ from medfuncta.tasks.classify import (
     choose,
     compare,
 )
-from medfuncta.tasks.classify.network import Recipe
-from medfuncta.tasks.classify.pixels import (
+from medfuncta.tasks.classify.signal_classifiers import (
     SIGNAL_CLASSIFIERS,
     ConvolutionalClassifier,
     EfficientNetB0,
     ResNet50,
 )
+from medfuncta.tasks.heads.training import Recipe
 
 pytest.importorskip("monai")
 LABELLING = Labelling(("dark", "bright"))
@@ -83,8 +83,10 @@ def test_baselines_share_the_report_of_latents() -> None:
     result = compare(
         LabelledData.collect(LABELLING, splits), makers, inputs="signals", resamples=10
     )
-    assert [report.name for report in result.reports] == ["resnet50", "efficientnet-b0"]
-    assert all(report.parameters > 1e6 and report.inputs == "signals" for report in result.reports)
+    assert [report.name for report in result.classifiers] == ["resnet50", "efficientnet-b0"]
+    assert all(
+        report.parameters > 1e6 and report.inputs == "signals" for report in result.classifiers
+    )
 
 
 def test_a_missing_monai_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
 from medfuncta.errors import ConfigError
+from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose
 from medfuncta.tasks.classify.classifier import Classifier
 from medfuncta.tasks.classify.examples import Examples, LabelledData
+from medfuncta.tasks.classify.latent_classifiers import MLP, NearestNeighbours
 from medfuncta.tasks.classify.metrics import measure, selection_score
-from medfuncta.tasks.classify.mlp import MLP
-from medfuncta.tasks.classify.neighbours import NearestNeighbours
-from medfuncta.tasks.classify.network import Recipe
-from medfuncta.tasks.classify.table import LATENT_CLASSIFIERS, ClassifierOptions, choose
+from medfuncta.tasks.heads.training import Recipe
 from tasks.classify.blobs import blobs
 
 TASKS = ("multi-class", "multi-label", "ordinal-regression")

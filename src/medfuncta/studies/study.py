@@ -59,31 +59,23 @@ class Study:
 
 STUDIES: Final[Mapping[str, Study]] = {
     "missing-samples": Study(
-        (
-            "traces without three tenths of their samples, at random and in gaps, restored by "
-            "fitting "
-            "what is left and by interpolation"
-        ),
-        "medfuncta.studies.missing:missing_samples",
-        "sample:ecg",
-        150,
+        "traces without three tenths of their samples, at random and in gaps, restored by fitting "
+        "what is left and by interpolation",
+        runner="medfuncta.studies.missing:missing_samples",
+        data="sample:ecg",
+        steps=150,
     ),
     "missing-slices": Study(
-        (
-            "volumes without every second slice, restored by fitting the slices left and by "
-            "interpolation"
-        ),
-        "medfuncta.studies.missing:missing_slices",
-        "sample:volumes",
-        100,
+        "volumes without every second slice, restored by fitting the slices left and by "
+        "interpolation",
+        runner="medfuncta.studies.missing:missing_slices",
+        data="sample:volumes",
+        steps=100,
     ),
     "mixed-shapes": Study(
-        (
-            "volumes of different shapes, learned as they are and resampled to one grid, compared "
-            "on "
-            "their own grids"
-        ),
-        "medfuncta.studies.mixed_shapes:mixed_shapes",
+        "volumes of different shapes, learned as they are and resampled to one grid, compared on "
+        "their own grids",
+        runner="medfuncta.studies.mixed_shapes:mixed_shapes",
     ),
 }
 """Every study by its name on the command line."""

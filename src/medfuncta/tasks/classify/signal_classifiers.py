@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medfuncta.errors import missing_extra
+from medfuncta.tasks.classify.classifier import ClassifierOptions, Kind, Maker
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
-from medfuncta.tasks.classify.network import NetworkClassifier, Recipe
-from medfuncta.tasks.classify.report import Maker
-from medfuncta.tasks.classify.table import ClassifierOptions, Kind
+from medfuncta.tasks.classify.network import NetworkClassifier
+from medfuncta.tasks.heads.training import Recipe
 
-RECIPE: Final = Recipe(learning_rate=1e-3, epochs=50, batch=32, patience=10)
+_RECIPE: Final = Recipe(learning_rate=1e-3, epochs=50, batch=32, patience=10)
 """AdamW as for the MLP; ends after ten epochs without a better validation score."""
 _SMALLEST_MAP: Final = 8
 """Samples along the shortest axis that a ResNet's stem leaves to its blocks."""
@@ -31,17 +31,23 @@ _STRIDE: Final = 32
 
 class ConvolutionalClassifier(NetworkClassifier):
     """A CNN on the normalised values ``[signals, *shape, channels]`` of signals on one grid,
-    trained from random weights.
+    trained from random weights; the arguments are those of :class:`NetworkClassifier`.
 
     Raises:
         MedFunctaError: If MONAI is not installed.
     """
 
-    def __init__(self, labelling: Labelling, recipe: Recipe = RECIPE, seed: int = 0) -> None:
-        super().__init__(labelling, recipe, seed)
-        self._nets = (
-            _monai()
-        )  # here and not in training, whose time is reported: the import takes seconds
+    def __init__(
+        self,
+        labelling: Labelling,
+        recipe: Recipe = _RECIPE,
+        seed: int = 0,
+        *,
+        balanced: bool = False,
+    ) -> None:
+        super().__init__(labelling, recipe, seed, balanced=balanced)
+        # The import takes seconds: it is done here and not in training, whose time is reported.
+        self._nets = _monai()
 
     def build(self, train: Examples) -> nn.Module:
         _, *shape, channels = train.inputs.shape
@@ -61,14 +67,16 @@ class ResNet50(ConvolutionalClassifier):
     all, so that the blocks have something to look at."""
 
     def network_for(self, shape: tuple[int, ...], channels: int) -> nn.Module:
-        shrink = next((by for by in (4, 2) if min(shape) >= by * _SMALLEST_MAP), 1)
+        kernel, stride = 3, 1
+        if min(shape) >= 2 * _SMALLEST_MAP:
+            kernel, stride = 7, 2
         return self._nets.resnet50(
             spatial_dims=len(shape),
             n_input_channels=channels,
             num_classes=self.labelling.columns,
-            conv1_t_size=7 if shrink > 1 else 3,
-            conv1_t_stride=2 if shrink > 1 else 1,
-            no_max_pool=shrink < 4,
+            conv1_t_size=kernel,
+            conv1_t_stride=stride,
+            no_max_pool=min(shape) < 4 * _SMALLEST_MAP,
         )
 
 
@@ -83,7 +91,9 @@ class EfficientNetB0(ConvolutionalClassifier):
             spatial_dims=len(shape),
             in_channels=channels,
             num_classes=self.labelling.columns,
-            norm="batch",  # averages over 10 steps as torchvision's B0 does, not over 100, which a short training never reaches
+            # Averages over 10 steps as torchvision's B0 does, not over 100, which a short training
+            # never reaches.
+            norm="batch",
         )
         # MONAI draws the last layer for a thousand classes: for two, its first outputs would be
         # near 10 and the first loss as high.
@@ -98,10 +108,11 @@ class _PadToStride(nn.Module):
     def forward(
         self, values: Float[Tensor, "batch channels *shape"]
     ) -> Float[Tensor, "batch channels *padded"]:
-        missing = [-size % _STRIDE for size in values.shape[2:]]
-        return functional.pad(
-            values, [side for n in reversed(missing) for side in (n // 2, n - n // 2)]
-        )
+        sides: list[int] = []
+        for size in reversed(values.shape[2:]):  # PyTorch names the last axis first
+            missing = -size % _STRIDE
+            sides += [missing // 2, missing - missing // 2]
+        return functional.pad(values, sides)
 
 
 def _monai() -> Any:
@@ -117,20 +128,20 @@ def _monai() -> Any:
     return nets
 
 
-def _resnet50(options: ClassifierOptions) -> Mapping[str, Maker]:
-    return {"resnet50": lambda labelling, seed: ResNet50(labelling, options.recipe(RECIPE), seed)}
+def _kind(name: str, network: type[ConvolutionalClassifier]) -> Kind:
+    def makers(options: ClassifierOptions) -> Mapping[str, Maker]:
+        recipe = options.recipe(_RECIPE)
+        return {
+            name: lambda labelling, seed: network(
+                labelling, recipe, seed, balanced=options.balanced
+            )
+        }
 
-
-def _efficientnet_b0(options: ClassifierOptions) -> Mapping[str, Maker]:
-    return {
-        "efficientnet-b0": lambda labelling, seed: EfficientNetB0(
-            labelling, options.recipe(RECIPE), seed
-        )
-    }
+    return makers
 
 
 SIGNAL_CLASSIFIERS: Final[Mapping[str, Kind]] = {
-    "resnet50": _resnet50,
-    "efficientnet-b0": _efficientnet_b0,
+    "resnet50": _kind("resnet50", ResNet50),
+    "efficientnet-b0": _kind("efficientnet-b0", EfficientNetB0),
 }
 """The kinds that learn from the signals themselves, by their name on the command line."""

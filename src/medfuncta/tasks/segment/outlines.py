@@ -12,7 +12,7 @@ from medfuncta.errors import DataError
 from medfuncta.signals.signal import Signal
 from medfuncta.tasks.drawing.figure import INK, new_figure
 from medfuncta.tasks.drawing.panes import Pane, Slice, colours_of, panes, window_of
-from medfuncta.tasks.segment.report import FIELD, Segmentation, SegmentedVolume
+from medfuncta.tasks.segment.segmentation import FIELD, Segmentation, SegmentedVolume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ _CELL: Final = 2.4
 
 def shown_volumes(segmentation: Segmentation) -> list[SegmentedVolume]:
     """The best, the median and the worst test signal by mean Dice; fewer when there are fewer."""
-    ordered = sorted(segmentation.volumes[FIELD], key=lambda volume: -volume.mean_dice)
+    ordered = sorted(segmentation.segmented[FIELD], key=lambda volume: -volume.mean_dice)
     return [ordered[index] for index in dict.fromkeys((0, len(ordered) // 2, len(ordered) - 1))]
 
 
@@ -48,61 +48,59 @@ def segmentation_picture(segmentation: Segmentation, originals: Sequence[Signal]
     with new_figure(_CELL * columns + 0.4, (_CELL + 0.25) * len(volumes) + 0.5) as figure:
         rows = figure.subfigures(len(volumes), 1, squeeze=False)[:, 0]
         for row, volume, original in zip(rows, volumes, originals, strict=True):
-            dice = ", ".join(
-                f"{n} {'-' if d is None else f'{d:.2f}'}"
-                for n, d in zip(segmentation.names, volume.dice, strict=True)
-            )
-            row.suptitle(
-                f"{original.id}   Dice: {dice}", x=0.01, ha="left", fontsize=9, fontweight="bold"
-            )
-            for axes, view in zip(
-                row.subplots(1, columns, squeeze=False)[0], panes(original.domain), strict=True
-            ):
+            title = f"{original.id}   Dice: {_dice_text(segmentation.structures, volume)}"
+            row.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
+            cells = row.subplots(1, columns, squeeze=False)[0]
+            for axes, view in zip(cells, panes(original.domain), strict=True):
                 _draw(axes, _through(view, volume.entry.mask), original, volume)
-        keys = [
-            Line2D([], [], color=_colour(i), label=name)
-            for i, name in enumerate(segmentation.names)
-        ]
-        keys += [
-            Line2D([], [], color=INK, linestyle="-", label="true"),
-            Line2D([], [], color=INK, linestyle=":", label="predicted"),
-        ]
+        keys = []
+        for number, name in enumerate(segmentation.structures):
+            keys.append(Line2D([], [], color=_colour(number), label=name))
+        keys.append(Line2D([], [], color=INK, linestyle="-", label="true"))
+        keys.append(Line2D([], [], color=INK, linestyle=":", label="predicted"))
         figure.legend(handles=keys, loc="outside lower left", ncols=6)
     return figure
+
+
+def _dice_text(structures: Sequence[str], volume: SegmentedVolume) -> str:
+    parts = []
+    for name, dice in zip(structures, volume.dice, strict=True):
+        parts.append(f"{name} -" if dice is None else f"{name} {dice:.2f}")
+    return ", ".join(parts)
 
 
 def _through(view: Pane, mask: np.ndarray) -> Pane:
     """The slice of this direction in which the structures are largest."""
     if not isinstance(view, Slice) or view.axis is None:
         return view
-    axis = view.axis if view.turn is None else int(np.argmax(view.turn[:, 0] == view.axis))
+    axis = view.axis
+    if view.turn is not None:
+        axis = int(np.argmax(view.turn[:, 0] == view.axis))
     slices = [replace(view, index=index) for index in range(mask.shape[axis])]
     return max(slices, key=lambda one: np.count_nonzero(one.image(mask)))
 
 
 def _draw(axes: Axes, view: Pane, original: Signal, volume: SegmentedVolume) -> None:
     colours = colours_of(original)
-    view.draw(axes, colours, **({} if original.channels == 3 else window_of(colours)))
+    view.draw(axes, colours, **window_of(colours, original.channels))
     view.mark(axes)
     axes.set_xlabel(view.name, labelpad=3)
     axes.set_anchor("N")
     if not isinstance(view, Slice):
         return
     for number in range(1, 1 + len(volume.dice)):
-        for mask, style in ((volume.entry.mask, "solid"), (volume.predicted, "dotted")):
-            shape = view.image(mask == number)
-            if shape.any() and not shape.all():
-                across = (np.arange(shape.shape[1]) + 0.5) * view.width / shape.shape[1]
-                down = (np.arange(shape.shape[0]) + 0.5) * view.height / shape.shape[0]
-                axes.contour(
-                    across,
-                    down,
-                    shape,
-                    levels=[0.5],
-                    colors=_colour(number - 1),
-                    linewidths=1.3,
-                    linestyles=style,
-                )
+        _outline(axes, view, volume.entry.mask == number, _colour(number - 1), "solid")
+        _outline(axes, view, volume.predicted == number, _colour(number - 1), "dotted")
+
+
+def _outline(axes: Axes, view: Slice, mask: np.ndarray, colour: str, style: str) -> None:
+    shape = view.image(mask)
+    if not shape.any() or shape.all():
+        return
+    rows, columns = shape.shape
+    across = (np.arange(columns) + 0.5) * view.width / columns
+    down = (np.arange(rows) + 0.5) * view.height / rows
+    axes.contour(across, down, shape, levels=[0.5], colors=colour, linewidths=1.3, linestyles=style)
 
 
 def _colour(number: int) -> str:

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from medfuncta.config import FitConfig
+from medfuncta.result import Result, to_json
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
-from medfuncta.tasks.drawing.labels import class_names
+from medfuncta.tasks.drawing.figure import class_names
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, summarise
 from medfuncta.tasks.evaluate.pictures import Example
 
 
+@dataclass(frozen=True)
+class EvaluatedRun(Result):
+    """The shared network of an evaluation.
+
+    Args:
+        fingerprint: Of its weights.
+        parameters: How many numbers it has.
+        latent_size: How many numbers a latent has.
+        training: Where it comes from.
+    """
+
+    fingerprint: str
+    parameters: int
+    latent_size: int
+    training: Mapping[str, Any]
+
+
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Result):
     """What an evaluation found.
 
     Args:
@@ -24,8 +42,7 @@ class Evaluation:
         spec: What its signals have in common.
         split: Which part of it.
         skipped: Files that were left out.
-        run: Fingerprint, parameters and latent size of the shared network, and its training
-            provenance.
+        run: The shared network.
         fit: How latents were fitted.
         seconds: Wall time of reading, fitting, decoding and comparing.
         signals: One entry a signal, in the source's order.
@@ -37,7 +54,7 @@ class Evaluation:
     spec: SignalSpec
     split: str
     skipped: Sequence[Skipped]
-    run: Mapping[str, Any]
+    run: EvaluatedRun
     fit: FitConfig
     seconds: float
     signals: Sequence[SignalMetrics]
@@ -58,17 +75,17 @@ class Evaluation:
                 members[name].append(metrics)
         return {name: summarise(members[name]) for name in sorted(members)}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the single signals, ready for JSON: ``psnr.mean``, ``psnr.median``,
-        ``ssim.mean``, ... nested."""
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the single signals: ``psnr.mean``, ``psnr.median``, ``ssim.mean``, ...
+        nested."""
         return {
-            **self.summary.to_dict(),
-            "by_class": {name: summary.to_dict() for name, summary in self.by_class.items()},
+            **self.summary.to_json(),
+            "by_class": to_json(self.by_class),
             "split": self.split,
             "unit": self.spec.unit,
-            "source": asdict(self.source),
-            "skipped": [asdict(entry) for entry in self.skipped],
-            "run": dict(self.run),
-            "fit": asdict(self.fit),
+            "source": to_json(self.source),
+            "skipped": to_json(self.skipped),
+            "run": to_json(self.run),
+            "fit": to_json(self.fit),
             "seconds": self.seconds,
         }

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy import ndarray
 
+from medfuncta.tasks.classify.comparison import ClassifierReport, Comparison
 from medfuncta.tasks.classify.metrics import METRICS
-from medfuncta.tasks.classify.report import ClassifierReport, Comparison
 from medfuncta.tasks.drawing.figure import HAIRLINE, INK, MUTED, clear_frame, new_figure
 
 if TYPE_CHECKING:
@@ -29,16 +29,18 @@ _MOST_COUNTS: Final = 10
 def comparison_picture(comparison: Comparison) -> Figure:
     """Bars of every metric with their intervals; below them the confusion matrices, and learning
     curves where a network learned."""
-    reports = comparison.reports
-    curves = [report for report in reports if report.trainings[0].curve]
+    reports = comparison.classifiers
+    learned = any(report.trainings[0].curve for report in reports)
     rows = -(-len(reports) // _MOST_COLUMNS)
     columns = max(-(-len(reports) // rows), 3)  # a single matrix would fill the page
-    heights = [3.0, rows * (_WIDTH / columns * 0.82 + 0.35), *([2.3] if curves else [])]
+    heights = [3.0, rows * (_WIDTH / columns * 0.82 + 0.35)]
+    if learned:
+        heights.append(2.3)
     with new_figure(_WIDTH, sum(heights)) as figure:
         parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
         _draw_bars(parts[0].subplots(), reports)
         _draw_confusions(parts[1], comparison, rows, columns)
-        if curves:
+        if learned:
             _draw_curves(parts[2].subplots(), reports, comparison.labelling.multi_label)
     return figure
 
@@ -48,19 +50,17 @@ def _draw_bars(axes: Axes, reports: Sequence[ClassifierReport]) -> None:
     width = 0.82 / len(reports)
     for number, report in enumerate(reports):
         estimates = [report.metrics[name] for name in names]
-        values = np.array([np.nan if e.value is None else e.value for e in estimates])
-        ends = np.array(
-            [[np.nan, np.nan] if e.low is None else [e.low, e.high] for e in estimates], float
-        )
+        values = np.array([each.value for each in estimates], float)  # None becomes NaN
+        low = np.array([each.low for each in estimates], float)
+        high = np.array([each.high for each in estimates], float)
         places = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * width
         label = f"{report.name} (cut short)" if report.cut_short else report.name
         axes.bar(places, values, width * 0.9, color=_colour(number), label=label)
-        axes.vlines(places, ends[:, 0], ends[:, 1], color=INK, linewidth=1.1)
-        for place, value, top in zip(places, values, ends[:, 1], strict=True):
+        axes.vlines(places, low, high, color=INK, linewidth=1.1)
+        for place, value, top in zip(places, values, high, strict=True):
             if np.isfinite(value):
-                text = f"{value:.2f}".removeprefix("0")
                 axes.annotate(
-                    text,
+                    f"{value:.2f}".removeprefix("0"),
                     (place, np.nanmax([value, top])),
                     (0, 2),
                     textcoords="offset points",
@@ -85,36 +85,35 @@ def _draw_bars(axes: Axes, reports: Sequence[ClassifierReport]) -> None:
 
 
 def _draw_confusions(part: SubFigure, comparison: Comparison, rows: int, columns: int) -> None:
-    multi_label = comparison.labelling.multi_label
-    title = (
-        "Positives found and negatives rejected"
-        if multi_label
-        else "Predicted classes (columns) of each true class (rows)"
-    )
+    title, aspect = "Predicted classes (columns) of each true class (rows)", "equal"
+    across = comparison.labelling.names
+    if comparison.labelling.multi_label:
+        title, aspect = "Positives found and negatives rejected", "auto"
+        across = ("found", "rejected")
     part.suptitle(f"{title}, in percent", x=0.005, ha="left", fontsize=9, color=MUTED)
     grid = part.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(comparison.reports) :]:
+    for axes in grid[len(comparison.classifiers) :]:
         axes.set_visible(False)
-    for number, (axes, report) in enumerate(zip(grid, comparison.reports, strict=False)):
+    names = comparison.labelling.names
+    for number, (axes, report) in enumerate(zip(grid, comparison.classifiers, strict=False)):
         shares = _shares(report.confusion)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto" if multi_label else "equal")
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect=aspect)
         clear_frame(axes)
         axes.set_title(report.name, color=_colour(number), fontweight="bold")
-        names = comparison.labelling.names
         if len(names) <= 2 * _MOST_COUNTS:
-            across = ("found", "rejected") if multi_label else names
-            axes.set_xticks(
-                range(len(across)),
-                across,
-                rotation=0 if _short(across) else 40,
-                ha="center" if _short(across) else "right",
-            )
-            axes.set_yticks(
-                range(len(names)), names if number % columns == 0 else [""] * len(names)
-            )
-            axes.tick_params(length=0)
+            _name_classes(axes, across, names, first=number % columns == 0)
         if len(names) <= _MOST_COUNTS:
             _write_shares(axes, shares)
+
+
+def _name_classes(axes: Axes, across: Sequence[str], down: Sequence[str], *, first: bool) -> None:
+    """Names at the edges of a matrix; at its left only where it is the first of its row."""
+    style = {"rotation": 40, "ha": "right"}
+    if sum(map(len, across)) <= 18:  # short enough to stand side by side
+        style = {"rotation": 0, "ha": "center"}
+    axes.set_xticks(range(len(across)), across, **style)
+    axes.set_yticks(range(len(down)), down if first else [""] * len(down))
+    axes.tick_params(length=0)
 
 
 def _shares(confusion: ndarray) -> ndarray:
@@ -122,25 +121,16 @@ def _shares(confusion: ndarray) -> ndarray:
     found, negatives rejected."""
     whole = confusion.sum(axis=-1, keepdims=True)
     shares = np.divide(confusion, whole, out=np.full(confusion.shape, np.nan), where=whole > 0)
-    return np.stack([shares[:, 1, 1], shares[:, 0, 0]], axis=1) if confusion.ndim == 3 else shares
+    if confusion.ndim == 3:
+        return np.stack([shares[:, 1, 1], shares[:, 0, 0]], axis=1)
+    return shares
 
 
 def _write_shares(axes: Axes, shares: ndarray) -> None:
     for (row, column), share in np.ndenumerate(shares):
         text = "-" if np.isnan(share) else f"{100 * share:.0f}"
-        axes.text(
-            column,
-            row,
-            text,
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color="white" if share > 0.55 else INK,
-        )
-
-
-def _short(names: Sequence[str]) -> bool:
-    return sum(map(len, names)) <= 18
+        colour = "white" if share > 0.55 else INK
+        axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=colour)
 
 
 def _draw_curves(axes: Axes, reports: Sequence[ClassifierReport], multi_label: bool) -> None:
@@ -148,20 +138,12 @@ def _draw_curves(axes: Axes, reports: Sequence[ClassifierReport], multi_label: b
     were kept."""
     for number, report in enumerate(reports):
         for training in report.trainings:
-            axes.plot(
-                [e.seconds for e in training.curve],
-                [e.val_score for e in training.curve],
-                color=_colour(number),
-                linewidth=1,
-            )
-            if training.kept is not None:
-                axes.plot(
-                    training.kept.seconds,
-                    training.kept.val_score,
-                    "o",
-                    color=_colour(number),
-                    markersize=4,
-                )
+            seconds = [epoch.seconds for epoch in training.curve]
+            scores = [epoch.val_score for epoch in training.curve]
+            axes.plot(seconds, scores, color=_colour(number), linewidth=1)
+            kept = training.kept
+            if kept is not None:
+                axes.plot(kept.seconds, kept.val_score, "o", color=_colour(number), markersize=4)
     axes.set_xscale("log")
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("validation AUC" if multi_label else "validation balanced accuracy")

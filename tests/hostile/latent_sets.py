@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hostile.case import TAMPERED, Case
+from hostile.case import LONG, TAMPERED, Case, together
 from hostile.files import (
     DEEP,
     DEEP_OBJECT,
     ENORMOUS,
     GONE,
     KINDS,
-    LONG,
     TEXTS,
     WRONG,
     Key,
@@ -71,7 +70,7 @@ def _wrong_values(key: Key, value: Any) -> Iterator[tuple[str, Any]]:
     if key[-1] in SET_CHOICES:
         yield "another word", "banana"
     if kind == "text":
-        yield "a very long text", "x" * LONG
+        yield "a very long text", LONG
     if kind == "section" and key not in [("fit",), ("splits",), ("source", "details")]:
         yield "with an unknown key", {**value, "surprise": 1}
 
@@ -96,7 +95,7 @@ def info_cases() -> Iterator[Case]:
         "has deeply nested details": (("source", "details"), DEEP_OBJECT),
         "has deeply nested settings": (("fit", "steps"), DEEP),
         "has deeply nested splits": (("splits",), DEEP_OBJECT),
-        "has details of a very long text": (("source", "details", "range"), "x" * LONG),
+        "has details of a very long text": (("source", "details", "range"), LONG),
         "has a latent size of 5": (("latent_size",), 5),
         "has a latent size of 10^9": (("latent_size",), 10**9),
         "has a latent size of 0": (("latent_size",), 0),
@@ -106,12 +105,10 @@ def info_cases() -> Iterator[Case]:
         "claims positions that are not there": (("positions",), True),
         "has no splits": (("splits",), {}),
         "has splits that are not there": (("splits", "more"), {"signals": 1, "left_out": []}),
-        "has fewer class names than classes": (("spec", "label_names"), ["narrow QRS"]),
         "has class names that are numbers": (("spec", "label_names"), [1, 2]),
-        "has a class name of a very long text": (("spec", "label_names"), ["a", "x" * LONG]),
+        "has a class name of a very long text": (("spec", "label_names"), ["a", LONG]),
         "has several labels a signal where there is one": (("spec", "task"), "multi-label"),
         "has three dimensions": (("spec", "dim"), 3),
-        "has two channels": (("spec", "channels"), 2),
         "has 10^9 channels": (("spec", "channels"), 10**9),
         "has a negative shape": (("spec", "shape"), [-187]),
         "has a shape of texts": (("spec", "shape"), ["187"]),
@@ -126,10 +123,16 @@ def info_cases() -> Iterator[Case]:
         ),
     }
     for what, (key, value) in changes.items():
-        names = [INFO, TAMPERED, *map(str, key[-1:]), "val", "label"]
+        names = [INFO, TAMPERED, *map(str, key[-1:]), "val", "label", "latent"]
         harm = json_set(INFO, (key, value))
         yield Case(f"{INFO} {what}", "set", harm, ["info"], ["search", "onto"], names=names)
 
+    few = json_set(INFO, (("spec", "label_names"), ["narrow QRS"]))
+    names, others = ["label", "class"], ["info", "classify", "search"]
+    yield Case(f"{INFO} has fewer names than classes", "set", few, ["check"], others, names=names)
+    channels = json_set(INFO, (("spec", "channels"), 2))
+    names, others = ["channels", TAMPERED], ["info", "export"]
+    yield Case(f"{INFO} has two channels", "set", channels, ["decode"], others, names=names)
     counts = json_set(INFO, (("splits", "val", "signals"), 10**9))
     yield Case(f"{INFO} counts more rows", "set", counts, ["check"], ["info"], names=["val"])
     twice = replaced(INFO, '"version": 1', '"version": 1, "version": 2')
@@ -204,7 +207,7 @@ def note_cases() -> Iterator[Case]:
     }
     for key, (_, kind) in keys.items():
         for what, wrong in WRONG[kind].items():
-            if key == "fitted_psnr" and what in ("null", "negative"):
+            if key == "fitted_psnr" and what in ("null", "negative", "1e30"):
                 continue
             harmed = note_set(SHARD, (key,), wrong)
             group, more = f"note: {key}", [*names, key]
@@ -216,7 +219,7 @@ def note_cases() -> Iterator[Case]:
         "has an unknown key": (("surprise",), 1),
         "left out a number": (("left_out",), [3]),
         "left out what is nested": (("left_out",), DEEP),
-        "has a last id of a very long text": (("last_id",), "x" * LONG),
+        "has a last id of a very long text": (("last_id",), LONG),
         "has a sum of 400 digits": (("fitted_psnr",), ENORMOUS),
         "has a sum of 1e999": (("fitted_psnr",), Literal("1e999")),
     }
@@ -303,7 +306,9 @@ def field_cases() -> Iterator[Case]:
     }
     for what, (key, value) in changes.items():
         harm = json_set("field/field.json", (key, value))
-        yield Case(f"a field {what}", "set", harm, decoding, ["info"], names=[*names, "width"])
+        yield Case(
+            f"in a set, a field {what}", "set", harm, decoding, ["info"], names=[*names, "width"]
+        )
 
     def other(folder: Path) -> None:
         sound = folder.parents[2] / "base" / "other"
@@ -326,11 +331,11 @@ def field_cases() -> Iterator[Case]:
 
 CASES: Final = [
     *key_cases(),
-    *info_cases(),
-    *split_name_cases(),
-    *fit_cases(),
-    *note_cases(),
-    *file_cases(),
-    *shard_name_cases(),
-    *field_cases(),
+    *together("latent_set.json as a whole", info_cases()),
+    *together("names of splits", split_name_cases()),
+    *together("settings of fits", fit_cases()),
+    *together("notes of shards", note_cases()),
+    *together("shards as files", file_cases()),
+    *together("names of shards", shard_name_cases()),
+    *together("the field of a set", field_cases()),
 ]

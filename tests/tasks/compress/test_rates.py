@@ -7,13 +7,13 @@ import pytest
 
 from medfuncta.errors import DataError
 from medfuncta.tasks.compress import compare_codecs, curves_picture
-from medfuncta.tasks.compress.report import LATENTS, RatePoint, bits_at
+from medfuncta.tasks.compress.rates import LATENTS, RatePoint, bits_at
 from tasks.compress.fitted_set import write_fitted_set
 from tasks.list_source import list_source
 
 
 def point(bits: float, psnr: float | None, format_bits: float = 0.0) -> RatePoint:
-    return RatePoint("", bits, format_bits, 0, psnr, 0)
+    return RatePoint("", bits, format_bits, 0, bits, psnr, 0)
 
 
 def test_bits_at_a_quality() -> None:
@@ -37,30 +37,30 @@ def test_bits_at_a_quality() -> None:
 def test_latents_beside_codecs(tmp_path: Path, shape: tuple[int, ...], names: set[str]) -> None:
     latents, source = write_fitted_set(tmp_path, shape, train=20, test=3)
     report = compare_codecs(latents, source, limit=2)
-    assert set(report.curves) == {LATENTS, *names}
+    assert set(report.codecs) == {LATENTS, *names}
     assert report.signals == 2
-    ours = report.curves[LATENTS]
+    ours = report.codecs[LATENTS]
     assert [p.bits for p in ours] == sorted(p.bits for p in ours)
     assert ours[0].psnr < ours[-1].psnr
     assert report.unquantised_psnr > ours[-1].psnr
     assert report.network_bytes == 4 * sum(p.numel() for p in latents.run.network.parameters())
     assert ours[0].shared_bytes == report.network_bytes + 4 * (3 * 8 + 8 * 8 + 1)
     spread = 8 * ours[0].shared_bytes / (23 * latents.row("test-0").header.domain.points)
-    assert report.spread_bits(ours[0]) == pytest.approx(ours[0].bits + spread)
+    assert ours[0].bits_with_shared == pytest.approx(ours[0].bits + spread)
     for verdict in report.verdicts:
         assert verdict.bits[verdict.shortest] == min(
             bits for bits in verdict.bits.values() if bits is not None
         )
-    json.dumps(report.to_dict(), allow_nan=False)
+    json.dumps(report.to_json(), allow_nan=False)
     assert len(curves_picture(report).axes) == 1
 
 
 def test_the_test_split_teaches_nothing(tmp_path: Path) -> None:
     opened: list[str] = []
     latents, source = write_fitted_set(tmp_path, (60,), opened=opened, train=6, test=2)
-    whole = compare_codecs(latents, source).curves["wavelet"]
+    whole = compare_codecs(latents, source).codecs["wavelet"]
     assert opened.count("train") == opened.count("test") == 1
-    alone = compare_codecs(latents, source, limit=1).curves["wavelet"]
+    alone = compare_codecs(latents, source, limit=1).codecs["wavelet"]
     assert [p.shared_bytes for p in whole] == [p.shared_bytes for p in alone]
 
 

@@ -1,0 +1,82 @@
+"""What a person reads in the terminal: tables, facts, and lines of progress."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medfuncta.tasks.heads.intervals import Interval
+
+
+def _rendered(renderable: Any) -> str:
+    """What rich would print, as text: coloured on a terminal, plain in a file."""
+    from rich.console import Console
+
+    width = 120
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+    text = io.StringIO()
+    console = Console(file=text, width=width, force_terminal=sys.stdout.isatty())
+    console.print(renderable)
+    return text.getvalue().rstrip()
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> str:
+    """A table whose first column is text and whose others are numbers, aligned to the right."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    result = Table(
+        box=box.SIMPLE_HEAD,
+        title=escape(title) or None,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+    )
+    first, *others = header
+    result.add_column(escape(first), justify="left", overflow="fold")
+    for name in others:
+        result.add_column(escape(name), justify="right", overflow="fold")
+    for row in rows:
+        result.add_row(*map(escape, row))
+    return _rendered(result)
+
+
+def facts(entries: Mapping[str, object]) -> str:
+    """Names and what they are, one a line."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    result = Table.grid(padding=(0, 3))
+    result.add_column(style="dim", no_wrap=True)
+    result.add_column(overflow="fold")
+    for name, value in entries.items():
+        result.add_row(escape(name), escape(str(value)))
+    return _rendered(result)
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Counts with their names in one line.
+
+    >>> counts_text({"train": 1200, "test": 30})
+    '1,200 train, 30 test'
+    """
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def interval_text(interval: Interval, value: str, ends: str) -> str:
+    """A value and the ends of its interval, in these formats; "undefined" where it is."""
+    if interval.value is None:
+        return "undefined"
+    return f"{interval.value:{value}} [{interval.low:{ends}}, {interval.high:{ends}}]"
+
+
+def tell(line: str) -> None:
+    """A line of progress on standard error, where it never mixes with a result."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,337 @@
+"""Rate and distortion of latents and of other codecs on the same unseen signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+import torch
+
+from medfuncta.errors import DataError
+from medfuncta.latents.decode import reconstruct_all
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.result import Result
+from medfuncta.run import Run
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.psnr import BEST_PSNR
+from medfuncta.signals.signal import Signal, SignalHeader
+from medfuncta.sources.source import Source
+from medfuncta.tasks.compress.codec import Codec
+from medfuncta.tasks.compress.image_codecs import image_codecs
+from medfuncta.tasks.compress.learned_codecs import (
+    LATENT_STEPS,
+    LatentCodec,
+    trace_codecs,
+    wavelet_codecs,
+)
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
+from medfuncta.tasks.explore.sample import take_sample
+from medfuncta.types import ArrayLatents
+
+_Pair = tuple[Signal, SignalHeader]
+"""A signal, and the header that its latent is decoded with."""
+LATENTS: Final = "latents"
+_TRAINING: Final = 200
+"""Training signals that entropy coders learn from."""
+_TRAINING_LATENTS: Final = 4096
+"""More of these: their codec has many more numbers to learn."""
+
+
+@dataclass(frozen=True)
+class RatePoint(Result):
+    """What a codec reached at one setting.
+
+    Args:
+        setting: In words.
+        bits: Of the streams, a sample (pixel, voxel); one stream a signal.
+        format_bits: How many of these are file format that all signals could share.
+        shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents
+            the shared network.
+        bits_with_shared: ``bits`` when what is shared is spread over every signal of the latent
+            set.
+        psnr: Mean in decibels, exact signals with 120; None when all have failed.
+        exact: How many signals came back without any error.
+    """
+
+    setting: str
+    bits: float
+    format_bits: float
+    shared_bytes: int
+    bits_with_shared: float
+    psnr: float | None
+    exact: int
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every signal came back exactly."""
+        return self.psnr == BEST_PSNR
+
+    @property
+    def payload_bits(self) -> float:
+        """The bits of the streams that are no file format."""
+        return self.bits - self.format_bits
+
+
+@dataclass(frozen=True)
+class Verdict(Result):
+    """Who needs the fewest bits for the quality of one setting of the latents.
+
+    Args:
+        setting: Of the latents.
+        psnr: What the latents reach at this setting, in decibels.
+        bits: By codec, a sample, file formats not counted; None where a codec never reaches this
+            PSNR.
+    """
+
+    json_keys: ClassVar = ("setting", "psnr", "bits", "shortest")
+
+    setting: str
+    psnr: float
+    bits: Mapping[str, float | None]
+
+    @property
+    def shortest(self) -> str:
+        """The codec that needs the fewest."""
+        reached = {name: bits for name, bits in self.bits.items() if bits is not None}
+        return min(reached, key=lambda name: reached[name])
+
+
+@dataclass(frozen=True, eq=False)
+class CompressionReport(Result):
+    """Curves of rate against distortion.
+
+    Args:
+        source: The data set.
+        split: Which part of it was compressed.
+        signals, points: How many signals, and samples in all of them.
+        codecs: The curve of each; ``"latents"`` is the first.
+        unquantised_psnr: Of the stored latents as they are; None when all have failed.
+        network_bytes: Of the shared network's weights.
+    """
+
+    json_keys: ClassVar = (
+        *("source", "split", "signals", "points", "network_bytes", "unquantised_psnr"),
+        *("codecs", "verdicts"),
+    )
+
+    source: str
+    split: str
+    signals: int
+    points: int
+    codecs: Mapping[str, Sequence[RatePoint]]
+    unquantised_psnr: float | None
+    network_bytes: int
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """One for each setting of the latents."""
+        verdicts = []
+        for point in self.codecs[LATENTS]:
+            if point.psnr is not None:
+                bits = {name: bits_at(curve, point.psnr) for name, curve in self.codecs.items()}
+                verdicts.append(Verdict(point.setting, point.psnr, bits))
+        return verdicts
+
+
+def bits_at(curve: Sequence[RatePoint], psnr: float) -> float | None:
+    """The fewest bits a sample, without file format, at which a codec reaches a PSNR; None where it
+    never does.
+
+    Between two settings bits grow linearly with decibels; below the lowest setting they are those
+    of that setting. No line is drawn to a lossless setting, whose 120 dB are a convention: it is
+    taken as it is for what no lossy one reaches.
+    """
+    lossy, lossless = [], []
+    for point in curve:
+        if point.lossless:
+            lossless.append(point.payload_bits)
+        elif point.psnr is not None:
+            lossy.append((point.psnr, point.payload_bits))
+    if lossy and psnr <= max(lossy)[0]:
+        decibels, bits = np.array(sorted(lossy)).T
+        return float(np.interp(psnr, decibels, bits))
+    return min(lossless, default=None)
+
+
+def compare_codecs(
+    latents: LatentSet,
+    source: Source,
+    *,
+    split: str = "test",
+    limit: int = 100,
+    steps: Sequence[float] = LATENT_STEPS,
+    progress: Callable[[str], None] = lambda line: None,
+) -> CompressionReport:
+    """Compress unseen signals in every way, learning whatever is learned from the training split,
+    and decode the streams.
+
+    Args:
+        latents: With a training split.
+        source: What the latents were fitted from.
+        split: The part to compress.
+        limit: Signals at the most, evenly spread.
+        steps: Settings of the latents: how finely they are quantised, in units of the root mean
+            square of their entries.
+        progress: Told a line before each codec.
+
+    Raises:
+        DataError: If the source lacks a signal of the latent set, or signals are scattered or have
+            missing points.
+        LatentSetError: If the set lacks a split.
+        MedFunctaError: If a package is missing.
+    """
+    chosen = take_sample(latents, limit, split)
+    signals = _signals_of(source, split, chosen.ids)
+    pairs = [(signal, latents.row(signal.id, split).header) for signal in signals]
+    _check_same(source, pairs)
+    bench = _Bench(latents, pairs)
+    progress(LATENTS)
+    learned = take_sample(latents, _TRAINING_LATENTS, "train").latents
+    rows = list(chosen.latents)
+    curves = {LATENTS: [bench.latent_point(step, learned, rows) for step in steps]}
+    for codec in _codecs(signals, _training_values(latents, source)):
+        if codec.name not in curves:
+            progress(codec.name)
+            curves[codec.name] = []
+        curves[codec.name].append(bench.signal_point(codec))
+    return CompressionReport(
+        source.info.name,
+        split,
+        signals=len(signals),
+        points=bench.points,
+        codecs=curves,
+        unquantised_psnr=summarise(bench.measured(chosen.latents)).psnr.mean,
+        network_bytes=bench.network_bytes,
+    )
+
+
+def _training_values(latents: LatentSet, source: Source) -> list[np.ndarray]:
+    """Normalised values of training signals, which codecs learn from."""
+    training = take_sample(latents, _TRAINING, "train")
+    values = []
+    for signal in _signals_of(source, "train", training.ids):
+        values.append(signal.range.normalise(signal.values))
+    return values
+
+
+def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
+    """The signals with these ids, in this order."""
+    wanted = set(ids)
+    found = {}
+    for signal in source.signals(split):
+        if signal.id in wanted:
+            found[signal.id] = signal
+    for id in ids:
+        if id not in found:
+            raise DataError(
+                f"no signal '{id}' in split '{split}' of {source.info.name}; give the source that "
+                "the set was fitted from"
+            )
+    for signal in found.values():
+        if not isinstance(signal.domain, Grid) or signal.mask is not None:
+            raise DataError(
+                f"signal '{signal.id}' is scattered or has missing points; codecs compare on whole "
+                "grids only"
+            )
+    return [found[id] for id in ids]
+
+
+def _check_same(source: Source, pairs: Sequence[_Pair]) -> None:
+    """Raise unless signals have the shapes that they had when they were fitted: ids alone may be
+    those of other data."""
+    for signal, header in pairs:
+        expected = header.shape
+        if signal.values.shape != expected:
+            raise DataError(
+                f"signal '{signal.id}' of {source.info.name} has the shape "
+                f"{list(signal.values.shape)}, but {list(expected)} when it was fitted; give the "
+                "source that the set was fitted from"
+            )
+
+
+def _codecs(signals: Sequence[Signal], examples: Sequence[np.ndarray]) -> list[Codec]:
+    """What there is for signals of this form."""
+    dim, channels = signals[0].domain.dim, signals[0].channels
+    if dim == 1:
+        return [*wavelet_codecs(examples), *trace_codecs(examples)]
+    if dim != 2 or channels not in (1, 3):
+        return wavelet_codecs(examples)
+    smallest = np.min([signal.values.shape for signal in signals], axis=0)
+    return [*image_codecs(tuple(smallest.tolist())), *wavelet_codecs(examples)]
+
+
+class _Bench:
+    """What every codec is measured on.
+
+    Args:
+        latents: The set, with the shared network.
+        pairs: The signals to compress.
+    """
+
+    def __init__(self, latents: LatentSet, pairs: Sequence[_Pair]) -> None:
+        self._run = latents.run
+        self._signals = [signal for signal, _ in pairs]
+        self._headers = [header for _, header in pairs]
+        self.points = sum(signal.domain.points for signal in self._signals)
+        self._set_points = round(self.points / len(pairs) * len(latents))
+        self.network_bytes = _network_bytes(self._run)
+
+    def latent_point(
+        self, step: float, training: ArrayLatents, latents: Sequence[np.ndarray]
+    ) -> RatePoint:
+        """The latents, quantised as finely as this."""
+        codec = LatentCodec.learn(training, step)
+        sizes, decoded = [], []
+        for latent in latents:
+            stream = codec.encode(latent)
+            sizes.append(len(stream))
+            decoded.append(codec.decode(stream))
+        shared = codec.shared_bytes + self.network_bytes
+        metrics = self.measured(np.stack(decoded))
+        return self._point(f"step {step:g} rms", sizes, [], shared, metrics)
+
+    def signal_point(self, codec: Codec) -> RatePoint:
+        """A codec of values at its setting."""
+        sizes, formats, metrics = [], [], []
+        for signal in self._signals:
+            shape = signal.values.shape
+            stream = codec.encode(signal.range.normalise(signal.values))
+            decoded = signal.range.restore(codec.decode(stream, shape))
+            sizes.append(len(stream))
+            formats.append(codec.container_bytes(shape))
+            metrics.append(measure(signal, signal.with_values(decoded)))
+        return self._point(codec.setting, sizes, formats, codec.shared_bytes, metrics)
+
+    def measured(self, latents: ArrayLatents) -> list[SignalMetrics]:
+        """The field's reconstructions, each on its signal's own grid, beside the signals."""
+        decoded = reconstruct_all(self._run, torch.from_numpy(latents), self._headers)
+        return list(map(measure, self._signals, decoded))
+
+    def _point(
+        self,
+        setting: str,
+        sizes: Sequence[int],
+        formats: Sequence[int],
+        shared_bytes: int,
+        metrics: Sequence[SignalMetrics],
+    ) -> RatePoint:
+        byte = 8 / self.points  # in bits a sample
+        bits = byte * sum(sizes)
+        summary = summarise(metrics)
+        return RatePoint(
+            setting,
+            bits,
+            format_bits=byte * sum(formats),
+            shared_bytes=shared_bytes,
+            bits_with_shared=bits + 8 * shared_bytes / self._set_points,
+            psnr=summary.psnr.mean,
+            exact=summary.exact,
+        )
+
+
+def _network_bytes(run: Run) -> int:
+    return sum(
+        parameter.numel() * parameter.element_size() for parameter in run.network.parameters()
+    )
