@@ -77,7 +77,7 @@ def header_cases() -> Iterator[Case]:
         def settings(notes: dict[str, Any], text: str = text) -> None:
             notes["config"] = text
 
-        yield _case(f"config has {what}", notes_changed(LAST, settings), "config", "train")
+        yield _case(f"config has {what}", notes_changed(LAST, settings), "config", "train", "field")
 
 
 PROGRESS: Final[dict[str, dict[str, Any]]] = {
@@ -132,7 +132,9 @@ def tensor_cases() -> Iterator[Case]:
     yield _case(
         "a tensor named optimiser.0.0.surprise", _added("optimiser.0.0.surprise"), "surprise"
     )
-    yield _case("a step that is negative", _first("optimiser.0", "step", _negative), "step")
+    negative = _first("optimiser.0", "step", _negative)
+    title = "checkpoint: a step that is negative"
+    yield Case(title, "run", negative, others=RESUME, names=[*NAMES, "step"])
 
 
 def generator_cases() -> Iterator[Case]:

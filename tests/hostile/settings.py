@@ -166,6 +166,8 @@ def claim_cases() -> Iterator[Case]:
     }
     for what, changes in claims.items():
         names = [key.partition(".")[2] for key in changes]
+        if "field.width" in changes:
+            names.append("[field]")  # it is no single one that is too large
         yield _file_case(f"asks for {what}", written(toml(changes)), *names)
         words = [f"{key}={value.replace('_', '')}" for key, value in changes.items()]
         yield _set_case(f"asks for {what}", ["--set", *words], *names)

@@ -264,7 +264,7 @@ def label_cases() -> Iterator[Case]:
 
 def position_cases() -> Iterator[Case]:
     """Positions of scattered samples."""
-    names = ["positions", TAMPERED]
+    names = ["positions", "val-0000", TAMPERED]
     shard = "data/train-00000-of-00001.parquet"
     harms = {
         "an odd number of numbers": [1.0, 2.0, 3.0],
