@@ -48,9 +48,11 @@ class FieldConfig:
     def __post_init__(self) -> None:
         settle(self, prefix="field.")
         if self.parameters > MAX_PARAMETERS:
+            sizes = [name for name in vars(self) if type(getattr(self, name)) is int]
+            sizes = ", ".join(f"{name} {getattr(self, name):,}" for name in sizes)
             raise ConfigError(
-                f"these settings [field] ask for a network of {self.parameters:,} numbers; "
-                f"expected at most {MAX_PARAMETERS:,}; lower its sizes"
+                f"the settings [field] ask for a network of {self.parameters:,} numbers ({sizes}); "
+                f"expected at most {MAX_PARAMETERS:,}"
             )
 
     @property

@@ -85,8 +85,8 @@ def check_plain(data: Any) -> None:
             raise Fault("", f"is nested more than {MAX_DEPTH} deep")
         if left < len(stack):
             raise Fault("", f"has more than {MAX_ENTRIES:,} values")
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            raise Fault("", f"has a text of {len(value):,} characters; expected {MAX_TEXT:,}")
+        if isinstance(value, str):
+            _check_text(value)
         if isinstance(value, float) and not math.isfinite(value):
             raise Fault("", f"holds the number {value}; expected finite numbers")
         if isinstance(value, int) and abs(value) >= MAX_INTEGER:
@@ -96,6 +96,13 @@ def check_plain(data: Any) -> None:
             stack.extend((part, depth + 1) for part in value.values())
         elif isinstance(value, list | tuple):
             stack.extend((part, depth + 1) for part in value)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise Fault("", f"has a text of {len(text):,} characters; expected at most {MAX_TEXT:,}")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Fault("", f"has half a character in {shown(text)}; expected whole ones")
 
 
 def convert(data: Any, kind: Any, place: str = "", *, whole: bool = False) -> Any:
@@ -146,6 +153,7 @@ def from_text(text: str, kind: Any, place: str = "") -> Any:
     if any(get_origin(_bare(member)) is tuple for member in kinds):
         data = [word.strip() for word in words.split(",")]
     try:
+        check_plain(words)
         value = msgspec.convert(data, kind, strict=False)
         check_plain(value)
     except (msgspec.ValidationError, Fault):

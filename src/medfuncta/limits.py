@@ -19,6 +19,8 @@ MAX_TOML_LINE: Final = 4096
 """Characters of a line of settings; a reader of TOML takes its square in time for a dotted key."""
 MAX_SET_BYTES: Final = 32 * 2**20
 """``latent_set.json``, which names every signal that was left out."""
+MAX_LOG_BYTES: Final = 64 * 2**20
+"""``metrics.csv``: a million rows."""
 MAX_CACHE_BYTES: Final = 2**30
 """The headers of a cache: a million signals of a thousand bytes."""
 MAX_TENSOR_HEADER: Final = 8 * 2**20
@@ -43,6 +45,8 @@ MAX_SPLITS: Final = 64
 """Splits of a latent set; most have three, and ten folds have thirty."""
 MAX_CLASSES: Final = 100_000
 """Names of classes."""
+MAX_ID: Final = 1024
+"""Characters of a signal's id; ours are names of files and records."""
 MAX_ROWS: Final = 2**31
 """Rows of a shard, a split or a set."""
 

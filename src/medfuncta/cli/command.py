@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from medfuncta.declared import printable
+from medfuncta.cli.terminal import safe_lines
 from medfuncta.errors import ConfigError
 from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
@@ -44,9 +44,8 @@ class Command(ABC):
         """Print what :meth:`run` gave, as a person or a program wants it."""
         if self.json:
             text = json.dumps(to_json(result), allow_nan=False)
-        else:  # ids and names of classes are other people's text
-            lines = self.summary(result).split("\n")
-            text = "\n".join(map(printable, lines))
+        else:
+            text = safe_lines(self.summary(result), emphasis=sys.stdout.isatty())
         sys.stdout.write(text + "\n")
 
 

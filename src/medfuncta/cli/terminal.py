@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from medfuncta.declared import printable
 
 if TYPE_CHECKING:
     from medfuncta.tasks.heads.intervals import Interval
+
+
+_EMPHASIS: Final = re.compile("(\x1b\\[[0-2](?:;[0-2])*m)")
+"""Bold, dim and neither: what tables and facts use on a terminal."""
+
+
+def safe_lines(text: str, *, emphasis: bool) -> str:
+    """Lines for the terminal without what would move its cursor or ring its bell: ids, names of
+    classes and reasons are other people's text.
+
+    Args:
+        text: The lines.
+        emphasis: Whether bold and dim may stay.
+
+    >>> safe_lines("two\\n\\x1b[2Jlines", emphasis=False)
+    'two\\n [2Jlines'
+    """
+    lines = []
+    for line in text.split("\n"):
+        parts = [line]
+        if emphasis:
+            parts = _EMPHASIS.split(line)  # every second part is one of the codes
+        safe = [printable(part) for part in parts]
+        safe[1::2] = parts[1::2]
+        lines.append("".join(safe))
+    return "\n".join(lines)
 
 
 def _rendered(renderable: Any) -> str:
@@ -33,17 +62,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "")
 
     result = Table(
         box=box.SIMPLE_HEAD,
-        title=escape(title) or None,
+        title=escape(printable(title)) or None,
         title_justify="left",
         title_style="bold",
         pad_edge=False,
     )
     first, *others = header
-    result.add_column(escape(first), justify="left", overflow="fold")
+    result.add_column(escape(printable(first)), justify="left", overflow="fold")
     for name in others:
-        result.add_column(escape(name), justify="right", overflow="fold")
+        result.add_column(escape(printable(name)), justify="right", overflow="fold")
     for row in rows:
-        result.add_row(*map(escape, row))
+        result.add_row(*(escape(printable(cell)) for cell in row))
     return _rendered(result)
 
 
@@ -56,7 +85,7 @@ def facts(entries: Mapping[str, object]) -> str:
     result.add_column(style="dim", no_wrap=True)
     result.add_column(overflow="fold")
     for name, value in entries.items():
-        result.add_row(escape(name), escape(str(value)))
+        result.add_row(escape(printable(name)), escape(printable(str(value))))
     return _rendered(result)
 
 

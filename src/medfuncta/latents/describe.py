@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import LatentSet, Split
 from medfuncta.latents.shards import Note
 
@@ -96,6 +97,12 @@ def _split_figures(split: Split, left_out: int) -> SplitFigures:
         for label in rows.table["label"].to_pylist():
             counts.update(label if isinstance(label, list) else () if label is None else (label,))
     names = dict(enumerate(split.info.spec.label_names))
+    unnamed = counts.keys() - names.keys()
+    if names and unnamed:
+        raise LatentSetError(
+            f"split '{split.name}' has the label {min(unnamed)}, and the set {len(names)} names of "
+            "classes (label_names); copy the whole folder again or fit it anew"
+        )
     return SplitFigures(
         len(split),
         left_out,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from medfuncta.atomic import write_atomically, write_text
+from medfuncta.door import Origin, read_bytes, reason
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
 from medfuncta.latents.official import reference_state
@@ -76,8 +77,22 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
         )
     latent_set.run.save(out / FIELD_FOLDER)
     latent_set.info.save(out)
-    write_text(out / CARD_FILE, (latent_set.folder / CARD_FILE).read_text(encoding="utf-8"))
+    write_text(out / CARD_FILE, _card_of(latent_set.folder))
     write_text(out / ".gitattributes", _GIT_ATTRIBUTES)
+
+
+def _card_of(folder: Path) -> str:
+    """The card beside the latents, which goes out as it is: a link must not lead to another file.
+
+    Raises:
+        LatentSetError: If it is missing, something else, or lies elsewhere.
+    """
+    remedy = "copy the whole folder again"
+    origin = Origin(f"{CARD_FILE} in '{folder.name}'", LatentSetError, remedy)
+    try:
+        return read_bytes(folder / CARD_FILE, origin, within=folder).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise origin.fault(reason(error)) from error
 
 
 def export_reference(latent_set: LatentSet, out: Path) -> None:

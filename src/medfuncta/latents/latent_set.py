@@ -17,13 +17,14 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.config import FitConfig
-from medfuncta.errors import ConfigError, LatentSetError, suggest
+from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
-from medfuncta.latents.info import SetInfo, fit_config_of
+from medfuncta.latents.info import INFO_FILE, SetInfo, fit_config_of
 from medfuncta.latents.rows import LatentRow, Rows
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards
-from medfuncta.run import Run
+from medfuncta.limits import MAX_ID
+from medfuncta.run import Run, RunDescription
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.preprocess import InputGrid, Preprocessing
 from medfuncta.signals.signal import Signal, SignalHeader
@@ -80,8 +81,19 @@ class Split:
 
     @cached_property
     def id_column(self) -> pa.ChunkedArray:
-        """The ids as Arrow holds them, a tenth of what a list of Python strings takes."""
-        return self._column("id").table["id"]
+        """The ids as Arrow holds them, a tenth of what a list of Python strings takes.
+
+        Raises:
+            LatentSetError: If one is too long to be one.
+        """
+        ids = self._column("id").table["id"]
+        longest = pc.max(pc.utf8_length(ids)).as_py()  # type: ignore[attr-defined]
+        if longest is not None and longest > MAX_ID:
+            raise LatentSetError(
+                f"split '{self.name}' has an id of {longest:,} characters; expected at most "
+                f"{MAX_ID:,}; fit it anew"
+            )
+        return ids
 
     @cached_property
     def ids(self) -> list[str]:
@@ -169,6 +181,7 @@ class LatentSet:
             )
         schema = schema_of(info)
         splits = [Split(name, find_shards(folder, name, schema), info) for name in info.splits]
+        _check_field_fits(folder, info)
         for split in splits:
             for shard in split.shards:
                 if shard.note.fingerprint != info.fingerprint:
@@ -326,6 +339,30 @@ class LatentSet:
         for rows in self.split(split).batches():
             latents = torch.from_numpy(rows.latents)
             yield from reconstruct_all(self.run, latents, rows.headers, device=device)
+
+
+def _check_field_fits(folder: Path, info: SetInfo) -> None:
+    """Raise where the field beside the latents says of itself that it is the one that they were
+    fitted with, but for another kind of signal. A field that is damaged, another one or not there
+    is told by whoever needs it.
+
+    Raises:
+        LatentSetError: If it does.
+    """
+    try:
+        described = RunDescription.load(folder / FIELD_FOLDER)
+    except MedFunctaError:
+        return
+    if described.fingerprint != info.fingerprint:
+        return
+    field = described.config.field
+    ours = {"latent_size": info.latent_size, "dim": info.spec.dim, "channels": info.spec.channels}
+    for name, size in ours.items():
+        if getattr(field, name) != size:
+            raise LatentSetError(
+                f"{INFO_FILE} in '{folder.name}' is damaged ({name} is {size:,}, that of its field "
+                f"{getattr(field, name):,}); copy the latent set again"
+            )
 
 
 def _nearest(id: str, splits: Sequence[Split]) -> str:

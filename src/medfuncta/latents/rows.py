@@ -14,6 +14,7 @@ from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import restore
 from medfuncta.latents.schema import Metadata, header_of, metadata_of
+from medfuncta.limits import MAX_CLASSES
 from medfuncta.signals.signal import Label, SignalHeader
 from medfuncta.types import ArrayLatents
 
@@ -102,6 +103,11 @@ class Rows:
         if not classes:
             numbers = column.combine_chunks().flatten()
             classes = 1 + max(numbers.to_pylist(), default=-1)
+        if classes > MAX_CLASSES:
+            raise LatentSetError(
+                f"a row has the label {classes - 1:,}; expected at most {MAX_CLASSES:,} classes; "
+                "fit the set anew"
+            )
         table = np.zeros((len(labels), classes), np.int64)
         for row, own in enumerate(labels):
             table[row, own or []] = 1

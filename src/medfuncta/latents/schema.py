@@ -27,8 +27,8 @@ from medfuncta.door import decode_short
 from medfuncta.errors import DataError, LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import quantise
-from medfuncta.limits import Name
-from medfuncta.signals.domain import Domain, Grid, Scatter, Shape, Spacing
+from medfuncta.limits import MAX_ID, Name, Shape
+from medfuncta.signals.domain import Domain, Grid, Scatter, Spacing
 from medfuncta.signals.signal import Label, SignalHeader, ValueRange
 from medfuncta.types import ArrayLatents
 
@@ -42,7 +42,7 @@ Metadata: TypeAlias = dict[str, str | int | float | bool]
 class _StoredHeader:
     """The columns that tell of a signal, but for the positions of scattered samples."""
 
-    id: str
+    id: Annotated[str, Meta(max_length=MAX_ID)]
     label: int | tuple[int, ...] | None
     shape: Shape
     spacing: Spacing | None
@@ -191,7 +191,7 @@ def header_of(row: Row, info: SetInfo) -> SignalHeader:
         stored = convert_known(row, _StoredHeader)
         return SignalHeader(
             id=stored.id,
-            domain=_domain(stored, row.get("positions")),
+            domain=_domain(stored, row.get("positions"), info.spec.dim),
             channels=info.spec.channels,
             range=ValueRange(stored.value_low, stored.value_high),
             unit=stored.unit,
@@ -226,7 +226,9 @@ def _checked_dtype(name: str) -> str:
     return name
 
 
-def _domain(stored: _StoredHeader, positions: Sequence[float] | None) -> Domain:
+def _domain(stored: _StoredHeader, positions: Sequence[float] | None, dim: int) -> Domain:
+    if len(stored.shape) != dim:
+        raise DataError(f"its shape is {list(stored.shape)}; expected {dim} axes, as the set has")
     affine = None
     if stored.affine is not None:
         affine = np.reshape(stored.affine, (4, 4))
@@ -236,6 +238,9 @@ def _domain(stored: _StoredHeader, positions: Sequence[float] | None) -> Domain:
     first = grid.affine[: grid.dim, 3]
     low = first - np.asarray(grid.spacing) / 2
     high = low + np.asarray(grid.shape) * grid.spacing
+    numbers = np.array(positions, float)  # a missing one becomes NaN
+    if not numbers.size or numbers.size % dim or not np.isfinite(numbers).all():
+        raise DataError(f"its positions are not finite numbers, {dim} for each of its samples")
     # The box was rounded on its way through the grid.
-    inside = np.clip(np.reshape(positions, (-1, grid.dim)), low, high)
+    inside = np.clip(numbers.reshape(-1, dim), low, high)
     return Scatter(inside, tuple(low.tolist()), tuple(high.tolist()), grid.unit)

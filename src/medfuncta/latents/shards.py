@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Meta
 
 from medfuncta.atomic import write_atomically
 from medfuncta.declared import Fault, convert, shortened
@@ -49,7 +50,7 @@ class Note:
     left_out: tuple[Skipped, ...] = ()
     last_id: str = ""
     next_piece: Count = 0
-    fitted_psnr: float | None = None
+    fitted_psnr: Annotated[float, Meta(ge=-1e15, le=1e15)] | None = None
 
     @classmethod
     def join(cls, notes: Sequence[Note]) -> Note:
@@ -201,10 +202,9 @@ def _check_columns(found: pa.Schema, expected: pa.Schema) -> None:
             raise Fault(f"the column '{field.name}'", f"is there {count} times; expected once")
         kind = found.field(field.name).type
         if not _alike(kind, field.type):
-            raise Fault(
-                f"the column '{field.name}'",
-                f"holds {shortened(str(kind), 80)}; expected {field.type}",
-            )
+            held = shortened(str(kind), 80)
+            expected = f"expected {field.type}, as latent_set.json says"
+            raise Fault(f"the column '{field.name}'", f"holds {held}; {expected}")
 
 
 def _alike(found: pa.DataType, expected: pa.DataType) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow.compute as pc
 
+from medfuncta.declared import shown
 from medfuncta.errors import LatentSetError, RunError
 from medfuncta.latents.latent_set import LatentSet, Split
 from medfuncta.latents.rows import Rows
@@ -52,12 +53,15 @@ def _split_problems(split: Split) -> Iterator[str]:
 
 
 def _doubled(split: Split) -> Iterator[str]:
+    missing = split.id_column.null_count
+    if missing:
+        yield f"split '{split.name}' has {missing:,} rows without an id; fit it anew"
     counts = pc.value_counts(split.id_column).flatten()  # type: ignore[attr-defined]
     ids = counts[0].filter(pc.greater(counts[1], 1))  # type: ignore[attr-defined]
     if len(ids):
         yield (
-            f"split '{split.name}' has {len(ids)} ids more than once, such as '{ids[0]}'; fit it "
-            "anew or filter them out"
+            f"split '{split.name}' has {len(ids)} ids more than once, such as "
+            f"{shown(ids[0].as_py())}; fit it anew or filter them out"
         )
 
 
@@ -66,8 +70,8 @@ def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
     if len(broken):
         example = rows.ids[broken[0]]
         yield (
-            f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as '{example}'; "
-            "fit it anew or filter them out"
+            f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as "
+            f"{shown(example)}; fit it anew or filter them out"
         )
     classes = len(split.info.spec.label_names)
     column = rows.table["label"].combine_chunks()

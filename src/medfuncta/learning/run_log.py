@@ -4,10 +4,14 @@ TensorBoard."""
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 from medfuncta.atomic import write_text
+from medfuncta.door import Origin, read_bytes, reason
+from medfuncta.errors import RunError
+from medfuncta.limits import MAX_LOG_BYTES
 
 COLUMNS = ("step", "seconds", "loss", "train_psnr", "learning_rate", "gradient_norm", "val_psnr")
 METRICS_FILE = "metrics.csv"
@@ -45,7 +49,37 @@ class RunLog:
         self._events.close()
 
 
+def read_log(path: Path) -> list[list[str]]:
+    """The rows of a ``metrics.csv``, its header first.
+
+    Raises:
+        RunError: If it is missing, something else, or no CSV.
+    """
+    origin = Origin(
+        name=path.name,
+        error=RunError,
+        remedy="give the metrics.csv of a run, or remove it",
+        missing=f"cannot read {path.name}: there is no such file; give the metrics.csv of a run",
+    )
+    content = read_bytes(path, origin, limit=MAX_LOG_BYTES)
+    try:
+        return list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise RunError(
+            f"{path.name} is not a training log ({reason(error)}); {origin.remedy}"
+        ) from error
+
+
 def _rows_up_to(path: Path, step: int) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    return [row for row in rows if len(row) == len(COLUMNS) and int(row[0]) <= step]
+    """The rows of a session before this one, up to the step that it got to."""
+    header, *rows = read_log(path) or [[]]
+    if tuple(header) != COLUMNS:
+        raise RunError(
+            f"{path.name} is not a training log; expected the columns {', '.join(COLUMNS)}; remove "
+            "it to go on without it"
+        )
+    kept = []
+    for row in rows:
+        if len(row) == len(COLUMNS) and row[0].isdecimal() and int(row[0][:18]) <= step:
+            kept.append(row)
+    return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 from msgspec import Meta
@@ -15,6 +15,8 @@ from medfuncta.limits import MAX_CLASSES, Name, Shape
 from medfuncta.signals.domain import Domain
 from medfuncta.types import ArrayMask, ArrayValues
 
+_WIDEST: Final = float(np.finfo(np.float32).max)
+"""The widest range of values: they are float32."""
 Label = int | tuple[int, ...] | None
 
 
@@ -30,7 +32,7 @@ class ValueRange:
     high: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+        if not 0 < self.high - self.low <= _WIDEST:  # NaN is in no range
             raise DataError(
                 f"a value range from {self.low} to {self.high}; expected two finite numbers, the "
                 "lower one first"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medfuncta.errors import RunError
+from medfuncta.learning.run_log import read_log
 from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def curve_picture(metrics_csv: Path) -> Figure:
 def _read(path: Path) -> dict[str, list[tuple[float, float]]]:
     """Each column as pairs of step and value; empty cells and those of diverged steps are left
     out."""
+    table = read_log(path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = [dict(zip(table[0], row, strict=True)) for row in table[1:] if row]
         columns: dict[str, list[tuple[float, float]]] = {name: [] for name in rows[0]}
         for row in rows:
             for name, column in columns.items():
@@ -64,10 +64,6 @@ def _read(path: Path) -> dict[str, list[tuple[float, float]]]:
                     column.append((float(row["step"]), float(row[name])))
         if not columns["loss"]:
             raise KeyError("loss")
-    except OSError as error:
-        raise RunError(
-            f"cannot read {path.name}: {error.strerror}; give the metrics.csv of a run"
-        ) from error
     except (IndexError, KeyError, ValueError, TypeError) as error:
         raise RunError(
             f"{path.name} is not a training log; expected the columns step and loss, and numbers "
