@@ -103,4 +103,4 @@ def test_a_damaged_run_is_named(
     broken.mkdir()
     (broken / "field.json").write_bytes((ecg_run / "field.json").read_bytes())
     (broken / "field.safetensors").write_bytes((ecg_run / "field.safetensors").read_bytes()[:-100])
-    assert "the run 'broken' is damaged" in complaint(["info", str(broken)], capsys)
+    assert "in 'broken' is damaged" in complaint(["info", str(broken)], capsys)

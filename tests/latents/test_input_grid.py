@@ -178,3 +178,15 @@ def test_mistakes_are_one_line(volumes: tuple[Path, LatentSet], tmp_path: Path) 
         )
         with pytest.raises(error, match=message):
             told.decode("v0", grid="input")
+
+
+def test_a_set_of_an_older_version_decodes_on_it() -> None:
+    latents = LatentSet.open(Path(__file__).parents[1] / "stored" / "resampled" / "float32")
+    split = latents.splits[0]
+    row = latents.split(split).row(0)
+    before = latents.input_grid(row.header)
+    assert before is not None and before.grid.shape == (9, 8, 5)
+    signal = latents.decode(row.id, grid="input", split=split)
+    in_the_world = latents.decode(row.id, before.grid, split=split)
+    assert signal.domain == in_the_world.domain
+    np.testing.assert_allclose(signal.values, in_the_world.values, rtol=1e-4)

@@ -26,7 +26,7 @@ from medfuncta.tasks.evaluate import Evaluation, evaluate
 from medfuncta.workflow import train
 
 SOURCE: Final = "sample:ecg"
-PRESET: Final = "trace"
+_PRESET: Final = "trace"
 SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     "train": {"steps": 150, "validate_every": 30, "validate_signals": 24}
 }
@@ -110,7 +110,7 @@ def demonstrate(
     began = perf_counter()
     source = open_source(SOURCE)
     tell(f"training a shared network on the heartbeats of {SOURCE}")
-    training = train(source, folder / RUN_FOLDER, PRESET, settings=settings, listener=listener)
+    training = train(source, folder / RUN_FOLDER, _PRESET, settings=settings, listener=listener)
     tell("fitting a latent to every heartbeat")
     latents = create_latent_set(training.run, source, folder / LATENTS_FOLDER)
     tell("reconstructing the heartbeats of the test split")

@@ -21,8 +21,8 @@ from medfuncta.tasks.evaluate.report import number
 
 SIDE: Final = 32
 """Samples along each axis of the common grid."""
-AS_THEY_ARE: Final = "learned as they are"
-RESAMPLED: Final = f"learned at {SIDE} x {SIDE} x {SIDE}"
+_AS_THEY_ARE: Final = "learned as they are"
+_RESAMPLED: Final = f"learned at {SIDE} x {SIDE} x {SIDE}"
 
 _EXPLANATION: Final = (
     "Both networks have the same size, seed and number of meta-steps, and both ways are compared "
@@ -62,8 +62,8 @@ def mixed_shapes(options: StudyOptions) -> Findings:
     second = network_like(run, resampled, options)
     own = [signal.domain for signal in signals]
     metrics = {
-        AS_THEY_ARE: _measured(signals, round_trip(run, signals, device=options.device)),
-        RESAMPLED: _measured(signals, round_trip(second, common, own, device=options.device)),
+        _AS_THEY_ARE: _measured(signals, round_trip(run, signals, device=options.device)),
+        _RESAMPLED: _measured(signals, round_trip(second, common, own, device=options.device)),
     }
     bound = summarise(_measured(signals, map(_there_and_back, common, signals)))
     trial = Trial(f"volumes of {len(shapes)} shapes, on their own grids", metrics)

@@ -57,7 +57,7 @@ class Study:
     steps: int | None = None
 
 
-STUDIES: Final[Mapping[str, Study]] = {
+_STUDIES: Final[Mapping[str, Study]] = {
     "missing-samples": Study(
         "traces without three tenths of their samples, at random and in gaps, restored by fitting "
         "what is left and by interpolation",
@@ -87,9 +87,9 @@ def study(name: str) -> Study:
     Raises:
         ConfigError: If there is no study of this name; the nearest one is named.
     """
-    if name not in STUDIES:
-        raise ConfigError(f"unknown study '{name}'; {suggest(name, STUDIES)}")
-    return STUDIES[name]
+    if name not in _STUDIES:
+        raise ConfigError(f"unknown study '{name}'; {suggest(name, _STUDIES)}")
+    return _STUDIES[name]
 
 
 def run_study(name: str, options: StudyOptions) -> Findings:

@@ -77,7 +77,7 @@ def test_what_is_odd_is_said() -> None:
 
 
 def test_pictured_signals_are_drawn_evenly_from_all() -> None:
-    many = [make_signal(f"{i}", Grid((3,)), seed=i, unit="") for i in range(200)]
+    many = [make_signal(f"{i}", Grid((3,)), seed=i) for i in range(200)]
     report = describe_source(
         list_source(SignalSpec(1, 1, unit="HU"), {"train": many[:150], "test": many[150:]}),
         pictured=40,

@@ -16,7 +16,7 @@ from medfuncta.latents.rows import NO_LABEL
 from medfuncta.signals.signal import Label
 
 MULTI_LABEL: Final = "multi-label"
-ORDINAL: Final = "ordinal-regression"
+_ORDINAL: Final = "ordinal-regression"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Labelling:
 
     @property
     def ordinal(self) -> bool:
-        return self.task == ORDINAL
+        return self.task == _ORDINAL
 
     @property
     def exclusive(self) -> bool:

@@ -14,7 +14,7 @@ _QUALITIES: Final = (5, 10, 20, 35, 50, 70, 85, 95)
 _DECIBELS: Final = (22, 26, 30, 34, 38, 42, 46)
 
 
-class ImageCodec(Codec):
+class _ImageCodec(Codec):
     """A file format of Pillow.
 
     Args:
@@ -53,19 +53,19 @@ class ImageCodec(Codec):
         return self._containers[shape]
 
 
-class Jpeg(ImageCodec):
+class _Jpeg(_ImageCodec):
     """JPEG with Huffman tables made for each image and colour at full resolution."""
 
     name: ClassVar[str] = "JPEG"
 
 
-class Jpeg2000(ImageCodec):
+class _Jpeg2000(_ImageCodec):
     """A bare JPEG 2000 codestream of 9/7 wavelets, its rate chosen for a PSNR."""
 
     name: ClassVar[str] = "JPEG 2000"
 
 
-class WebP(ImageCodec):
+class _WebP(_ImageCodec):
     """Lossy WebP at its slowest and best."""
 
     name: ClassVar[str] = "WebP"
@@ -86,9 +86,9 @@ def image_codecs(shape: tuple[int, ...]) -> list[Codec]:
     webp = {"format": "WEBP", "method": 6}
     codecs: list[Codec] = []
     for quality in _QUALITIES:
-        codecs.append(Jpeg(f"quality {quality}", {**jpeg, "quality": quality}))
+        codecs.append(_Jpeg(f"quality {quality}", {**jpeg, "quality": quality}))
     for decibels in _DECIBELS:
-        codecs.append(Jpeg2000(f"{decibels} dB", {**jpeg_2000, "quality_layers": [decibels]}))
+        codecs.append(_Jpeg2000(f"{decibels} dB", {**jpeg_2000, "quality_layers": [decibels]}))
     for quality in _QUALITIES:
-        codecs.append(WebP(f"quality {quality}", {**webp, "quality": quality}))
+        codecs.append(_WebP(f"quality {quality}", {**webp, "quality": quality}))
     return codecs

@@ -21,7 +21,7 @@ from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
 from medfuncta.tasks.evaluate.pictures import Example, choose_examples
 from medfuncta.tasks.evaluate.report import write_report
 
-Device = torch.device | str | None
+_Device = torch.device | str | None
 
 
 def evaluate(
@@ -30,7 +30,7 @@ def evaluate(
     *,
     split: str = "test",
     config: FitConfig | None = None,
-    device: Device = None,
+    device: _Device = None,
     out: Path | str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -85,7 +85,7 @@ def evaluate(
 
 
 def _reconstructions(
-    run: Run, signals: Iterable[Signal], config: FitConfig, device: Device
+    run: Run, signals: Iterable[Signal], config: FitConfig, device: _Device
 ) -> Iterator[tuple[Signal, Signal | None]]:
     """Each signal and what its latent decodes to, or None where that is not finite; one batch is in
     memory at a time."""
@@ -100,7 +100,7 @@ def _examples(
     split: str,
     metrics: Sequence[SignalMetrics],
     config: FitConfig,
-    device: Device,
+    device: _Device,
 ) -> list[Example]:
     chosen = choose_examples(metrics)
     ids = {m.id for m in chosen.values()}

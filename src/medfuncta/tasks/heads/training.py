@@ -163,10 +163,10 @@ def train_network(
         if cut_short or impatient:
             break
     best.restore()
-    return Training(parameter_count(network), cut_short, tuple(curve))
+    return Training(_parameter_count(network), cut_short, tuple(curve))
 
 
-def parameter_count(network: nn.Module) -> int:
+def _parameter_count(network: nn.Module) -> int:
     """Numbers that a network learns."""
     return sum(parameter.numel() for parameter in network.parameters())
 

@@ -54,7 +54,7 @@ class SegmentOptions(Recipe):
     latent_units: int = 32
 
 
-class SegmentationHead(nn.Module):
+class _SegmentationHead(nn.Module):
     """Two hidden layers on the features of a point and a projection of the latent.
 
     Args:
@@ -112,7 +112,7 @@ class Segmenter:
         sampled = self._sample(train, generator)
         held_out = self._sample(val, generator)
         with seeded(options.seed):
-            self._head = SegmentationHead(sampled, self._classes, options).to(self._device)
+            self._head = _SegmentationHead(sampled, self._classes, options).to(self._device)
             return train_network(
                 self._head,
                 options,
