@@ -84,9 +84,13 @@ class Split:
         """The ids as Arrow holds them, a tenth of what a list of Python strings takes.
 
         Raises:
-            LatentSetError: If one is too long to be one.
+            LatentSetError: If one is missing, or too long to be one.
         """
         ids = self._column("id").table["id"]
+        if ids.null_count:
+            raise LatentSetError(
+                f"split '{self.name}' has {ids.null_count:,} rows without an id; fit it anew"
+            )
         longest = pc.max(pc.utf8_length(ids)).as_py()  # type: ignore[attr-defined]
         if longest is not None and longest > MAX_ID:
             raise LatentSetError(

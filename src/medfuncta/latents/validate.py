@@ -53,9 +53,6 @@ def _split_problems(split: Split) -> Iterator[str]:
 
 
 def _doubled(split: Split) -> Iterator[str]:
-    missing = split.id_column.null_count
-    if missing:
-        yield f"split '{split.name}' has {missing:,} rows without an id; fit it anew"
     counts = pc.value_counts(split.id_column).flatten()  # type: ignore[attr-defined]
     ids = counts[0].filter(pc.greater(counts[1], 1))  # type: ignore[attr-defined]
     if len(ids):

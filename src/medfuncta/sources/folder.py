@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from medfuncta.door import reason
+from medfuncta.door import lies_outside, reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
@@ -97,7 +97,7 @@ def find_files(
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in (*folders, *sorted(files)):
             path = Path(root, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            if path.is_symlink() and lies_outside(path, folder):
                 refuse(
                     name,
                     DataError(
@@ -209,8 +209,8 @@ def _patient(path: Path, pattern: str) -> str:
 
 def _read_labels(folder: Path, name: str) -> dict[str, str]:
     """The class of each file by its name, from a CSV file of two columns or more."""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    path = folder / name
+    if lies_outside(path, folder):
         raise DataError(
             f"the file of labels {path.name} lies outside the folder; copy it into the folder"
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from medfuncta.door import lies_outside
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
@@ -119,7 +120,7 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
 
     name = header.pop("data file", header.pop("datafile", None))
     data_path = path.parent / name if name else path
-    if not data_path.resolve().is_relative_to(inside.resolve()):
+    if lies_outside(data_path, inside):
         raise DataError(
             f"the data file that {path.name} names lies outside the folder; copy it into the folder"
         )
