@@ -237,7 +237,7 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
         len(latents.split("train")) + len(latents.split("val")) + len(latents.split("test")) == 20
     )
     evaluation = medfuncta.evaluate(run, source, device="cpu")
-    assert evaluation.to_dict()["signals"] == len(list(source.signals("test")))
+    assert evaluation.summary.signals == len(list(source.signals("test")))
 
 
 @pytest.mark.usefixtures("unchecked")

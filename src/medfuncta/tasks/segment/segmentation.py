@@ -147,7 +147,7 @@ def segment(
         )
     # The comparison reads no latent: a field-free head would tell signals apart by it.
     blind = {split: list(map(_without_latent, entries)) for split, entries in rows.items()}
-    reader = field_features(latents.run.network.to(default_device()))
+    reader = field_features(latents.run.network.on(default_device()))
     progress(f"{FIELD}: {len(rows['train']):,} signals to learn from")
     field = _trained(reader, rows, classes, options)
     progress(f"{PLACE}: {len(rows['train']):,} signals to learn from")
