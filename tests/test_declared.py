@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 from msgspec import Meta
 
-from medfuncta.declared import (
-    Fault,
-    check_plain,
-    convert,
-    described,
-    from_text,
-    printable,
-    settle,
-    shortened,
-    shown,
-)
+from medfuncta.declared import Fault, check_plain, convert, from_text, settle
 from medfuncta.errors import DataError
 from medfuncta.limits import MAX_DEPTH, MAX_TEXT, SplitName
+from medfuncta.wording import described, printable, shortened, shown
 
 Size = Annotated[int, Meta(ge=1, le=1000)]
 
