@@ -13,7 +13,7 @@ from medfuncta.errors import ConfigError
 from medfuncta.limits import MAX_PARAMETERS, LatentSize
 
 Quality: TypeAlias = Literal["fast", "paper", "best"]
-QUALITIES: Final = get_args(Quality)
+_QUALITIES: Final = get_args(Quality)
 Steps: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 """Meta-steps, and all that is counted in them."""
 InnerSteps: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
