@@ -12,7 +12,7 @@ from medfuncta.declared import settle
 from medfuncta.limits import LatentSize
 
 Quality: TypeAlias = Literal["fast", "paper", "best"]
-QUALITIES: Final = get_args(Quality)
+_QUALITIES: Final = get_args(Quality)
 Steps: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 """Meta-steps, and all that is counted in them."""
 InnerSteps: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]

@@ -47,10 +47,10 @@ MAX_CLASSES: Final = 100_000
 """Names of classes."""
 MAX_ID: Final = 1024
 """Characters of a signal's id; ours are names of files and records."""
-MAX_ROWS: Final = 2**31
+_MAX_ROWS: Final = 2**31
 """Rows of a shard, a split or a set."""
 
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ROWS)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=_MAX_ROWS)]
 """How many signals, rows or steps there are."""
 Name: TypeAlias = Annotated[str, Meta(max_length=256)]
 """A unit, a modality, a class: what stands on an axis or in a cell."""

@@ -18,7 +18,7 @@ from medfuncta.wording import shown
 
 T = TypeVar("T")
 
-RETIRED: Final = frozenset({("train", "compile"), ("train", "optimizer")})
+_RETIRED: Final = frozenset({("train", "compile"), ("train", "optimizer")})
 """Settings that older runs hold and that no longer say anything."""
 ADDED: Final = frozenset(
     {
@@ -77,7 +77,7 @@ def without_retired(data: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, section in data.items():
         if isinstance(section, Mapping):
-            section = {key: v for key, v in section.items() if (name, key) not in RETIRED}
+            section = {key: v for key, v in section.items() if (name, key) not in _RETIRED}
         kept[name] = section
     return kept
 

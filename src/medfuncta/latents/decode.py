@@ -32,9 +32,9 @@ _EDGE: Final = 1e-6
 """How far beyond its box rounding can put a sample that lies on the edge: coordinates are
 float32."""
 
-Target: TypeAlias = Domain | InputGrid
+_Target: TypeAlias = Domain | InputGrid
 """Where to decode."""
-Locator: TypeAlias = Callable[[np.ndarray], tuple[ArrayCoordinates, ArrayMask]]
+_Locator: TypeAlias = Callable[[np.ndarray], tuple[ArrayCoordinates, ArrayMask]]
 """Flat indices ``[n]`` of samples of a target to coordinates ``[n, dim]`` in the box of a signal,
 and whether each lies inside, ``[n]``."""
 
@@ -93,7 +93,7 @@ def reconstruct(
     run: Run,
     latent: Float[Tensor, " latent"],
     header: SignalHeader,
-    domain: Target | None = None,
+    domain: _Target | None = None,
     *,
     chunk: int | None = None,
     device: torch.device | str | None = None,
@@ -126,7 +126,7 @@ def reconstruct_all(
     run: Run,
     latents: Float[Tensor, "signals latent"],
     headers: Sequence[SignalHeader],
-    domains: Sequence[Target] | None = None,
+    domains: Sequence[_Target] | None = None,
     *,
     chunk: int | None = None,
     device: torch.device | str | None = None,
@@ -145,7 +145,7 @@ def reconstruct_all(
 
 
 def _alike(
-    headers: Sequence[SignalHeader], targets: Sequence[Target], most_points: int
+    headers: Sequence[SignalHeader], targets: Sequence[_Target], most_points: int
 ) -> Iterator[slice]:
     """Runs of signals that are decoded at the same coordinates and together have no more points
     than these; or one signal."""
@@ -166,7 +166,7 @@ def _reconstructed(
     network: Field,
     latents: Tensor,
     headers: Sequence[SignalHeader],
-    target: Target,
+    target: _Target,
     chunk: int | None,
 ) -> Iterator[Signal]:
     """Signals that are decoded at the same coordinates."""
@@ -195,7 +195,7 @@ def _reconstructed(
 
 
 def _pieces(
-    network: Field, latents: Tensor, locate: Locator, points: int, chunk: int | None
+    network: Field, latents: Tensor, locate: _Locator, points: int, chunk: int | None
 ) -> Iterator[_Piece]:
     """Chunk by chunk, on the CPU one a core at once."""
     size, signals = network.config.latent_size, len(latents)
@@ -224,7 +224,7 @@ def _pieces(
         yield from side_by_side([partial(decoded, part) for part in several])
 
 
-def _check_points(target: Target) -> None:
+def _check_points(target: _Target) -> None:
     if target.points > MAX_POINTS:
         raise DataError(
             f"a grid of shape {target.shape} has {target.points:,} points; expected at most "
@@ -232,7 +232,7 @@ def _check_points(target: Target) -> None:
         )
 
 
-def _locator(header: SignalHeader, target: Target) -> Locator:
+def _locator(header: SignalHeader, target: _Target) -> _Locator:
     """How samples of ``target`` get coordinates in the signal's box."""
     own = header.domain
     if own.dim != target.dim:

@@ -30,7 +30,7 @@ from medfuncta.signals.preprocess import InputGrid, Preprocessing
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.types import ArrayLatents
 
-GridName: TypeAlias = Literal["own", "input"]
+_GridName: TypeAlias = Literal["own", "input"]
 """On which of its grids a signal is decoded: the one it was fitted on, or that of its file."""
 FIELD_FOLDER = "field"
 _BATCH = 4096
@@ -298,7 +298,7 @@ class LatentSet:
         id: str,
         domain: Domain | InputGrid | None = None,
         *,
-        grid: GridName = "own",
+        grid: _GridName = "own",
         split: str | None = None,
         device: torch.device | str | None = None,
     ) -> Signal:
@@ -321,8 +321,8 @@ class LatentSet:
                 larger than any signal.
             LatentSetError: As :meth:`row`.
         """
-        if grid not in get_args(GridName):
-            raise ConfigError(f"a grid '{grid}'; {suggest(grid, get_args(GridName))}")
+        if grid not in get_args(_GridName):
+            raise ConfigError(f"a grid '{grid}'; {suggest(grid, get_args(_GridName))}")
         if grid == "input" and domain is not None:
             raise ConfigError("got both a domain and grid='input'; give one of them")
         row = self.row(id, split)

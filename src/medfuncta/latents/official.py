@@ -29,7 +29,7 @@ from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.signal import Label, SignalSpec
 
-OUTPUT_OFFSET: Final = 0.5
+_OUTPUT_OFFSET: Final = 0.5
 _HINT: Final = "expected the layers of the authors' LatentModulatedSIREN with shift modulation only"
 
 
@@ -146,7 +146,7 @@ def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) ->
         omega_increment=increment,
         residual=settings.residual,
         shift_first=True,
-        output_offset=OUTPUT_OFFSET,
+        output_offset=_OUTPUT_OFFSET,
     )
 
 
@@ -194,7 +194,7 @@ def reference_state(
     ours = {name: tensor.detach().cpu() for name, tensor in run.network.state_dict().items()}
     state = {
         "last_layer.linear.weight": ours["last.weight"],
-        "last_layer.linear.bias": ours["last.bias"] + config.output_offset - OUTPUT_OFFSET,
+        "last_layer.linear.bias": ours["last.bias"] + config.output_offset - _OUTPUT_OFFSET,
     }
     for layer in range(config.layers - 1):
         for kind, empty in (

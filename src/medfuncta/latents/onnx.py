@@ -12,7 +12,7 @@ from medfuncta.atomic import write_atomically
 from medfuncta.errors import missing_extra
 from medfuncta.run import Run
 
-OPSET: Final = 17
+_OPSET: Final = 17
 _EXAMPLE: Final = (2, 3)
 """Signals and points of the example that is traced; any number of either works afterwards."""
 
@@ -57,7 +57,7 @@ def _trace(run: Run, path: Path) -> None:
             (coordinates, latents),
             path,
             dynamo=False,
-            opset_version=OPSET,
+            opset_version=_OPSET,
             input_names=["coordinates", "latents"],
             output_names=["values"],
             dynamic_axes={

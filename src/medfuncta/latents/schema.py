@@ -140,7 +140,7 @@ def _row(signal: SignalHeader, info: SetInfo) -> Row:
     grid, positions = signal.domain, None
     if isinstance(grid, Scatter):
         positions = grid.positions.reshape(-1)
-        grid = grid_in_box(grid)
+        grid = _grid_in_box(grid)
     affine = None
     if grid.affine is not None:
         affine = grid.affine.ravel()
@@ -168,7 +168,7 @@ def _stored_label(label: Label, multi_label: bool) -> Any:
     return list(label)
 
 
-def grid_in_box(scatter: Scatter) -> Grid:
+def _grid_in_box(scatter: Scatter) -> Grid:
     """The regular grid that fills the box of scattered samples with about as many; a coordinate
     means the same place in both."""
     low, high = np.asarray(scatter.low, np.float64), np.asarray(scatter.high, np.float64)

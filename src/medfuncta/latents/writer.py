@@ -36,7 +36,7 @@ from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
 CARD_FILE = "README.md"
-SHARD_BYTES: Final = 256 * 2**20
+_SHARD_BYTES: Final = 256 * 2**20
 _FITTING = ".fitting"
 _COMPLETE = "complete.json"
 
@@ -56,7 +56,7 @@ class LatentSetWriter:
     """
 
     def __init__(
-        self, folder: Path | str, run: Run, info: SetInfo, *, shard_bytes: int = SHARD_BYTES
+        self, folder: Path | str, run: Run, info: SetInfo, *, shard_bytes: int = _SHARD_BYTES
     ) -> None:
         self.folder = Path(folder)
         if (self.folder / INFO_FILE).exists():

@@ -30,10 +30,10 @@ from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal_set import SignalSet
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
-BEST_CHECKPOINT = Path("checkpoints") / "best.safetensors"
-CONFIG_FILE = "config.json"
-MAX_SKIPPED_IN_A_ROW = 20
-MAX_RETURNS = 8  # to the best network
+_BEST_CHECKPOINT = Path("checkpoints") / "best.safetensors"
+_CONFIG_FILE = "config.json"
+_MAX_SKIPPED_IN_A_ROW = 20
+_MAX_RETURNS = 8  # to the best network
 LOST = 3.0
 """dB below the best validation: the network is leaving the region where its inner loop is
 stable."""
@@ -119,7 +119,7 @@ def train_network(
     state = _new_state(config, start, torch.device(device or default_device()))
     if resume:
         state.restore(out / CHECKPOINT, config.to_dict())
-    write_json(out / CONFIG_FILE, config.to_dict())
+    write_json(out / _CONFIG_FILE, config.to_dict())
     log = RunLog(out, state.progress.step)
     try:
         _loop(state, train, val, out, config, provenance or {}, log, listener)
@@ -157,12 +157,12 @@ def _loop(
     while progress.step < settings.steps:
         losses, norm = meta_step(state, train, config)
         skipped_in_a_row = 0 if math.isfinite(norm) else skipped_in_a_row + 1
-        if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+        if skipped_in_a_row == _MAX_SKIPPED_IN_A_ROW:
             _go_back(
                 state,
                 out,
                 config,
-                f"the meta-gradient was not finite {MAX_SKIPPED_IN_A_ROW} times in a row",
+                f"the meta-gradient was not finite {_MAX_SKIPPED_IN_A_ROW} times in a row",
             )
             skipped_in_a_row = 0
         psnr = float(
@@ -239,7 +239,7 @@ def _validate(
             "torch": torch.__version__,
         }
         Run(field, config, val.spec, training).save(out)
-        state.save(out / BEST_CHECKPOINT, config.to_dict())
+        state.save(out / _BEST_CHECKPOINT, config.to_dict())
     elif psnr < progress.best_psnr - LOST:
         _go_back(
             state, out, config, f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB"
@@ -254,13 +254,13 @@ def _go_back(state: TrainingState, out: Path, config: Config, reason: str) -> No
         RunError: If there is none yet, or this has happened too often.
     """
     progress = state.progress
-    if progress.best_psnr is None or progress.returns == MAX_RETURNS:
+    if progress.best_psnr is None or progress.returns == _MAX_RETURNS:
         raise RunError(
             f"{reason} at step {progress.step}; lower the learning rate (now "
             f"{_rate(state, progress.step - 1, config):.2g}) "
             "or check the data with 'medfuncta info'"
         )
-    state.go_back(out / BEST_CHECKPOINT, config.to_dict())
+    state.go_back(out / _BEST_CHECKPOINT, config.to_dict())
 
 
 def _row(

@@ -52,7 +52,7 @@ def brats_steps(size: int) -> Preprocessing:
     )
 
 
-def open_brats(location: str, options: BratsOptions, skips: Skips) -> Contents:
+def _open_brats(location: str, options: BratsOptions, skips: Skips) -> Contents:
     """Open ``brats:DIR``, a folder with a subfolder a case; its label maps are the ``seg`` files.
 
     Raises:
@@ -106,5 +106,5 @@ FORMAT = Format(
     "brats",
     "brain tumour MR in the layout of BraTS, preprocessed as in the paper",
     BratsOptions,
-    open_brats,
+    _open_brats,
 )

@@ -40,7 +40,7 @@ from medfuncta.sources.splitting import (
 _GIVEN_SPLIT: Final = re.compile(r"(?:^|[_-])(train|val|test)$")
 _MOST_CLASSES: Final = 10_000  # beyond it the column is a measurement, not a class
 
-ReadRecords: TypeAlias = Callable[[Path, Refuse], Iterator[Record]]
+_ReadRecords: TypeAlias = Callable[[Path, Refuse], Iterator[Record]]
 """The records of a file in their order; the second argument gets what is wrong with one of them."""
 
 
@@ -124,7 +124,7 @@ class CsvTables:
         names: Mapping[Path, str],
         plan: CsvPlan,
         options: CsvOptions,
-        read_records: ReadRecords,
+        read_records: _ReadRecords,
         skips: Skips,
     ) -> None:
         self._folder = folder
@@ -256,7 +256,7 @@ class CsvTables:
         )
 
 
-def _reader(options: CsvOptions) -> ReadRecords:
+def _reader(options: CsvOptions) -> _ReadRecords:
     """How a file is read, as the named columns ask for.
 
     Raises:
@@ -347,7 +347,7 @@ def _class_names(labels: set[str], file: str) -> tuple[str, ...]:
     return tuple(plain)
 
 
-def open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
+def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     """What lies in ``csv:FILE`` or ``csv:DIR``."""
     folder = open_folder(location)
     read_records = _reader(options)
@@ -377,5 +377,5 @@ FORMAT = Format(
     name="csv",
     summary="traces or scattered points in CSV files",
     options=CsvOptions,
-    open=open_csv,
+    open=_open_csv,
 )

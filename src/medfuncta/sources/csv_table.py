@@ -77,7 +77,7 @@ def row_records(path: Path, refuse: Refuse, *, labelled: bool) -> Iterator[Recor
             f"{path.name} has {len(names)} columns; expected samples, then a label, or set "
             "label=none"
         )
-    columns, rows = read_columns(path, samples, last, refuse)
+    columns, rows = _read_columns(path, samples, last, refuse)
     values = np.stack([columns[name] for name in samples], axis=1, dtype=np.float32)
     labels: Sequence[str | None] = [None] * len(rows)
     if labelled:
@@ -100,7 +100,7 @@ def sample_records(path: Path, refuse: Refuse, named: SampleColumns) -> Iterator
         DataError: If the file as a whole cannot be read.
     """
     texts = [name for name in (named.id, named.label) if name]
-    columns, rows = read_columns(path, (*named.positions, *named.values), texts, refuse)
+    columns, rows = _read_columns(path, (*named.positions, *named.values), texts, refuse)
     positions = np.stack([columns[name] for name in named.positions], axis=1)
     values = np.stack([columns[name] for name in named.values], axis=1, dtype=np.float32)
     no_text = np.full(len(rows), "", object)
@@ -182,7 +182,7 @@ def column_names(path: Path) -> tuple[list[str], bool]:
     return [name.strip() for name in first], True
 
 
-def read_columns(
+def _read_columns(
     path: Path, numbers: Collection[str], texts: Collection[str], refuse: Refuse
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Some columns of a CSV file.

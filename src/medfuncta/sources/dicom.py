@@ -47,7 +47,7 @@ class DicomOptions(StepOptions, DicomFileOptions):
     """How a folder of DICOM files is read and preprocessed."""
 
 
-def open_dicom(location: str, options: DicomOptions, skips: Skips) -> Contents:
+def _open_dicom(location: str, options: DicomOptions, skips: Skips) -> Contents:
     """Open ``dicom:DIR``."""
     folder = open_folder(location)
     name = public_name(folder.name, "names" if options.files else "hash")
@@ -122,7 +122,7 @@ def _find_paths(folder: Path, options: DicomFileOptions, skips: Skips) -> list[P
 
 
 def _trace_signal(item: Item, options: DicomFileOptions) -> Signal:
-    values, grid, unit = read_traces(item.paths[0], item.name)
+    values, grid, unit = _read_traces(item.paths[0], item.name)
     return volume_signal(item.name, values, grid, options, unit=unit, modality="ecg")
 
 
@@ -140,7 +140,7 @@ def _image_signal(item: Item, options: DicomFileOptions) -> Signal:
     )
 
 
-def read_traces(path: Path, name: str) -> tuple[np.ndarray, Grid, str]:
+def _read_traces(path: Path, name: str) -> tuple[np.ndarray, Grid, str]:
     """The first group of channels of a waveform file.
 
     Returns:
@@ -182,5 +182,5 @@ def _trace_unit(name: str, group: Dataset) -> str:
 
 
 FORMAT = Format(
-    "dicom", "a folder of DICOM series, single images or ECG traces", DicomOptions, open_dicom
+    "dicom", "a folder of DICOM series, single images or ECG traces", DicomOptions, _open_dicom
 )

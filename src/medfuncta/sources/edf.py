@@ -180,7 +180,7 @@ def open_recording(path: Path) -> EdfRecording:
         DataError: If it is not a header of EDF, or claims what cannot be.
         MedFunctaError: If ``edfio`` is not installed.
     """
-    layout = read_layout(path)
+    layout = _read_layout(path)
     leads: dict[str, Lead] = {}
     positions: dict[str, int] = {}
     with _reading(path.name):
@@ -203,7 +203,7 @@ def open_recording(path: Path) -> EdfRecording:
     return EdfRecording(path, layout, leads, positions)
 
 
-def read_layout(path: Path) -> EdfLayout:
+def _read_layout(path: Path) -> EdfLayout:
     """What a header says of the file's size, held against that size.
 
     Raises:
@@ -334,7 +334,7 @@ def modality_of(lead: str) -> str:
     return ""
 
 
-def open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
+def _open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
     """What lies in ``edf:DIR`` or ``edf:FILE``."""
     folder = open_folder(location)
     items = file_items(folder, find_files(folder, (".edf",), skips.skip), options)
@@ -365,5 +365,5 @@ FORMAT = Format(
     name="edf",
     summary="recordings in EDF and EDF+: windows, or annotated heartbeats",
     options=EdfOptions,
-    open=open_edf,
+    open=_open_edf,
 )

@@ -72,7 +72,7 @@ class ImageOptions(FileOptions):
     )
 
 
-def open_images(location: str, options: ImageOptions, skips: Skips) -> Contents:
+def _open_images(location: str, options: ImageOptions, skips: Skips) -> Contents:
     """Open ``images:DIR``."""
     folder = open_folder(location)
     items = file_items(folder, find_files(folder, SUFFIXES, skips.skip), options)
@@ -215,5 +215,5 @@ FORMAT = Format(
     "images",
     "a folder of PNG, JPEG, TIFF or BMP images, flat or in class folders",
     ImageOptions,
-    open_images,
+    _open_images,
 )

@@ -42,7 +42,7 @@ def lidc_steps(size: int) -> Preprocessing:
     )
 
 
-def open_lidc(location: str, options: LidcOptions, skips: Skips) -> Contents:
+def _open_lidc(location: str, options: LidcOptions, skips: Skips) -> Contents:
     """Open ``lidc:DIR``: the CT series among the files; plain radiographs and annotations of
     nodules are passed over."""
     contents = dicom_contents(
@@ -61,5 +61,5 @@ def open_lidc(location: str, options: LidcOptions, skips: Skips) -> Contents:
 
 
 FORMAT = Format(
-    "lidc", "lung CT of LIDC-IDRI, preprocessed as in the paper", LidcOptions, open_lidc
+    "lidc", "lung CT of LIDC-IDRI, preprocessed as in the paper", LidcOptions, _open_lidc
 )

@@ -48,7 +48,7 @@ def registry() -> dict[str, dict[str, Any]]:
     )
 
 
-def open_medmnist(location: str, options: MedmnistOptions, skips: Skips) -> Contents:
+def _open_medmnist(location: str, options: MedmnistOptions, skips: Skips) -> Contents:
     """Open ``medmnist:NAME``: an archive with the names, the task and the licence that its
     publisher gives it.
 
@@ -117,5 +117,5 @@ def _provided(name: str, checksums: Mapping[str, str], options: MedmnistOptions)
 
 
 FORMAT = Format(
-    "medmnist", "a set of the MedMNIST collection, by name", MedmnistOptions, open_medmnist
+    "medmnist", "a set of the MedMNIST collection, by name", MedmnistOptions, _open_medmnist
 )

@@ -67,7 +67,7 @@ class NiftiOptions(StepOptions, NiftiFileOptions):
     """How a folder of NIfTI files is read and preprocessed."""
 
 
-def open_nifti(location: str, options: NiftiOptions, skips: Skips) -> Contents:
+def _open_nifti(location: str, options: NiftiOptions, skips: Skips) -> Contents:
     """Open ``nifti:DIR``."""
     return nifti_contents("nifti", open_folder(location), options, steps_of(options), skips)
 
@@ -246,5 +246,5 @@ FORMAT = Format(
     "nifti",
     "a folder of NIfTI volumes of any shapes, or imagesTr and imagesTs",
     NiftiOptions,
-    open_nifti,
+    _open_nifti,
 )

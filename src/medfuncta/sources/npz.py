@@ -87,7 +87,7 @@ class Classes:
     task: str = ""
 
 
-def open_npz(location: str, options: NpzOptions, skips: Skips) -> Contents:
+def _open_npz(location: str, options: NpzOptions, skips: Skips) -> Contents:
     """Open ``npz:FILE``."""
     return npz_contents(Path(location).expanduser(), options, skips)
 
@@ -279,4 +279,4 @@ class _Reader:
         return self.archive.array(name).reshape(count, -1)
 
 
-FORMAT = Format("npz", "a NumPy archive in the layout of MedMNIST", NpzOptions, open_npz)
+FORMAT = Format("npz", "a NumPy archive in the layout of MedMNIST", NpzOptions, _open_npz)

@@ -54,7 +54,7 @@ class NrrdOptions(StepOptions, ValueOptions, FileOptions):
     """How a folder of NRRD files is read."""
 
 
-def open_nrrd(location: str, options: NrrdOptions, skips: Skips) -> Contents:
+def _open_nrrd(location: str, options: NrrdOptions, skips: Skips) -> Contents:
     """Open ``nrrd:DIR``."""
     folder = open_folder(location)
     inside = folder.parent if folder.is_file() else folder
@@ -201,4 +201,4 @@ def _space(header: Mapping[str, Any]) -> str:
     return "".join(word[:1] for word in words)[:3]
 
 
-FORMAT = Format("nrrd", "a folder of NRRD volumes of any shapes", NrrdOptions, open_nrrd)
+FORMAT = Format("nrrd", "a folder of NRRD volumes of any shapes", NrrdOptions, _open_nrrd)

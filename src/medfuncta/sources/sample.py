@@ -35,7 +35,7 @@ class SampleOptions(Options):
     """None."""
 
 
-def open_sample(location: str, options: SampleOptions, skips: Skips) -> Contents:
+def _open_sample(location: str, options: SampleOptions, skips: Skips) -> Contents:
     """Open ``sample:NAME``; the arrays of a split are read when its signals are asked for.
 
     Raises:
@@ -93,5 +93,5 @@ FORMAT = Format(
     "sample",
     f"signals that ship with the package: {', '.join(SAMPLES)}",
     SampleOptions,
-    open_sample,
+    _open_sample,
 )

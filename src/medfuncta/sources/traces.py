@@ -22,7 +22,7 @@ from medfuncta.signals.signal import Label, Signal, ValueRange
 AAMI: Final = {"N": "NLRBej", "S": "AaJSn", "V": "VEr", "F": "F", "Q": "/fQ?"}
 """Classes of AAMI EC57 and the WFDB beat symbols that each gathers; other symbols are not beats."""
 
-CLASS_OF: Final = {
+_CLASS_OF: Final = {
     symbol: number for number, symbols in enumerate(AAMI.values()) for symbol in symbols
 }
 """Number of the class of each beat symbol."""
@@ -149,7 +149,7 @@ def cut_beats(
 
 def only_beats(annotations: Sequence[Annotation]) -> list[Annotation]:
     """The annotations whose text is the symbol of a beat."""
-    return [annotation for annotation in annotations if annotation.text in CLASS_OF]
+    return [annotation for annotation in annotations if annotation.text in _CLASS_OF]
 
 
 def beat_samples(peaks: np.ndarray, rate: float, record: str) -> int:
@@ -211,7 +211,7 @@ class Frame:
         metadata: dict[str, str | int | float] = {"record": record}
         if piece.symbol:
             metadata["symbol"] = piece.symbol
-            label = CLASS_OF[piece.symbol]
+            label = _CLASS_OF[piece.symbol]
         return Signal.of(
             id=id,
             values=values,

@@ -127,7 +127,7 @@ class WfdbRecord:
         ]
 
 
-def open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
+def _open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
     """The header of a record.
 
     Args:
@@ -216,12 +216,12 @@ def _records(folder: Path, options: WfdbOptions, skips: Skips) -> list[Item]:
     return items
 
 
-def open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:
+def _open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:
     """What lies in ``wfdb:DIR``."""
     folder = open_folder(location)
 
     def open_recording(path: Path) -> WfdbRecord:
-        return open_record(path, options.annotator)
+        return _open_record(path, options.annotator)
 
     def modality_of(_lead: str) -> str:
         return "ecg"
@@ -254,5 +254,5 @@ FORMAT = Format(
     name="wfdb",
     summary="records of PhysioNet's WFDB: annotated heartbeats, or windows",
     options=WfdbOptions,
-    open=open_wfdb,
+    open=_open_wfdb,
 )

@@ -20,7 +20,7 @@ from medfuncta.field.siren.omega import omegas
 from medfuncta.field.table import FieldKind
 from medfuncta.types import Coordinates, Features, Latents, Values
 
-Shift: TypeAlias = Float[Tensor, "batch #points outputs"]
+_Shift: TypeAlias = Float[Tensor, "batch #points outputs"]
 """What a layer adds: the same at every point, or one at each."""
 
 Settings = TypeVar("Settings", bound=SirenConfig)
@@ -56,17 +56,17 @@ class SirenLayer(nn.Module):
 
     def reset(self, generator: torch.Generator) -> None:
         """Draw the initial parameters."""
-        draw_within(self.linear, self.bound, generator)
+        _draw_within(self.linear, self.bound, generator)
         if self.shift is not None:
-            draw_within(self.shift, 1 / math.sqrt(self.shift.in_features), generator)
+            _draw_within(self.shift, 1 / math.sqrt(self.shift.in_features), generator)
 
-    def shift_of(self, latents: Latents) -> Shift | None:
+    def shift_of(self, latents: Latents) -> _Shift | None:
         """M phi + m, one shift for all points: ``[batch, 1, outputs]``; None without a shift
         map."""
         return None if self.shift is None else self.shift(latents).unsqueeze(1)
 
     def forward(
-        self, inputs: Float[Tensor, "#batch points inputs"], shift: Shift | None
+        self, inputs: Float[Tensor, "#batch points inputs"], shift: _Shift | None
     ) -> Float[Tensor, "#batch points outputs"]:
         preactivation = self.linear(inputs)
         if shift is not None:
@@ -115,7 +115,7 @@ class ShiftedField(Field[Settings]):
         for layer in self.siren_layers:
             layer.reset(generator)
         last_omega = omegas(self.config)[-1]
-        draw_within(self.last, math.sqrt(6 / self.config.width) / last_omega, generator)
+        _draw_within(self.last, math.sqrt(6 / self.config.width) / last_omega, generator)
 
     @property
     def omegas(self) -> tuple[float, ...]:
@@ -238,7 +238,7 @@ class SirenField(ShiftedField[SirenConfig]):
         return values
 
 
-def draw_within(linear_map: nn.Linear, bound: float, generator: torch.Generator) -> None:
+def _draw_within(linear_map: nn.Linear, bound: float, generator: torch.Generator) -> None:
     """Draw weights and bias anew, uniformly within ``bound`` of 0."""
     for parameter in linear_map.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=generator)

@@ -20,15 +20,15 @@ from medfuncta.signals.preprocess.step import GridStep, Step
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.types import ArrayCoordinates, ArrayMask
 
-STEPS: Final[Mapping[str, type[Step]]] = {
+_STEPS: Final[Mapping[str, type[Step]]] = {
     step.name: step for step in (CropPad, Resample, Reorient, Window, Quantiles, Grey)
 }
-INPUT_GRID: Final = "input_grid"
+_INPUT_GRID: Final = "input_grid"
 """Key of a signal's metadata: the grid of its file as JSON, where preprocessing has moved the
 samples."""
-PREPROCESSING: Final = "preprocessing"
+_PREPROCESSING: Final = "preprocessing"
 """Key of a source's details: the steps that its signals went through, as text."""
-FURTHER_PREPROCESSING: Final = "further preprocessing"
+_FURTHER_PREPROCESSING: Final = "further preprocessing"
 """The same for steps that came after those of the source."""
 _EDGE: Final = 1e-6
 """How far beyond its box, in voxels, rounding can put a sample that lies on the edge."""
@@ -54,11 +54,11 @@ class Preprocessing:
         before = signal.domain
         for step in self.steps:
             signal = step.apply(signal)
-        known = INPUT_GRID in signal.metadata
+        known = _INPUT_GRID in signal.metadata
         if known or not isinstance(before, Grid) or not self._moves(before):
             return signal
         input_grid = json.dumps(before.to_dict())
-        return signal.with_header(metadata={**signal.metadata, INPUT_GRID: input_grid})
+        return signal.with_header(metadata={**signal.metadata, _INPUT_GRID: input_grid})
 
     def _moves(self, grid: Grid) -> bool:
         """Whether a sample lies elsewhere after the steps, be it on a grid that is equal."""
@@ -145,7 +145,7 @@ class Preprocessing:
             ConfigError: If they cannot be read.
         """
         steps: list[Step] = []
-        for key in (PREPROCESSING, FURTHER_PREPROCESSING):
+        for key in (_PREPROCESSING, _FURTHER_PREPROCESSING):
             if key in details:
                 steps += cls.from_text(str(details[key])).steps
         return cls(tuple(steps))
@@ -176,10 +176,10 @@ class InputGrid:
             DataError: If the metadata is damaged, or the steps do not lead from the file's grid to
                 the signal's.
         """
-        if INPUT_GRID not in signal.metadata or not isinstance(signal.domain, Grid):
+        if _INPUT_GRID not in signal.metadata or not isinstance(signal.domain, Grid):
             return None
         try:
-            data = decode_json(str(signal.metadata[INPUT_GRID]))
+            data = decode_json(str(signal.metadata[_INPUT_GRID]))
             if not isinstance(data, dict):
                 raise Fault("", "is no object")
             grid = Grid.from_dict(data)
@@ -211,7 +211,7 @@ class InputGrid:
 
     def header_before(self, header: SignalHeader) -> SignalHeader:
         """The header of a signal as it lay on this grid, before the steps."""
-        metadata = {key: value for key, value in header.metadata.items() if key != INPUT_GRID}
+        metadata = {key: value for key, value in header.metadata.items() if key != _INPUT_GRID}
         return replace(header, domain=self.grid, metadata=metadata)
 
     def locate(self, index: np.ndarray) -> tuple[ArrayCoordinates, ArrayMask]:
@@ -222,9 +222,9 @@ class InputGrid:
 def _step_from_dict(data: Any) -> Step:
     settings = dict(data) if isinstance(data, dict) else {}
     name = str(settings.pop("step", ""))
-    if name not in STEPS:
-        raise ConfigError(f"unknown preprocessing step '{name}'; {suggest(name, STEPS)}")
-    return convert(settings, STEPS[name], name)
+    if name not in _STEPS:
+        raise ConfigError(f"unknown preprocessing step '{name}'; {suggest(name, _STEPS)}")
+    return convert(settings, _STEPS[name], name)
 
 
 def _alike(one: Grid, other: Grid) -> bool:

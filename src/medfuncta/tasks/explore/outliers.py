@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DistanceMethod = Literal["neighbours", "mahalanobis"]
+_DistanceMethod = Literal["neighbours", "mahalanobis"]
 _BLOCK = 1024
 _ROW = 8  # small pictures side by side
 _NEIGHBOURS = 10
@@ -128,7 +128,7 @@ class Outliers(Result):
 
 
 def find_outliers(
-    sample: Sample, method: DistanceMethod = "neighbours", listed: int = 16
+    sample: Sample, method: _DistanceMethod = "neighbours", listed: int = 16
 ) -> Outliers:
     """Signals by reconstruction error and by distance: the mean distance to the ten nearest
     latents, or the robust Mahalanobis distance (minimum covariance determinant, Rousseeuw 1984) of
