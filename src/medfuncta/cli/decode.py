@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import tyro
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from medfuncta.signals.domain import Domain, Grid
     from medfuncta.signals.preprocess import InputGrid
     from medfuncta.signals.signal import SignalHeader
+
+_VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr")
 
 
 @dataclass(kw_only=True)
@@ -137,16 +139,15 @@ def _grid_of(path: Path) -> Grid:
     from medfuncta.signals.domain import Grid
     from medfuncta.sources import images, nifti, nrrd
 
-    origin = Origin(f"--like {path.name}", DataError, "give a volume's or an image's file")
-    check_regular(path, origin)
     name = path.name.lower()
+    if not name.endswith((*_VOLUMES, *images.SUFFIXES)):
+        raise ConfigError(
+            f"--like {path.name} is neither NIfTI, NRRD nor an image; give a .nii, .nii.gz, .nrrd "
+            "or .png file"
+        )
+    check_regular(path, Origin(f"--like {path.name}", DataError, "give a file that is there"))
     if name.endswith((".nii", ".nii.gz")):
-        return nifti.read_volume(path)[1]
+        return nifti.read_volume(path).grid
     if name.endswith((".nrrd", ".nhdr")):
-        return nrrd.read_volume(path, path.parent)[1]
-    if name.endswith(images.SUFFIXES):
-        return Grid(images.read_image(path).shape[:2])
-    raise ConfigError(
-        f"--like {path.name} is neither NIfTI, NRRD nor an image; give a .nii, .nii.gz, .nrrd or "
-        ".png file"
-    )
+        return nrrd.read_volume(path, path.parent).grid
+    return Grid(images.read_image(path).shape[:2])
