@@ -25,6 +25,7 @@ ORDER = (
     "atomic",
     "process",
     "limits",
+    "wording",
     "declared",
     "door",
     "stored_arrays",

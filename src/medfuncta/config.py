@@ -9,8 +9,7 @@ from typing import Annotated, Final, Literal, TypeAlias, get_args
 from msgspec import Meta
 
 from medfuncta.declared import settle
-from medfuncta.errors import ConfigError
-from medfuncta.limits import MAX_PARAMETERS, LatentSize
+from medfuncta.limits import LatentSize
 
 Quality: TypeAlias = Literal["fast", "paper", "best"]
 _QUALITIES: Final = get_args(Quality)
@@ -37,7 +36,7 @@ class FieldConfig:
         latent_size: P, numbers in a latent.
 
     Raises:
-        ConfigError: If a setting is out of its bounds, or the field would be too large.
+        ConfigError: If a setting is out of its bounds.
     """
 
     kind: Word = "siren"
@@ -47,19 +46,6 @@ class FieldConfig:
 
     def __post_init__(self) -> None:
         settle(self, prefix="field.")
-        if self.parameters > MAX_PARAMETERS:
-            sizes = [name for name in vars(self) if type(getattr(self, name)) is int]
-            sizes = ", ".join(f"{name} {getattr(self, name):,}" for name in sizes)
-            raise ConfigError(
-                f"the settings [field] ask for a network of {self.parameters:,} numbers ({sizes}); "
-                f"expected at most {MAX_PARAMETERS:,}"
-            )
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the field learns, known before it is built; 0 where its kind does not
-        say."""
-        return 0
 
 
 @dataclass(frozen=True)

@@ -21,37 +21,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from functools import cache
-from types import NoneType, UnionType
-from typing import (
-    Annotated,
-    Any,
-    Final,
-    Literal,
-    TypeVar,
-    Union,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Meta
 
 from medfuncta.errors import ConfigError, MedFunctaError, suggest
 from medfuncta.limits import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_TEXT
-
-_QUOTED: Final = 60
-"""Characters that an error quotes of a value."""
-_LINE: Final = 320
-"""Characters of what an error says of a file's content."""
-_NOUNS: Final = {
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    bool: ("true or false", "true or false"),
-    str: ("text", "texts"),
-}
-
+from medfuncta.wording import QUOTED, bare, members, remedy, shortened, shown
 
 T = TypeVar("T")
 
@@ -146,18 +122,18 @@ def from_text(text: str, kind: Any, place: str = "") -> Any:
         Fault: If it is something else.
     """
     words = text.strip()
-    optional, kinds = _members(kind)
+    optional, kinds = members(kind)
     if optional and words.lower() == "none":
         return None
     data: Any = words
-    if any(get_origin(_bare(member)) is tuple for member in kinds):
+    if any(get_origin(bare(member)) is tuple for member in kinds):
         data = [word.strip() for word in words.split(",")]
     try:
         check_plain(words)
         value = msgspec.convert(data, kind, strict=False)
         check_plain(value)
     except (msgspec.ValidationError, Fault):
-        raise Fault(place, f"is {shown(text)}; {_remedy(words, kind, written=True)}") from None
+        raise Fault(place, f"is {shown(text)}; {remedy(words, kind, written=True)}") from None
     return value
 
 
@@ -190,7 +166,7 @@ def settle(
             check_plain(value)
             value = msgspec.convert(value, kind)
         except (msgspec.ValidationError, Fault):
-            said = f"is {shown(value)}; {_remedy(value, kind)}"
+            said = f"is {shown(value)}; {remedy(value, kind)}"
             raise error(f"{noun} '{prefix}{name}' {said}") from None
         object.__setattr__(owner, name, value)
 
@@ -223,21 +199,27 @@ def _parts(data: Any, kind: Any, place: str, whole: bool = False) -> Iterator[tu
     Raises:
         Fault: At a key that is unknown or missing.
     """
-    before = f"{place}." if place else ""
-    for member in map(_bare, _members(kind)[1]):
+    for member in map(bare, members(kind)[1]):
         origin, arguments = get_origin(member), get_args(member)
         if dataclasses.is_dataclass(member) and isinstance(data, Mapping):
             hints = hints_of(cast(type, member))
-            _check_names(data, cast(type, member), before, whole)
+            _check_names(data, cast(type, member), place, whole)
             for name, part in data.items():
-                yield f"{before}{name}", part, hints[name]
+                yield _below(place, name), part, hints[name]
         elif origin in (tuple, list) and isinstance(data, list | tuple):
             for index, part in enumerate(data):
                 yield f"{place}[{index}]", part, _item(arguments, index)
         elif isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(data, Mapping):
             for key, part in data.items():
                 yield f"a name in {place or 'it'}", key, arguments[0]
-                yield f"{before}{shortened(str(key), _QUOTED)}", part, arguments[1]
+                yield _below(place, shortened(str(key), QUOTED)), part, arguments[1]
+
+
+def _below(place: str, name: str) -> str:
+    """Where an entry of an object stands."""
+    if not place:
+        return name
+    return f"{place}.{name}"
 
 
 def _item(arguments: tuple[Any, ...], index: int) -> Any:
@@ -247,15 +229,16 @@ def _item(arguments: tuple[Any, ...], index: int) -> Any:
     return arguments[min(index, len(arguments) - 1)]
 
 
-def _check_names(data: Mapping[Any, Any], kind: type, before: str, whole: bool) -> None:
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+def _check_names(data: Mapping[Any, Any], kind: type, place: str, whole: bool) -> None:
+    known = hints_of(kind)
     for name in data:
-        if name not in fields:
-            raise Fault(f"{before}{shown(name)}", f"is unknown; {suggest(str(name), fields)}")
-    for name, field in fields.items():
+        if name not in known:
+            said = f"is unknown; {suggest(str(name), known)}"
+            raise Fault(_below(place, shown(name)), said)
+    for field in dataclasses.fields(kind):
         optional = field.default is not MISSING or field.default_factory is not MISSING
-        if name not in data and (whole or not optional):
-            raise Fault(f"{before}{name}", "is missing")
+        if field.name not in data and (whole or not optional):
+            raise Fault(_below(place, field.name), "is missing")
 
 
 def _first_fault(data: Any, kind: Any, place: str) -> Fault:
@@ -265,111 +248,4 @@ def _first_fault(data: Any, kind: Any, place: str) -> Fault:
             msgspec.convert(part, part_kind)
         except msgspec.ValidationError:
             return _first_fault(part, part_kind, at)
-    return Fault(place, f"is {shown(data)}; {_remedy(data, kind)}")
-
-
-def shown(value: Any) -> str:
-    """A value as an error quotes it: short and printable, whatever a file holds."""
-    if isinstance(value, Mapping):
-        return f"an object of {len(value)} entries"
-    if isinstance(value, list | tuple):
-        if len(value) > 8:
-            return f"a list of {len(value)} values"
-        return shortened(f"[{', '.join(map(shown, value))}]", _QUOTED)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) and abs(value) >= 10**20:
-        return f"a number of {int(value.bit_length() * math.log10(2)) + 1} digits"
-    if isinstance(value, str):
-        return repr(shortened(value, _QUOTED))
-    return shortened(str(value), _QUOTED)
-
-
-def shortened(text: str, limit: int = _LINE) -> str:
-    """Text as one printable line of at most so many characters."""
-    line = printable(text[:limit])
-    return line if len(text) <= limit else f"{line[:-1]}…"
-
-
-def printable(text: str) -> str:
-    """Other people's text for a terminal: a blank in place of what moves the cursor, colours,
-    rings, or turns the direction of writing."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def described(kind: Any, *, several: bool = False, written: bool = False) -> str:
-    """A declared type in words.
-
-    Args:
-        kind: An annotation with bounds.
-        several: Whether in the plural.
-        written: Whether as a person writes it, with commas and ``none``.
-
-    >>> described(Annotated[int, Meta(ge=1, le=3)] | None)
-    'a whole number from 1 to 3, or null'
-    """
-    optional, kinds = _members(kind)
-    words = " or ".join(dict.fromkeys(_one(member, several, written) for member in kinds))
-    if not optional:
-        return words
-    return f"{words}, or {'none' if written else 'null'}"
-
-
-def _one(kind: Any, several: bool, written: bool) -> str:
-    """One member of a union in words."""
-    meta = next((extra for extra in get_args(kind)[1:] if isinstance(extra, Meta)), Meta())
-    if meta.description:
-        return meta.description
-    kind = _bare(kind)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, arguments))}"
-    if origin in (tuple, list):
-        item = described(arguments[0], several=True, written=written)
-        if written:
-            return f"{item}, separated by commas"
-        most = "" if meta.max_length is None else f"at most {meta.max_length:,} "
-        return f"a list of {most}{item}"
-    single, plural = _NOUNS.get(kind, ("an object", "objects"))
-    return f"{plural if several else single}{_bounds(meta)}"
-
-
-def _bounds(meta: Meta) -> str:
-    """The bounds of a number or the length of a text in words."""
-    if meta.max_length is not None:
-        return f" of at most {meta.max_length:,} characters"
-    if meta.ge is not None and meta.le is not None:
-        return f" from {_figure(meta.ge)} to {_figure(meta.le)}"
-    sides = {"of at least": meta.ge, "above": meta.gt, "of at most": meta.le, "below": meta.lt}
-    words = [f" {word} {_figure(bound)}" for word, bound in sides.items() if bound is not None]
-    return " and".join(words).replace("and of", "and")
-
-
-def _figure(bound: float) -> str:
-    return f"{int(bound):,}" if bound == int(bound) else str(bound)
-
-
-def _remedy(value: Any, kind: Any, *, written: bool = False) -> str:
-    """The end of a line: what was expected; the nearest word where it is one of several."""
-    words: list[Any] = []
-    for member in _members(kind)[1]:
-        if get_origin(_bare(member)) is Literal:
-            words.extend(get_args(_bare(member)))
-    if isinstance(value, str) and any(isinstance(word, str) for word in words):
-        return suggest(value[:_QUOTED], [str(word) for word in words])
-    return f"expected {described(kind, written=written)}"
-
-
-def _bare(kind: Any) -> Any:
-    """A type without its bounds."""
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _members(kind: Any) -> tuple[bool, list[Any]]:
-    """Whether a type may be None, and what else it may be."""
-    kinds = [kind]
-    if get_origin(kind) in (Union, UnionType):
-        kinds = list(get_args(kind))
-    return NoneType in kinds, [member for member in kinds if member is not NoneType]
+    return Fault(place, f"is {shown(data)}; {remedy(data, kind)}")

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 
-from medfuncta.declared import Fault, check_plain, shortened, shown
+from medfuncta.declared import Fault, check_plain
 from medfuncta.errors import MedFunctaError
 from medfuncta.limits import (
     MAX_JSON_BYTES,
@@ -34,6 +34,7 @@ from medfuncta.limits import (
     MAX_TOML_BYTES,
     MAX_TOML_LINE,
 )
+from medfuncta.wording import shortened, shown
 
 if TYPE_CHECKING:
     pass

@@ -19,16 +19,17 @@ from safetensors.torch import load_file, save_file
 
 from medfuncta.atomic import write_atomically, write_json
 from medfuncta.config import FieldConfig
-from medfuncta.declared import Fault, convert, shown
+from medfuncta.declared import Fault, convert
 from medfuncta.door import Origin, read_json, reason
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
-from medfuncta.field.table import build_field
-from medfuncta.limits import MAX_PARAMETERS, Fingerprint
+from medfuncta.field.table import build_field, field_shapes
+from medfuncta.limits import Fingerprint
 from medfuncta.settings import Config
 from medfuncta.signals.domain import COORDINATE_CONVENTION
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.stored_arrays import read_tensor_header
+from medfuncta.wording import shown
 
 WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"
@@ -208,13 +209,12 @@ def _read_network(folder: Path, config: FieldConfig) -> Field:
     )
     header = read_tensor_header(path, origin)
     with origin.blamed():
-        if header.numbers > MAX_PARAMETERS or header.numbers < config.parameters:
-            expected = f"expected {config.parameters:,}, as {METADATA_FILE} says"
-            raise Fault("", f"holds {header.numbers:,} numbers; {expected}")
         dtype = "F64" if "F64" in header.dtypes.values() else "F32"
+        shapes = field_shapes(config)
+        if shapes is not None:
+            header.check(shapes, (dtype,))
         network = build_field(config).to(_DTYPES[dtype])
-        shapes = {name: tuple(t.shape) for name, t in network.state_dict().items()}
-        header.check(shapes, (dtype,))
+        header.check({name: tuple(t.shape) for name, t in network.state_dict().items()}, (dtype,))
         try:
             tensors = load_file(path)
             network.load_state_dict(tensors)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from medfuncta.declared import Fault, shown
+from medfuncta.declared import Fault
 from medfuncta.door import Origin, open_regular, reason, said_of_json
 from medfuncta.limits import MAX_TENSOR_HEADER
+from medfuncta.wording import shown
 
 if TYPE_CHECKING:
     from numpy import ndarray

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from medfuncta.errors import ConfigError
+from medfuncta.field.table import field_shapes
 from medfuncta.learning.train import StepReport, Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for
 from medfuncta.run import Run
@@ -118,6 +119,7 @@ def resolve(
         raise ConfigError(
             "field.dim and field.channels follow from the data; remove them from the settings"
         )
+    field_shapes(config.field)  # too large a field is refused before any signal is read
     if start is not None and config.field != start.config.field:
         raise ConfigError(
             "the sizes and frequencies of the network are those of the run to start from; remove "

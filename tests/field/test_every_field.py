@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
 from medfuncta.errors import ConfigError, MedFunctaError
 from medfuncta.field.field import Field
 from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.table import FIELDS, build_field, field_kind
+from medfuncta.field.table import FIELDS, build_field, field_kind, field_shapes
 from medfuncta.latents.decode import decode
 from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.gauss_newton import FieldLeastSquares
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.train import train_network
+from medfuncta.presets import PRESETS
 from medfuncta.run import Run
 from medfuncta.settings import Config, override
 from medfuncta.signals.domain import Grid
@@ -59,10 +61,22 @@ def test_its_settings_say_its_kind(kind: str) -> None:
 
 @each_field
 @pytest.mark.parametrize("variant", [{}, {"residual": True, "shift_first": True, "layers": 3}])
-def test_its_size_is_known_before_it_is_built(kind: str, variant: dict[str, object]) -> None:
+def test_its_shapes_are_known_before_it_is_built(kind: str, variant: dict[str, object]) -> None:
     config = config_of(kind, **variant)
-    built = sum(parameter.numel() for parameter in build_field(config).parameters())
-    assert config.parameters == built
+    built = {name: tuple(t.shape) for name, t in build_field(config).state_dict().items()}
+    assert field_shapes(config) == built
+
+
+@each_field
+def test_one_of_ten_gigabytes_is_refused_before_it_is_built(kind: str) -> None:
+    with pytest.raises(ConfigError, match=r"of 2,\d{3},\d{3},\d{3} numbers \(.*width 25,000"):
+        build_field(config_of(kind, layers=6, width=25_000))
+
+
+def test_those_of_the_paper_are_not_too_large() -> None:
+    shapes = [field_shapes(preset.field) or {} for preset in PRESETS.values()]
+    largest = max(sum(map(prod, fields.values())) for fields in shapes)
+    assert 50_000_000 < largest < 60_000_000
 
 
 @each_field

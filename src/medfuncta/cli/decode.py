@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from medfuncta.cli.command import Command, numbers
+from medfuncta.door import Origin, check_regular
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.result import Result
 
@@ -136,6 +137,8 @@ def _grid_of(path: Path) -> Grid:
     from medfuncta.signals.domain import Grid
     from medfuncta.sources import images, nifti, nrrd
 
+    origin = Origin(f"--like {path.name}", DataError, "give a volume's or an image's file")
+    check_regular(path, origin)
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         return nifti.read_volume(path)[1]

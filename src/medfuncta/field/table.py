@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from medfuncta.config import FieldConfig
 from medfuncta.errors import ConfigError, suggest
+from medfuncta.limits import MAX_PARAMETERS
 
 if TYPE_CHECKING:
     import torch
@@ -65,8 +67,39 @@ def build_field(config: FieldConfig, generator: torch.Generator | None = None) -
     Args:
         config: Its settings; ``config.kind`` says which field.
         generator: Where the initial parameters are drawn from; seed 0 when not given.
+
+    Raises:
+        ConfigError: If it would be too large; nothing is allocated then.
     """
     import torch
 
+    field_shapes(config)
     generator = generator or torch.Generator().manual_seed(0)
     return field_kind(config.kind).build(config, generator)
+
+
+def field_shapes(config: FieldConfig) -> dict[str, tuple[int, ...]] | None:
+    """The tensors of a field and their shapes, known before memory is asked for: it is built on
+    PyTorch's ``meta`` device, where tensors have no numbers. None for a field that cannot be.
+
+    Raises:
+        ConfigError: If it would be too large.
+    """
+    import torch
+
+    kind = field_kind(config.kind)
+    try:
+        with torch.device("meta"):
+            field = kind.build(config, torch.Generator("cpu").manual_seed(0))
+    except (RuntimeError, TypeError, ValueError):  # it asks its numbers for something
+        return None
+    shapes = {name: tuple(tensor.shape) for name, tensor in field.state_dict().items()}
+    numbers = sum(map(prod, shapes.values()))
+    if numbers > MAX_PARAMETERS:
+        sizes = {name: size for name, size in asdict(config).items() if type(size) is int}
+        words = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+        raise ConfigError(
+            f"the settings [field] ask for a network of {numbers:,} numbers ({words}); expected at "
+            f"most {MAX_PARAMETERS:,}"
+        )
+    return shapes

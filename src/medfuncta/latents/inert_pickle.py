@@ -20,7 +20,9 @@ from typing import Any, Final
 
 import torch
 
+from medfuncta.door import Origin, open_regular, reason
 from medfuncta.errors import LatentSetError
+from medfuncta.wording import shortened
 
 _STORAGES: Final = {
     "FloatStorage": torch.float32,
@@ -57,18 +59,19 @@ def load_inert(path: Path) -> Any:
         LatentSetError: If the file is no such archive, is damaged, or is in the format before
             PyTorch 1.6.
     """
+    origin = Origin(path.name, LatentSetError, "give a file that torch.save wrote")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path, origin) as file, zipfile.ZipFile(file) as archive:
             return _Reader(archive).load()
+    except LatentSetError:
+        raise
     except zipfile.BadZipFile as error:
         raise LatentSetError(
             f"{path.name} is not a file of torch.save since PyTorch 1.6 ({error}); save it again "
             "with a newer PyTorch or copy it again"
         ) from error
-    except OSError as error:
-        raise LatentSetError(f"cannot read {path.name}: {error.strerror or error}") from error
     except Exception as error:  # a hostile or damaged pickle can fail in any way it likes
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        line = shortened(reason(error))
         raise LatentSetError(
             f"{path.name} is damaged or holds something other than tensors ({line}); copy it again"
         ) from error

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from medfuncta.atomic import write_json
 from medfuncta.config import FitConfig, InnerConfig
-from medfuncta.declared import Fault, convert, hints_of, settle, shown
+from medfuncta.declared import Fault, convert, hints_of, settle
 from medfuncta.door import Origin, read_json
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.quantise import check_dtype
@@ -25,6 +25,7 @@ from medfuncta.limits import (
 )
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
+from medfuncta.wording import shown
 
 FitFact: TypeAlias = str | int | float | bool | None
 

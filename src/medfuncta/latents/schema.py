@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Meta
 
-from medfuncta.declared import convert_known, shown
+from medfuncta.declared import convert_known
 from medfuncta.door import decode_short
 from medfuncta.errors import DataError, LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
@@ -31,6 +31,7 @@ from medfuncta.limits import MAX_ID, Name, Shape
 from medfuncta.signals.domain import Domain, Grid, Scatter, Spacing
 from medfuncta.signals.signal import Label, SignalHeader, ValueRange
 from medfuncta.types import ArrayLatents
+from medfuncta.wording import shown
 
 Row: TypeAlias = Mapping[str, Any]
 """A row of a table by column, as Arrow gives it."""

@@ -88,11 +88,13 @@ def parse(options: type[T], given: Mapping[str, str]) -> T:
 def details(options: Any) -> dict[str, str | int | float | bool | None]:
     """All options in force, for :class:`~medfuncta.sources.source.SourceInfo`; tuples become
     text."""
-    values = {field.name: getattr(options, field.name) for field in fields(options)}
-    return {
-        name: _to_text(value) if isinstance(value, tuple) else value
-        for name, value in values.items()
-    }
+    found = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, tuple):
+            value = _to_text(value)
+        found[field.name] = value
+    return found
 
 
 def check_bounds(name: str, bounds: tuple[float, ...] | None, axes: int = 1) -> None:

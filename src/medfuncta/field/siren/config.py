@@ -29,8 +29,7 @@ class SirenConfig(FieldConfig):
         output_offset: A constant added to the output (0.5 in the authors' code).
 
     Raises:
-        ConfigError: If a setting is out of its bounds, an omega would not be positive, or the
-            network would be too large.
+        ConfigError: If a setting is out of its bounds, or an omega would not be positive.
     """
 
     layers: Annotated[int, Meta(ge=3, le=1000)] = 15
@@ -52,14 +51,3 @@ class SirenConfig(FieldConfig):
                 f"setting 'field.omega_increment' is {self.omega_increment}; expected one that "
                 "leaves every omega positive"
             )
-
-    @property
-    def parameters(self) -> int:
-        """Of layers, shift maps and all their biases."""
-        hidden = self.layers - 2
-        shifted = hidden + self.shift_first
-        first = (self.dim + 1) * self.width
-        middle = hidden * (self.width + 1) * self.width
-        shifts = shifted * (self.latent_size + 1) * self.width
-        last = (self.width + 1) * self.channels
-        return first + middle + shifts + last

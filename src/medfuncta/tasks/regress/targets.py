@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,8 +69,7 @@ def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
             rows.append(block.latents)
             if name == _LABEL:
                 targets += np.where(block.labels == NO_LABEL, np.nan, block.labels).tolist()
-            for text in block.table["metadata"].to_pylist():
-                entry = json.loads(text)
+            for entry in block.metadata:
                 known.update(entry)
                 if name != _LABEL:
                     targets.append(_number(entry.get(name)))
