@@ -199,7 +199,9 @@ HOSTILE = {
     "attribute of a builtin": b"cbuiltins\nobject.__subclasses__\n.",
     "change of a class": b"ccollections\nOrderedDict\n}S'x'\nI1\nsb.",
     "change of our own reader": b"ctorch._utils\n_rebuild_tensor_v2\nN}S'__name__'\nI1\ns\x86b.",
-    "a storage of nothing": b"ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\ncollections\nFloatStorage\n",
+    "a storage of nothing": (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\ncollections\nFloatStorage\n"
+    ),
     "cut": b"\x80\x02}q\x00",
     "empty": b"",
 }

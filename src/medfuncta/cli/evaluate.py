@@ -15,6 +15,7 @@ from medfuncta.result import Result, to_json
 
 if TYPE_CHECKING:
     from medfuncta.tasks.evaluate import Evaluation
+    from medfuncta.tasks.evaluate.baselines import Baselines
     from medfuncta.tasks.evaluate.metrics import Summary
 
 
@@ -53,6 +54,9 @@ class Evaluate(Command):
     quality: Quality | None = None
     """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on
     from paper until it gets no better."""
+    baselines: bool = False
+    """Put the lowest cosines and the principal components of the training split beside the field,
+    at as many numbers as a latent has, and as a curve."""
     skip_bad: bool = False
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None
@@ -77,6 +81,7 @@ class Evaluate(Command):
                 config=config,
                 device=self.device,
                 out=self.out,
+                baselines=self.baselines,
                 progress=progress,
             )
         report_skipped(source)
@@ -88,6 +93,8 @@ class Evaluate(Command):
         evaluation = result.evaluation
         summary = evaluation.summary
         lines = [_quality_table(evaluation, summary)]
+        if evaluation.baselines is not None:
+            lines.append(_baselines_table(evaluation.baselines, summary.psnr.mean))
         if evaluation.by_class:
             lines.append(_class_table(evaluation))
         if summary.failed:
@@ -115,6 +122,18 @@ def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
             rows.append((name.strip(), f"{s.mean:.4g}", f"{s.median:.4g}", f"{s.std:.4g}"))
     title = f"{summary.signals:,} signals of {evaluation.source.name} ({evaluation.split})"
     return table(("", "mean", "median", "std"), rows, title)
+
+
+def _baselines_table(baselines: Baselines, field: float | None) -> str:
+    rows = []
+    same = baselines.at_latent_size
+    for name, psnr in (
+        ("this field", field),
+        ("lowest cosines", same.cosines),
+        ("principal components", same.components),
+    ):
+        rows.append((name, "–" if psnr is None else f"{psnr:.2f}"))
+    return table((f"{same.numbers:,} numbers a signal", "mean PSNR"), rows)
 
 
 def _class_table(evaluation: Evaluation) -> str:

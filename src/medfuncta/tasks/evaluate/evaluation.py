@@ -12,6 +12,7 @@ from medfuncta.result import Result, to_json
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
 from medfuncta.tasks.drawing.figure import class_names
+from medfuncta.tasks.evaluate.baselines import Baselines
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, summarise
 from medfuncta.tasks.evaluate.pictures import Example
 
@@ -48,6 +49,7 @@ class Evaluation(Result):
         signals: One entry a signal, in the source's order.
         examples: The best, the median and the worst signal to look at; empty unless a report was
             asked for.
+        baselines: What needs no network, beside it; None unless asked for.
     """
 
     source: SourceInfo
@@ -59,6 +61,7 @@ class Evaluation(Result):
     seconds: float
     signals: Sequence[SignalMetrics]
     examples: Sequence[Example] = ()
+    baselines: Baselines | None = None
 
     @property
     def summary(self) -> Summary:
@@ -78,8 +81,10 @@ class Evaluation(Result):
     def to_json(self) -> dict[str, Any]:
         """Everything but the single signals: ``psnr.mean``, ``psnr.median``, ``ssim.mean``, ...
         nested."""
+        beside = {} if self.baselines is None else {"baselines": self.baselines.to_json()}
         return {
             **self.summary.to_json(),
+            **beside,
             "by_class": to_json(self.by_class),
             "split": self.split,
             "unit": self.spec.unit,

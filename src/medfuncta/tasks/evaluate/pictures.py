@@ -22,6 +22,7 @@ from medfuncta.tasks.drawing.figure import (
 )
 from medfuncta.tasks.drawing.panes import Pane, colours_of, panes, window_of
 from medfuncta.tasks.drawing.traces import axis_of, draw_trace, lead_step, observed_values
+from medfuncta.tasks.evaluate.baselines import Baselines
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, ranked
 
 if TYPE_CHECKING:
@@ -196,4 +197,34 @@ def psnr_picture(metrics: Sequence[SignalMetrics]) -> Figure:
         axes.set_xlabel("PSNR (dB)")
         axes.set_ylabel("signals")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    return figure
+
+
+def baselines_picture(baselines: Baselines, field: float | None) -> Figure:
+    """Mean PSNR over the numbers stored: both baselines as lines, the field as a dot."""
+    curve = baselines.curve
+    with new_figure(_WIDTH, 3.2) as figure:
+        axes = figure.subplots()
+        numbers = [point.numbers for point in curve]
+        cosines = [point.cosines for point in curve]
+        axes.plot(numbers, cosines, color=MUTED, marker="o", markersize=3, label="lowest cosines")
+        components = [(p.numbers, p.components) for p in curve if p.components is not None]
+        if components:
+            axes.plot(
+                *zip(*components, strict=True),
+                color=SECOND,
+                marker="s",
+                markersize=3,
+                label="principal components",
+            )
+        if field is not None:
+            place = baselines.at_latent_size.numbers
+            axes.plot(
+                [place], [field], color=ACCENT, marker="D", linestyle="none", label="this field"
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
+        axes.set_xlabel("numbers stored a signal")
+        axes.set_ylabel("mean PSNR (dB)")
+        axes.legend()
     return figure

@@ -11,9 +11,14 @@ from medfuncta.atomic import write_atomically, write_json, write_text
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.drawing.figure import class_names, png, with_unit
 from medfuncta.tasks.drawing.page import Page
+from medfuncta.tasks.evaluate.baselines import Baselines
 from medfuncta.tasks.evaluate.evaluation import Evaluation
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, ranked
-from medfuncta.tasks.evaluate.pictures import psnr_picture, reconstruction_picture
+from medfuncta.tasks.evaluate.pictures import (
+    baselines_picture,
+    psnr_picture,
+    reconstruction_picture,
+)
 
 _COLUMNS = ("id", "label", "points", "psnr", "ssim", "mse", "mae", "max_error")
 
@@ -27,6 +32,9 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     if evaluation.examples:
         picture = png(reconstruction_picture(evaluation.examples))
         write_atomically(folder / "reconstructions.png", lambda path: path.write_bytes(picture))
+    if evaluation.baselines is not None:
+        curve = png(baselines_picture(evaluation.baselines, evaluation.summary.psnr.mean))
+        write_atomically(folder / "baselines.png", lambda path: path.write_bytes(curve))
     _report_page(evaluation, picture).save(folder / "report.html")
 
 
@@ -71,6 +79,8 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
         page.picture(
             png(psnr_picture(evaluation.signals)), "Signals by PSNR; the line is the median."
         )
+    if evaluation.baselines is not None:
+        _add_baselines(page, evaluation.baselines, summary.psnr.mean)
     if evaluation.by_class:
         page.heading("By class")
         page.table(*_without_blank_columns(*_class_table(evaluation)))
@@ -83,6 +93,24 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
         page.heading("Left out")
         page.facts({entry.name: entry.reason for entry in evaluation.skipped})
     return page
+
+
+def _add_baselines(page: Page, baselines: Baselines, field: float | None) -> None:
+    same = baselines.at_latent_size
+    page.heading("Beside what needs no network")
+    page.table(
+        (f"{same.numbers:,} numbers a signal", "mean PSNR (dB)"),
+        (
+            ("this field", number(field, 2)),
+            ("lowest cosines", number(same.cosines, 2)),
+            ("principal components", number(same.components, 2)),
+        ),
+    )
+    page.picture(
+        png(baselines_picture(baselines, field)),
+        "Mean PSNR over the numbers stored a signal. The components are of "
+        f"{baselines.training_signals:,} training signals.",
+    )
 
 
 def key_figures(summary: Summary, unit: str) -> dict[str, str]:

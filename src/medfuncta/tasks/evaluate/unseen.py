@@ -16,6 +16,7 @@ from medfuncta.latents.round_trip import round_trip
 from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
+from medfuncta.tasks.evaluate.baselines import measure_baselines
 from medfuncta.tasks.evaluate.evaluation import EvaluatedRun, Evaluation
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
 from medfuncta.tasks.evaluate.pictures import Example, choose_examples
@@ -32,6 +33,7 @@ def evaluate(
     config: FitConfig | None = None,
     device: _Device = None,
     out: Path | str | None = None,
+    baselines: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Fit the signals of a split, decode each on its own points and compare; one batch of signals
@@ -46,6 +48,8 @@ def evaluate(
         out: Write ``report.json``, ``signals.csv``, ``reconstructions.png`` and ``report.html``
             into this folder. The three signals in the picture are read and fitted once more, so
             that no others need to be kept.
+        baselines: Put the lowest cosines and the principal components of the training split beside
+            the field, at the same number of numbers and as a curve; needs whole signals on grids.
         progress: Called with the number of signals done.
 
     Raises:
@@ -65,6 +69,9 @@ def evaluate(
             f"no signals in the split '{split}' of {source.info.name}; expected at least one"
         )
     seconds = perf_counter() - began
+    beside = None
+    if baselines:
+        beside = measure_baselines(source, split, run.config.field.latent_size)
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
@@ -78,6 +85,7 @@ def evaluate(
         seconds=seconds,
         signals=metrics,
         examples=examples,
+        baselines=beside,
     )
     if out is not None:
         write_report(evaluation, Path(out))
