@@ -43,11 +43,13 @@ DIGESTS = {
     "ihc.png": "f8dd1aa387ddd1f49d8ad13b50921b237df8e9b262606d258770687b0ef93cef",
     "lung1_image.nrrd": "379fa48bf34cfa961e6f5ec19c0c38757a30b9aa884212ef28dc29b5061c64ed",
     "lung2_image.nrrd": "aa2b94eec79127ed786798ac8dc3c013010e1692d5787bebfae1a1e9685a4651",
-    "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz": "421a10e872fd6cadae7f61d358dffbcc1795a497d61ee76c5dda2503e1a1e9e6",
+    "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz": (
+        "421a10e872fd6cadae7f61d358dffbcc1795a497d61ee76c5dda2503e1a1e9e6"
+    ),
 }
 
 # --- ecg: beats of one patient
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 RATE, BEAT_RATE, BEAT_SAMPLES = 360, 125, 187
 WIDE_SECONDS = 0.060
@@ -92,13 +94,25 @@ def ecg_beats(folder: Path) -> None:
         SourceInfo(
             name="sample:ecg",
             licence="ODC-By 1.0",
-            citation="Moody, Mark. MIT-BIH Arrhythmia Database, record 208, lead MLII, 19:35 to 24:35; PhysioNet, doi:10.13026/C2F305",
+            citation=(
+                "Moody, Mark. MIT-BIH Arrhythmia Database, record 208, lead MLII, 19:35 to 24:35; "
+                "PhysioNet, doi:10.13026/C2F305"
+            ),
             split_by="time",
             details={
                 "patients": 1,
-                "splits": "one patient: train, val and test are stretches of one recording, 5 s apart; figures do not carry over to others",
-                "labels": "by rule, not by a cardiologist: wide where the QRS is wider than 60 ms at half its height",
-                "beats": "from the R peak (gqrs) for 1.2 median RR intervals, 125 Hz, padded with the minimum to 187 samples",
+                "splits": (
+                    "one patient: train, val and test are stretches of one recording, 5 s apart; "
+                    "figures do not carry over to others"
+                ),
+                "labels": (
+                    "by rule, not by a cardiologist: wide where the QRS is wider than 60 ms at "
+                    "half its height"
+                ),
+                "beats": (
+                    "from the R peak (gqrs) for 1.2 median RR intervals, 125 Hz, padded with the "
+                    "minimum to 187 samples"
+                ),
                 "range": "minimum to maximum of each beat",
             },
         ),
@@ -171,11 +185,20 @@ def histology(folder: Path) -> None:
         SourceInfo(
             name="sample:histology",
             licence="no known copyright restrictions (scikit-image)",
-            citation="Immunohistochemistry of colonic glands, Center for Microscopy and Molecular Imaging; scikit-image data set 'ihc'",
+            citation=(
+                "Immunohistochemistry of colonic glands, Center for Microscopy and Molecular "
+                "Imaging; scikit-image data set 'ihc'"
+            ),
             split_by="region",
             details={
-                "splits": "one slide: train, val and test are strips of it with a strip of 32 pixels between them",
-                "labels": "by rule: brown where more than a quarter of the pixels carry the DAB stain (optical density above 0.25)",
+                "splits": (
+                    "one slide: train, val and test are strips of it with a strip of 32 pixels "
+                    "between them"
+                ),
+                "labels": (
+                    "by rule: brown where more than a quarter of the pixels carry the DAB stain "
+                    "(optical density above 0.25)"
+                ),
             },
         ),
     )

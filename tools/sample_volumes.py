@@ -55,7 +55,8 @@ def body_centre(image: nib.Nifti1Image, threshold: float) -> np.ndarray:
     return nib.affines.apply_affine(image.affine, [x, y, (data.shape[2] - 1) / 2])
 
 
-SLICE_VOLUMES = {  # file: (class name, train or test, tissue threshold, spacing in mm, value of the surroundings)
+# file: (class name, train or test, tissue threshold, spacing in mm, value of the surroundings)
+SLICE_VOLUMES = {
     "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz": ("brain MR", "test", 1.0, 3.0, 0.0),
     "ch2bet.nii.gz": ("brain MR", "train", 1.0, 3.0, 0.0),
     "lung1_image.nrrd": ("chest CT", "train", -200.0, 3.75, -1024.0),
@@ -99,12 +100,24 @@ def slices(folder: Path) -> None:
         SignalSpec(2, 1, (SIDE, SIDE), "8-bit", "mr and ct", tuple(names), "multi-class"),
         SourceInfo(
             name="sample:slices",
-            licence="MNI permissive notice (brain MR), BSD-3-Clause distribution (chest CT); see LICENSES.md beside the file",
-            citation="Fonov et al. 2009 (MNI ICBM152); Holmes et al. 1998 (Colin 27); van Griethuysen et al. 2017 (PyRadiomics test cases)",
+            licence=(
+                "MNI permissive notice (brain MR), BSD-3-Clause distribution (chest CT); see "
+                "LICENSES.md beside the file"
+            ),
+            citation=(
+                "Fonov et al. 2009 (MNI ICBM152); Holmes et al. 1998 (Colin 27); van Griethuysen "
+                "et al. 2017 (PyRadiomics test cases)"
+            ),
             split_by="volume",
             details={
-                "volumes": "train and val: Colin 27 brain, CT lung1; test: MNI ICBM152 average brain, CT lung2",
-                "splits": "test is of other people than train; val is a slab of the training volumes, two slices from train",
+                "volumes": (
+                    "train and val: Colin 27 brain, CT lung1; test: MNI ICBM152 average brain, CT "
+                    "lung2"
+                ),
+                "splits": (
+                    "test is of other people than train; val is a slab of the training volumes, "
+                    "two slices from train"
+                ),
                 "grey": "CT: -1000 to 400 HU; MR: 0 to the 99.5th percentile of tissue",
                 "grid": "64 x 64, brain 3 mm, chest 3.75 mm",
             },
@@ -166,9 +179,15 @@ def volumes(folder: Path) -> None:
             split_by="volume",
             details={
                 "volumes": "train and val: CT lung1; test: CT lung2",
-                "splits": "test is of another person than train; val is the rightmost layer of the training volume",
+                "splits": (
+                    "test is of another person than train; val is the rightmost layer of the "
+                    "training volume"
+                ),
                 "labels": "by rule: lung where at least 40 % of the voxels are below -500 HU",
-                "grid": "32 x 32 x 32 at 2 mm from slices of 5 mm, rounded to 4 HU, clipped to -1024 to 1024 HU",
+                "grid": (
+                    "32 x 32 x 32 at 2 mm from slices of 5 mm, rounded to 4 HU, clipped to -1024 "
+                    "to 1024 HU"
+                ),
             },
         ),
         (PATCH_SPACING,) * 3,

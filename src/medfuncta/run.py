@@ -29,7 +29,7 @@ from medfuncta.settings import Config
 from medfuncta.signals.domain import COORDINATE_CONVENTION
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.stored_arrays import read_tensor_header
-from medfuncta.wording import shown
+from medfuncta.wording import printable, shown
 
 WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"
@@ -59,7 +59,7 @@ class Run:
         field, spec = self.config.field, self.spec
         psnr = self.training.get("val_psnr")
         quality = f", {psnr:.2f} dB on validation" if isinstance(psnr, float) else ""
-        return (
+        return printable(
             f"Run({field.kind} field, P {field.latent_size}, of {spec.dim}D signals with "
             f"{spec.channels} channels, trained on {self.training.get('source', 'unknown')} for "
             f"{self.training.get('steps', 0)} steps{quality})"

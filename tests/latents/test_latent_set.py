@@ -166,6 +166,8 @@ def test_a_split_without_rows_has_empty_columns(make_set: SetMaker) -> None:
     latent_set = make_set(train=3)
     path = latent_set.folder / "data/train-00000-of-00001.parquet"
     pq.write_table(pq.read_table(path).slice(0, 0), path)
+    info = latent_set.folder / "latent_set.json"
+    info.write_text(info.read_text().replace('"signals": 3', '"signals": 0'))
     split = LatentSet.open(latent_set.folder).split("train")
     assert len(split.ids) == len(split.labels) == len(split.psnr) == len(split.latents) == 0
     assert list(LatentSet.open(latent_set.folder).decode_all("train")) == []

@@ -11,6 +11,7 @@ from medfuncta.config import FitConfig
 from medfuncta.latents.describe import Figures, describe
 from medfuncta.latents.info import SetInfo, fit_config_of
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.wording import printable
 
 _LICENCES: Final = {
     *(
@@ -56,7 +57,8 @@ def card(latent_set: LatentSet) -> str:
         _loading(info),
         _columns(info),
     ]
-    return "\n\n".join([*parts, *_left_out(info), _source(info)]) + "\n"
+    text = "\n\n".join([*parts, *_left_out(info), _source(info)])
+    return "\n".join(printable(line) for line in text.split("\n")) + "\n"
 
 
 def licence_id(licence: str) -> str:

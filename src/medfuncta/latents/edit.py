@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.latents.rows import Rows
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.where import parse_where
 from medfuncta.latents.writer import LatentSetWriter
@@ -92,20 +93,32 @@ def _copy(
     seen: set[str] = set()
     for split in splits:
         for rows in split.batches():
-            table = rows.table
+            table = _sound(rows, name)
             if where is not None:
                 table = table.filter(where)
             ids = table["id"].to_pylist()
-            doubled = seen.intersection(ids)
-            if doubled:
-                raise LatentSetError(
-                    f"'{min(doubled)}' would be twice in split '{name}'; filter it out of one of "
-                    "the sets"
-                )
-            seen.update(ids)
+            for id in ids:
+                if id in seen:
+                    raise LatentSetError(
+                        f"'{id}' would be twice in split '{name}'; filter it out of one of the sets"
+                    )
+                seen.add(id)
             if ids:
                 target.append(table, last_id=ids[-1])
+    if not seen:
+        raise LatentSetError(
+            f"split '{name}' has no signal that the filter keeps; widen it, or fit that split apart"
+        )
     writer.finish_split(target, _left_out(splits))
+
+
+def _sound(rows: Rows, name: str) -> pa.Table:
+    """The columns of rows, none of whose latents holds NaN or Inf."""
+    if not rows.finite.all():
+        raise LatentSetError(
+            f"split '{name}' holds latents with NaN or Inf; copy the set again or fit it anew"
+        )
+    return rows.table
 
 
 def _left_out(splits: Iterable[Split]) -> list[Skipped]:

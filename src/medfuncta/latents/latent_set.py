@@ -148,9 +148,20 @@ class Split:
         return self.row(index).header
 
     def find(self, id: str) -> int | None:
-        """The row of this id, or None."""
+        """The row of this id, or None.
+
+        Raises:
+            LatentSetError: If several rows have it.
+        """
         index = pc.index(self.id_column, id).as_py()  # type: ignore[attr-defined]
-        return None if index < 0 else index
+        if index < 0:
+            return None
+        later = self.id_column.slice(index + 1)
+        if pc.index(later, id).as_py() >= 0:  # type: ignore[attr-defined]
+            raise LatentSetError(
+                f"split '{self.name}' has '{id}' more than once; fit it anew or copy it again"
+            )
+        return index
 
 
 class LatentSet:
@@ -187,6 +198,12 @@ class LatentSet:
         splits = [Split(name, find_shards(folder, name, schema), info) for name in info.splits]
         _check_field_fits(folder, info)
         for split in splits:
+            expected = info.splits[split.name].signals
+            if len(split) != expected:
+                raise LatentSetError(
+                    f"split '{split.name}' of '{folder.name}' has {len(split)} rows; expected "
+                    f"{expected}; copy the whole folder again"
+                )
             for shard in split.shards:
                 if shard.note.fingerprint != info.fingerprint:
                     raise LatentSetError(

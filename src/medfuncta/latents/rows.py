@@ -63,7 +63,17 @@ class Rows:
 
     @property
     def latents(self) -> ArrayLatents:
-        """``[rows, latent]`` float32, 8-bit ones times their scale."""
+        """``[rows, latent]`` float32, 8-bit ones times their scale.
+
+        Raises:
+            LatentSetError: If one holds NaN or Inf.
+        """
+        finite = self.finite
+        if not finite.all():
+            raise LatentSetError(
+                f"{int((~finite).sum())} latents hold NaN or Inf; copy the latent set again or fit "
+                "it anew"
+            )
         return restore(self._stored, self._scales)
 
     @property
