@@ -23,13 +23,13 @@ from medfuncta.declared import Fault, convert
 from medfuncta.door import Origin, read_json, reason
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
-from medfuncta.field.table import build_field, field_shapes
+from medfuncta.field.table import build_field, field_names, field_shapes
 from medfuncta.limits import Fingerprint
 from medfuncta.settings import Config
 from medfuncta.signals.domain import COORDINATE_CONVENTION
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.stored_arrays import read_tensor_header
-from medfuncta.wording import printable, shown
+from medfuncta.wording import printable, shortened, shown
 
 WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"
@@ -159,6 +159,7 @@ class RunDescription:
         _check_format(data, folder)
         with origin.blamed():
             metadata = convert(data, _Metadata)
+            _check_kind(metadata.config.get("field", {}).get("kind", "siren"), folder)
             config = Config.from_dict(metadata.config)
             spec = metadata.signal
             for name in ("dim", "channels"):
@@ -194,6 +195,15 @@ def _check_format(data: Mapping[str, Any], folder: Path) -> None:
         raise RunError(
             f"'{folder.name}' has version {shown(version)}, this program reads version {_VERSION}; "
             "upgrade medfuncta"
+        )
+
+
+def _check_kind(kind: Any, folder: Path) -> None:
+    """A field of another package is not damaged where that package is missing."""
+    if isinstance(kind, str) and kind not in field_names():
+        raise RunError(
+            f"'{folder.name}' holds a field of kind '{shortened(kind)}', which no installed "
+            f"package brings; install the one that does. Known: {', '.join(field_names())}"
         )
 
 
