@@ -68,7 +68,7 @@ def test_a_damaged_latent_set_is_refused_when_it_is_checked(
     (shard,) = (tmp_path / "set" / "data").iterdir()
     pq.write_table(pq.read_table(shard).slice(1), shard)
     assert main(["info", str(tmp_path / "set"), "--check"]) == 2
-    assert "split 'train' has 5 rows; expected 6" in capsys.readouterr().err
+    assert "has 5 rows; expected 6" in capsys.readouterr().err
 
 
 def test_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
