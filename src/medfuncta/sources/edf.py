@@ -23,7 +23,7 @@ import numpy as np
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder, what_splits
-from medfuncta.sources.options import details, option
+from medfuncta.sources.options import option
 from medfuncta.sources.recordings import CutOptions, Lead, Recordings
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.traces import Annotation, Trace, to_millivolts
@@ -347,18 +347,8 @@ def _open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
         skips=skips,
         modality_of=modality_of,
     )
-    return Contents(
-        name=f"edf:{folder.resolve().stem}",
-        items=items,
-        read=recordings.read,
-        many=True,
-        splitting=options,
-        limit=options.limit,
-        survey=recordings.survey,
-        location=folder,
-        split_by=what_splits(items, options),
-        details=details(options),
-    )
+    split_by = what_splits(items, options)
+    return recordings.contents("edf", folder, limit=options.limit, split_by=split_by)
 
 
 FORMAT = Format(

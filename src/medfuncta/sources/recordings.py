@@ -16,8 +16,8 @@ import numpy as np
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.contents import Survey
-from medfuncta.sources.options import Options, check_bounds, option
+from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.options import Options, check_bounds, details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions, first_split
 from medfuncta.sources.traces import (
@@ -142,6 +142,28 @@ class Recordings:
         self._modality_of = modality_of
         self._classes = tuple(sorted({item.label for item in items} - {""}))
 
+    def contents(self, kind: str, location: Path, *, limit: int | None, split_by: str) -> Contents:
+        """What a location holds.
+
+        Args:
+            kind: The format's name.
+            location: The folder, or one file.
+            limit: The first so many signals of each split.
+            split_by: What keeps splits apart.
+        """
+        return Contents(
+            name=f"{kind}:{location.resolve().stem}",
+            items=self._items,
+            read=self.read,
+            many=True,
+            splitting=self._splitting,
+            limit=limit,
+            survey=self.survey,
+            location=location,
+            split_by=split_by,
+            details=details(self._options),
+        )
+
     def survey(self) -> Survey:
         """What all signals have in common.
 
@@ -149,7 +171,7 @@ class Recordings:
             DataError: If no recording of the first split can be read, or none has the lead.
         """
         frame = self._frame
-        details: dict[str, str | float] = {
+        settled: dict[str, str | float] = {
             "lead": frame.lead,
             "rate": frame.rate,
             "resampling": "polyphase filter",
@@ -157,10 +179,10 @@ class Recordings:
         classes = self._classes
         if self._options.window is None:
             classes = tuple(AAMI)
-            details["beats"] = (
+            settled["beats"] = (
                 "from the R peak for 1.2 median RR intervals of the record (Kachuee et al. 2018)"
             )
-            details["classes"] = "AAMI EC57"
+            settled["classes"] = "AAMI EC57"
         tasks = {0: "", 2: "binary-class"}
         spec = SignalSpec(
             dim=1,
@@ -171,7 +193,7 @@ class Recordings:
             label_names=classes,
             task=tasks.get(len(classes), "multi-class"),
         )
-        return Survey(spec, details)
+        return Survey(spec, settled)
 
     def read(self, item: Item) -> Iterator[Signal]:
         """The signals of a recording, in order of time; one without the lead is left out."""

@@ -16,7 +16,7 @@ from medfuncta.errors import DataError
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.options import details, option
+from medfuncta.sources.options import option
 from medfuncta.sources.recordings import CutOptions, Lead, Recordings
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions
@@ -236,18 +236,7 @@ def _open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:
         skips=skips,
         modality_of=modality_of,
     )
-    return Contents(
-        name=f"wfdb:{folder.resolve().stem}",
-        items=items,
-        read=recordings.read,
-        many=True,
-        splitting=options,
-        limit=options.limit,
-        survey=recordings.survey,
-        location=folder,
-        split_by="record",
-        details=details(options),
-    )
+    return recordings.contents("wfdb", folder, limit=options.limit, split_by="record")
 
 
 FORMAT = Format(
