@@ -130,7 +130,7 @@ def _baselines_table(baselines: Baselines, field: float | None) -> str:
     for name, psnr in (
         ("this field", field),
         ("lowest cosines", same.cosines),
-        ("principal components", same.components),
+        (f"components of {baselines.training_signals:,} signals", same.components),
     ):
         rows.append((name, "–" if psnr is None else f"{psnr:.2f}"))
     return table((f"{same.numbers:,} numbers a signal", "mean PSNR"), rows)
