@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -35,10 +35,6 @@ from medfuncta.limits import (
     MAX_TOML_LINE,
 )
 from medfuncta.wording import shortened, shown
-
-if TYPE_CHECKING:
-    pass
-
 
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FOLDERS: Final = re.compile(
