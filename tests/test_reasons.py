@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medfuncta.door import reason
+from medfuncta.door.files import reason
 
 
 @pytest.mark.parametrize(

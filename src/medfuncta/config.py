@@ -8,8 +8,8 @@ from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from msgspec import Meta
 
-from medfuncta.declared import settle
-from medfuncta.limits import LatentSize
+from medfuncta.door.declared import settle
+from medfuncta.door.limits import LatentSize
 
 Quality: TypeAlias = Literal["fast", "paper", "best"]
 _QUALITIES: Final = get_args(Quality)

@@ -19,17 +19,17 @@ from safetensors.torch import load_file, save_file
 
 from medfuncta.atomic import write_atomically, write_json
 from medfuncta.config import FieldConfig
-from medfuncta.declared import Fault, convert
-from medfuncta.door import Origin, read_json, reason
+from medfuncta.door.declared import Fault, convert
+from medfuncta.door.files import Origin, read_json, reason
+from medfuncta.door.limits import Fingerprint
+from medfuncta.door.stored_arrays import read_tensor_header
+from medfuncta.door.wording import printable, shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_names, field_shapes
-from medfuncta.limits import Fingerprint
 from medfuncta.settings import Config
 from medfuncta.signals.domain import COORDINATE_CONVENTION
 from medfuncta.signals.signal import SignalSpec
-from medfuncta.stored_arrays import read_tensor_header
-from medfuncta.wording import printable, shortened, shown
 
 WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"

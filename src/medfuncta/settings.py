@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
-from medfuncta.declared import Fault, check_plain, convert, from_text, hints_of
-from medfuncta.door import Origin, read_toml
+from medfuncta.door.declared import Fault, check_plain, convert, from_text, hints_of
+from medfuncta.door.files import Origin, read_toml
+from medfuncta.door.wording import shown
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.table import field_kind
-from medfuncta.wording import shown
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import tyro
 
 from medfuncta.cli.command import Command, numbers
-from medfuncta.door import Origin, check_regular
+from medfuncta.door.files import Origin, check_regular
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.result import Result
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from medfuncta.door.wording import shortened
 from medfuncta.errors import MedFunctaError
-from medfuncta.wording import shortened
 
 _LONGEST = 480
 """Characters of the line about a mistake."""

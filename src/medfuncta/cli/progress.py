@@ -16,9 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from medfuncta.door.wording import printable
 from medfuncta.learning.train import StepReport
 from medfuncta.sources.source import Source
-from medfuncta.wording import printable
 
 _NAMED = 5  # bad files that are named one by one
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from medfuncta.wording import printable
+from medfuncta.door.wording import printable
 
 if TYPE_CHECKING:
     from medfuncta.tasks.heads.intervals import Interval

@@ -10,8 +10,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from medfuncta.config import FieldConfig
+from medfuncta.door.limits import MAX_PARAMETERS
 from medfuncta.errors import ConfigError, suggest
-from medfuncta.limits import MAX_PARAMETERS
 
 if TYPE_CHECKING:
     import torch

@@ -8,10 +8,10 @@ import re
 from typing import Final
 
 from medfuncta.config import FitConfig
+from medfuncta.door.wording import printable
 from medfuncta.latents.describe import Figures, describe
 from medfuncta.latents.info import SetInfo, fit_config_of
 from medfuncta.latents.latent_set import LatentSet
-from medfuncta.wording import printable
 
 _LICENCES: Final = {
     *(

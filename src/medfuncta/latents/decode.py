@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.field import Field
 from medfuncta.learning.workers import side_by_side, workers_for
-from medfuncta.limits import MAX_POINTS
 from medfuncta.run import Run
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.preprocess import InputGrid

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from medfuncta.atomic import write_atomically, write_text
-from medfuncta.door import Origin, read_bytes, reason
+from medfuncta.door.files import Origin, read_bytes, reason
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
 from medfuncta.latents.official import reference_state

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import torch
 
-from medfuncta.door import Origin, open_regular, reason
+from medfuncta.door.files import Origin, open_regular, reason
+from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
-from medfuncta.wording import shortened
 
 _STORAGES: Final = {
     "FloatStorage": torch.float32,

@@ -11,11 +11,9 @@ from msgspec import Meta
 
 from medfuncta.atomic import write_json
 from medfuncta.config import FitConfig, InnerConfig
-from medfuncta.declared import Fault, convert, hints_of, settle
-from medfuncta.door import Origin, read_json
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.quantise import check_dtype
-from medfuncta.limits import (
+from medfuncta.door.declared import Fault, convert, hints_of, settle
+from medfuncta.door.files import Origin, read_json
+from medfuncta.door.limits import (
     MAX_SET_BYTES,
     MAX_SPLITS,
     Count,
@@ -23,9 +21,11 @@ from medfuncta.limits import (
     LatentSize,
     SplitName,
 )
+from medfuncta.door.wording import shown
+from medfuncta.errors import LatentSetError
+from medfuncta.latents.quantise import check_dtype
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
-from medfuncta.wording import shown
 
 FitFact: TypeAlias = str | int | float | bool | None
 

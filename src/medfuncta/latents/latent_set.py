@@ -17,13 +17,13 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.config import FitConfig
+from medfuncta.door.limits import MAX_ID
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
 from medfuncta.latents.info import INFO_FILE, SetInfo, fit_config_of
 from medfuncta.latents.rows import LatentRow, Rows
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards
-from medfuncta.limits import MAX_ID
 from medfuncta.run import Run, RunDescription
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.preprocess import InputGrid, Preprocessing

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
+from medfuncta.door.limits import MAX_CLASSES
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import restore
 from medfuncta.latents.schema import Metadata, header_of, metadata_of
-from medfuncta.limits import MAX_CLASSES
 from medfuncta.signals.signal import Label, SignalHeader
 from medfuncta.types import ArrayLatents
 

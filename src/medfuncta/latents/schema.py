@@ -22,16 +22,16 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Meta
 
-from medfuncta.declared import convert_known
-from medfuncta.door import decode_short
+from medfuncta.door.declared import convert_known
+from medfuncta.door.files import decode_short
+from medfuncta.door.limits import MAX_ID, Name, Shape
+from medfuncta.door.wording import shown
 from medfuncta.errors import DataError, LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import quantise
-from medfuncta.limits import MAX_ID, Name, Shape
 from medfuncta.signals.domain import Domain, Grid, Scatter, Spacing
 from medfuncta.signals.signal import Label, SignalHeader, ValueRange
 from medfuncta.types import ArrayLatents
-from medfuncta.wording import shown
 
 Row: TypeAlias = Mapping[str, Any]
 """A row of a table by column, as Arrow gives it."""

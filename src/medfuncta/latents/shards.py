@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from msgspec import Meta
 
 from medfuncta.atomic import write_atomically
-from medfuncta.declared import Fault, convert
-from medfuncta.door import Origin, check_regular, decode_json, reason
+from medfuncta.door.declared import Fault, convert
+from medfuncta.door.files import Origin, check_regular, decode_json, reason
+from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
+from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
-from medfuncta.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.sources.source import Skipped
-from medfuncta.wording import shortened
 
 DATA_FOLDER = "data"
 _NAME: Final = re.compile(r"(?P<split>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.parquet")

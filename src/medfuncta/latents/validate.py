@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow.compute as pc
 
+from medfuncta.door.wording import shown
 from medfuncta.errors import LatentSetError, RunError
 from medfuncta.latents.latent_set import LatentSet, Split
 from medfuncta.latents.rows import Rows
-from medfuncta.wording import shown
 
 
 def problems(latent_set: LatentSet) -> Iterator[str]:

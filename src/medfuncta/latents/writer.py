@@ -23,15 +23,15 @@ import pyarrow as pa
 from msgspec import Meta
 
 from medfuncta.atomic import remove_leftovers, write_json, write_text
-from medfuncta.declared import convert
-from medfuncta.door import Origin, read_json
+from medfuncta.door.declared import convert
+from medfuncta.door.files import Origin, read_json
+from medfuncta.door.limits import MAX_SET_BYTES, Count
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.card import card
 from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, write_shard
-from medfuncta.limits import MAX_SET_BYTES, Count
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 

@@ -15,16 +15,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from medfuncta.atomic import write_atomically
-from medfuncta.declared import Fault, convert, from_text
-from medfuncta.door import Origin, decode_json, reason
+from medfuncta.door.declared import Fault, convert, from_text
+from medfuncta.door.files import Origin, decode_json, reason
+from medfuncta.door.limits import Count
+from medfuncta.door.stored_arrays import TensorHeader, read_tensor_header
+from medfuncta.door.wording import shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.learning.optimiser import WeightAverage
-from medfuncta.limits import Count
 from medfuncta.run import check_finite
 from medfuncta.settings import ADDED, without_retired
-from medfuncta.stored_arrays import TensorHeader, read_tensor_header
-from medfuncta.wording import shortened, shown
 
 _FORMAT = "medfuncta-checkpoint-3"
 _FLOATS: Final = {torch.float32: "F32", torch.float64: "F64"}

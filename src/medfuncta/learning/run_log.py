@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from medfuncta.atomic import write_text
-from medfuncta.door import Origin, read_bytes, reason
+from medfuncta.door.files import Origin, read_bytes, reason
+from medfuncta.door.limits import MAX_LOG_BYTES
 from medfuncta.errors import RunError
-from medfuncta.limits import MAX_LOG_BYTES
 
 COLUMNS = ("step", "seconds", "loss", "train_psnr", "learning_rate", "gradient_norm", "val_psnr")
 METRICS_FILE = "metrics.csv"

@@ -20,14 +20,14 @@ import numpy as np
 from msgspec import Meta
 
 from medfuncta.atomic import write_json
-from medfuncta.declared import convert
-from medfuncta.door import Origin, check_regular, read_bytes
+from medfuncta.door.declared import convert
+from medfuncta.door.files import Origin, check_regular, read_bytes
+from medfuncta.door.limits import MAX_CACHE_BYTES
+from medfuncta.door.stored_arrays import read_arrays
 from medfuncta.errors import DataError, MedFunctaError
-from medfuncta.limits import MAX_CACHE_BYTES
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet, starts_of
-from medfuncta.stored_arrays import read_arrays
 
 _VALUES: Final = "values.npy"
 _OBSERVED: Final = "observed.npy"

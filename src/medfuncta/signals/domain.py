@@ -17,9 +17,9 @@ from typing import Annotated, Any, Final, TypeAlias
 import numpy as np
 from msgspec import Meta
 
-from medfuncta.declared import convert_known
+from medfuncta.door.declared import convert_known
+from medfuncta.door.limits import Name, Shape
 from medfuncta.errors import DataError
-from medfuncta.limits import Name, Shape
 from medfuncta.types import ArrayCoordinates
 
 COORDINATE_CONVENTION: Final = "longest-side"

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 import numpy as np
 from msgspec import Meta
 
-from medfuncta.declared import Fault, convert, settle
+from medfuncta.door.declared import Fault, convert, settle
+from medfuncta.door.limits import MAX_CLASSES, Name, Shape
 from medfuncta.errors import DataError
-from medfuncta.limits import MAX_CLASSES, Name, Shape
 from medfuncta.signals.domain import Domain
 from medfuncta.types import ArrayMask, ArrayValues
 

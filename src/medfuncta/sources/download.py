@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from medfuncta.door import reason
+from medfuncta.door.files import reason
 from medfuncta.errors import DataError, missing_extra
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from medfuncta.door import lies_outside, reason
+from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal

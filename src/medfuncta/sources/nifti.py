@@ -17,7 +17,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
-from medfuncta.door import Origin, read_json
+from medfuncta.door.files import Origin, read_json
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal

@@ -15,7 +15,7 @@ from typing import IO, Final, Literal
 
 import numpy as np
 
-from medfuncta.door import reason
+from medfuncta.door.files import reason
 from medfuncta.errors import DataError
 
 _BLOCK_BYTES: Final = 2**22  # decompressed at a time, so that memory does not grow with the file

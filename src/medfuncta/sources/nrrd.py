@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from medfuncta.door import lies_outside
+from medfuncta.door.files import lies_outside
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal

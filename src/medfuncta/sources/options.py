@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from msgspec import Meta
 
-from medfuncta.declared import Fault, from_text, hints_of, settle
+from medfuncta.door.declared import Fault, from_text, hints_of, settle
 from medfuncta.errors import ConfigError, suggest
 
 T = TypeVar("T")

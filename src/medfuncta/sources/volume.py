@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError
-from medfuncta.limits import MAX_POINTS
 from medfuncta.signals.domain import Grid
 
 _BLOCK: Final = 2**22  # bytes unpacked at a time

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import wfdb
 
-from medfuncta.door import reason
+from medfuncta.door.files import reason
 from medfuncta.errors import DataError
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import find_files, open_folder

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from medfuncta.declared import Fault, convert
-from medfuncta.door import decode_json
+from medfuncta.door.declared import Fault, convert
+from medfuncta.door.files import decode_json
 from medfuncta.errors import ConfigError, DataError, MedFunctaError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess.geometry import CropPad, Reorient, Resample

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError
-from medfuncta.limits import MAX_POINTS
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.types import ArrayMask

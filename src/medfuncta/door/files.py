@@ -1,9 +1,9 @@
-"""The one door by which files come in that others wrote.
+"""Files that others wrote: opened, held against limits, and decoded.
 
 A file is opened only if it is a regular one; its size, nesting and texts have limits
-(:mod:`medfuncta.limits`); what it says becomes a declared type (:mod:`medfuncta.declared`, which
-says why by msgspec). What is wrong is said in one line: what was got, what was expected, and what
-to do.
+(:mod:`medfuncta.door.limits`); what it says becomes a declared type
+(:mod:`medfuncta.door.declared`, which says why by msgspec). What is wrong is said in one line: what
+was got, what was expected, and what to do.
 
 Links are followed: hubs, DataLad and people with several disks lay files so, and nothing of what is
 decoded here is ever shown but the 60 characters of a value that is wrong. Where a file is copied on
@@ -26,15 +26,15 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from medfuncta.declared import Fault, check_plain
-from medfuncta.errors import MedFunctaError
-from medfuncta.limits import (
+from medfuncta.door.declared import Fault, check_plain
+from medfuncta.door.limits import (
     MAX_JSON_BYTES,
     MAX_TEXT,
     MAX_TOML_BYTES,
     MAX_TOML_LINE,
 )
-from medfuncta.wording import shortened, shown
+from medfuncta.door.wording import shortened, shown
+from medfuncta.errors import MedFunctaError
 
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FOLDERS: Final = re.compile(

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from medfuncta.declared import Fault
-from medfuncta.door import (
+from medfuncta.door.declared import Fault
+from medfuncta.door.files import (
     Origin,
     check_regular,
     decode_json,
@@ -23,9 +23,9 @@ from medfuncta.door import (
     read_json,
     read_toml,
 )
+from medfuncta.door.limits import MAX_JSON_BYTES, MAX_TENSOR_HEADER
+from medfuncta.door.stored_arrays import read_arrays, read_tensor_header
 from medfuncta.errors import LatentSetError, MedFunctaError, RunError
-from medfuncta.limits import MAX_JSON_BYTES, MAX_TENSOR_HEADER
-from medfuncta.stored_arrays import read_arrays, read_tensor_header
 
 ORIGIN = Origin("a.json in 'run'", RunError, "copy the run again", missing="no a.json in 'run'")
 

@@ -25,9 +25,9 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from medfuncta.door.limits import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_TEXT
+from medfuncta.door.wording import QUOTED, bare, members, remedy, shortened, shown
 from medfuncta.errors import ConfigError, MedFunctaError, suggest
-from medfuncta.limits import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_TEXT
-from medfuncta.wording import QUOTED, bare, members, remedy, shortened, shown
 
 T = TypeVar("T")
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from medfuncta.declared import Fault
-from medfuncta.door import Origin, open_regular, reason, said_of_json
-from medfuncta.limits import MAX_TENSOR_HEADER
-from medfuncta.wording import shown
+from medfuncta.door.declared import Fault
+from medfuncta.door.files import Origin, open_regular, reason, said_of_json
+from medfuncta.door.limits import MAX_TENSOR_HEADER
+from medfuncta.door.wording import shown
 
 if TYPE_CHECKING:
     from numpy import ndarray
