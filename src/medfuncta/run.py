@@ -243,11 +243,3 @@ def check_finite(tensors: Mapping[str, torch.Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise Fault(f"the tensor {name}", "holds NaN or Inf; expected finite weights")
-
-
-def default_device() -> torch.device:
-    """An accelerator when PyTorch sees one, else the CPU."""
-    accelerator = (
-        torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    )
-    return accelerator or torch.device("cpu")

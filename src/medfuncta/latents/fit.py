@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.field.device import usable_device
 from medfuncta.learning.fitter import Fitted, Fitter
-from medfuncta.run import Run, default_device
+from medfuncta.run import Run
 from medfuncta.signals.signal_set import SignalSet
 
 
@@ -21,9 +22,12 @@ def fitter_of(
         run: The shared network and the inner loop it was trained with.
         config: Steps, batch and quality; those of the run when None.
         device: Where to compute; an accelerator when there is one.
+
+    Raises:
+        ConfigError: If there is no such device, or it does not compute.
     """
     config = config or run.config.fit
-    return Fitter(run.network, run.config.inner, config, device=device or default_device())
+    return Fitter(run.network, run.config.inner, config, device=usable_device(device))
 
 
 def fit_latents(

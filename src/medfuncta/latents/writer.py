@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -23,6 +24,7 @@ import pyarrow as pa
 from msgspec import Meta
 
 from medfuncta.atomic import remove_leftovers, write_json, write_text
+from medfuncta.disk import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import MAX_SET_BYTES, Count
@@ -31,7 +33,8 @@ from medfuncta.latents.card import card
 from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.schema import schema_of
-from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, write_shard
+from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, sum_of, write_shard
+from medfuncta.lock import check_held
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
@@ -67,7 +70,8 @@ class LatentSetWriter:
             run.save(self.folder / FIELD_FOLDER)
             self.info = info
             info.save(self.folder)
-        remove_leftovers(self.folder)
+        with disk_told(self.folder.name):
+            remove_leftovers(self.folder)
         row_bytes = info.latent_size * np.dtype(info.dtype).itemsize
         self._shard_rows = max(1, shard_bytes // row_bytes)
 
@@ -95,6 +99,11 @@ class LatentSetWriter:
         self._publish(writer.name)
 
     def _publish(self, name: str) -> None:
+        check_held(self.folder)
+        with disk_told(self.folder.name):
+            self._rename(name)
+
+    def _rename(self, name: str) -> None:
         folder = self.folder / _FITTING / name
         complete = _Complete.load(folder)
         (self.folder / DATA_FOLDER).mkdir(exist_ok=True)
@@ -120,9 +129,8 @@ class LatentSetWriter:
         """
         latent_set = LatentSet.open(self.folder)
         write_text(self.folder / CARD_FILE, card(latent_set))
-        fitting = self.folder / _FITTING
-        if fitting.exists() and not any(fitting.iterdir()):
-            fitting.rmdir()
+        with suppress(OSError):
+            (self.folder / _FITTING).rmdir()  # only an empty one can be
         return latent_set
 
 
@@ -201,6 +209,11 @@ class SplitWriter:
         return self._parts[-1].note.last_id if self._parts else ""
 
     @property
+    def mark(self) -> float | None:
+        """What was noted of their values, see :class:`Note`; None where nothing was."""
+        return sum_of([part.note.mark for part in self._parts])
+
+    @property
     def _parts(self) -> list[Shard]:
         return [*self._shards, *self._pieces]
 
@@ -211,6 +224,7 @@ class SplitWriter:
         last_id: str,
         left_out: Sequence[Skipped] = (),
         fitted_psnr: float | None = None,
+        mark: float | None = None,
     ) -> None:
         """Add one block of signals, wholly or not at all.
 
@@ -219,11 +233,18 @@ class SplitWriter:
             last_id: The last signal of the block, kept or left out.
             left_out: Signals of the block without a row.
             fitted_psnr: As in :class:`Note`.
+            mark: As in :class:`Note`, of this block alone.
         """
         self._next += 1
         consumed = table.num_rows + len(left_out)
         note = Note(
-            self._info.fingerprint, consumed, tuple(left_out), last_id, self._next, fitted_psnr
+            self._info.fingerprint,
+            consumed,
+            tuple(left_out),
+            last_id,
+            self._next,
+            fitted_psnr,
+            mark,
         )
         if not self._pieces and table.num_rows >= self._shard_rows:
             self._add_shard(table, note)
@@ -258,8 +279,9 @@ class SplitWriter:
     def _merge(self) -> None:
         table = pa.concat_tables(piece.read() for piece in self._pieces)
         self._add_shard(table, Note.join([piece.note for piece in self._pieces]))
-        for piece in self._pieces:
-            piece.path.unlink()
+        with disk_told(DATA_FOLDER):
+            for piece in self._pieces:
+                piece.path.unlink()
         self._pieces = []
 
     def _add_shard(self, table: pa.Table, note: Note) -> None:

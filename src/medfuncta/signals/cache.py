@@ -20,11 +20,13 @@ import numpy as np
 from msgspec import Meta
 
 from medfuncta.atomic import write_json
+from medfuncta.disk import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, check_regular, read_bytes
 from medfuncta.door.limits import MAX_CACHE_BYTES
 from medfuncta.door.stored_arrays import read_arrays
 from medfuncta.errors import DataError, MedFunctaError
+from medfuncta.lock import remove_abandoned, writing
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet, starts_of
@@ -33,6 +35,7 @@ _VALUES: Final = "values.npy"
 _OBSERVED: Final = "observed.npy"
 _POSITIONS: Final = "positions.npz"
 _HEADERS: Final = "headers.json"
+_ASIDE: Final = ".writing-"
 _ORIGIN: Final = Origin("an entry of the cache", DataError, "it is written anew")
 _UNREADABLE: Final = (
     OSError,
@@ -91,19 +94,18 @@ def cached(
     found = _open(entry, spec, key.state, notes_type)
     if found is not None:
         return found
-    try:
+    with disk_told(f"the cache '{folder.name}'"):
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".writing-", dir=folder) as name:
+        remove_abandoned(folder, f"{_ASIDE}*")
+        with (
+            TemporaryDirectory(prefix=_ASIDE, dir=folder, ignore_cleanup_errors=True) as name,
+            writing(Path(name)),
+        ):
             fresh = Path(name) / "entry"
             _write(fresh, spec, signals, key.state, notes)
             if entry.exists():
                 shutil.rmtree(entry)  # whoever has mapped its files keeps them
             fresh.rename(entry)
-    except OSError as error:
-        raise MedFunctaError(
-            f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, "
-            "or do without"
-        ) from error
     found = _open(entry, spec, key.state, notes_type)
     if found is None:
         raise MedFunctaError(
@@ -254,9 +256,9 @@ class _GrowingArray:
         self._count += len(rows)
 
     def __exit__(self, *_: object) -> None:
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
 
     def _write_header(self) -> None:
         header = {

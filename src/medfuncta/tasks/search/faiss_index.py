@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from medfuncta.atomic import write_atomically
+from medfuncta.disk import disk_told
 from medfuncta.errors import LatentSetError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.tasks.search.hits import all_blocks
@@ -50,7 +51,9 @@ class FaissIndex(Index):
             LatentSetError: If the file is no index or one of other latents.
             MedFunctaError: If FAISS is not installed.
         """
-        if path.exists():
+        with disk_told(path.name):
+            there = path.exists()
+        if there:
             return cls._read(path, latents, metric)
         return cls._make(path, latents, metric)
 
