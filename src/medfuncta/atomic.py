@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from medfuncta.disk import disk_told, fault_of_disk, unwritten
 from medfuncta.door.files import reason
@@ -44,6 +44,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary = Path(name)
         write(temporary)
         with temporary.open("rb+") as file:
+            _check_whole(file)
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -56,6 +57,19 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def _check_whole(file: BinaryIO) -> None:
+    """Raise where a file ends because the disk was full: NumPy's and FAISS's writers do not say so.
+    Such a disk takes no further byte.
+
+    Raises:
+        OSError: If it takes none.
+    """
+    end = file.seek(0, os.SEEK_END)
+    file.write(b"\0")
+    file.flush()
+    file.truncate(end)
 
 
 def write_text(path: Path, text: str) -> None:

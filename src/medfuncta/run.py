@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from medfuncta.atomic import write_atomically, write_json
 from medfuncta.config import FieldConfig
 from medfuncta.door.declared import Fault, convert
-from medfuncta.door.files import Origin, read_json, reason
+from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import Fingerprint
-from medfuncta.door.stored_arrays import read_tensor_header
+from medfuncta.door.stored_arrays import read_tensor_header, read_tensors
 from medfuncta.door.wording import printable, shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
@@ -225,11 +224,8 @@ def _read_network(folder: Path, config: FieldConfig) -> Field:
             header.check(shapes, (dtype,))
         network = build_field(config).to(_DTYPES[dtype])
         header.check({name: tuple(t.shape) for name, t in network.state_dict().items()}, (dtype,))
-        try:
-            tensors = load_file(path)
-            network.load_state_dict(tensors)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise Fault("", f"cannot be read: {reason(error)}") from error
+        tensors = read_tensors(path)
+        network.load_state_dict(tensors)
         check_finite(tensors)
     return network
 

@@ -117,6 +117,15 @@ def lies_outside(path: Path, folder: Path) -> bool:
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether all of a path is UTF-8, without which some libraries open nothing."""
+    try:
+        str(path.absolute()).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_inside(path: Path, folder: Path, origin: Origin) -> None:
     """Raise where a link leads out of the folder."""
     blobs = Path(os.path.realpath(path)).parent

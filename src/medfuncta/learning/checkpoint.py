@@ -10,15 +10,14 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import torch
 from msgspec import Meta
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.door.declared import Fault, convert, from_text
-from medfuncta.door.files import Origin, decode_json, reason
+from medfuncta.door.files import Origin, decode_json
 from medfuncta.door.limits import Count
-from medfuncta.door.stored_arrays import TensorHeader, read_tensor_header
+from medfuncta.door.stored_arrays import TensorHeader, read_tensor_header, read_tensors
 from medfuncta.door.wording import shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
@@ -245,10 +244,7 @@ class _Stored:
         _check_settings(stored, config)
         with origin.blamed():
             _check_progress(progress, stored["train"]["steps"])
-            try:
-                tensors = load_file(path)
-            except (OSError, RuntimeError, SafetensorError) as error:
-                raise Fault("", f"cannot be read: {reason(error)}") from error
+            tensors = read_tensors(path)
         return cls(origin, header, tensors, progress, updates, data)
 
     def check_data(self, now: DataMark) -> None:

@@ -22,6 +22,8 @@ from medfuncta.lock import check_held
 COLUMNS = ("step", "seconds", "loss", "train_psnr", "learning_rate", "gradient_norm", "val_psnr")
 METRICS_FILE: Final = "metrics.csv"
 EVENTS_FOLDER: Final = "events"
+_START: Final = 1
+"""TensorBoard's ``SessionLog.START``."""
 
 
 class RunLog:
@@ -74,7 +76,6 @@ class _Events:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         now = time.time()
@@ -83,22 +84,21 @@ class _Events:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = (folder / name).open("ab")
         self._records = RecordWriter(self._file)
-        self._write(Event(wall_time=now, file_version="brain.Event:2"))
+        self._write(wall_time=now, file_version="brain.Event:2")
         if step:  # what an earlier session has said of later steps no longer holds
-            start = SessionLog(status=SessionLog.START)
-            self._write(Event(wall_time=now, step=step + 1, session_log=start))
+            self._write(wall_time=now, step=step + 1, session_log={"status": _START})
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """One event with all values."""
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        entries = [{"tag": tag, "simple_value": value} for tag, value in values.items()]
+        self._write(wall_time=time.time(), step=step, summary={"value": entries})
 
-        entries = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=entries)))
+    def _write(self, **event: Any) -> None:
+        from tensorboard.compat.proto import event_pb2
 
-    def _write(self, event: Any) -> None:
+        messages: Any = event_pb2  # made by protobuf as it is imported
         with disk_told(EVENTS_FOLDER):
-            self._records.write(event.SerializeToString())
+            self._records.write(messages.Event(**event).SerializeToString())
             self._file.flush()
 
     def close(self) -> None:
