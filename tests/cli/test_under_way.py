@@ -18,7 +18,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cli.conftest import train_words
 from medfuncta import atomic
@@ -424,3 +426,53 @@ def test_what_was_killed_goes_on_to_the_same_set(
     if not name.startswith("export npz"):
         latents = [LatentSet.open(tmp_path / out).split("val").latents for out in ("out", "whole")]
         assert (latents[0] == latents[1]).all()
+
+
+# ------------------------------------------------------------------------------ data that changes
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(30):
+        values = np.random.default_rng(number).integers(0, 255, (12, 12), dtype=np.uint8)
+        Image.fromarray(values).save(folder / f"{number:02d}.png")
+    return folder
+
+
+def test_a_file_that_vanishes_in_the_middle_of_a_fit(
+    pictures: Path, tmp_path: Path, complaint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, out, data = tmp_path / "run", tmp_path / "out", f"images:{pictures}"
+    training = train_words(run)
+    training[training.index("sample:ecg")] = data
+    assert main(training) == 0
+    command = f"fit {run} --data {data} --out {out} --batch 4".split()
+    hidden = tmp_path / "hidden"
+    with at_write(7, lambda _: pictures.rename(hidden), monkeypatch):
+        line = complaint(command)
+    assert ".png" in line
+    pieces = {path.name: path.read_bytes() for path in out.rglob("piece-*")}
+    assert pieces
+    hidden.rename(pictures)
+    with at_write(1, lambda _: check_kept(pieces, out), monkeypatch):
+        assert main(command) == 0
+    assert len(LatentSet.open(out)) == 30
+
+
+def test_files_that_are_others_when_a_fit_goes_on(
+    pictures: Path, tmp_path: Path, complaint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, out, data = tmp_path / "run", tmp_path / "out", f"images:{pictures}"
+    training = train_words(run)
+    training[training.index("sample:ecg")] = data
+    assert main(training) == 0
+    command = f"fit {run} --data {data} --out {out} --batch 4".split()
+    with at_write(7, lambda _: os.kill(os.getpid(), signal.SIGTERM), monkeypatch):
+        complaint(command, 143)
+    for path in pictures.iterdir():
+        Image.new("L", (12, 12), 7).save(path)
+    assert "have other values than when they were fitted; the data has changed" in complaint(
+        command
+    )
