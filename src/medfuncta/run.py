@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from safetensors.torch import save_file
 
 from medfuncta.atomic import write_atomically, write_json
 from medfuncta.config import FieldConfig
+from medfuncta.door.callers import expecting
 from medfuncta.door.declared import Fault, convert
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import Fingerprint
@@ -27,13 +28,15 @@ from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_names, field_shapes
 from medfuncta.settings import Config
-from medfuncta.signals.domain import COORDINATE_CONVENTION
+from medfuncta.signals.domain import COORDINATE_CONVENTION, Convention
 from medfuncta.signals.signal import SignalSpec
 
 WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"
-_FORMAT = "medfuncta-field"
-_VERSION = 1
+_Format: TypeAlias = Literal["medfuncta-field"]
+_Version: TypeAlias = Literal[1]
+_FORMAT: Final = get_args(_Format)[0]
+_VERSION: Final = get_args(_Version)[0]
 _DTYPES: Final = {"F32": torch.float32, "F64": torch.float64}
 
 
@@ -104,6 +107,7 @@ class Run:
         write_json(folder / METADATA_FILE, metadata)
 
     @classmethod
+    @expecting
     def load(cls, folder: Path | str) -> Run:
         """Read a run, or the ``field/`` folder of a latent set. Nothing is built before sizes are
         known to be those of the weights.
@@ -173,10 +177,10 @@ class RunDescription:
 class _Metadata:
     """``field.json``."""
 
-    format: Literal["medfuncta-field"]
-    version: Literal[1]
+    format: _Format
+    version: _Version
     fingerprint: Fingerprint
-    coordinates: Literal["longest-side"]
+    coordinates: Convention
     signal: SignalSpec
     config: dict[str, dict[str, Any]]
     training: dict[str, Any] = field(default_factory=dict)

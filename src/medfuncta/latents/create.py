@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.door.callers import expecting
 from medfuncta.errors import DataError, LatentSetError, suggest
 from medfuncta.field.field import Field
 from medfuncta.latents.fit import fitter_of
@@ -31,6 +32,7 @@ from medfuncta.sources.source import Skipped, Source
 from medfuncta.types import ArrayLatents
 
 
+@expecting
 def create_latent_set(
     run: Run,
     source: Source,

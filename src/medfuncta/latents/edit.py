@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medfuncta.door.callers import expecting
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet, Split
@@ -21,6 +22,7 @@ from medfuncta.lock import writing
 from medfuncta.sources.source import Skipped, SourceInfo
 
 
+@expecting
 def filter_latent_set(
     latent_set: LatentSet, where: pc.Expression | str, out: Path | str
 ) -> LatentSet:
@@ -55,6 +57,7 @@ def filter_latent_set(
         return writer.finish()
 
 
+@expecting
 def merge_latent_sets(latent_sets: Sequence[LatentSet], out: Path | str) -> LatentSet:
     """All rows of several sets of one field, split by split, as a new set.
 

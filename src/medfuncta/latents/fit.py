@@ -7,12 +7,14 @@ from collections.abc import Callable
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.door.callers import expecting
 from medfuncta.field.device import usable_device
 from medfuncta.learning.fitter import Fitted, Fitter
 from medfuncta.run import Run
 from medfuncta.signals.signal_set import SignalSet
 
 
+@expecting
 def fitter_of(
     run: Run, config: FitConfig | None = None, *, device: torch.device | str | None = None
 ) -> Fitter:
@@ -30,6 +32,7 @@ def fitter_of(
     return Fitter(run.network, run.config.inner, config, device=usable_device(device))
 
 
+@expecting
 def fit_latents(
     run: Run,
     signals: SignalSet,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from msgspec import Meta
@@ -26,7 +26,8 @@ from medfuncta.run import check_finite
 from medfuncta.settings import ADDED, without_retired
 from medfuncta.signals.mark import DataMark
 
-_FORMAT = "medfuncta-checkpoint-3"
+_Format: TypeAlias = Literal["medfuncta-checkpoint-3"]
+_FORMAT: Final = get_args(_Format)[0]
 _FLOATS: Final = {torch.float32: "F32", torch.float64: "F64"}
 _OPTIMISER_STATE: Final[Mapping[type, Mapping[str, bool]]] = {
     torch.optim.AdamW: {"step": True, "exp_avg": False, "exp_avg_sq": False},
@@ -193,7 +194,7 @@ class TrainingState:
 class _Notes:
     """The header of a checkpoint, whose entries are texts."""
 
-    format: Literal["medfuncta-checkpoint-3"]
+    format: _Format
     config: str
     progress: str
     average_updates: str
