@@ -88,7 +88,8 @@ def _kind(hint: Any) -> _Kind | None:
     words = []
     for alternative in alternatives:
         found = get_origin(bare(alternative)) or bare(alternative)
-        if not isinstance(found, type) or found.__module__.startswith("jaxtyping"):
+        opaque = found is Any or not isinstance(found, type)
+        if opaque or found.__module__.startswith("jaxtyping"):
             return None
         classes.append(_WIDER.get(found, found))
         words.append(_WORDS.get(found, f"a {found.__name__} of {found.__module__.split('.')[0]}"))

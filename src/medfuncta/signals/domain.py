@@ -185,7 +185,7 @@ class Grid:
         return self.with_shape(shape)
 
 
-def _whole(shape: Sequence[int]) -> tuple[int, ...]:
+def _whole(shape: Any) -> tuple[int, ...]:
     """A shape, once all of its numbers are known to be such; numbers of NumPy's become Python's.
 
     Raises:
