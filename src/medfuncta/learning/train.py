@@ -14,9 +14,9 @@ import torch
 from medfuncta.atomic import write_json
 from medfuncta.errors import ConfigError, RunError
 from medfuncta.field.field import Field
-from medfuncta.field.table import build_field
+from medfuncta.field.table import build_field, field_kind
 from medfuncta.learning.checkpoint import Progress, TrainingState
-from medfuncta.learning.context import draw_context
+from medfuncta.learning.context import context_points, draw_context
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
 from medfuncta.learning.outer_loss import outer_derivative
@@ -116,7 +116,10 @@ def train_network(
     outer_derivative(
         config.train.outer_loss
     )  # an unknown one is refused before anything is written
-    state = _new_state(config, start, torch.device(device or default_device()))
+    kind = field_kind(config.field.kind)
+    config = replace(config, field=kind.fitted_to(config.field, train))
+    learn_from = None if resume or start is not None else train
+    state = _new_state(config, start, learn_from, torch.device(device or default_device()))
     if resume:
         state.restore(out / CHECKPOINT, config.to_dict())
     write_json(out / _CONFIG_FILE, config.to_dict())
@@ -128,13 +131,17 @@ def train_network(
     return Training(Run.load(out), out, state.progress)
 
 
-def _new_state(config: Config, start: Field | None, device: torch.device) -> TrainingState:
+def _new_state(
+    config: Config, start: Field | None, learn_from: SignalSet | None, device: torch.device
+) -> TrainingState:
     generator = torch.Generator().manual_seed(config.train.seed)
     field = build_field(config.field, generator)
     if start is not None:
         field.load_state_dict(start.state_dict())
     elif config.train.shift_init == "orthogonal":
         field.orthogonalise_shifts(generator)
+    if learn_from is not None:
+        field.learn_start(learn_from, generator)
     field.to(device, getattr(torch, config.train.dtype))
     optimisers = make_optimisers(field, config.train)
     average = WeightAverage(field, config.train.average)
@@ -196,9 +203,11 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)
     ]
     objective = field.objective(channel_mean=config.inner.channel_mean, autocast=settings.autocast)
+    with torch.no_grad():
+        initial = field.initial_latents(context_points(points, contexts[0]))
     result = meta_gradient(
         sharing_points(objective, points),
-        field.zero_latents(points.batch),
+        initial,
         points,
         contexts,
         config.inner,
