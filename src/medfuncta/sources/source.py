@@ -114,6 +114,12 @@ class Source:
         return self.skips.entries
 
     @property
+    def remarks(self) -> list[str]:
+        """What was assumed of the data so far and what could not be known, one line each; signals
+        that were not read yet may add to it."""
+        return self.skips.remarks
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """The steps that every signal went through."""
         return self.contents.preprocessing or Preprocessing()

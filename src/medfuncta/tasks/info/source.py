@@ -113,6 +113,7 @@ class SourceReport(Result):
         splits: What was counted, by split.
         skipped: Files and signals that could not be read.
         pictured: Signals drawn at random from all splits, for a contact sheet.
+        remarks: What was assumed of the data, and what could not be known, one line each.
     """
 
     info: SourceInfo
@@ -120,6 +121,7 @@ class SourceReport(Result):
     splits: Mapping[str, SplitTally]
     skipped: Sequence[Skipped]
     pictured: Sequence[Signal]
+    remarks: Sequence[str] = ()
 
     kind: ClassVar = "source"
 
@@ -134,7 +136,7 @@ class SourceReport(Result):
     @property
     def odd(self) -> list[str]:
         """What a user should know before training, one sentence each."""
-        odd = []
+        odd = list(self.remarks)
         if self.skipped:
             names = _some([entry.name for entry in self.skipped])
             odd.append(f"{len(self.skipped)} files or signals cannot be read: {names}")
@@ -183,7 +185,8 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
             place = int(generator.integers(seen))  # every signal is kept with equal chance
             if place < pictured:
                 kept[place] = signal
-    return SourceReport(source.info, source.spec, tallies, tuple(source.skipped), kept)
+    skipped, remarks = tuple(source.skipped), tuple(source.remarks)
+    return SourceReport(source.info, source.spec, tallies, skipped, kept, remarks)
 
 
 def _shape(signal: Signal) -> str:
