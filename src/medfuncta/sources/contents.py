@@ -86,6 +86,7 @@ class Contents:
         location: The file or folder in which signals lie; None when they lie in no file.
         licence: As the publisher words it, or ``"unknown"``.
         citation: Who made the data and where it is published.
+        unlike: What to do where signals are not of one form.
         split_by: What keeps splits apart: ``"patient"``, ``"record"``, ``"file"``, ``"given"``, ...
         details: Every option in force.
     """
@@ -102,6 +103,7 @@ class Contents:
     location: Path | None = None
     licence: str = "unknown"
     citation: str = ""
+    unlike: str = "keep files of one form in a folder"
     split_by: str = "given"
     details: Details = field(default_factory=dict)
 

@@ -12,9 +12,10 @@ from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import (
     FileOptions,
     file_items,
-    find_files,
+    find_signals,
     folder_contents,
     open_folder,
+    remark_on_folders,
 )
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
@@ -49,7 +50,9 @@ def file_format(
 
     def open_files(location: str, chosen: Options, skips: Skips) -> Contents:
         folder = open_folder(location)
-        items = file_items(folder, find_files(folder, suffixes, skips.skip), chosen)
+        found = find_signals(folder, suffixes, chosen, skips)
+        items = file_items(folder, found.signals, chosen)
+        remark_on_folders(folder, items, skips)
 
         def read_item(item: Item) -> Signal:
             return read(item.paths[0], chosen)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, Literal
 
 from medfuncta.door.files import lies_outside, reason
@@ -18,22 +19,16 @@ from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents
 from medfuncta.sources.identity import public_name
+from medfuncta.sources.layouts import label_maps_among, splits_and_classes, stem_of, subjects
 from medfuncta.sources.options import details, option
+from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions
 
-GIVEN_SPLITS: Final[Mapping[str, str]] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-    "imagesTr": "train",  # these three: the Medical Segmentation Decathlon and nnU-Net
-    "imagesVal": "val",
-    "imagesTs": "test",
-}
-"""Names of subfolders that put their files into a split."""
+_COMPANIONS: Final = re.compile(
+    r"|\.(txt|md|rst|pdf|docx?|jsonl?|[ct]sv|xlsx?|xml|html?|ya?ml|toml|ini|inf|db|log|py|m|sh|"
+    r"ipynb|bib|bval|bvec)"
+)
+"""Ends of names of files that belong to a data set and hold no signal; those without one too."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +56,77 @@ class FileOptions(FolderOptions):
     )
 
 
+@dataclass(frozen=True)
+class LabelMapOptions(FileOptions):
+    """Options of a source that may have label maps among its images."""
+
+    masks: Literal["apart", "signals"] = option(
+        "apart",
+        "label maps among the images, known by names such as masks/ and _seg: keep them 'apart' "
+        "from the signals, or take them as 'signals' too",
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of a folder.
+
+    Args:
+        signals: Of these, each is a signal, or a channel of one; sorted.
+        label_maps: Label maps among them, by the signal's file; only where it is clear which.
+    """
+
+    signals: list[Path]
+    label_maps: Mapping[Path, Path]
+
+
+def find_signals(
+    folder: Path, suffixes: tuple[str, ...], options: FileOptions, skips: Skips
+) -> Found:
+    """The files of a folder that are signals; label maps among them are told apart, and what is
+    passed over is counted, both in a remark.
+
+    Args:
+        folder: Where to look, or one file.
+        suffixes: Lower-case ends of names.
+        options: Whether label maps are kept apart, where they say so.
+        skips: Where to note what is left out.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    others: Counter[str] = Counter()
+    paths = find_files(folder, suffixes, skips.skip, others)
+    if others:
+        skips.remark(f"passed over {_counted(others)}, which are not read as signals here")
+    if folder.is_file() or getattr(options, "masks", "") != "apart":
+        return Found(paths, {})
+    inner: dict[PurePath, Path] = {path.relative_to(folder): path for path in paths}
+    label_maps = label_maps_among(list(inner))
+    if not label_maps:
+        return Found(paths, {})
+    signals = [path for name, path in inner.items() if name not in label_maps]
+    skips.remark(
+        f"{len(label_maps)} label maps, such as {min(label_maps).name}, are kept apart from the "
+        "signals (masks=signals takes them as signals)"
+    )
+    beside: dict[Path, Path] = {}
+    several: set[Path] = set()
+    for name, images in label_maps.items():
+        for image in images:
+            if inner[image] in beside:
+                several.add(inner[image])
+            beside[inner[image]] = inner[name]
+    return Found(signals, {image: beside[image] for image in beside.keys() - several})
+
+
+def _counted(others: Mapping[str, int]) -> str:
+    """Files by the ends of their names: ``3 .webp and 1 .gif files``."""
+    parts = [f"{count} {suffix}" for suffix, count in sorted(others.items())]
+    last = parts.pop()
+    return f"{', '.join(parts)} and {last} files" if parts else f"{last} files"
+
+
 def open_folder(location: str) -> Path:
     """The folder or file that a user named.
 
@@ -76,7 +142,10 @@ def open_folder(location: str) -> Path:
 
 
 def find_files(
-    folder: Path, suffixes: tuple[str, ...], refuse: Callable[[str, DataError], None]
+    folder: Path,
+    suffixes: tuple[str, ...],
+    refuse: Callable[[str, DataError], None],
+    others: Counter[str] | None = None,
 ) -> list[Path]:
     """All files below a folder whose names end like this, sorted; or the one file that ``folder``
     is. Hidden ones are left out.
@@ -86,12 +155,15 @@ def find_files(
         suffixes: Lower-case ends of names; ``("",)`` takes every file.
         refuse: Called with the name of a symbolic link that leaves the folder, and the error to
             raise or to note.
+        others: Where to count the files that are passed over, by the end of their name; those that
+            lie beside signals in every data set, such as tables, are not counted.
 
     Raises:
         DataError: If there is no such file.
     """
     if folder.is_file():
         return [folder]
+    others = Counter() if others is None else others
     found: list[Path] = []
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -105,12 +177,17 @@ def find_files(
                         "folder"
                     ),
                 )
-            elif name.lower().endswith(suffixes) and not name.startswith(".") and path.is_file():
+            elif name.startswith(".") or not path.is_file():
+                continue
+            elif name.lower().endswith(suffixes):
                 found.append(path)
+            elif not _COMPANIONS.fullmatch(path.suffix.lower()):
+                others[path.suffix.lower()] += 1
     if not found:
+        instead = f", only {_counted(others)}" if others else ""
         raise DataError(
-            f"no {' or '.join(suffixes).strip() or 'file'} in '{folder.name}'; expected at least "
-            "one file of that kind"
+            f"no {' or '.join(suffixes).strip() or 'file'} in '{folder.name}'{instead}; expected "
+            "at least one file of that kind"
         )
     return sorted(found)
 
@@ -125,22 +202,39 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
             given.
     """
     relative = [Path(path.name) if path == folder else path.relative_to(folder) for path in paths]
-    stems = Counter(_stem(path.name) for path in relative)
-    labels = _read_labels(folder, options.labels) if options.labels else {}
+    stems = Counter(stem_of(path.name) for path in relative)
+    labels = _read_labels(folder, options.labels, relative) if options.labels else {}
+    groups = _groups(relative, options.patient)
+    places = splits_and_classes(relative)
     items = []
-    for path, inner in zip(paths, relative, strict=True):
-        stem = _stem(path.name)
-        if labels and path.name not in labels and stem not in labels:
-            raise DataError(
-                f"{Path(options.labels).name} has no row for {path.name}; expected one for every "
-                "file"
-            )
+    for path, inner, group, (split, _) in zip(paths, relative, groups, places, strict=True):
+        stem = stem_of(path.name)
         plain = stem if stems[stem] == 1 else "--".join(inner.parts)
         name = public_name(plain if options.ids == "names" else inner.as_posix(), options.ids)
-        split = GIVEN_SPLITS.get(inner.parts[0], "") if len(inner.parts) > 1 else ""
-        label = labels.get(path.name, labels.get(stem, ""))
-        items.append(Item(name, path.name, (path,), _patient(inner, options.patient), split, label))
+        label = ""
+        if labels:
+            label = _label_of(inner, labels, options.labels)
+        items.append(Item(name, path.name, (path,), group, split, label))
     return items
+
+
+def remark_on_folders(folder: Path, items: Sequence[Item], skips: Skips) -> None:
+    """Say which folders were taken for splits, and subjects by the names of BIDS."""
+    relative = [item.paths[0].relative_to(folder) for item in items if folder.is_dir()]
+    if subjects(relative) is not None:
+        skips.remark("names of BIDS: the files of a subject (sub-...) are never split")
+    given = Counter(item.split for item in items if item.split)
+    if given:
+        counts = ", ".join(f"{count} files in {split}" for split, count in given.items())
+        skips.remark(f"folders name the splits: {counts}")
+
+
+def _groups(relative: Sequence[Path], pattern: str) -> Sequence[str]:
+    """What the files are of and is never split: patients by the user's pattern, subjects of BIDS,
+    or each file."""
+    if pattern:
+        return [_patient(path, pattern) for path in relative]
+    return subjects(relative) or [path.as_posix() for path in relative]
 
 
 def folder_contents(
@@ -181,17 +275,12 @@ def what_splits(items: Sequence[Item], options: FileOptions) -> str:
         return "given"
     if options.patient:
         return "patient"
+    if any(item.group.startswith("sub-") for item in items):
+        return "subject"
     return "file"
 
 
-def _stem(name: str) -> str:
-    """A file's name without its one or two suffixes of letters and digits."""
-    return re.sub(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$", "", name) or name
-
-
 def _patient(path: Path, pattern: str) -> str:
-    if not pattern:
-        return path.as_posix()
     try:
         found = re.search(pattern, path.as_posix())
         if found is None:
@@ -207,8 +296,20 @@ def _patient(path: Path, pattern: str) -> str:
         ) from error
 
 
-def _read_labels(folder: Path, name: str) -> dict[str, str]:
-    """The class of each file by its name, from a CSV file of two columns or more."""
+def _label_of(inner: Path, labels: Mapping[str, str], table: str) -> str:
+    """The class of a file, by its path in the folder, its name, or its name without suffix."""
+    for key in (inner.as_posix(), inner.name, stem_of(inner.name)):
+        if key in labels:
+            return labels[key]
+    raise DataError(
+        f"{Path(table).name} has no row for {inner.name}; expected a header and one row for every "
+        "file"
+    )
+
+
+def _read_labels(folder: Path, name: str, relative: Sequence[Path]) -> dict[str, str]:
+    """The class of each file by its name, from a CSV file of two columns or more, separated by
+    commas, semicolons or tabs. A first row that names a file is no header."""
     path = folder / name
     if lies_outside(path, folder):
         raise DataError(
@@ -217,11 +318,32 @@ def _read_labels(folder: Path, name: str) -> dict[str, str]:
     try:
         if not path.is_file():
             raise FileNotFoundError(errno.ENOENT, "No such file or directory")
-        with path.open(newline="", encoding="utf-8") as file:
-            _, *rows = csv.reader(file)
-        return {row[0].strip(): row[1].strip() for row in rows if row}
+        text = path.read_text(encoding="utf-8-sig")
+        first_line = text.partition("\n")[0]
+        separator = max(",;\t", key=first_line.count)
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
+        if not rows or len(rows[0]) < 2:
+            raise ValueError("its first row has one column")
+        files = {key for inner in relative for key in (inner.name, stem_of(inner.name))}
+        if rows[0][0].strip() not in files:
+            rows.pop(0)
+        return _labels_of(rows)
     except (OSError, ValueError, IndexError, csv.Error) as error:
         raise DataError(
             f"cannot read labels from {path.name} ({reason(error)}); expected a header, then rows "
-            "of file name,class"
+            "of file name,class, separated by commas, semicolons or tabs"
         ) from error
+
+
+def _labels_of(rows: Sequence[Sequence[str]]) -> dict[str, str]:
+    """The second column by the first.
+
+    Raises:
+        ValueError: If a file has two classes.
+    """
+    labels: dict[str, str] = {}
+    for row in rows:
+        file, label = row[0].strip(), row[1].strip()
+        if labels.setdefault(file, label) != label:
+            raise ValueError(f"{file} has two classes, {labels[file]} and {label}")
+    return labels

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -21,16 +21,18 @@ from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Resample,
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import (
-    GIVEN_SPLITS,
-    FileOptions,
+    LabelMapOptions,
     file_items,
-    find_files,
+    find_signals,
     folder_contents,
     open_folder,
+    remark_on_folders,
 )
+from medfuncta.sources.layouts import splits_and_classes
 from medfuncta.sources.options import option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
+from medfuncta.sources.volume import check_claim, narrowed
 from medfuncta.sources.volume_options import intensity_step
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -48,6 +50,23 @@ _MODES: Final = {
 """Pillow's modes of grey images and what they are read as; every other mode is colour and becomes
 RGB. Alpha is dropped."""
 _BITS_PER_SAMPLE: Final = 258  # TIFF tag
+_PHOTOMETRIC: Final = 262  # TIFF tag; 0 where white is zero
+_FORMATS: Final = ("PNG", "JPEG", "TIFF", "BMP")
+"""What Pillow may open (MPO is JPEG to it); of others, some start programs."""
+_TIFF_STARTS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ALPHA: Final = "some pixels are transparent; their colours are taken and the alpha channel is not"
+_UNLIKE: Final = "keep images of one form in a folder, or turn colour into grey with grey=true"
+_DAMAGE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 _RANGES: Final = {
     "uint8": (ValueRange(0.0, 255.0), "8-bit"),
     "uint16": (ValueRange(0.0, 65535.0), "16-bit"),
@@ -55,7 +74,7 @@ _RANGES: Final = {
 
 
 @dataclass(frozen=True)
-class ImageOptions(FileOptions):
+class ImageOptions(LabelMapOptions):
     """How a folder of images is read."""
 
     size: tuple[int, ...] | None = option(None, "resample to this height,width", at_least=1)
@@ -75,66 +94,106 @@ class ImageOptions(FileOptions):
 def _open_images(location: str, options: ImageOptions, skips: Skips) -> Contents:
     """Open ``images:DIR``."""
     folder = open_folder(location)
-    items = file_items(folder, find_files(folder, SUFFIXES, skips.skip), options)
+    found = find_signals(folder, SUFFIXES, options, skips)
+    items = file_items(folder, found.signals, options)
+    remark_on_folders(folder, items, skips)
     if options.classes and not options.labels and folder.is_dir():
         items = _labelled_by_folder(folder, items)
-    return folder_contents(
-        "images", folder, items, options, read=_read, preprocessing=_steps(options)
+
+    def read(item: Item) -> Signal:
+        return _read(item, skips)
+
+    contents = folder_contents(
+        "images", folder, items, options, read=read, preprocessing=_steps(options)
     )
+    return replace(contents, unlike=_UNLIKE)
 
 
 def _labelled_by_folder(folder: Path, items: Sequence[Item]) -> list[Item]:
     """Items with the names of their subfolders as classes, if there are several."""
-    labelled = [replace(item, label=_class_of(folder, item)) for item in items]
-    names = {item.label for item in labelled}
-    if len(names - {""}) > 1:
-        return labelled
-    return list(items)
+    places = splits_and_classes([item.paths[0].relative_to(folder) for item in items])
+    if len({label for _, label in places} - {""}) < 2:
+        return list(items)
+    return [replace(item, label=label) for item, (_, label) in zip(items, places, strict=True)]
 
 
-def _class_of(folder: Path, item: Item) -> str:
-    """The first subfolder below the split's folder, or ``""``."""
-    folders = list(item.paths[0].relative_to(folder).parts[:-1])
-    if folders and folders[0] in GIVEN_SPLITS:
-        folders.pop(0)
-    return folders[0] if folders else ""
-
-
-def _read(item: Item) -> Signal:
-    pixels = read_image(item.paths[0])
-    values = pixels.astype(np.float32)
-    value_range, unit = _RANGES.get(pixels.dtype.name) or (ValueRange.of(values), "")
+def _read(item: Item, skips: Skips) -> Signal:
+    picture = read_picture(item.paths[0])
+    values, rounded = narrowed(item.name, picture.pixels)
+    for remark in filter(None, (*picture.remarks, rounded)):
+        skips.remark(remark, item.name)
+    value_range, unit = _RANGES.get(picture.pixels.dtype.name) or (ValueRange.of(values), "")
     return Signal.of(
         id=item.name,
         values=values,
-        domain=Grid(pixels.shape[:2]),
+        domain=Grid(values.shape[:2]),
         range=value_range,
         unit=unit,
-        dtype=pixels.dtype.name,
+        dtype=picture.pixels.dtype.name,
     )
 
 
+class Picture(NamedTuple):
+    """What a picture's file holds: pixels ``[height, width, 1 or 3]`` of their own type, upright as
+    EXIF says, and what a person should know of how they were read."""
+
+    pixels: np.ndarray
+    remarks: tuple[str, ...] = ()
+
+
 def read_image(path: Path) -> np.ndarray:
-    """Pixels ``[height, width, 1 or 3]`` of their own type, upright as EXIF says.
+    """The pixels of a file alone; see :func:`read_picture`."""
+    return read_picture(path).pixels
+
+
+def read_picture(path: Path) -> Picture:
+    """Read one image. Of the several pictures in a photo of a phone (MPO) it is the first, as every
+    viewer shows it.
 
     Raises:
-        DataError: If the file is truncated, not an image, has several pages or more pixels than an
-            honest one.
+        DataError: If the file is truncated, not an image, of a kind that is not read, has several
+            pages or more pixels than an honest one.
         MedFunctaError: If it has 16 bits a colour and the packages that read this are not
             installed.
     """
-    with _refusing(path.name), Image.open(path) as image:
-        pages = getattr(image, "n_frames", 1)
-        if pages > 1:
-            raise DataError(f"{path.name} has {pages} pages; expected one image a file")
-        deep = image.mode in ("RGB", "RGBA") and _has_16_bits(image)
-        image.load()  # decodes the whole file, so that one cut short is noticed here
-        if deep:
-            return _deep_colour(path, image)
-        upright = ImageOps.exif_transpose(image)
-        pixels = np.asarray(upright.convert(_MODES.get(upright.mode, "RGB")))
+    try:
+        with _refusing(path.name), Image.open(path, formats=_FORMATS) as image:
+            _check_kind(path.name, image)
+            deep = image.mode in ("RGB", "RGBA") and _has_16_bits(image)
+            image.load()  # decodes the whole file, so that one cut short is noticed here
+            if deep:
+                return _deep_colour(path, image)
+            return _shallow(image)
+    except UnidentifiedImageError:
+        return Picture(_by_tifffile(path))
+
+
+def _check_kind(name: str, image: Image.Image) -> None:
+    """Raise where a file holds more than one picture, or colours that are not red, green and
+    blue."""
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format != "MPO":
+        raise DataError(f"{name} has {pages} pages; expected one image a file")
+    if image.mode in ("LAB", "HSV"):
+        raise DataError(f"{name} is in {image.mode} colours; save it as RGB or grey")
+
+
+def _shallow(image: Image.Image) -> Picture:
+    """A grey picture, or one of 8 bits a colour."""
+    remarks = []
+    if "A" in image.getbands() and image.getextrema()[-1][0] < 255:  # type: ignore[index]
+        remarks.append(_ALPHA)
+    white_is_zero = image.format == "TIFF" and _tag(image, _PHOTOMETRIC, 1) == 0
+    inverted = white_is_zero and image.mode.startswith("I;16")  # Pillow inverts up to 8 bits
+    upright = ImageOps.exif_transpose(image)
+    mode = _MODES.get(upright.mode, "RGB")
+    pixels = np.asarray(upright.convert(mode))
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    return pixels if pixels.ndim == 3 else pixels[..., None]
+    if inverted:
+        pixels = _inverted("an image", pixels)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    return Picture(pixels, tuple(remarks))
 
 
 @contextmanager
@@ -150,30 +209,28 @@ def _refusing(name: str) -> Iterator[None]:
             f"{name} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels; cut it into smaller "
             "images first"
         ) from error
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        EOFError,
-        KeyError,
-        struct.error,
-        zlib.error,
-    ) as error:
+    except UnidentifiedImageError:
+        raise
+    except _DAMAGE as error:
         raise DataError(
             f"{name} is not a readable image, or is cut short; get the file again"
         ) from error
 
 
+def _tag(image: Image.Image, number: int, default: Any) -> Any:
+    """A tag of a TIFF file."""
+    return image.tag_v2.get(number, default)  # type: ignore[attr-defined]
+
+
 def _has_16_bits(image: Image.Image) -> bool:
-    """Whether a colour image has 16 bits a channel, of which Pillow would keep 8."""
+    """Whether a colour image, or a grey one with alpha, has 16 bits a channel, of which Pillow
+    would keep 8."""
     if image.format == "TIFF":
-        return max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) > 8  # type: ignore[attr-defined]
+        return max(_tag(image, _BITS_PER_SAMPLE, (8,))) > 8
     return any(";16" in str(tile.args) for tile in image.tile)  # type: ignore[attr-defined]
 
 
-def _deep_colour(path: Path, image: Image.Image) -> np.ndarray:
+def _deep_colour(path: Path, image: Image.Image) -> Picture:
     """16 bits a colour, read by the packages that keep them."""
     try:
         import imagecodecs
@@ -195,7 +252,68 @@ def _deep_colour(path: Path, image: Image.Image) -> np.ndarray:
         ) from error
     if pixels.shape[:2] != (image.height, image.width):  # colours in planes of their own come first
         pixels = np.moveaxis(pixels, 0, -1)
-    return pixels[..., :3]
+    return _without_alpha(pixels)
+
+
+def _without_alpha(pixels: np.ndarray) -> Picture:
+    """Grey or red, green and blue; what stands behind them says how much of a pixel is seen."""
+    channels = pixels.shape[-1]
+    alpha = pixels[..., -1]
+    if channels not in (2, 4):
+        return Picture(pixels)
+    remarks = () if (alpha == np.iinfo(pixels.dtype).max).all() else (_ALPHA,)
+    return Picture(pixels[..., : channels - 1], remarks)
+
+
+def _by_tifffile(path: Path) -> np.ndarray:
+    """A TIFF file of a kind of number that Pillow does not know, such as float64.
+
+    Raises:
+        DataError: If it is no TIFF file, or holds more than one grey picture.
+        MedFunctaError: If tifffile is not installed.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise DataError(f"{path.name} is empty; get the file again")
+    if start not in _TIFF_STARTS:
+        raise DataError(
+            f"{path.name} is not a readable image, or is of another kind than its name says; "
+            "expected PNG, JPEG, TIFF or BMP"
+        )
+    try:
+        import tifffile
+    except ImportError as error:
+        raise missing_extra("tifffile", "images") from error
+    try:
+        with tifffile.TiffFile(path) as file:
+            page: Any = file.pages[0]
+            pages, shape, dtype = len(file.pages), tuple(page.shape), np.dtype(page.dtype)
+            plain = pages == 1 and len(shape) == 2 and dtype.kind in "iuf"
+            if not plain or page.photometric not in (0, 1):
+                raise DataError(
+                    f"{path.name} is a TIFF of {pages} pages of type {dtype} and shape {shape}; "
+                    "expected one grey picture of numbers, or 8 or 16 bits a colour"
+                )
+            check_claim(path.name, shape)
+            pixels = page.asarray()
+    except (tifffile.TiffFileError, *_DAMAGE) as error:
+        raise DataError(
+            f"{path.name} is not a readable image, or is cut short; get the file again"
+        ) from error
+    if page.photometric == 0:
+        pixels = _inverted(path.name, pixels)
+    return pixels[..., None]
+
+
+def _inverted(name: str, pixels: np.ndarray) -> np.ndarray:
+    """White is zero made black is zero."""
+    if pixels.dtype.kind != "u":
+        raise DataError(
+            f"{name} says that white is zero, of numbers of type {pixels.dtype} that have no "
+            "highest one; save it with black as zero"
+        )
+    return np.iinfo(pixels.dtype).max - pixels
 
 
 def _steps(options: ImageOptions) -> Preprocessing:

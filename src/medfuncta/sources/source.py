@@ -205,7 +205,7 @@ class Source:
         spec = self.spec
         for name, signal in self._read(split):
             try:
-                _check_alike(signal, spec, name)
+                _check_alike(signal, spec, name, self.contents.unlike)
             except DataError as error:
                 self.skips.skip(name, error)
             else:
@@ -258,13 +258,11 @@ def _spec_of(
     )
 
 
-def _check_alike(signal: Signal, spec: SignalSpec, name: str) -> None:
+def _check_alike(signal: Signal, spec: SignalSpec, name: str, remedy: str) -> None:
     got = _form(signal.domain.dim, signal.channels, signal.unit)
     expected = _form(spec.dim, spec.channels, spec.unit)
     if got != expected:
-        raise DataError(
-            f"{name} has {got}; the first file has {expected}; keep files of one form in a folder"
-        )
+        raise DataError(f"{name} has {got}; the first file has {expected}; {remedy}")
 
 
 def _form(dim: int, channels: int, unit: str) -> str:

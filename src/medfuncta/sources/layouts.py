@@ -1,0 +1,228 @@
+"""What the names of folders and files in the known layouts of data sets mean: splits, classes,
+subjects, channels and label maps.
+
+Nothing is opened here; a name tells, and what was taken from names is said in a remark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Final
+
+_SPLIT_WORDS: Final[Mapping[str, str]] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+    "imagestr": "train",  # these three: the Medical Segmentation Decathlon and nnU-Net
+    "imagesval": "val",
+    "imagests": "test",
+}
+"""Names of folders that put their files into a split, in any case of letters."""
+_IMAGE_FOLDER: Final = re.compile(
+    r"images?|imgs?|scans?|pictures?|photos?|volumes?|data|raw|inputs?|images(tr|ts|val)",
+    re.IGNORECASE,
+)
+_LABEL_FOLDER: Final = re.compile(
+    r"masks?|labels?|segs?|segmentations?|gt|ground_?truth|annotations?|labels(tr|ts|val)",
+    re.IGNORECASE,
+)
+_LABEL_NAME: Final = re.compile(
+    r"(?P<base>.+?)[-_. ](mask|masks|label|labels|labelmap|seg|segm|dseg|probseg|segmentation|gt|"
+    r"groundtruth|ground_truth|annotation)([-_ ]?\d{1,3})?$",
+    re.IGNORECASE,
+)
+"""A file's name without suffix that says it is a label map, and of what."""
+_CHANNEL_NAME: Final = re.compile(r"(?P<case>.+)_(?P<channel>00\d\d)$")
+_SUBJECT: Final = re.compile(r"(?:^|/)(sub-[A-Za-z0-9]+)(?=[_/])")
+_SUFFIXES: Final = re.compile(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$")
+
+
+def stem_of(name: str) -> str:
+    """A file's name without its one or two suffixes of letters and digits."""
+    return _SUFFIXES.sub("", name) or name
+
+
+def splits_and_classes(paths: Sequence[PurePath]) -> list[tuple[str, str]]:
+    """The split and the class that its folders give to each file, ``""`` where they give none.
+
+    The first folder below those that are around all files names a split, if it is one of the known
+    words. Where every file has such a folder, it may stand deeper. The first other folder is the
+    class.
+
+    Args:
+        paths: Relative to the folder that a user named.
+    """
+    around = _folders_around(paths)
+    folders = [path.parts[around:-1] for path in paths]
+    places = [_place_of_split(parts) for parts in folders]
+    deep = all(place is not None for place in places)
+    found = []
+    for parts, place in zip(folders, places, strict=True):
+        split = ""
+        if place is not None and (place == 0 or deep):
+            split = _SPLIT_WORDS[parts[place].lower()]
+            parts = (*parts[:place], *parts[place + 1 :])
+        found.append((split, parts[0] if parts else ""))
+    return found
+
+
+def _folders_around(paths: Sequence[PurePath]) -> int:
+    """How many folders all files have in common before the first that means something."""
+    count = 0
+    while True:
+        names = {path.parts[count] if len(path.parts) > count + 1 else "" for path in paths}
+        name = names.pop() if len(names) == 1 else ""
+        if not name or name.lower() in _SPLIT_WORDS:
+            return count
+        count += 1
+
+
+def _place_of_split(folders: Sequence[str]) -> int | None:
+    for place, name in enumerate(folders):
+        if name.lower() in _SPLIT_WORDS:
+            return place
+    return None
+
+
+def subjects(paths: Iterable[PurePath]) -> list[str] | None:
+    """The subject of each file by the names of BIDS, such as ``sub-01``; None when a file has
+    none."""
+    found = [_subject(path) for path in paths]
+    return found if found and all(found) else None
+
+
+def _subject(path: PurePath) -> str:
+    """The subject by the names of BIDS, or ``""``."""
+    match = _SUBJECT.search(path.as_posix())
+    return match[1] if match else ""
+
+
+def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
+    """Label maps that lie among images, each with the images that it is beside.
+
+    A file is one if a folder or its own name says so, and if it has a partner: an image of the name
+    that is left, files of the same case beside it, or of the same subject in the names of BIDS. A
+    folder of masks alone holds signals.
+
+    Args:
+        paths: All files of a format, relative to one folder.
+
+    Returns:
+        By label map; no image is named where several could be meant.
+    """
+    named = {path: _LABEL_NAME.match(stem_of(path.name)) for path in paths}
+    plain = [path for path in paths if named[path] is None and not _in_label_folder(path)]
+    by_stem: dict[str, list[PurePath]] = defaultdict(list)
+    by_folder: dict[PurePath, list[PurePath]] = defaultdict(list)
+    image_folders: set[PurePath] = set()
+    subjects_of_images = {_subject(path) for path in plain}
+    for path in plain:
+        by_stem[case_of(stem_of(path.name))].append(path)
+        by_folder[path.parent].append(path)
+        image_folders.update(_around_image_folder(path))
+    found: dict[PurePath, list[PurePath]] = {}
+    for path in paths:
+        match, around = named[path], _around_label_folder(path)
+        if around is not None and (around in image_folders or by_folder.get(around)):
+            base = match["base"] if match else stem_of(path.name)
+            found[path] = _partners(path, by_stem.get(base, []))
+        elif match is not None:
+            base = match["base"]
+            partners = by_stem.get(base, [])
+            subject_known = _subject(path) and _subject(path) in subjects_of_images
+            if partners or subject_known or _same_case(base, by_folder.get(path.parent, [])):
+                found[path] = _partners(path, partners)
+    return found
+
+
+def case_of(stem: str) -> str:
+    """The case of a file of nnU-Net, whose last four digits count channels; else the name itself.
+
+    >>> case_of("liver_001_0000")
+    'liver_001'
+    """
+    match = _CHANNEL_NAME.match(stem)
+    return match["case"] if match else stem
+
+
+def channels_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
+    """Files that are channels of one signal by the names of nnU-Net: ``case_0000``,
+    ``case_0001``, ...
+
+    One case alone may be a series of volumes that are merely numbered; it is taken for channels
+    only in a folder of nnU-Net's.
+
+    Returns:
+        The files of each case that has several, in order of their numbers, by a path that has no
+        number; empty where no case has several.
+    """
+    cases: dict[PurePath, list[PurePath]] = defaultdict(list)
+    for path in paths:
+        match = _CHANNEL_NAME.match(stem_of(path.name))
+        if match:
+            suffix = path.name[len(stem_of(path.name)) :]
+            cases[path.with_name(match["case"] + suffix)].append(path)
+    found = {case: sorted(files) for case, files in cases.items() if len(files) > 1}
+    counted_alike = len({tuple(_numbers(files)) for files in found.values()}) == 1
+    own_folder = all(case.parent.name.lower() in _SPLIT_WORDS for case in found)
+    if not counted_alike or not (len(found) > 1 or own_folder):
+        return {}
+    numbers = _numbers(next(iter(found.values())))
+    return found if numbers == list(range(len(numbers))) else {}
+
+
+def _numbers(files: Sequence[PurePath]) -> list[int]:
+    """The numbers of the channels that files are."""
+    return [int(stem_of(path.name)[-4:]) for path in files]
+
+
+def _in_label_folder(path: PurePath) -> bool:
+    return any(_LABEL_FOLDER.fullmatch(name) for name in path.parts[:-1])
+
+
+def _around_label_folder(path: PurePath) -> PurePath | None:
+    """What the first folder of label maps on the way lies in."""
+    for place, name in enumerate(path.parts[:-1]):
+        if _LABEL_FOLDER.fullmatch(name):
+            return PurePath(*path.parts[:place])
+    return None
+
+
+def _around_image_folder(path: PurePath) -> list[PurePath]:
+    """What folders of images on the way lie in."""
+    places = [n for n, name in enumerate(path.parts[:-1]) if _IMAGE_FOLDER.fullmatch(name)]
+    return [PurePath(*path.parts[:place]) for place in places]
+
+
+def _same_case(base: str, neighbours: Iterable[PurePath]) -> bool:
+    """Whether files in the same folder begin as a label map's name does: ``a_t1`` and ``a_seg``."""
+    return any(re.match(re.escape(base) + r"[-_. ]", path.name) for path in neighbours)
+
+
+def _partners(label_map: PurePath, images: Sequence[PurePath]) -> list[PurePath]:
+    """The images of a label map's name: those in its own folder, or else those of all folders that
+    lie as it does but for the folder that says what they are."""
+    beside = [image for image in images if image.parent == label_map.parent]
+    if beside:
+        return beside
+    return [image for image in images if _bare_folders(image) == _bare_folders(label_map)]
+
+
+def _bare_folders(path: PurePath) -> tuple[str, ...]:
+    """Folders but for those that say whether images or label maps are in them; the split of the
+    Decathlon's stays."""
+    bare = []
+    for name in path.parts[:-1]:
+        word = name.lower()
+        if word.startswith(("imagest", "labelst", "imagesval", "labelsval")):
+            bare.append(word.removeprefix("images").removeprefix("labels"))
+        elif not _IMAGE_FOLDER.fullmatch(word) and not _LABEL_FOLDER.fullmatch(word):
+            bare.append(name)
+    return tuple(bare)
