@@ -81,7 +81,11 @@ class Found:
 
 
 def find_signals(
-    folder: Path, suffixes: tuple[str, ...], options: FileOptions, skips: Skips
+    folder: Path,
+    suffixes: tuple[str, ...],
+    options: FileOptions,
+    skips: Skips,
+    companions: tuple[str, ...] = (),
 ) -> Found:
     """The files of a folder that are signals; label maps among them are told apart, and what is
     passed over is counted, both in a remark.
@@ -91,12 +95,15 @@ def find_signals(
         suffixes: Lower-case ends of names.
         options: Whether label maps are kept apart, where they say so.
         skips: Where to note what is left out.
+        companions: Ends of names of files that belong to those and need no word.
 
     Raises:
         DataError: If there is no such file.
     """
     others: Counter[str] = Counter()
     paths = find_files(folder, suffixes, skips.skip, others)
+    for suffix in companions:
+        others.pop(suffix, None)
     if others:
         skips.remark(f"passed over {_counted(others)}, which are not read as signals here")
     if folder.is_file() or getattr(options, "masks", "") != "apart":
@@ -185,6 +192,8 @@ def find_files(
                 others[path.suffix.lower()] += 1
     if not found:
         instead = f", only {_counted(others)}" if others else ""
+        if {".hdr", ".img"} <= others.keys():
+            instead += " (convert pairs of .hdr and .img to one .nii each)"
         raise DataError(
             f"no {' or '.join(suffixes).strip() or 'file'} in '{folder.name}'{instead}; expected "
             "at least one file of that kind"

@@ -275,7 +275,7 @@ def _by_tifffile(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         start = file.read(4)
     if not start:
-        raise DataError(f"{path.name} is empty; get the file again")
+        raise DataError(f"{path.name} is empty and not a readable image; get it again")
     if start not in _TIFF_STARTS:
         raise DataError(
             f"{path.name} is not a readable image, or is of another kind than its name says; "

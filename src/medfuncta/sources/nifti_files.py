@@ -8,7 +8,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -38,9 +38,9 @@ from medfuncta.sources.volume import (
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
 _GZIP: Final = b"\x1f\x8b"
 _LONGEST_HEADER: Final = 544
-_ONE_FILE: Final = (b"n+1", b"n+2\0\r\n\x1a\n")
-"""What a header ends with that stands in one file with its voxels."""
-_TYPES: Final = {1: "1 (binary, one bit a voxel)", 1536: "1536 (float128)", 2048: "2048 (complex)"}
+_ONE_FILE: Final = (b"n+1", b"n+2")
+"""The magic of a header that stands in one file with its voxels begins so."""
+_TYPES: Final = {0: "0 (unknown)", 1: "1 (binary, one bit a voxel)"}
 _DAMAGE: Final = (HeaderDataError, OSError, zlib.error, ValueError, OverflowError)
 
 
@@ -161,7 +161,7 @@ def _header(name: str, start: bytes) -> tuple[Any, str]:
         )
     kind = kinds[size]
     header = kind.from_fileobj(io.BytesIO(start[:size]), check=False)
-    if header["magic"].item().rstrip(b"\0") not in _ONE_FILE:
+    if header["magic"].item()[:3] not in _ONE_FILE:
         raise DataError(
             f"{name} is the header of a pair of files (.hdr and .img) or of Analyze; convert it to "
             "one NIfTI file"
@@ -186,14 +186,16 @@ def _number_type(name: str, header: Any) -> np.dtype:
     Raises:
         DataError: If NumPy knows none.
     """
-    try:
-        return np.dtype(header.get_data_dtype())
-    except (HeaderDataError, KeyError) as error:
-        code = int(header["datatype"])
-        raise DataError(
-            f"{name} holds numbers of NIfTI's data type {_TYPES.get(code, code)}, which is not "
-            "read; convert it to a common type, such as int16"
-        ) from error
+    dtype = np.dtype("V")
+    with suppress(HeaderDataError, KeyError):
+        dtype = np.dtype(header.get_data_dtype())
+    if dtype.names or dtype.kind in "iufc":
+        return dtype
+    code = int(header["datatype"])
+    raise DataError(
+        f"{name} holds numbers of NIfTI's data type {_TYPES.get(code, code)}, which is not read; "
+        "convert it to a common type, such as int16"
+    )
 
 
 def _affine(name: str, header: Any) -> tuple[np.ndarray, str]:

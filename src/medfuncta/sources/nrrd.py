@@ -57,6 +57,7 @@ _MILLIMETRES: Final = {
     "millimeters": 1.0,
 }
 _SUFFIXES: Final = (".nrrd", ".nhdr")
+_DATA_SUFFIXES: Final = (".raw", ".zraw", ".img", ".gz", ".bz2", ".bin", ".dat", ".ascii")
 _SPATIAL_KINDS: Final = ("domain", "space", "???", "none")
 _UNPACKERS: Final = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
 _ENCODINGS: Final = ("raw", "txt", "text", "ascii", *_UNPACKERS)
@@ -72,7 +73,7 @@ def _open_nrrd(location: str, options: NrrdOptions, skips: Skips) -> Contents:
     """Open ``nrrd:DIR``."""
     folder = open_folder(location)
     inside = folder.parent if folder.is_file() else folder
-    found = find_signals(folder, _SUFFIXES, options, skips)
+    found = find_signals(folder, _SUFFIXES, options, skips, _DATA_SUFFIXES)
     items = file_items(folder, found.signals, options)
     remark_on_folders(folder, items, skips)
 

@@ -17,8 +17,10 @@ from medfuncta.signals.domain import Grid
 _BLOCK: Final = 2**22  # bytes unpacked at a time
 _OTHER_BYTES: Final = "Not a gzipped file"
 """How Python's message begins where no further member follows."""
-_COARSEST: Final = 1e-3
-"""Of the range of a volume's values, what float32 may take from a value at most."""
+_COARSEST: Final = 0.1
+_FINE: Final = 1e-3
+"""Of the range of a volume's values, what float32 may take from a value at most, and without a
+word."""
 _WHOLE_TYPES: Final = tuple(np.dtype(name) for name in ("int16", "uint16", "int32"))
 
 
@@ -122,14 +124,14 @@ def narrowed(name: str, values: np.ndarray) -> Narrowed:
     wide = values[finite].astype(np.float64)
     span = float(wide.max() - wide.min())
     error = float(np.abs(wide - narrow[finite]).max())
-    if span > 0 and error > span * _COARSEST:
+    if error > span * _COARSEST > 0:
         raise DataError(
             f"{name} holds values that differ by {span:.3g} around {wide.flat[0]:.6g}, of which "
             f"float32 loses {error:.3g}; subtract an offset first"
         )
-    if values.dtype.kind in "iu" and error >= 1:
+    if error > span * _FINE > 0 or (values.dtype.kind in "iu" and error):
         return Narrowed(
-            narrow, f"whole numbers beyond 2^24 are rounded, by up to {error:.0f} (float32)"
+            narrow, f"values are rounded to float32, which moves them by up to {error:.3g}"
         )
     return Narrowed(narrow)
 
