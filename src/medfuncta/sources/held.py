@@ -13,6 +13,7 @@ from torch import Tensor
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
+from medfuncta.sources.volume import narrowed
 
 OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
 """An entry for each signal."""
@@ -119,7 +120,7 @@ def _held_array(
         array = as_array(entry)
         if channels == "first":
             array = np.moveaxis(array, 0, -1)
-        return array.astype(np.float32, copy=False).reshape(*spatial, count)
+        return narrowed(name, array).values.reshape(*spatial, count)
 
     return Held(grid, count, load, dtype)
 

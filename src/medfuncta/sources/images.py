@@ -1,4 +1,4 @@
-"""Images (PNG, JPEG, TIFF, BMP; 8 and 16 bit; grey and colour) in class folders or flat, of one
+"""Images (PNG, JPEG, TIFF, BMP, ...; 8 and 16 bit; grey and colour) in class folders or flat, of one
 shape or many."""
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ from medfuncta.sources.splitting import Item
 from medfuncta.sources.volume import check_claim, narrowed
 from medfuncta.sources.volume_options import intensity_step
 
-SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+SUFFIXES: Final = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp"),
+    *(".gif", ".webp", ".jp2"),
+)
 _MODES: Final = {
     "1": "L",
     "L": "L",
@@ -51,7 +54,7 @@ _MODES: Final = {
 RGB. Alpha is dropped."""
 _BITS_PER_SAMPLE: Final = 258  # TIFF tag
 _PHOTOMETRIC: Final = 262  # TIFF tag; 0 where white is zero
-_FORMATS: Final = ("PNG", "JPEG", "TIFF", "BMP")
+_FORMATS: Final = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000")
 """What Pillow may open (MPO is JPEG to it); of others, some start programs."""
 _TIFF_STARTS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ALPHA: Final = "some pixels are transparent; their colours are taken and the alpha channel is not"
@@ -279,7 +282,7 @@ def _by_tifffile(path: Path) -> np.ndarray:
     if start not in _TIFF_STARTS:
         raise DataError(
             f"{path.name} is not a readable image, or is of another kind than its name says; "
-            "expected PNG, JPEG, TIFF or BMP"
+            "expected PNG, JPEG, TIFF, BMP, GIF, WebP or JPEG 2000"
         )
     try:
         import tifffile
@@ -331,7 +334,7 @@ def _steps(options: ImageOptions) -> Preprocessing:
 
 FORMAT = Format(
     "images",
-    "a folder of PNG, JPEG, TIFF or BMP images, flat or in class folders",
+    "a folder of images (PNG, JPEG, TIFF, BMP, GIF, WebP, JPEG 2000), flat or in class folders",
     ImageOptions,
     _open_images,
 )
