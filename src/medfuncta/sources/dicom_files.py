@@ -146,6 +146,10 @@ def find_series(
     signals: dict[str, list[_Header]] = {}
     for uid, members in series.items():
         apart = all(header.waveform or not header.placed for header in members)
+        if apart and len(members) > 1 and not members[0].waveform:
+            skips.remark(
+                "files of a series without positions (ImagePositionPatient) are images of their own"
+            )
         for header in _without_copies(members, skips):
             alone = apart or header.waveform or header.whole
             signals.setdefault(header.instance if alone else uid, []).append(header)

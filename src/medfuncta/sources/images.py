@@ -1,4 +1,4 @@
-"""Images (PNG, JPEG, TIFF, BMP, ...; 8 and 16 bit; grey and colour) in class folders or flat, of one
+"""Images (PNG, JPEG, TIFF, ...; 8 and 16 bit; grey and colour) in class folders or flat, of one
 shape or many."""
 
 from __future__ import annotations

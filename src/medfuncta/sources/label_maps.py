@@ -84,7 +84,7 @@ def on_grid(labels: LabelMap, grid: Grid, name: str) -> np.ndarray:
         DataError: If a sample of the grid is none of the label map.
     """
     if labels.grid.affine is None or grid.affine is None:
-        if labels.grid != grid:
+        if not labels.grid.is_close(grid):
             raise _elsewhere(labels.grid, grid, name)
         return labels.values
     shape = (*grid.shape, *(1,) * (3 - grid.dim))

@@ -14,7 +14,7 @@ import numpy as np
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
-from medfuncta.sources.contents import Contents, Details, Survey
+from medfuncta.sources.contents import Contents, Details, LabelMap, Survey
 from medfuncta.sources.skips import Skipped, Skips
 from medfuncta.sources.splitting import SPLITS, Item, split_items
 
@@ -173,6 +173,16 @@ class Source:
         when it has none.
 
         Raises:
+            DataError: As :meth:`label_map_of`.
+        """
+        found = self.label_map_of(signal_id)
+        return None if found is None else found.values
+
+    def label_map_of(self, signal_id: str) -> LabelMap | None:
+        """The label map of a signal and the grid that it lies on, the signal's own; None when it
+        has none.
+
+        Raises:
             DataError: If there is no such signal, or its label map is broken or of another shape.
         """
         items = [item for split in self.items.values() for item in split if item.id == signal_id]
@@ -186,7 +196,8 @@ class Source:
         found = self.contents.label_maps.read(items[0])
         if found is None:
             return None
-        return self.preprocessing.apply_labels(found.values, found.grid)
+        moved = self.preprocessing.apply_labels(found.values, found.grid)
+        return LabelMap(moved, self.preprocessing.grid_after(found.grid))
 
     @cached_property
     def _survey(self) -> Survey | None:
