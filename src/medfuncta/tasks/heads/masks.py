@@ -54,7 +54,7 @@ def masked_rows(latents: LatentSet, split: str, source: Source) -> Iterator[Mask
     """The signals of a split that have a label map.
 
     Raises:
-        DataError: If the source lacks a signal, or a label map does not meet the signal's samples in
+        DataError: If the source lacks a signal, or a label map does not meet the signal in
             the world or has a negative number in it.
         LatentSetError: If there is no such split.
     """
@@ -65,10 +65,10 @@ def masked_rows(latents: LatentSet, split: str, source: Source) -> Iterator[Mask
             if label_map is None:
                 continue
             domain = row.header.domain
-            if not isinstance(domain, Grid) or label_map.grid.shape != domain.shape:
+            if not isinstance(domain, Grid) or label_map.values.shape != domain.shape:
                 raise DataError(
-                    f"the label map of '{row.id}' has a shape of {label_map.grid.shape}; give the "
-                    "source with the options it was fitted with"
+                    f"the label map of '{row.id}' has a shape of {label_map.values.shape}; give "
+                    "the source with the options it was fitted with"
                 )
             mask = on_grid(label_map, domain, f"the label map of '{row.id}'")
             if mask.min() < 0:
