@@ -39,6 +39,8 @@ _LABEL_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 """A file's name without suffix that says it is a label map, and of what."""
+_OWN_FOLDERS: Final = ("imagesTr", "imagesVal", "imagesTs")
+"""Folders of nnU-Net, in which a case may lack a channel; it is refused then."""
 _CHANNEL_NAME: Final = re.compile(r"(?P<case>.+)_(?P<channel>00\d\d)$")
 _SUBJECT: Final = re.compile(r"(?:^|/)(sub-[A-Za-z0-9]+)(?=[_/])")
 _SUFFIXES: Final = re.compile(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$")
@@ -170,17 +172,11 @@ def channels_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
             suffix = path.name[len(stem_of(path.name)) :]
             cases[path.with_name(match["case"] + suffix)].append(path)
     found = {case: sorted(files) for case, files in cases.items() if len(files) > 1}
-    counted_alike = len({tuple(_numbers(files)) for files in found.values()}) == 1
-    own_folder = all(case.parent.name.lower() in _SPLIT_WORDS for case in found)
-    if not counted_alike or not (len(found) > 1 or own_folder):
-        return {}
-    numbers = _numbers(next(iter(found.values())))
-    return found if numbers == list(range(len(numbers))) else {}
-
-
-def _numbers(files: Sequence[PurePath]) -> list[int]:
-    """The numbers of the channels that files are."""
-    return [int(stem_of(path.name)[-4:]) for path in files]
+    if found and all(case.parent.name in _OWN_FOLDERS for case in found):
+        return found
+    numbers = {tuple(int(stem_of(path.name)[-4:]) for path in files) for files in found.values()}
+    several_alike = len(found) > 1 and len(numbers) == 1
+    return found if several_alike and numbers.pop()[0] == 0 else {}
 
 
 def _in_label_folder(path: PurePath) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -61,6 +61,7 @@ _DATA_SUFFIXES: Final = (".raw", ".zraw", ".img", ".gz", ".bz2", ".bin", ".dat",
 _SPATIAL_KINDS: Final = ("domain", "space", "???", "none")
 _UNPACKERS: Final = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
 _ENCODINGS: Final = ("raw", "txt", "text", "ascii", *_UNPACKERS)
+_LONGEST_HEADER: Final = 2**20
 _WIDEST: Final = 8  # bytes of the largest number that NRRD knows
 
 
@@ -156,7 +157,7 @@ def _read(path: Path, inside: Path) -> _Read:
         if not path.is_file():  # a pipe would let us wait
             raise FileNotFoundError(path.name)
         with path.open("rb") as file:
-            header = dict(nrrd.read_header(file))
+            header = dict(nrrd.read_header(_header_lines(path.name, file)))
             check_claim(path.name, tuple(int(n) for n in header["sizes"]))
             _check_encoding(path.name, header)
             spatial = _spatial_axes(path.name, header)
@@ -180,6 +181,31 @@ def _read(path: Path, inside: Path) -> _Read:
     channels = [axis for axis in range(data.ndim) if axis not in spatial]
     numbers = data.transpose(*spatial, *channels).reshape(*grid.shape, -1)
     return _Read(np.ascontiguousarray(numbers), grid, remarks)
+
+
+def _header_lines(name: str, file: IO[bytes]) -> list[str]:
+    """The lines of a header up to the blank one, or all of a detached one; the file stands behind
+    them then. pynrrd would leave out what is not ASCII: of micrometres there would stay metres.
+
+    Raises:
+        DataError: If it goes on for longer than any header.
+    """
+    lines: list[str] = []
+    size = 0
+    while line := file.readline(_LONGEST_HEADER):
+        size += len(line)
+        if size >= _LONGEST_HEADER:
+            raise DataError(
+                f"{name} has a header of more than {_LONGEST_HEADER:,} bytes; get the file again"
+            )
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            text = line.decode("latin-1")
+        lines.append(text.rstrip())
+        if not lines[-1]:
+            break
+    return lines
 
 
 def _check_encoding(name: str, header: Mapping[str, Any]) -> None:
