@@ -18,6 +18,7 @@ from medfuncta.latents.official import reference_state
 from medfuncta.latents.shards import DATA_FOLDER
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import CARD_FILE
+from medfuncta.places import file_name, place
 
 _LARGE_FILES: Final = ("*.parquet", "*.safetensors")
 _GIT_ATTRIBUTES: Final = "".join(
@@ -34,8 +35,9 @@ def export_npz(latent_set: LatentSet, out: Path) -> None:
     """
     for name in latent_set.splits:
         split = latent_set.split(name)
-        write_atomically(out / f"{name}.npz", lambda path, split=split: _write_npz(path, split))
-    latent_set.run.save(out / FIELD_FOLDER)
+        archive = place(out, f"{file_name(name)}.npz")
+        write_atomically(archive, lambda path, split=split: _write_npz(path, split))
+    latent_set.run.save(place(out, FIELD_FOLDER))
 
 
 def _write_npz(path: Path, split: Split) -> None:
@@ -72,10 +74,10 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
         shard.path for name in latent_set.splits for shard in latent_set.split(name).shards
     ]:
         write_atomically(
-            out / DATA_FOLDER / source.name,
-            lambda path, source=source: shutil.copyfile(source, path),
+            place(out, DATA_FOLDER, source.name),
+            lambda temporary, source=source: shutil.copyfile(source, temporary),
         )
-    latent_set.run.save(out / FIELD_FOLDER)
+    latent_set.run.save(place(out, FIELD_FOLDER))
     latent_set.info.save(out)
     write_text(out / CARD_FILE, _card_of(latent_set.folder))
     write_text(out / ".gitattributes", _GIT_ATTRIBUTES)
@@ -107,7 +109,7 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
         LatentSetError: If signals lie on different grids; the authors' field has one.
     """
     state, settings = reference_state(latent_set.run, _shared_shape(latent_set))
-    write_atomically(out / "best.model", lambda path: torch.save(state, path))
+    write_atomically(out / "best.model", lambda temporary: torch.save(state, temporary))
     write_text(
         out / "field.yaml", "".join(f"{name}: {value}\n" for name, value in settings.items())
     )
@@ -120,8 +122,8 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
                     "label": torch.as_tensor(label).reshape(-1),
                 }
                 write_atomically(
-                    out / name / f"datapoint_{number}.pt",
-                    lambda path, content=datapoint: torch.save(content, path),
+                    place(out, file_name(name), f"datapoint_{number}.pt"),
+                    lambda temporary, content=datapoint: torch.save(content, temporary),
                 )
                 number += 1
 

@@ -21,6 +21,7 @@ from medfuncta.door.files import Origin, check_regular, decode_json, reason
 from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
+from medfuncta.places import file_name
 from medfuncta.sources.source import Skipped
 
 DATA_FOLDER = "data"
@@ -69,7 +70,7 @@ class Note:
 
 def shard_name(split: str, index: int, count: int) -> str:
     """``train-00000-of-00002.parquet``, as Hugging Face names them."""
-    return f"{split}-{index:05d}-of-{count:05d}.parquet"
+    return f"{file_name(split)}-{index:05d}-of-{count:05d}.parquet"
 
 
 def write_shard(path: Path, table: pa.Table, note: Note) -> None:
