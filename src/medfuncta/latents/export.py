@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from medfuncta.atomic import write_atomically, write_text
-from medfuncta.door.files import Origin, read_bytes, reason
+from medfuncta.door.files import Origin, open_regular, read_bytes, reason
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
 from medfuncta.latents.official import reference_state
@@ -75,12 +75,19 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
     ]:
         write_atomically(
             place(out, DATA_FOLDER, source.name),
-            lambda temporary, source=source: shutil.copyfile(source, temporary),
+            lambda temporary, source=source: _copy(source, latent_set.folder, temporary),
         )
     latent_set.run.save(place(out, FIELD_FOLDER))
     latent_set.info.save(out)
     write_text(out / CARD_FILE, _card_of(latent_set.folder))
     write_text(out / ".gitattributes", _GIT_ATTRIBUTES)
+
+
+def _copy(source: Path, folder: Path, target: Path) -> None:
+    """Copy a file of the set as it lies; a link must not lead to another one."""
+    origin = Origin(source.name, LatentSetError, "copy the whole folder again")
+    with open_regular(source, origin, within=folder) as file, target.open("wb") as temporary:
+        shutil.copyfileobj(file, temporary)
 
 
 def _card_of(folder: Path) -> str:

@@ -159,7 +159,7 @@ class _Complete:
         """
         remedy = f"remove the folder '{_FITTING}/{folder.name}' and fit the split anew"
         origin = Origin(f"{_COMPLETE} of split '{folder.name}'", LatentSetError, remedy)
-        data = read_json(folder / _COMPLETE, origin, limit=MAX_SET_BYTES)
+        data = read_json(folder / _COMPLETE, origin, limit=MAX_SET_BYTES, within=folder)
         with origin.blamed():
             return convert(data, cls)
 
@@ -185,7 +185,7 @@ class SplitWriter:
 
     def _opened(self, path: Path) -> Shard:
         """A piece or a shard of an earlier attempt."""
-        part = Shard.open(path, schema_of(self._info))
+        part = Shard.open(path, schema_of(self._info), self._folder)
         remedy = f"remove the folder '{_FITTING}/{self.name}' and fit the split anew"
         if part.note.fingerprint != self._info.fingerprint:
             raise LatentSetError(f"{path.name} was fitted with another field; {remedy}")

@@ -31,7 +31,7 @@ class RunLog:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        path = folder / METRICS_FILE
+        path = place(folder, METRICS_FILE)
         old = _rows_up_to(path, step) if step and path.exists() else []
         write_text(path, "".join(",".join(row) + "\n" for row in [COLUMNS, *old]))
         self._file = open_to_append(folder, METRICS_FILE)
@@ -64,7 +64,7 @@ def read_log(path: Path) -> list[list[str]]:
         remedy="give the metrics.csv of a run, or remove it",
         missing=f"cannot read {path.name}: there is no such file; give the metrics.csv of a run",
     )
-    content = read_bytes(path, origin, limit=MAX_LOG_BYTES)
+    content = read_bytes(path, origin, limit=MAX_LOG_BYTES, within=path.parent)
     try:
         return list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
     except (csv.Error, UnicodeDecodeError) as error:

@@ -150,7 +150,7 @@ def _open(
 ) -> tuple[SignalSet, Any] | None:
     """The entry, or None when there is none, it is of another state, or it is damaged."""
     try:
-        content = read_bytes(entry / _HEADERS, _ORIGIN, limit=MAX_CACHE_BYTES)
+        content = read_bytes(entry / _HEADERS, _ORIGIN, limit=MAX_CACHE_BYTES, within=entry)
         facts = msgspec.json.decode(content, type=_Facts)
         if facts.state != state:
             return None
@@ -169,7 +169,7 @@ def _open(
 
 def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
     """The array in a file, once it is known to be of this type and shape."""
-    check_regular(path, _ORIGIN)
+    check_regular(path, _ORIGIN, within=path.parent)
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{array.dtype} of shape {array.shape}")
@@ -178,7 +178,7 @@ def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.n
 
 def _read_domains(entry: Path, stored: list[dict[str, Any]]) -> list[Domain]:
     domains: list[Domain] = []
-    positions = read_arrays(entry / _POSITIONS, _ORIGIN)
+    positions = read_arrays(entry / _POSITIONS, _ORIGIN, within=entry)
     for number, data in enumerate(stored):
         if "low" in data:
             domains.append(Scatter.from_dict(data, positions[str(number)]))

@@ -4,6 +4,7 @@ label maps beside."""
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
-from medfuncta.door.files import Origin, read_json
+from medfuncta.door.files import Origin, lies_outside, read_json
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
@@ -125,6 +126,11 @@ def label_maps_beside(
         path = path_of(volume)
         if path is None or not path.is_file():
             return None
+        if lies_outside(path, Path(os.path.commonpath([volume, path]))):
+            raise DataError(
+                f"the label map of {volume.name} is a link that leaves its folder; copy the file "
+                "into the folder, or give --follow-links"
+            )
         values, grid = read_volume(path).values, read_volume(volume).grid
         expected = (*grid.shape, 1)
         if values.shape != expected:
@@ -148,7 +154,7 @@ def _dataset_json(folder: Path) -> Mapping[str, Any]:
     """What the ``dataset.json`` of a Decathlon folder says, where there is one."""
     origin = Origin("dataset.json", DataError, "repair it, or remove it")
     try:
-        return read_json(folder / "dataset.json", origin)
+        return read_json(folder / "dataset.json", origin, within=folder)
     except DataError:
         return {}
 

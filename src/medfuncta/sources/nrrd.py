@@ -122,7 +122,8 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
     data_path = path.parent / name if name else path
     if lies_outside(data_path, inside):
         raise DataError(
-            f"the data file that {path.name} names lies outside the folder; copy it into the folder"
+            f"the data file that {path.name} names lies outside the folder; copy it into the "
+            "folder, or give --follow-links"
         )
     if not data_path.is_file():
         raise FileNotFoundError(data_path.name)
