@@ -105,7 +105,7 @@ def _check_claims(name: str, data: Dataset, held: int, files: int) -> None:
     """Compare what the header claims with what the file holds, before a decoder asks for memory."""
     frames = int(data.get("NumberOfFrames") or 1)
     shape = (frames, int(data.get("Rows", 0)), int(data.get("Columns", 0)))
-    check_claim(name, (files, *shape))
+    check_claim(name, (files, *shape, int(data.get("SamplesPerPixel", 1))), files * held)
     samples = np.prod(shape, dtype=float) * int(data.get("SamplesPerPixel", 1))
     needed = samples * int(data.BitsAllocated) / 8
     packed = data.file_meta.TransferSyntaxUID.is_compressed

@@ -31,6 +31,7 @@ from medfuncta.sources.folder import (
 from medfuncta.sources.options import option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
+from medfuncta.sources.volume import check_claim
 from medfuncta.sources.volume_options import intensity_step
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -47,6 +48,8 @@ _MODES: Final = {
 }
 """Pillow's modes of grey images and what they are read as; every other mode is colour and becomes
 RGB. Alpha is dropped."""
+_FORMATS: Final = ("PNG", "JPEG", "TIFF", "BMP")
+"""What Pillow may open; of others, some start programs. Photos of phones (MPO) open as JPEG."""
 _BITS_PER_SAMPLE: Final = 258  # TIFF tag
 _RANGES: Final = {
     "uint8": (ValueRange(0.0, 255.0), "8-bit"),
@@ -123,10 +126,13 @@ def read_image(path: Path) -> np.ndarray:
         MedFunctaError: If it has 16 bits a colour and the packages that read this are not
             installed.
     """
-    with _refusing(path.name), Image.open(path) as image:
+    with _refusing(path.name), Image.open(path, formats=_FORMATS) as image:
         pages = getattr(image, "n_frames", 1)
         if pages > 1:
             raise DataError(f"{path.name} has {pages} pages; expected one image a file")
+        check_claim(
+            path.name, (image.height, image.width, len(image.getbands())), path.stat().st_size
+        )
         deep = image.mode in ("RGB", "RGBA") and _has_16_bits(image)
         image.load()  # decodes the whole file, so that one cut short is noticed here
         if deep:

@@ -46,6 +46,10 @@ _SUFFIXES: Final = (".nii", ".nii.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
 _NUMBER: Final = re.compile(r"[0-9]{1,9}$")
+_HEADER_BYTES: Final = 540
+"""Of NIfTI-2, the longer one."""
+_LONGEST_START: Final = 2**24
+"""Bytes of a header and its extensions."""
 _DAMAGE: Final = (
     ImageFileError,
     HeaderDataError,
@@ -193,10 +197,12 @@ def _image(path: Path) -> nib.Nifti1Image:
     """The image, once it is known that the file holds as many bytes as its header claims."""
     if not path.is_file():  # a pipe would let us wait
         raise FileNotFoundError(path.name)
+    if path.name.lower().endswith(".gz"):
+        _check_start(path)
     image = nib.load(path)
     if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one too
         raise ValueError("another format under the name of a NIfTI file")
-    check_claim(path.name, image.shape)
+    check_claim(path.name, image.shape, path.stat().st_size)
     start = image.dataobj.offset  # type: ignore[attr-defined]
     needed = start + prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
     if not path.name.lower().endswith(".gz"):
@@ -214,6 +220,26 @@ def _image(path: Path) -> nib.Nifti1Image:
             "the file again"
         )
     return type(image).from_bytes(unpacked)
+
+
+def _check_start(path: Path) -> None:
+    """Refuse a packed file that claims more in front of its values than any has: nibabel would
+    unpack all of it as extensions of the header.
+
+    Raises:
+        DataError: If it does.
+    """
+    with gzip.open(path) as stream:
+        start = stream.read(_HEADER_BYTES)
+    for kind in (nib.Nifti1Header, nib.Nifti2Header):
+        if not kind.may_contain_header(start):
+            continue
+        offset = float(kind(start[: kind.template_dtype.itemsize], check=False)["vox_offset"])
+        if not 0 <= offset <= _LONGEST_START:
+            raise DataError(
+                f"{path.name} claims {offset:.3g} bytes in front of its values; expected at most "
+                f"{_LONGEST_START:,}; get the file again"
+            )
 
 
 def affine_in_mm(image: Any) -> np.ndarray:

@@ -46,6 +46,7 @@ _MILLIMETRES: Final = {"m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001}
 _SUFFIXES: Final = (".nrrd", ".nhdr")
 _SPATIAL_KINDS: Final = ("domain", "space", "???", "none")
 _UNPACKERS: Final = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
+_MOST_LINES: Final = 10_000  # in front of the data
 _WIDEST: Final = 8  # bytes of the largest number that NRRD knows
 
 
@@ -89,7 +90,8 @@ def read_volume(path: Path, inside: Path) -> Volume:
             raise FileNotFoundError(path.name)
         with path.open("rb") as file:
             header = dict(nrrd.read_header(file))
-            check_claim(path.name, tuple(int(n) for n in header["sizes"]))
+            _check_skips(path.name, header)
+            check_claim(path.name, tuple(int(n) for n in header["sizes"]), path.stat().st_size)
             data = _data(path, header, file, inside)
         spatial = _spatial_axes(path.name, header)
         grid = _grid(path.name, header, spatial)
@@ -135,6 +137,13 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
         with _UNPACKERS[header["encoding"]](stream) as unpacked:
             held = read_at_most(unpacked, claimed)
     return nrrd.read_data({**header, "encoding": "raw"}, io.BytesIO(held))
+
+
+def _check_skips(name: str, header: Mapping[str, Any]) -> None:
+    """Refuse a header that lets a reader pass over lines without end."""
+    for key in ("line skip", "lineskip", "line_skip"):
+        if not 0 <= int(header.get(key, 0)) <= _MOST_LINES:
+            raise DataError(f"{name} skips {header[key]} lines; expected at most {_MOST_LINES:,}")
 
 
 def _spatial_axes(name: str, header: Mapping[str, Any]) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import wfdb
 
+from medfuncta.door.allowance import check_signal
 from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import DataError
 from medfuncta.sources.contents import Contents, Format
@@ -22,6 +23,7 @@ from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions
 from medfuncta.sources.traces import Annotation, Trace, to_millivolts
 
+_NUMBER: Final = 8  # bytes of a sample in memory
 _SAMPLE_BYTES: Final = {
     "8": 1,
     "16": 2,
@@ -190,6 +192,7 @@ def _check_beside(file: Path, inside: Path) -> None:
 def _check_signal_files(path: Path, header: Any, inside: Path) -> None:
     """Whether the files that a header names lie beside it and are as long as it says, before
     anything is allocated."""
+    held = 0
     for name in dict.fromkeys(header.file_name):
         file = path.parent / name
         _check_beside(file, inside)
@@ -200,10 +203,17 @@ def _check_signal_files(path: Path, header: Any, inside: Path) -> None:
             if other == name:
                 frame += header.samps_per_frame[i] * _SAMPLE_BYTES.get(header.fmt[i], 0)
         needed, found = int(frame * (header.sig_len or 0)), file.stat().st_size
+        held += found
         if found < needed:
             raise DataError(
                 f"{name} has {found} bytes; {path.name}.hea needs {needed}; copy the record again"
             )
+    samples = (header.sig_len or 0) * sum(header.samps_per_frame)
+    check_signal(f"{path.name}.hea", samples * _NUMBER, held)
+    if max((skew or 0 for skew in header.skew), default=0) > (header.sig_len or 0):
+        raise DataError(
+            f"{path.name}.hea shifts a signal by more samples than it has; copy the record again"
+        )
 
 
 def _records(folder: Path, options: WfdbOptions, skips: Skips) -> list[Item]:
