@@ -10,9 +10,11 @@ The command line sets these from its options; a program does it by :func:`allowi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, Final
 
 from medfuncta.errors import DataError
@@ -105,6 +107,23 @@ def check_command(what: str, needed: float, held: float = 0) -> None:
             f"{what} asks for {_size(needed)} of memory; expected at most "
             f"{_size(_current.command)} a command; if it is right, give a larger --command-budget"
         )
+
+
+def on_disk(path: Path) -> int:
+    """Bytes that a file takes on the disk; holes in it take none."""
+    found = path.stat()
+    return min(found.st_size, getattr(found, "st_blocks", found.st_size) * 512)
+
+
+def all_on_disk(location: Path) -> int:
+    """Bytes of all files below a folder; of a file, also of those beside it whose names begin as
+    its own does, such as a header's samples."""
+    if location.is_dir():
+        found = [Path(root, name) for root, _, names in os.walk(location) for name in names]
+    else:
+        stem = location.name.split(".")[0]
+        found = [path for path in location.parent.iterdir() if path.name.startswith(stem)]
+    return sum(on_disk(path) for path in found if path.is_file())
 
 
 def unpacked(stream: IO[bytes], limit: float, refuse: Callable[[], Exception]) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from medfuncta.door.allowance import NUMBER, check_signal, on_disk
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
@@ -153,7 +154,7 @@ def _read_traces(path: Path, name: str) -> tuple[np.ndarray, Grid, str]:
     with reading(name):
         from pydicom.waveforms.numpy_handler import multiplex_array
 
-        data = read_dataset(path)
+        data = read_dataset(path, name)
         group = data.WaveformSequence[0]
         samples = int(group.NumberOfWaveformSamples) * int(group.NumberOfWaveformChannels)
         needed = samples * int(group.WaveformBitsAllocated) // 8
@@ -162,6 +163,7 @@ def _read_traces(path: Path, name: str) -> tuple[np.ndarray, Grid, str]:
                 f"{name} holds {len(group.WaveformData):,} bytes of traces, its header claims "
                 f"{needed:,}; get it again"
             )
+        check_signal(name, samples * NUMBER, on_disk(path))
         values = multiplex_array(data, 0, as_raw=False)
         grid = Grid(values.shape[:1], (1 / float(group.SamplingFrequency),), unit="s")
         unit = _trace_unit(name, group)

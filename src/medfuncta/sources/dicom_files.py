@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medfuncta.errors import DataError, MedFunctaError, missing_extra
+from medfuncta.sources.dicom_packed import opened
 from medfuncta.sources.identity import public_name
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def _header(path: Path, name: str) -> _Header | None:
         import pydicom
         from pydicom.uid import UID
 
-        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        source = opened(path, name)
+        data = pydicom.dcmread(source, stop_before_pixels=True, specific_tags=list(_TAGS))
         what = UID(data.get("SOPClassUID", "")).name
         waveform = "Waveform Storage" in what
         if not waveform and "Rows" not in data:
@@ -165,8 +167,12 @@ def _header(path: Path, name: str) -> _Header | None:
         )
 
 
-def read_dataset(path: Path) -> Dataset:
-    """A whole DICOM file; to be called inside :func:`reading`."""
+def read_dataset(path: Path, name: str) -> Dataset:
+    """A whole DICOM file, which an error calls by this name; to be called inside :func:`reading`.
+
+    Raises:
+        DataError: If it unpacks to more than a signal may ask for.
+    """
     import pydicom
 
-    return pydicom.dcmread(path)
+    return pydicom.dcmread(opened(path, name))

@@ -13,6 +13,7 @@ import numpy as np
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.dicom_files import read_dataset, reading
+from medfuncta.sources.dicom_packed import check_frames
 from medfuncta.sources.volume import check_claim, file_type, physical_grid
 
 if TYPE_CHECKING:
@@ -82,8 +83,9 @@ def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Imag
     stored, unit, modality = np.dtype(np.float32), "", ""
     with reading(name):
         for path in paths:
-            data = read_dataset(path)
+            data = read_dataset(path, name)
             _check_claims(name, data, path.stat().st_size, len(paths))
+            check_frames(data, name)
             frames += _frames(data)
             stored, unit = _stored_type(data), _unit(data)
             modality = str(data.get("Modality", "")).lower()

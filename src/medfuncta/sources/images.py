@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from medfuncta.door.allowance import on_disk
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Resample, Step
@@ -130,9 +131,7 @@ def read_image(path: Path) -> np.ndarray:
         pages = getattr(image, "n_frames", 1)
         if pages > 1:
             raise DataError(f"{path.name} has {pages} pages; expected one image a file")
-        check_claim(
-            path.name, (image.height, image.width, len(image.getbands())), path.stat().st_size
-        )
+        check_claim(path.name, (image.height, image.width, len(image.getbands())), on_disk(path))
         deep = image.mode in ("RGB", "RGBA") and _has_16_bits(image)
         image.load()  # decodes the whole file, so that one cut short is noticed here
         if deep:

@@ -18,6 +18,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 
+from medfuncta.door.allowance import on_disk
 from medfuncta.door.files import Origin, lies_outside, read_json
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
@@ -202,7 +203,7 @@ def _image(path: Path) -> nib.Nifti1Image:
     image = nib.load(path)
     if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one too
         raise ValueError("another format under the name of a NIfTI file")
-    check_claim(path.name, image.shape, path.stat().st_size)
+    check_claim(path.name, image.shape, on_disk(path))
     start = image.dataobj.offset  # type: ignore[attr-defined]
     needed = start + prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
     if not path.name.lower().endswith(".gz"):

@@ -15,7 +15,7 @@ from typing import IO, Final, Literal
 
 import numpy as np
 
-from medfuncta.door.allowance import NUMBER, check_command, check_signal
+from medfuncta.door.allowance import NUMBER, check_command, check_signal, on_disk
 from medfuncta.door.files import reason
 from medfuncta.errors import DataError
 
@@ -75,7 +75,7 @@ class NpzArchive:
         header = self.header(name)
         row = header.shape[1:]
         size = prod(header.shape) * header.dtype.itemsize
-        check_command(f"{name} in {self.path.name}", size, self.path.stat().st_size)
+        check_command(f"{name} in {self.path.name}", size, on_disk(self.path))
         none = np.empty((0, *row), np.int8)  # so that an array without rows is one too
         return np.concatenate([none, *self.blocks(name)])
 
@@ -114,7 +114,7 @@ class NpzArchive:
     def _check_memory(self, name: str, header: ArrayHeader) -> None:
         """Raise where one signal of an array, or one in Fortran order as a whole, would take more
         memory than it may ask for."""
-        what, held = f"{name} in {self.path.name}", self.path.stat().st_size
+        what, held = f"{name} in {self.path.name}", on_disk(self.path)
         wide = max(header.dtype.itemsize, NUMBER)
         check_signal(f"a signal of {what}", prod(header.shape[1:]) * wide, held)
         if header.fortran_order:

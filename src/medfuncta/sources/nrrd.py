@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from medfuncta.door.allowance import on_disk
 from medfuncta.door.files import lies_outside
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.signals.domain import Grid
@@ -91,7 +92,7 @@ def read_volume(path: Path, inside: Path) -> Volume:
         with path.open("rb") as file:
             header = dict(nrrd.read_header(file))
             _check_skips(path.name, header)
-            check_claim(path.name, tuple(int(n) for n in header["sizes"]), path.stat().st_size)
+            check_claim(path.name, tuple(int(n) for n in header["sizes"]), on_disk(path))
             data = _data(path, header, file, inside)
         spatial = _spatial_axes(path.name, header)
         grid = _grid(path.name, header, spatial)

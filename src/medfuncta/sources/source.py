@@ -11,6 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
+from medfuncta.door.allowance import NUMBER, all_on_disk, allowance, check_command
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
@@ -148,7 +149,7 @@ class Source:
             raise DataError(
                 f"no split '{split}' in {self.info.name}; {suggest(split, self.splits)}"
             )
-        return islice(self._alike(split), self.contents.limit)
+        return islice(self._within_budget(split), self.contents.limit)
 
     @property
     def has_label_maps(self) -> bool:
@@ -193,6 +194,17 @@ class Source:
         """Names of the classes that items have, sorted."""
         names = {item.label for items in self.items.values() for item in items}
         return tuple(sorted(names - {""}))
+
+    def _within_budget(self, split: str) -> Iterator[Signal]:
+        """The signals of a split, as long as they take no more memory than its files may ask
+        for."""
+        needed = held = 0
+        for signal in self._alike(split):
+            needed += signal.values.size * NUMBER
+            if needed > allowance().command and self.location is not None:
+                held = held or all_on_disk(self.location)
+                check_command(f"the {split} split of {self.contents.name}", needed, held)
+            yield signal
 
     def _alike(self, split: str) -> Iterator[Signal]:
         """The signals of a split, each held against what all have in common."""
