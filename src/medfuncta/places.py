@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, TextIO
@@ -121,6 +121,26 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
     make_folder(folder)
     with TemporaryDirectory(prefix=TEMPORARY, dir=folder) as name:
         yield Path(name)
+
+
+def create_private(folder: Path, name: str, text: str) -> None:
+    """A file that only the user can read, unless there is one by this name; two processes that do
+    this at once agree on one of theirs.
+
+    Raises:
+        MedFunctaError: As :func:`place`.
+        OSError: If it cannot be made.
+    """
+    path = place(folder, name)
+    with fresh_folder(folder) as beside:
+        made = beside / name
+        handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(made, path)
 
 
 def open_to_append(folder: Path, *names: str) -> TextIO:

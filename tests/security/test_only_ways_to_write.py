@@ -16,6 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 WAYS = {"places.py", "atomic.py"}
 """Where the functions stand through which all writing goes."""
 ELSEWHERE = {
+    "field/siren/native.py": {"folder.chmod", "path.chmod"},  # by place(): the user's own cache
     "signals/cache.py": {"np.savez", "self._path.open"},  # in a fresh folder, by place()
     "sources/download.py": {"target.parent.mkdir", "partial.open", "partial.unlink"}
     | {"partial.replace"},  # names of MedMNIST's own list

@@ -83,11 +83,11 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
     write_text(out / ".gitattributes", _GIT_ATTRIBUTES)
 
 
-def _copy(source: Path, folder: Path, target: Path) -> None:
+def _copy(source: Path, folder: Path, temporary: Path) -> None:
     """Copy a file of the set as it lies; a link must not lead to another one."""
     origin = Origin(source.name, LatentSetError, "copy the whole folder again")
-    with open_regular(source, origin, within=folder) as file, target.open("wb") as temporary:
-        shutil.copyfileobj(file, temporary)
+    with open_regular(source, origin, within=folder) as file, temporary.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
 
 
 def _card_of(folder: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from medfuncta.errors import DataError, MedFunctaError, missing_extra
 from medfuncta.sources.dicom_packed import opened
-from medfuncta.sources.identity import public_name
+from medfuncta.sources.identity import group_name, public_name
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -119,7 +119,7 @@ def _series(uid: str, members: Sequence[_Header]) -> Series:
     first, paths = members[0], tuple(header.path for header in members)
     return Series(
         public_name(uid, "hash"),
-        public_name(first.patient, "hash"),
+        group_name(first.patient),
         paths,
         first.waveform,
         first.modality,
