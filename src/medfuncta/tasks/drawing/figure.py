@@ -29,6 +29,7 @@ SECOND: Final = "#2a7f9e"
 ERROR_MAP: Final = "RdBu_r"
 _DPI = 150
 _LONGEST_NAME: Final = 32
+_MOST_LINES: Final = 8
 _STYLE: Final[dict[str, Any]] = {
     "font.size": 9,
     "text.color": INK,
@@ -73,12 +74,22 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
 
 def png(figure: Figure) -> bytes:
     """The picture as the bytes of a PNG file."""
+    _shorten(figure)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Names so wide that nothing is left for what they name are cut at the picture's edge.
         warnings.filterwarnings("ignore", "constrained_layout not applied")
         figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()
+
+
+def _shorten(figure: Figure) -> None:
+    """Leave of every text the lines that a title of ours can have; each is measured."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        lines = text.get_text().split("\n", _MOST_LINES)
+        text.set_text("\n".join(lines[:_MOST_LINES]))
 
 
 def save_png(figure: Figure, path: Path) -> None:
