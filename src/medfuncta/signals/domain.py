@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Meta
 
 from medfuncta.door.declared import convert_known
-from medfuncta.door.limits import Name, Shape
+from medfuncta.door.limits import MAX_POINTS, Name, Shape
 from medfuncta.errors import DataError
 from medfuncta.types import ArrayCoordinates
 
@@ -187,7 +187,13 @@ class Grid:
             )
         shape = []
         for samples, old, new in zip(self.shape, self.spacing, spacing, strict=True):
-            shape.append(max(1, round(samples * old / new)))
+            wanted = samples * old / new
+            if not wanted <= MAX_POINTS:
+                raise DataError(
+                    f"a spacing of {new:g} for {samples} samples {old:g} apart asks for "
+                    f"{wanted:.3g} samples; expected at most {MAX_POINTS:,} along an axis"
+                )
+            shape.append(max(1, round(wanted)))
         return self.with_shape(shape)
 
 

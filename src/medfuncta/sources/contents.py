@@ -83,6 +83,8 @@ class Contents:
         survey: What all signals have in common, where the first signal alone does not tell. Called
             once, when it is first asked for, and reads the first split at most.
         label_maps: None when the format knows none.
+        published: Whether its files are known, by their checksums, to be the published ones; they
+            may ask for any memory.
         location: The file or folder in which signals lie; None when they lie in no file.
         licence: As the publisher words it, or ``"unknown"``.
         citation: Who made the data and where it is published.
@@ -101,6 +103,7 @@ class Contents:
     survey: Callable[[], Survey] | None = None
     label_maps: LabelMaps | None = None
     location: Path | None = None
+    published: bool = False
     licence: str = "unknown"
     citation: str = ""
     unlike: str = "keep files of one form in a folder"
