@@ -88,6 +88,7 @@ class Contents:
         citation: Who made the data and where it is published.
         split_by: What keeps splits apart: ``"patient"``, ``"record"``, ``"file"``, ``"given"``, ...
         details: Every option in force.
+        remarks: What a user should know of how the location was understood, one sentence each.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Contents:
     citation: str = ""
     split_by: str = "given"
     details: Details = field(default_factory=dict)
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -7,33 +7,20 @@ import errno
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.contents import Contents
+from medfuncta.sources.contents import Contents, Survey
 from medfuncta.sources.identity import public_name
+from medfuncta.sources.layout import has_subjects, layout_remarks, places, subject_of
 from medfuncta.sources.options import details, option
 from medfuncta.sources.splitting import Item, SplitOptions
-
-GIVEN_SPLITS: Final[Mapping[str, str]] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-    "imagesTr": "train",  # these three: the Medical Segmentation Decathlon and nnU-Net
-    "imagesVal": "val",
-    "imagesTs": "test",
-}
-"""Names of subfolders that put their files into a split."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +103,8 @@ def find_files(
 
 
 def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> list[Item]:
-    """One item a file: its id from its name, its patient from the option's pattern, its split from
-    its folder.
+    """One item a file: its id from its name, its patient from the option's pattern or the subject
+    that BIDS has in its path, its split from a folder.
 
     Raises:
         ConfigError: If the pattern is not a regular expression with a group.
@@ -128,7 +115,7 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
     stems = Counter(_stem(path.name) for path in relative)
     labels = _read_labels(folder, options.labels) if options.labels else {}
     items = []
-    for path, inner in zip(paths, relative, strict=True):
+    for path, inner, place in zip(paths, relative, places(relative), strict=True):
         stem = _stem(path.name)
         if labels and path.name not in labels and stem not in labels:
             raise DataError(
@@ -137,9 +124,9 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
             )
         plain = stem if stems[stem] == 1 else "--".join(inner.parts)
         name = public_name(plain if options.ids == "names" else inner.as_posix(), options.ids)
-        split = GIVEN_SPLITS.get(inner.parts[0], "") if len(inner.parts) > 1 else ""
         label = labels.get(path.name, labels.get(stem, ""))
-        items.append(Item(name, path.name, (path,), _patient(inner, options.patient), split, label))
+        group = _patient(inner, options.patient)
+        items.append(Item(name, path.name, (path,), group, place.split, label))
     return items
 
 
@@ -151,6 +138,7 @@ def folder_contents(
     *,
     read: Callable[[Item], Signal],
     preprocessing: Preprocessing,
+    survey: Callable[[], Survey] | None = None,
 ) -> Contents:
     """The contents of a folder whose items are one signal each.
 
@@ -161,6 +149,7 @@ def folder_contents(
         options: How the folder is read.
         read: The reading function.
         preprocessing: Steps for every signal.
+        survey: What all signals have in common, where the first one does not tell.
     """
     return Contents(
         name=f"{kind}:{folder.name}",
@@ -170,16 +159,18 @@ def folder_contents(
         preprocessing=preprocessing,
         splitting=options,
         limit=options.limit,
-        split_by=what_splits(items, options),
+        split_by=what_splits(folder, items, options),
         details=details(options),
+        survey=survey,
+        remarks=layout_remarks(items, folder),
     )
 
 
-def what_splits(items: Sequence[Item], options: FileOptions) -> str:
+def what_splits(folder: Path, items: Sequence[Item], options: FileOptions) -> str:
     """What keeps the splits of a folder's files apart, in a word."""
     if any(item.split in ("val", "test") for item in items):
         return "given"
-    if options.patient:
+    if options.patient or has_subjects(items, folder):
         return "patient"
     return "file"
 
@@ -191,7 +182,7 @@ def _stem(name: str) -> str:
 
 def _patient(path: Path, pattern: str) -> str:
     if not pattern:
-        return path.as_posix()
+        return subject_of(path) or path.as_posix()
     try:
         found = re.search(pattern, path.as_posix())
         if found is None:

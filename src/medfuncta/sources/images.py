@@ -21,13 +21,13 @@ from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Resample,
 from medfuncta.signals.signal import Signal, ValueRange
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import (
-    GIVEN_SPLITS,
     FileOptions,
     file_items,
     find_files,
     folder_contents,
     open_folder,
 )
+from medfuncta.sources.layout import places
 from medfuncta.sources.options import option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
@@ -84,20 +84,11 @@ def _open_images(location: str, options: ImageOptions, skips: Skips) -> Contents
 
 
 def _labelled_by_folder(folder: Path, items: Sequence[Item]) -> list[Item]:
-    """Items with the names of their subfolders as classes, if there are several."""
-    labelled = [replace(item, label=_class_of(folder, item)) for item in items]
-    names = {item.label for item in labelled}
-    if len(names - {""}) > 1:
-        return labelled
-    return list(items)
-
-
-def _class_of(folder: Path, item: Item) -> str:
-    """The first subfolder below the split's folder, or ``""``."""
-    folders = list(item.paths[0].relative_to(folder).parts[:-1])
-    if folders and folders[0] in GIVEN_SPLITS:
-        folders.pop(0)
-    return folders[0] if folders else ""
+    """Items with the names of their folders as classes, if there are several."""
+    found = places([item.paths[0].relative_to(folder) for item in items])
+    if len({place.label for place in found} - {""}) < 2:
+        return list(items)
+    return [replace(item, label=place.label) for item, place in zip(items, found, strict=True)]
 
 
 def _read(item: Item) -> Signal:

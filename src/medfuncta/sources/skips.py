@@ -1,4 +1,4 @@
-"""What is left out of a data set, and why."""
+"""What is left out of a data set, and why; and what else is said of it while it is read."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Skips:
     def __init__(self, *, skip_bad: bool = False) -> None:
         self.skip_bad = skip_bad
         self.entries: list[Skipped] = []
+        self.remarks: list[str] = []
 
     def skip(self, name: str, error: DataError) -> None:
         """Note a bad file and go on.
@@ -41,3 +42,9 @@ class Skips:
         the lead that was asked for."""
         if all(entry.name != name for entry in self.entries):
             self.entries.append(Skipped(name, reason))
+
+    def remark(self, sentence: str) -> None:
+        """Note, once, what a user should know of how files were understood, though nothing was left
+        out."""
+        if sentence not in self.remarks:
+            self.remarks.append(sentence)

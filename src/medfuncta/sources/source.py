@@ -15,6 +15,7 @@ from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.contents import Contents, Details, Survey
+from medfuncta.sources.layout import leak_remarks
 from medfuncta.sources.skips import Skipped, Skips
 from medfuncta.sources.splitting import SPLITS, Item, split_items
 
@@ -67,7 +68,11 @@ class Source:
         self.contents = contents
         self.skips = skips or Skips()
         self.stated = stated or {}
-        self.items = split_items(contents.items, contents.splitting)
+        try:
+            self.items = split_items(contents.items, contents.splitting)
+        except DataError:
+            self._check_readable()  # what is wrong with the only files comes first
+            raise
         if not contents.many:
             limit = contents.limit
             self.items = {split: items[:limit] for split, items in self.items.items()}
@@ -112,6 +117,14 @@ class Source:
     def skipped(self) -> list[Skipped]:
         """What was left out so far, and why."""
         return self.skips.entries
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of how files were understood and split, one sentence each."""
+        remarks = [*self.contents.remarks, *self.skips.remarks]
+        if self.location is not None:
+            remarks += leak_remarks(self.items, self.location)
+        return remarks
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -181,6 +194,13 @@ class Source:
         if found is None:
             return None
         return self.preprocessing.apply_labels(found.values, found.grid)
+
+    def _check_readable(self) -> None:
+        """Raise where the first item cannot be read."""
+        for item in self.contents.items[:1]:
+            found: Any = self.contents.read(item)
+            if self.contents.many:
+                next(iter(found), None)
 
     @cached_property
     def _survey(self) -> Survey | None:
