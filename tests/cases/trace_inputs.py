@@ -231,7 +231,7 @@ def _(d: Path) -> dict[str, Any]:
 def _(d: Path) -> dict[str, Any]:
     for patient in range(8):
         pictures(d / f"patient{patient:03d}", 2, 2 * patient)
-    return {"n": 16, "remarks": ["patient=", "train and test|test and train"]}
+    return {"n": 16, "remarks": ["patient=", "several splits"]}
 
 
 @case("images_patients_no_leak", "images:{d}", "nothing is warned of where patients stay whole")
