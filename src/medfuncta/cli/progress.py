@@ -87,10 +87,8 @@ def _shown_when_used(progress: Progress) -> Iterator[Progress]:
 
 
 def report_skipped(source: Source) -> None:
-    """Name the files that were left out, and say what else is odd about the data."""
+    """Name the files that were left out."""
     console = Console(stderr=True)
-    for sentence in source.remarks:
-        console.print(printable(f"remark: {sentence}"), markup=False, highlight=False)
     for entry in source.skipped[:_NAMED]:
         line = printable(f"left out {entry.name}: {entry.reason}")
         console.print(line, markup=False, highlight=False)

@@ -82,6 +82,8 @@ class Contents:
         preprocessing: Applied to every signal and recorded; None when the format knows none.
         survey: What all signals have in common, where the first signal alone does not tell. Called
             once, when it is first asked for, and reads the first split at most.
+        settled: What is settled by looking into the first split though the first signal tells the
+            rest; recorded beside the options.
         label_maps: None when the format knows none.
         location: The file or folder in which signals lie; None when they lie in no file.
         licence: As the publisher words it, or ``"unknown"``.
@@ -99,6 +101,7 @@ class Contents:
     limit: int | None = None
     preprocessing: Preprocessing | None = None
     survey: Callable[[], Survey] | None = None
+    settled: Callable[[], Details] | None = None
     label_maps: LabelMaps | None = None
     location: Path | None = None
     licence: str = "unknown"

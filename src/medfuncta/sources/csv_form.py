@@ -41,7 +41,8 @@ NO_VALUE: Final = frozenset(
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _LOOK_BYTES: Final = 2**20
 _LOOK_ROWS: Final = 50
-_COUNTING: Final = 4  # rows that tell a column of row numbers from one of values
+COUNTING: Final = 4
+"""Rows that tell a column of row numbers, or of classes, from one of values."""
 _LABEL_NAMES: Final = ("label", "labels", "class", "target", "y", "category", "diagnosis")
 
 
@@ -83,7 +84,7 @@ class CsvForm:
     def counts_rows(self, at: int) -> bool:
         """Whether a column holds nothing but the numbers of rows."""
         unnamed = self.header and self.names[at].lower() in ("", "index", "unnamed: 0")
-        enough = len(self.rows) >= _COUNTING or (unnamed and self.rows)
+        enough = len(self.rows) >= COUNTING or (unnamed and self.rows)
         return bool(enough) and _consecutive(self.column(at))
 
     def is_empty(self, at: int) -> bool:
@@ -195,7 +196,7 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]], decimal: st
         if not is_value and all(_is_value(row[at], decimal) for row in below):
             return True
     numbers = [cell for cell in first if cell and _is_value(cell, decimal)]
-    return len(numbers) >= _COUNTING and _consecutive(numbers) and not _consecutive(below[0])
+    return len(numbers) >= COUNTING and _consecutive(numbers) and not _consecutive(below[0])
 
 
 def _consecutive(cells: Sequence[str]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from medfuncta.errors import DataError, suggest
-from medfuncta.sources.csv_form import BLOCK_BYTES, NO_VALUE, CsvForm, csv_form
+from medfuncta.sources.csv_form import BLOCK_BYTES, COUNTING, NO_VALUE, CsvForm, csv_form
 
 Refuse = Callable[[str, DataError], None]
 """Gets what is wrong with a row or a record, and its name, to raise the error or to note it."""
@@ -118,7 +118,7 @@ def _first_is_class(form: CsvForm, columns: Sequence[int]) -> bool:
     first, last = columns[0], columns[-1]
     if form.names_class(first) or form.names_class(last):
         return not form.names_class(last)
-    few = 2 * len(set(form.column(first))) <= len(form.rows)
+    few = len(form.rows) >= COUNTING and 2 * len(set(form.column(first))) <= len(form.rows)
     return few and form.is_class(first) and not form.is_class(last)
 
 

@@ -16,7 +16,7 @@ from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.contents import Contents, Details
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.layout import has_subjects, layout_remarks, places, subject_of
 from medfuncta.sources.options import details, option
@@ -138,7 +138,7 @@ def folder_contents(
     *,
     read: Callable[[Item], Signal],
     preprocessing: Preprocessing,
-    survey: Callable[[], Survey] | None = None,
+    settled: Callable[[], Details] | None = None,
 ) -> Contents:
     """The contents of a folder whose items are one signal each.
 
@@ -149,7 +149,7 @@ def folder_contents(
         options: How the folder is read.
         read: The reading function.
         preprocessing: Steps for every signal.
-        survey: What all signals have in common, where the first one does not tell.
+        settled: What a look into the first split settles.
     """
     return Contents(
         name=f"{kind}:{folder.name}",
@@ -161,7 +161,7 @@ def folder_contents(
         limit=options.limit,
         split_by=what_splits(folder, items, options),
         details=details(options),
-        survey=survey,
+        settled=settled,
         remarks=layout_remarks(items, folder),
     )
 

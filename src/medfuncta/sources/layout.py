@@ -146,8 +146,9 @@ def leak_remarks(splits: Mapping[str, Sequence[Item]], root: Path) -> list[str]:
         return []
     where = sorted(set().union(*(seen[name] for name in torn)), key=SPLITS.index)
     return [
-        f"{len(torn)} names that look like patients are in {' and '.join(where)} at once: splits "
-        "may leak; keep a patient's files together with patient=REGEX (patients=A+B for wfdb)"
+        f"{len(torn)} names that look like patients lie in several splits ({', '.join(where)}), "
+        "which may leak; keep a patient's files together with patient=REGEX, or patients=A+B of "
+        "wfdb"
     ]
 
 

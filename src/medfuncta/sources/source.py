@@ -93,6 +93,8 @@ class Source:
         details = dict(contents.details)
         if self._survey is not None:
             details |= self._survey.details
+        if contents.settled is not None:
+            details |= contents.settled()
         if contents.preprocessing is not None:
             details["preprocessing"] = contents.preprocessing.to_text()
         return SourceInfo(
