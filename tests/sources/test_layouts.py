@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medfuncta.errors import DataError
-from medfuncta.sources.layouts import channels_among, label_maps_among
+from medfuncta.sources.file_names import channels_among, label_maps_among
 from medfuncta.sources.table import open_source
 
 

@@ -9,29 +9,29 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from medfuncta.errors import DataError, missing_extra
+from medfuncta.errors import ConfigError, DataError, missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import CropPad, Grey, Preprocessing, Resample, Step
 from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.contents import Contents, Details, Format
 from medfuncta.sources.folder import (
     LabelMapOptions,
     file_items,
     find_signals,
     folder_contents,
     open_folder,
-    remark_on_folders,
 )
-from medfuncta.sources.layouts import splits_and_classes
-from medfuncta.sources.options import option
+from medfuncta.sources.layout import places
+from medfuncta.sources.options import check_bounds, option
 from medfuncta.sources.skips import Skips
-from medfuncta.sources.splitting import Item
+from medfuncta.sources.splitting import Item, first_split
 from medfuncta.sources.volume import check_claim, narrowed
 from medfuncta.sources.volume_options import intensity_step
 
@@ -89,6 +89,11 @@ class ImageOptions(LabelMapOptions):
     window: tuple[float, ...] | None = option(
         None, "low,high mapped to [0, 1]; by default all that 8 or 16 bits can hold"
     )
+    range: tuple[float, ...] | Literal["data"] | None = option(
+        None,
+        "low,high mapped to [0, 1] without clipping, or 'data': what the first split spans; by "
+        "default all that 8 or 16 bits can hold",
+    )
     quantiles: tuple[float, ...] | None = option(
         None, "low,high quantiles of each image mapped to [0, 1], such as 0.005,0.995", at_least=0
     )
@@ -99,25 +104,84 @@ def _open_images(location: str, options: ImageOptions, skips: Skips) -> Contents
     folder = open_folder(location)
     found = find_signals(folder, SUFFIXES, options, skips)
     items = file_items(folder, found.signals, options)
-    remark_on_folders(folder, items, skips)
     if options.classes and not options.labels and folder.is_dir():
         items = _labelled_by_folder(folder, items)
 
-    def read(item: Item) -> Signal:
-        return _read(item, skips)
-
+    check_bounds("range", options.range)
+    if options.range is not None and (options.window or options.quantiles):
+        raise ConfigError(
+            "range is given beside window or quantiles, which set a range too; expected one of them"
+        )
+    reader = _Reader(folder.name, items, options, skips)
     contents = folder_contents(
-        "images", folder, items, options, read=read, preprocessing=_steps(options)
+        "images",
+        folder,
+        items,
+        options,
+        read=reader.read,
+        preprocessing=_steps(options),
+        settled=reader.settled,
     )
     return replace(contents, unlike=_UNLIKE)
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """Reads images, their values ranged as the options say.
+
+    Args:
+        folder: Its name, for errors.
+        items: All of them.
+        options: How they are read.
+        skips: Where bad files are noted.
+    """
+
+    folder: str
+    items: Sequence[Item]
+    options: ImageOptions
+    skips: Skips
+
+    def read(self, item: Item) -> Signal:
+        """The image of an item."""
+        signal = _read(item, self.skips)
+        if self.options.range is None:
+            return signal
+        return signal.with_header(range=self._range)
+
+    def settled(self) -> Details:
+        """The range of the data, where that was asked for."""
+        if self.options.range != "data":
+            return {}
+        return {"range": f"{self._range.low:g},{self._range.high:g}"}
+
+    @cached_property
+    def _range(self) -> ValueRange:
+        """That of the options, or what the pixels of the first split span."""
+        if isinstance(self.options.range, tuple):
+            return ValueRange(*self.options.range)
+        split, items = first_split(self.items, self.options)
+        bounds: list[float] = []
+        for item in items:
+            try:
+                values = _read(item, self.skips).values
+            except DataError as error:
+                self.skips.skip(item.name, error)
+            else:
+                bounds += [float(values.min()), float(values.max())]
+        if not bounds:
+            raise DataError(
+                f"no readable image in the {split} split of '{self.folder}'; "
+                f"{self.skips.entries[0].reason}"
+            )
+        return ValueRange.of(np.array(bounds))
+
+
 def _labelled_by_folder(folder: Path, items: Sequence[Item]) -> list[Item]:
     """Items with the names of their subfolders as classes, if there are several."""
-    places = splits_and_classes([item.paths[0].relative_to(folder) for item in items])
-    if len({label for _, label in places} - {""}) < 2:
+    found = places([item.paths[0].relative_to(folder) for item in items])
+    if len({place.label for place in found} - {""}) < 2:
         return list(items)
-    return [replace(item, label=label) for item, (_, label) in zip(items, places, strict=True)]
+    return [replace(item, label=place.label) for item, place in zip(items, found, strict=True)]
 
 
 def _read(item: Item, skips: Skips) -> Signal:

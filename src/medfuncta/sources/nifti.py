@@ -16,6 +16,7 @@ from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.file_names import case_of, channels_among, stem_of
 from medfuncta.sources.folder import (
     FileOptions,
     LabelMapOptions,
@@ -23,10 +24,8 @@ from medfuncta.sources.folder import (
     find_signals,
     folder_contents,
     open_folder,
-    remark_on_folders,
 )
 from medfuncta.sources.label_maps import label_maps_beside
-from medfuncta.sources.layouts import case_of, channels_among, stem_of
 from medfuncta.sources.nifti_files import read_grid, read_label_map, read_volume
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
@@ -75,7 +74,6 @@ def nifti_contents(
             "other"
         )
     items = _items(folder, found.signals, options, skips)
-    remark_on_folders(folder, items, skips)
 
     def read(item: Item) -> Signal:
         volume = _stacked(item.name, [read_volume(path) for path in item.paths])

@@ -26,7 +26,6 @@ from medfuncta.sources.folder import (
     find_signals,
     folder_contents,
     open_folder,
-    remark_on_folders,
 )
 from medfuncta.sources.label_maps import label_maps_beside, whole_numbers
 from medfuncta.sources.skips import Skips
@@ -76,7 +75,6 @@ def _open_nrrd(location: str, options: NrrdOptions, skips: Skips) -> Contents:
     inside = folder.parent if folder.is_file() else folder
     found = find_signals(folder, _SUFFIXES, options, skips, _DATA_SUFFIXES)
     items = file_items(folder, found.signals, options)
-    remark_on_folders(folder, items, skips)
 
     def read(item: Item) -> Signal:
         volume = read_volume(item.paths[0], inside)

@@ -1,5 +1,5 @@
-"""What the names of folders and files in the known layouts of data sets mean: splits, classes,
-subjects, channels and label maps.
+"""What the names of files beside each other mean: label maps among images, and channels of one
+signal.
 
 Nothing is opened here; a name tells, and what was taken from names is said in a remark.
 """
@@ -8,23 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Final
 
-_SPLIT_WORDS: Final[Mapping[str, str]] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-    "imagestr": "train",  # these three: the Medical Segmentation Decathlon and nnU-Net
-    "imagesval": "val",
-    "imagests": "test",
-}
-"""Names of folders that put their files into a split, in any case of letters."""
+from medfuncta.sources.layout import subject_of
+
 _IMAGE_FOLDER: Final = re.compile(
     r"images?|imgs?|scans?|pictures?|photos?|volumes?|data|raw|inputs?|images(tr|ts|val)",
     re.IGNORECASE,
@@ -42,68 +31,12 @@ _LABEL_NAME: Final = re.compile(
 _OWN_FOLDERS: Final = ("imagesTr", "imagesVal", "imagesTs")
 """Folders of nnU-Net, in which a case may lack a channel; it is refused then."""
 _CHANNEL_NAME: Final = re.compile(r"(?P<case>.+)_(?P<channel>00\d\d)$")
-_SUBJECT: Final = re.compile(r"(?:^|/)(sub-[A-Za-z0-9]+)(?=[_/])")
 _SUFFIXES: Final = re.compile(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$")
 
 
 def stem_of(name: str) -> str:
     """A file's name without its one or two suffixes of letters and digits."""
     return _SUFFIXES.sub("", name) or name
-
-
-def splits_and_classes(paths: Sequence[PurePath]) -> list[tuple[str, str]]:
-    """The split and the class that its folders give to each file, ``""`` where they give none.
-
-    The first folder below those that are around all files names a split, if it is one of the known
-    words. Where every file has such a folder, it may stand deeper. The first other folder is the
-    class.
-
-    Args:
-        paths: Relative to the folder that a user named.
-    """
-    around = _folders_around(paths)
-    folders = [path.parts[around:-1] for path in paths]
-    places = [_place_of_split(parts) for parts in folders]
-    deep = all(place is not None for place in places)
-    found = []
-    for parts, place in zip(folders, places, strict=True):
-        split = ""
-        if place is not None and (place == 0 or deep):
-            split = _SPLIT_WORDS[parts[place].lower()]
-            parts = (*parts[:place], *parts[place + 1 :])
-        found.append((split, parts[0] if parts else ""))
-    return found
-
-
-def _folders_around(paths: Sequence[PurePath]) -> int:
-    """How many folders all files have in common before the first that means something."""
-    count = 0
-    while True:
-        names = {path.parts[count] if len(path.parts) > count + 1 else "" for path in paths}
-        name = names.pop() if len(names) == 1 else ""
-        if not name or name.lower() in _SPLIT_WORDS:
-            return count
-        count += 1
-
-
-def _place_of_split(folders: Sequence[str]) -> int | None:
-    for place, name in enumerate(folders):
-        if name.lower() in _SPLIT_WORDS:
-            return place
-    return None
-
-
-def subjects(paths: Iterable[PurePath]) -> list[str] | None:
-    """The subject of each file by the names of BIDS, such as ``sub-01``; None when a file has
-    none."""
-    found = [_subject(path) for path in paths]
-    return found if found and all(found) else None
-
-
-def _subject(path: PurePath) -> str:
-    """The subject by the names of BIDS, or ``""``."""
-    match = _SUBJECT.search(path.as_posix())
-    return match[1] if match else ""
 
 
 def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
@@ -124,7 +57,7 @@ def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]
     by_stem: dict[str, list[PurePath]] = defaultdict(list)
     by_folder: dict[PurePath, list[PurePath]] = defaultdict(list)
     image_folders: set[PurePath] = set()
-    subjects_of_images = {_subject(path) for path in plain}
+    subjects_of_images = {subject_of(path) for path in plain}
     for path in plain:
         by_stem[case_of(stem_of(path.name))].append(path)
         by_folder[path.parent].append(path)
@@ -138,7 +71,7 @@ def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]
         elif match is not None:
             base = match["base"]
             partners = by_stem.get(base, [])
-            subject_known = _subject(path) and _subject(path) in subjects_of_images
+            subject_known = subject_of(path) and subject_of(path) in subjects_of_images
             if partners or subject_known or _same_case(base, by_folder.get(path.parent, [])):
                 found[path] = _partners(path, partners)
     return found
