@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Final
 
@@ -30,6 +30,7 @@ _LABEL_NAME: Final = re.compile(
 """A file's name without suffix that says it is a label map, and of what."""
 _OWN_FOLDERS: Final = ("imagesTr", "imagesVal", "imagesTs")
 """Folders of nnU-Net, in which a case may lack a channel; it is refused then."""
+_SEPARATOR: Final = re.compile("[-_. ]")
 _CHANNEL_NAME: Final = re.compile(r"(?P<case>.+)_(?P<channel>00\d\d)$")
 _SUFFIXES: Final = re.compile(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$")
 
@@ -55,24 +56,27 @@ def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]
     named = {path: _LABEL_NAME.match(stem_of(path.name)) for path in paths}
     plain = [path for path in paths if named[path] is None and not _in_label_folder(path)]
     by_stem: dict[str, list[PurePath]] = defaultdict(list)
-    by_folder: dict[PurePath, list[PurePath]] = defaultdict(list)
+    beginnings: set[PurePath] = set()
+    folders = {path.parent for path in plain}
     image_folders: set[PurePath] = set()
     subjects_of_images = {subject_of(path) for path in plain}
     for path in plain:
         by_stem[case_of(stem_of(path.name))].append(path)
-        by_folder[path.parent].append(path)
+        ends = (match.start() for match in _SEPARATOR.finditer(path.name, 1))
+        beginnings.update(path.with_name(path.name[:end]) for end in ends)
         image_folders.update(_around_image_folder(path))
     found: dict[PurePath, list[PurePath]] = {}
     for path in paths:
         match, around = named[path], _around_label_folder(path)
-        if around is not None and (around in image_folders or by_folder.get(around)):
+        if around is not None and (around in image_folders or around in folders):
             base = match["base"] if match else stem_of(path.name)
             found[path] = _partners(path, by_stem.get(base, []))
         elif match is not None:
             base = match["base"]
             partners = by_stem.get(base, [])
             subject_known = subject_of(path) and subject_of(path) in subjects_of_images
-            if partners or subject_known or _same_case(base, by_folder.get(path.parent, [])):
+            same_case = path.with_name(base) in beginnings  # as a_t1 is beside a_seg
+            if partners or subject_known or same_case:
                 found[path] = _partners(path, partners)
     return found
 
@@ -128,11 +132,6 @@ def _around_image_folder(path: PurePath) -> list[PurePath]:
     """What folders of images on the way lie in."""
     places = [n for n, name in enumerate(path.parts[:-1]) if _IMAGE_FOLDER.fullmatch(name)]
     return [PurePath(*path.parts[:place]) for place in places]
-
-
-def _same_case(base: str, neighbours: Iterable[PurePath]) -> bool:
-    """Whether files in the same folder begin as a label map's name does: ``a_t1`` and ``a_seg``."""
-    return any(re.match(re.escape(base) + r"[-_. ]", path.name) for path in neighbours)
 
 
 def _partners(label_map: PurePath, images: Sequence[PurePath]) -> list[PurePath]:
