@@ -201,3 +201,11 @@ def test_an_unknown_encoding_is_named(tmp_path):
     (tmp_path / "a.nrrd").write_bytes(raw)
     with pytest.raises(DataError, match="the encoding 'hex', which is not read"):
         _ = open_source(f"nrrd:{tmp_path}?val=0&test=0").spec
+
+
+def test_a_data_file_that_is_missing_is_named(tmp_path):
+    nrrd = pytest.importorskip("nrrd")
+    nrrd.write(str(tmp_path / "a.nhdr"), DATA, dict(NRRD))
+    (tmp_path / "a.raw.gz").unlink()
+    with pytest.raises(DataError, match=r"the data file 'a\.raw\.gz' that a\.nhdr names"):
+        _ = open_source(f"nrrd:{tmp_path}?val=0&test=0").spec

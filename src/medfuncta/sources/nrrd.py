@@ -226,7 +226,10 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
             f"the data file that {path.name} names lies outside the folder; copy it into the folder"
         )
     if not data_path.is_file():
-        raise FileNotFoundError(data_path.name)
+        raise DataError(
+            f"the data file '{shortened(data_path.name, 60)}' that {path.name} names is not there; "
+            "copy it beside the header (lists and patterns of files are not read)"
+        )
     claimed = prod(int(n) for n in header["sizes"]) * _WIDEST
     with data_path.open("rb") as stream:
         stream.seek(0 if name else file.tell())
