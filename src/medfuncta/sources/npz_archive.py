@@ -111,8 +111,8 @@ class NpzArchive:
             alone = file.read(len(_ONE_ARRAY)) == _ONE_ARRAY
         if alone:
             raise DataError(
-                f"{self.path.name} is one array (npy); expected an archive (npz) with train_images, "
-                "such as numpy.savez makes"
+                f"{self.path.name} is one array (npy); expected an archive (npz) with "
+                "train_images, such as numpy.savez makes"
             )
 
     @contextmanager
