@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import PurePath
 from typing import Final
 
@@ -30,6 +30,7 @@ _LABEL_NAME: Final = re.compile(
 """A file's name without suffix that says it is a label map, and of what."""
 _OWN_FOLDERS: Final = ("imagesTr", "imagesVal", "imagesTs")
 """Folders of nnU-Net, in which a case may lack a channel; it is refused then."""
+_MOST_CHANNELS: Final = 16
 _SEPARATOR: Final = re.compile("[-_. ]")
 _CHANNEL_NAME: Final = re.compile(r"(?P<case>.+)_(?P<channel>00\d\d)$")
 _SUFFIXES: Final = re.compile(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$")
@@ -56,12 +57,16 @@ def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]
     named = {path: _LABEL_NAME.match(stem_of(path.name)) for path in paths}
     plain = [path for path in paths if named[path] is None and not _in_label_folder(path)]
     by_stem: dict[str, list[PurePath]] = defaultdict(list)
+    by_case: dict[str, list[PurePath]] = defaultdict(list)
     beginnings: set[PurePath] = set()
     folders = {path.parent for path in plain}
     image_folders: set[PurePath] = set()
     subjects_of_images = {subject_of(path) for path in plain}
     for path in plain:
-        by_stem[case_of(stem_of(path.name))].append(path)
+        stem = stem_of(path.name)
+        by_stem[stem].append(path)
+        if case_of(stem) != stem:
+            by_case[case_of(stem)].append(path)
         ends = (match.start() for match in _SEPARATOR.finditer(path.name, 1))
         beginnings.update(path.with_name(path.name[:end]) for end in ends)
         image_folders.update(_around_image_folder(path))
@@ -70,10 +75,10 @@ def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]
         match, around = named[path], _around_label_folder(path)
         if around is not None and (around in image_folders or around in folders):
             base = match["base"] if match else stem_of(path.name)
-            found[path] = _partners(path, by_stem.get(base, []))
+            found[path] = _partners(path, by_stem.get(base) or by_case.get(base, []))
         elif match is not None:
             base = match["base"]
-            partners = by_stem.get(base, [])
+            partners = by_stem.get(base) or by_case.get(base, [])
             subject_known = subject_of(path) and subject_of(path) in subjects_of_images
             same_case = path.with_name(base) in beginnings  # as a_t1 is beside a_seg
             if partners or subject_known or same_case:
@@ -91,12 +96,19 @@ def case_of(stem: str) -> str:
     return match["case"] if match else stem
 
 
-def channels_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
+def channels_among(
+    paths: Sequence[PurePath], whole: Container[PurePath] = ()
+) -> dict[PurePath, list[PurePath]]:
     """Files that are channels of one signal by the names of nnU-Net: ``case_0000``,
     ``case_0001``, ...
 
-    One case alone may be a series of volumes that are merely numbered; it is taken for channels
-    only in a folder of nnU-Net's.
+    Volumes may just be numbered. So channels are counted from 0, and in the same way in each of
+    several cases; only in a folder of nnU-Net's one case is enough, and one may lack some, which is
+    refused when it is read.
+
+    Args:
+        paths: Of all files that are no label maps.
+        whole: Files that have a label map of their own name, and are a signal each.
 
     Returns:
         The files of each case that has several, in order of their numbers, by a path that has no
@@ -104,16 +116,19 @@ def channels_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
     """
     cases: dict[PurePath, list[PurePath]] = defaultdict(list)
     for path in paths:
-        match = _CHANNEL_NAME.match(stem_of(path.name))
-        if match:
-            suffix = path.name[len(stem_of(path.name)) :]
-            cases[path.with_name(match["case"] + suffix)].append(path)
+        stem = stem_of(path.name)
+        match = _CHANNEL_NAME.match(stem)
+        if match and path not in whole:
+            cases[path.with_name(match["case"] + path.name[len(stem) :])].append(path)
     found = {case: sorted(files) for case, files in cases.items() if len(files) > 1}
-    if found and all(case.parent.name in _OWN_FOLDERS for case in found):
-        return found
-    numbers = {tuple(int(stem_of(path.name)[-4:]) for path in files) for files in found.values()}
-    several_alike = len(found) > 1 and len(numbers) == 1
-    return found if several_alike and numbers.pop()[0] == 0 else {}
+    numbers = {case: [int(stem_of(file.name)[-4:]) for file in found[case]] for case in found}
+    highest = max((max(counted) for counted in numbers.values()), default=0)
+    every = list(range(highest + 1))
+    alike = len(found) > 1 and all(counted == every for counted in numbers.values())
+    own = any(counted == every for counted in numbers.values()) and all(
+        case.parent.name in _OWN_FOLDERS for case in found
+    )
+    return found if highest < _MOST_CHANNELS and (alike or own) else {}
 
 
 def _in_label_folder(path: PurePath) -> bool:

@@ -19,6 +19,7 @@ from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.file_names import case_of, channels_among, stem_of
 from medfuncta.sources.folder import (
     FileOptions,
+    Found,
     LabelMapOptions,
     file_items,
     find_signals,
@@ -73,7 +74,7 @@ def nifti_contents(
             f"only label maps in '{folder.name}'; expected volumes, in imagesTr or beside each "
             "other"
         )
-    items = _items(folder, found.signals, options, skips)
+    items = _items(folder, found, options, skips)
 
     def read(item: Item) -> Signal:
         volume = _stacked(item.name, [read_volume(path) for path in item.paths])
@@ -94,11 +95,17 @@ def nifti_contents(
     )
 
 
-def _items(folder: Path, paths: Sequence[Path], options: FileOptions, skips: Skips) -> list[Item]:
+def _items(folder: Path, found: Found, options: FileOptions, skips: Skips) -> list[Item]:
     """An item for each file, or for each case of nnU-Net whose channels are files."""
+    paths = found.signals
     cases: Mapping[PurePath, Sequence[PurePath]] = {}
     if folder.is_dir():
-        cases = channels_among([path.relative_to(folder) for path in paths])
+        whole = {
+            image.relative_to(folder)
+            for image, labels in found.label_maps.items()
+            if stem_of(labels.name).startswith(stem_of(image.name))
+        }
+        cases = channels_among([path.relative_to(folder) for path in paths], whole)
     if not cases:
         return file_items(folder, paths, options)
     files = {folder / case: tuple(map(folder.joinpath, names)) for case, names in cases.items()}
