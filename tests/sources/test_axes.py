@@ -131,3 +131,12 @@ def test_numbers_that_float32_cannot_hold_are_refused_or_said(tmp_path):
     source = open_source(archive(tmp_path / "a.npz", whole))
     list(source.signals("train"))
     assert "rounded to float32" in source.remarks[0]
+
+
+def test_an_array_without_names_and_a_folder_say_so(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 8, 9)))
+    with pytest.raises(DataError, match=r"a\.npy is one array .* archive \(npz\)"):
+        open_source(f"npz:{tmp_path / 'a.npy'}")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="folder is a folder; expected a npz file"):
+        open_source(f"npz:{tmp_path / 'folder'}")

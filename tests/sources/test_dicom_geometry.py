@@ -342,3 +342,9 @@ def test_missing_pixels_and_missing_decoders_are_different_causes(tmp_path):
     data.PixelData = data.PixelData[:-4]
     save(data, tmp_path / "a.dcm")
     assert "cut short" in refusal(tmp_path) and "install" not in refusal(tmp_path)
+
+
+def test_a_folder_of_other_files_is_counted(tmp_path):
+    for name in ("a.nii.gz", "b.png", "readme.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert "no DICOM image or trace among 3 files" in refusal(tmp_path)

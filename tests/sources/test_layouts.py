@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medfuncta.errors import DataError
-from medfuncta.sources.layouts import channels_among, label_maps_among
+from medfuncta.sources.file_names import channels_among, label_maps_among
 from medfuncta.sources.table import open_source
 
 
@@ -57,6 +57,8 @@ def test_label_maps_are_told_by_their_partners(names, label_maps):
         (["v_0000.nii", "v_0001.nii", "v_0002.nii"], []),
         (["a_0001.nii", "a_0002.nii", "b_0001.nii", "b_0002.nii"], []),
         (["a_0000.nii", "a_0001.nii", "b_0000.nii", "b_0001.nii", "b_0002.nii"], []),
+        ([f"imagesTr/amos_{number:04d}.nii" for number in range(1, 9)], []),
+        ([f"imagesTr/amos_{number:04d}.nii" for number in range(40)], []),
         (["a_2019.nii", "a_2020.nii", "b_2019.nii", "b_2020.nii"], []),
     ],
 )
@@ -86,6 +88,21 @@ def test_channels_of_a_case_are_one_signal(tmp_path):
     assert any("nnU-Net" in remark for remark in source.remarks)
     first = open_source(f"nifti:{tmp_path}?val=0&test=0&channel=0").spec
     assert first.channels == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "label"), [("imagesTr", "labelsTr"), ("images", "masks"), ("", "")]
+)
+def test_volumes_that_are_numbered_from_0_have_masks_of_their_own(tmp_path, image, label):
+    for number in range(3):
+        volume(tmp_path / image / f"v_{number:04d}.nii.gz", number)
+        mask = f"v_{number:04d}.nii.gz" if label else f"v_{number:04d}_mask.nii.gz"
+        volume(tmp_path / label / mask, number)
+    source = open_source(f"nifti:{tmp_path}?val=0&test=0")
+    signals = list(source.signals("train"))
+    assert [signal.channels for signal in signals] == [1, 1, 1]
+    for signal in signals:
+        np.testing.assert_array_equal(source.mask_of(signal.id), signal.values[..., 0])
 
 
 def test_channels_on_other_voxels_are_refused(tmp_path):

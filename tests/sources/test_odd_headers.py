@@ -92,20 +92,21 @@ def test_remarks_of_many_files_are_one(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("raw", "said"),
-    [
-        (content(datatype=1), "data type 1 .*one bit"),
-        (content(datatype=0), "data type 0"),
-        (content(magic=b"ni1\0"), "pair of files"),
-        (content(srow=(0.0,) * 12, qform_code=0), "sform .* all 0, and there is no qform"),
-        (content(DATA * 1e300), "beyond float32"),
-        (content(1e9 + DATA * 0.01), "subtract an offset"),
-        (b"<html>no such file</html>" * 40, "does not begin with a header"),
-        (gzip.compress(content())[:90], "ends early|unpacks to"),
-    ],
-)
-def test_a_refusal_names_the_cause(tmp_path, raw, said):
+REFUSED = {
+    "one bit a voxel": (content(datatype=1), "data type 1 .*one bit"),
+    "no type": (content(datatype=0), "data type 0"),
+    "a pair": (content(magic=b"ni1\0"), "pair of files"),
+    "no matrix": (content(srow=(0.0,) * 12, qform_code=0), "sform .* all 0, and there is no qform"),
+    "too large": (content(DATA * 1e300), "beyond float32"),
+    "too close": (content(1e9 + DATA * 0.01), "subtract an offset"),
+    "a page": (b"<html>no such file</html>" * 40, "does not begin with a header"),
+    "cut short": (gzip.compress(content())[:90], "ends early|unpacks to"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_names_the_cause(tmp_path, name):
+    raw, said = REFUSED[name]
     with pytest.raises(DataError, match=said) as caught:
         read_volume(written(tmp_path, raw))
     assert "\n" not in str(caught.value)
@@ -200,4 +201,12 @@ def test_an_unknown_encoding_is_named(tmp_path):
     raw = (tmp_path / "a.nrrd").read_bytes().replace(b"encoding: raw", b"encoding: hex")
     (tmp_path / "a.nrrd").write_bytes(raw)
     with pytest.raises(DataError, match="the encoding 'hex', which is not read"):
+        _ = open_source(f"nrrd:{tmp_path}?val=0&test=0").spec
+
+
+def test_a_data_file_that_is_missing_is_named(tmp_path):
+    nrrd = pytest.importorskip("nrrd")
+    nrrd.write(str(tmp_path / "a.nhdr"), DATA, dict(NRRD))
+    (tmp_path / "a.raw.gz").unlink()
+    with pytest.raises(DataError, match=r"the data file 'a\.raw\.gz' that a\.nhdr names"):
         _ = open_source(f"nrrd:{tmp_path}?val=0&test=0").spec

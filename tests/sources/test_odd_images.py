@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from medfuncta.errors import DataError
-from medfuncta.sources.images import SUFFIXES, read_picture
+from medfuncta.sources.image_files import SUFFIXES, read_picture
 from medfuncta.sources.table import open_source
 
 GREY = np.random.default_rng(0).integers(0, 2**16, (6, 9)).astype(np.uint16)

@@ -138,7 +138,9 @@ def find_series(
     passed_over = ", ".join(f"{count} {what}" for what, count in sorted(others.items()))
     if not series:
         instead = f", only {passed_over}" if passed_over else ""
-        raise DataError(f"no DICOM image or trace in the folder{instead}; expected at least one")
+        raise DataError(
+            f"no DICOM image or trace among {len(paths)} files{instead}; expected at least one"
+        )
     if others:
         skips.remark(f"passed over DICOM objects that are no images: {passed_over}")
     signals: dict[str, list[_Header]] = {}

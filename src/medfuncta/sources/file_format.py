@@ -15,7 +15,6 @@ from medfuncta.sources.folder import (
     find_signals,
     folder_contents,
     open_folder,
-    remark_on_folders,
 )
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
@@ -52,7 +51,6 @@ def file_format(
         folder = open_folder(location)
         found = find_signals(folder, suffixes, chosen, skips)
         items = file_items(folder, found.signals, chosen)
-        remark_on_folders(folder, items, skips)
 
         def read_item(item: Item) -> Signal:
             return read(item.paths[0], chosen)

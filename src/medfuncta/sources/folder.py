@@ -18,9 +18,10 @@ from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.contents import Contents
+from medfuncta.sources.contents import Contents, Details
+from medfuncta.sources.file_names import label_maps_among, stem_of
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.layouts import label_maps_among, splits_and_classes, stem_of, subjects
+from medfuncta.sources.layout import has_subjects, layout_remarks, places, subject_of
 from medfuncta.sources.options import details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions
@@ -216,8 +217,8 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> list[Item]:
-    """One item a file: its id from its name, its patient from the option's pattern, its split from
-    its folder.
+    """One item a file: its id from its name, its patient from the option's pattern or the subject
+    that BIDS has in its path, its split from a folder.
 
     Raises:
         ConfigError: If the pattern is not a regular expression with a group.
@@ -227,37 +228,17 @@ def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> lis
     relative = [Path(path.name) if path == folder else path.relative_to(folder) for path in paths]
     stems = Counter(stem_of(path.name) for path in relative)
     labels = _read_labels(folder, options.labels, relative) if options.labels else {}
-    groups = _groups(relative, options.patient)
-    places = splits_and_classes(relative)
     items = []
-    for path, inner, group, (split, _) in zip(paths, relative, groups, places, strict=True):
+    for path, inner, place in zip(paths, relative, places(relative), strict=True):
         stem = stem_of(path.name)
         plain = stem if stems[stem] == 1 else "--".join(inner.parts)
         name = public_name(plain if options.ids == "names" else inner.as_posix(), options.ids)
         label = ""
         if labels:
             label = _label_of(inner, labels, options.labels)
-        items.append(Item(name, path.name, (path,), group, split, label))
+        group = _patient(inner, options.patient)
+        items.append(Item(name, path.name, (path,), group, place.split, label))
     return items
-
-
-def remark_on_folders(folder: Path, items: Sequence[Item], skips: Skips) -> None:
-    """Say which folders were taken for splits, and subjects by the names of BIDS."""
-    relative = [item.paths[0].relative_to(folder) for item in items if folder.is_dir()]
-    if subjects(relative) is not None:
-        skips.remark("names of BIDS: the files of a subject (sub-...) are never split")
-    given = Counter(item.split for item in items if item.split)
-    if given:
-        counts = ", ".join(f"{count} files in {split}" for split, count in given.items())
-        skips.remark(f"folders name the splits: {counts}")
-
-
-def _groups(relative: Sequence[Path], pattern: str) -> Sequence[str]:
-    """What the files are of and is never split: patients by the user's pattern, subjects of BIDS,
-    or each file."""
-    if pattern:
-        return [_patient(path, pattern) for path in relative]
-    return subjects(relative) or [path.as_posix() for path in relative]
 
 
 def folder_contents(
@@ -268,6 +249,7 @@ def folder_contents(
     *,
     read: Callable[[Item], Signal],
     preprocessing: Preprocessing,
+    settled: Callable[[], Details] | None = None,
 ) -> Contents:
     """The contents of a folder whose items are one signal each.
 
@@ -278,6 +260,7 @@ def folder_contents(
         options: How the folder is read.
         read: The reading function.
         preprocessing: Steps for every signal.
+        settled: What a look into the first split settles.
     """
     return Contents(
         name=f"{kind}:{folder.name}",
@@ -287,23 +270,25 @@ def folder_contents(
         preprocessing=preprocessing,
         splitting=options,
         limit=options.limit,
-        split_by=what_splits(items, options),
+        split_by=what_splits(folder, items, options),
         details=details(options),
+        settled=settled,
+        remarks=layout_remarks(items, folder),
     )
 
 
-def what_splits(items: Sequence[Item], options: FileOptions) -> str:
+def what_splits(folder: Path, items: Sequence[Item], options: FileOptions) -> str:
     """What keeps the splits of a folder's files apart, in a word."""
     if any(item.split in ("val", "test") for item in items):
         return "given"
-    if options.patient:
+    if options.patient or has_subjects(items, folder):
         return "patient"
-    if any(item.group.startswith("sub-") for item in items):
-        return "subject"
     return "file"
 
 
 def _patient(path: Path, pattern: str) -> str:
+    if not pattern:
+        return subject_of(path) or path.as_posix()
     try:
         found = re.search(pattern, path.as_posix())
         if found is None:

@@ -16,17 +16,17 @@ from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.file_names import case_of, channels_among, stem_of
 from medfuncta.sources.folder import (
     FileOptions,
+    Found,
     LabelMapOptions,
     file_items,
     find_signals,
     folder_contents,
     open_folder,
-    remark_on_folders,
 )
 from medfuncta.sources.label_maps import label_maps_beside
-from medfuncta.sources.layouts import case_of, channels_among, stem_of
 from medfuncta.sources.nifti_files import read_grid, read_label_map, read_volume
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
@@ -74,8 +74,7 @@ def nifti_contents(
             f"only label maps in '{folder.name}'; expected volumes, in imagesTr or beside each "
             "other"
         )
-    items = _items(folder, found.signals, options, skips)
-    remark_on_folders(folder, items, skips)
+    items = _items(folder, found, options, skips)
 
     def read(item: Item) -> Signal:
         volume = _stacked(item.name, [read_volume(path) for path in item.paths])
@@ -96,11 +95,17 @@ def nifti_contents(
     )
 
 
-def _items(folder: Path, paths: Sequence[Path], options: FileOptions, skips: Skips) -> list[Item]:
+def _items(folder: Path, found: Found, options: FileOptions, skips: Skips) -> list[Item]:
     """An item for each file, or for each case of nnU-Net whose channels are files."""
+    paths = found.signals
     cases: Mapping[PurePath, Sequence[PurePath]] = {}
     if folder.is_dir():
-        cases = channels_among([path.relative_to(folder) for path in paths])
+        whole = {
+            image.relative_to(folder)
+            for image, labels in found.label_maps.items()
+            if stem_of(labels.name).startswith(stem_of(image.name))
+        }
+        cases = channels_among([path.relative_to(folder) for path in paths], whole)
     if not cases:
         return file_items(folder, paths, options)
     files = {folder / case: tuple(map(folder.joinpath, names)) for case, names in cases.items()}

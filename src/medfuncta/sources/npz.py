@@ -39,8 +39,10 @@ class NpzOptions(Options):
         "from the shape when not given",
     )
     limit: int | None = option(None, "the first N signals of each split", at_least=1)
-    range: tuple[float, ...] | None = option(
-        None, "low,high mapped to [0, 1]; 0,255 for uint8, else what the first split spans"
+    range: tuple[float, ...] | Literal["data"] | None = option(
+        None,
+        "low,high mapped to [0, 1], or 'data': what the first split spans; when not given, 0,255 "
+        "for uint8 and 'data' for other types",
     )
     labels: tuple[str, ...] = option((), "names of the classes by number, separated by commas")
 
@@ -175,9 +177,9 @@ class _Reader:
     @cached_property
     def _range(self) -> ValueRange:
         """What is mapped to [0, 1]: of the options, of the type, or what the first split spans."""
-        if self.options.range is not None:
+        if isinstance(self.options.range, tuple):
             return ValueRange(*self.options.range)
-        if self._first_header.dtype == np.uint8:
+        if self.options.range is None and self._first_header.dtype == np.uint8:
             return ValueRange(0.0, 255.0)
         bounds = []
         for block in self.archive.blocks(f"{self.splits[0]}_images"):

@@ -27,7 +27,6 @@ from medfuncta.sources.folder import (
     find_signals,
     folder_contents,
     open_folder,
-    remark_on_folders,
 )
 from medfuncta.sources.label_maps import label_maps_beside, whole_numbers
 from medfuncta.sources.skips import Skips
@@ -78,7 +77,6 @@ def _open_nrrd(location: str, options: NrrdOptions, skips: Skips) -> Contents:
     inside = folder.parent if folder.is_file() else folder
     found = find_signals(folder, _SUFFIXES, options, skips, _DATA_SUFFIXES)
     items = file_items(folder, found.signals, options)
-    remark_on_folders(folder, items, skips)
 
     def read(item: Item) -> Signal:
         volume = read_volume(item.paths[0], inside)
@@ -232,7 +230,10 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
             "folder, or give --follow-links"
         )
     if not data_path.is_file():
-        raise FileNotFoundError(data_path.name)
+        raise DataError(
+            f"the data file '{shortened(data_path.name, 60)}' that {path.name} names is not there; "
+            "copy it beside the header (lists and patterns of files are not read)"
+        )
     claimed = prod(int(n) for n in header["sizes"]) * _WIDEST
     with data_path.open("rb") as stream:
         stream.seek(0 if name else file.tell())

@@ -16,6 +16,7 @@ from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.contents import Contents, Details, LabelMap, Survey
+from medfuncta.sources.layout import leak_remarks
 from medfuncta.sources.skips import Skipped, Skips
 from medfuncta.sources.splitting import SPLITS, Item, split_items
 
@@ -68,7 +69,11 @@ class Source:
         self.contents = contents
         self.skips = skips or Skips()
         self.stated = stated or {}
-        self.items = split_items(contents.items, contents.splitting)
+        try:
+            self.items = split_items(contents.items, contents.splitting)
+        except DataError:
+            self._check_readable()  # what is wrong with the only files comes first
+            raise
         if not contents.many:
             limit = contents.limit
             self.items = {split: items[:limit] for split, items in self.items.items()}
@@ -89,6 +94,8 @@ class Source:
         details = dict(contents.details)
         if self._survey is not None:
             details |= self._survey.details
+        if contents.settled is not None:
+            details |= contents.settled()
         if contents.preprocessing is not None:
             details["preprocessing"] = contents.preprocessing.to_text()
         return SourceInfo(
@@ -118,7 +125,10 @@ class Source:
     def remarks(self) -> list[str]:
         """What was assumed of the data so far and what could not be known, one line each; signals
         that were not read yet may add to it."""
-        return self.skips.remarks
+        remarks = [*self.contents.remarks, *self.skips.remarks]
+        if self.location is not None:
+            remarks += leak_remarks(self.items, self.location)
+        return remarks
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -199,6 +209,13 @@ class Source:
             return None
         moved = self.preprocessing.apply_labels(found.values, found.grid)
         return LabelMap(moved, self.preprocessing.grid_after(found.grid))
+
+    def _check_readable(self) -> None:
+        """Raise where the first item cannot be read."""
+        for item in self.contents.items[:1]:
+            found: Any = self.contents.read(item)
+            if self.contents.many:
+                next(iter(found), None)
 
     @cached_property
     def _survey(self) -> Survey | None:

@@ -72,6 +72,8 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
         page.text(
             f"{summary.exact} signals are reproduced exactly; they count with {BEST_PSNR:.0f} dB."
         )
+    for remark in evaluation.remarks:
+        page.text(f"Remark: {remark}.")
     if picture is not None:
         page.picture(
             picture,

@@ -1,5 +1,5 @@
-"""What the names of folders and files in the known layouts of data sets mean: splits, classes,
-subjects, channels and label maps.
+"""What the names of files beside each other mean: label maps among images, and channels of one
+signal.
 
 Nothing is opened here; a name tells, and what was taken from names is said in a remark.
 """
@@ -8,23 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Sequence
 from pathlib import PurePath
 from typing import Final
 
-_SPLIT_WORDS: Final[Mapping[str, str]] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-    "imagestr": "train",  # these three: the Medical Segmentation Decathlon and nnU-Net
-    "imagesval": "val",
-    "imagests": "test",
-}
-"""Names of folders that put their files into a split, in any case of letters."""
+from medfuncta.sources.layout import subject_of
+
 _IMAGE_FOLDER: Final = re.compile(
     r"images?|imgs?|scans?|pictures?|photos?|volumes?|data|raw|inputs?|images(tr|ts|val)",
     re.IGNORECASE,
@@ -41,69 +30,15 @@ _LABEL_NAME: Final = re.compile(
 """A file's name without suffix that says it is a label map, and of what."""
 _OWN_FOLDERS: Final = ("imagesTr", "imagesVal", "imagesTs")
 """Folders of nnU-Net, in which a case may lack a channel; it is refused then."""
+_MOST_CHANNELS: Final = 16
+_SEPARATOR: Final = re.compile("[-_. ]")
 _CHANNEL_NAME: Final = re.compile(r"(?P<case>.+)_(?P<channel>00\d\d)$")
-_SUBJECT: Final = re.compile(r"(?:^|/)(sub-[A-Za-z0-9]+)(?=[_/])")
 _SUFFIXES: Final = re.compile(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$")
 
 
 def stem_of(name: str) -> str:
     """A file's name without its one or two suffixes of letters and digits."""
     return _SUFFIXES.sub("", name) or name
-
-
-def splits_and_classes(paths: Sequence[PurePath]) -> list[tuple[str, str]]:
-    """The split and the class that its folders give to each file, ``""`` where they give none.
-
-    The first folder below those that are around all files names a split, if it is one of the known
-    words. Where every file has such a folder, it may stand deeper. The first other folder is the
-    class.
-
-    Args:
-        paths: Relative to the folder that a user named.
-    """
-    around = _folders_around(paths)
-    folders = [path.parts[around:-1] for path in paths]
-    places = [_place_of_split(parts) for parts in folders]
-    deep = all(place is not None for place in places)
-    found = []
-    for parts, place in zip(folders, places, strict=True):
-        split = ""
-        if place is not None and (place == 0 or deep):
-            split = _SPLIT_WORDS[parts[place].lower()]
-            parts = (*parts[:place], *parts[place + 1 :])
-        found.append((split, parts[0] if parts else ""))
-    return found
-
-
-def _folders_around(paths: Sequence[PurePath]) -> int:
-    """How many folders all files have in common before the first that means something."""
-    count = 0
-    while True:
-        names = {path.parts[count] if len(path.parts) > count + 1 else "" for path in paths}
-        name = names.pop() if len(names) == 1 else ""
-        if not name or name.lower() in _SPLIT_WORDS:
-            return count
-        count += 1
-
-
-def _place_of_split(folders: Sequence[str]) -> int | None:
-    for place, name in enumerate(folders):
-        if name.lower() in _SPLIT_WORDS:
-            return place
-    return None
-
-
-def subjects(paths: Iterable[PurePath]) -> list[str] | None:
-    """The subject of each file by the names of BIDS, such as ``sub-01``; None when a file has
-    none."""
-    found = [_subject(path) for path in paths]
-    return found if found and all(found) else None
-
-
-def _subject(path: PurePath) -> str:
-    """The subject by the names of BIDS, or ``""``."""
-    match = _SUBJECT.search(path.as_posix())
-    return match[1] if match else ""
 
 
 def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
@@ -122,24 +57,31 @@ def label_maps_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]
     named = {path: _LABEL_NAME.match(stem_of(path.name)) for path in paths}
     plain = [path for path in paths if named[path] is None and not _in_label_folder(path)]
     by_stem: dict[str, list[PurePath]] = defaultdict(list)
-    by_folder: dict[PurePath, list[PurePath]] = defaultdict(list)
+    by_case: dict[str, list[PurePath]] = defaultdict(list)
+    beginnings: set[PurePath] = set()
+    folders = {path.parent for path in plain}
     image_folders: set[PurePath] = set()
-    subjects_of_images = {_subject(path) for path in plain}
+    subjects_of_images = {subject_of(path) for path in plain}
     for path in plain:
-        by_stem[case_of(stem_of(path.name))].append(path)
-        by_folder[path.parent].append(path)
+        stem = stem_of(path.name)
+        by_stem[stem].append(path)
+        if case_of(stem) != stem:
+            by_case[case_of(stem)].append(path)
+        ends = (match.start() for match in _SEPARATOR.finditer(path.name, 1))
+        beginnings.update(path.with_name(path.name[:end]) for end in ends)
         image_folders.update(_around_image_folder(path))
     found: dict[PurePath, list[PurePath]] = {}
     for path in paths:
         match, around = named[path], _around_label_folder(path)
-        if around is not None and (around in image_folders or by_folder.get(around)):
+        if around is not None and (around in image_folders or around in folders):
             base = match["base"] if match else stem_of(path.name)
-            found[path] = _partners(path, by_stem.get(base, []))
+            found[path] = _partners(path, by_stem.get(base) or by_case.get(base, []))
         elif match is not None:
             base = match["base"]
-            partners = by_stem.get(base, [])
-            subject_known = _subject(path) and _subject(path) in subjects_of_images
-            if partners or subject_known or _same_case(base, by_folder.get(path.parent, [])):
+            partners = by_stem.get(base) or by_case.get(base, [])
+            subject_known = subject_of(path) and subject_of(path) in subjects_of_images
+            same_case = path.with_name(base) in beginnings  # as a_t1 is beside a_seg
+            if partners or subject_known or same_case:
                 found[path] = _partners(path, partners)
     return found
 
@@ -154,12 +96,19 @@ def case_of(stem: str) -> str:
     return match["case"] if match else stem
 
 
-def channels_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
+def channels_among(
+    paths: Sequence[PurePath], whole: Container[PurePath] = ()
+) -> dict[PurePath, list[PurePath]]:
     """Files that are channels of one signal by the names of nnU-Net: ``case_0000``,
     ``case_0001``, ...
 
-    One case alone may be a series of volumes that are merely numbered; it is taken for channels
-    only in a folder of nnU-Net's.
+    Volumes may just be numbered. So channels are counted from 0, and in the same way in each of
+    several cases; only in a folder of nnU-Net's one case is enough, and one may lack some, which is
+    refused when it is read.
+
+    Args:
+        paths: Of all files that are no label maps.
+        whole: Files that have a label map of their own name, and are a signal each.
 
     Returns:
         The files of each case that has several, in order of their numbers, by a path that has no
@@ -167,16 +116,19 @@ def channels_among(paths: Sequence[PurePath]) -> dict[PurePath, list[PurePath]]:
     """
     cases: dict[PurePath, list[PurePath]] = defaultdict(list)
     for path in paths:
-        match = _CHANNEL_NAME.match(stem_of(path.name))
-        if match:
-            suffix = path.name[len(stem_of(path.name)) :]
-            cases[path.with_name(match["case"] + suffix)].append(path)
+        stem = stem_of(path.name)
+        match = _CHANNEL_NAME.match(stem)
+        if match and path not in whole:
+            cases[path.with_name(match["case"] + path.name[len(stem) :])].append(path)
     found = {case: sorted(files) for case, files in cases.items() if len(files) > 1}
-    if found and all(case.parent.name in _OWN_FOLDERS for case in found):
-        return found
-    numbers = {tuple(int(stem_of(path.name)[-4:]) for path in files) for files in found.values()}
-    several_alike = len(found) > 1 and len(numbers) == 1
-    return found if several_alike and numbers.pop()[0] == 0 else {}
+    numbers = {case: [int(stem_of(file.name)[-4:]) for file in found[case]] for case in found}
+    highest = max((max(counted) for counted in numbers.values()), default=0)
+    every = list(range(highest + 1))
+    alike = len(found) > 1 and all(counted == every for counted in numbers.values())
+    own = any(counted == every for counted in numbers.values()) and all(
+        case.parent.name in _OWN_FOLDERS for case in found
+    )
+    return found if highest < _MOST_CHANNELS and (alike or own) else {}
 
 
 def _in_label_folder(path: PurePath) -> bool:
@@ -195,11 +147,6 @@ def _around_image_folder(path: PurePath) -> list[PurePath]:
     """What folders of images on the way lie in."""
     places = [n for n, name in enumerate(path.parts[:-1]) if _IMAGE_FOLDER.fullmatch(name)]
     return [PurePath(*path.parts[:place]) for place in places]
-
-
-def _same_case(base: str, neighbours: Iterable[PurePath]) -> bool:
-    """Whether files in the same folder begin as a label map's name does: ``a_t1`` and ``a_seg``."""
-    return any(re.match(re.escape(base) + r"[-_. ]", path.name) for path in neighbours)
 
 
 def _partners(label_map: PurePath, images: Sequence[PurePath]) -> list[PurePath]:
