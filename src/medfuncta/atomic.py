@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -58,8 +59,11 @@ def write_json(path: Path, data: Any) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a killed write left anywhere below ``folder``."""
-    for path in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
-        path.unlink(missing_ok=True)
+    for path in list(folder.rglob(f"{_TEMPORARY_PREFIX}*")):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from medfuncta.cli.terminal import safely, say, tell
 from medfuncta.door.wording import shortened
 from medfuncta.errors import MedFunctaError
 
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
         keep_freed_memory()
-        command.print_result(command.run())
+        with safely(), command.allowed():
+            command.print_result(command.run())
     except MedFunctaError as error:
         return _complain(str(error))
     except BrokenPipeError:
@@ -41,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print_version() -> int:
     from medfuncta import __version__
 
-    sys.stdout.write(f"medfuncta {__version__}\n")
+    say(f"medfuncta {__version__}")
     return 0
 
 
 def _complain(line: str) -> int:
-    sys.stderr.write(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}\n")
+    tell(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}")
     return 2

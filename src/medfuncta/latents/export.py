@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from medfuncta.atomic import write_atomically, write_text
-from medfuncta.door.files import Origin, read_bytes, reason
+from medfuncta.door.files import Origin, open_regular, read_bytes, reason
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
 from medfuncta.latents.official import reference_state
 from medfuncta.latents.shards import DATA_FOLDER
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import CARD_FILE
+from medfuncta.places import file_name, place
 
 _LARGE_FILES: Final = ("*.parquet", "*.safetensors")
 _GIT_ATTRIBUTES: Final = "".join(
@@ -34,8 +35,9 @@ def export_npz(latent_set: LatentSet, out: Path) -> None:
     """
     for name in latent_set.splits:
         split = latent_set.split(name)
-        write_atomically(out / f"{name}.npz", lambda path, split=split: _write_npz(path, split))
-    latent_set.run.save(out / FIELD_FOLDER)
+        archive = place(out, f"{file_name(name)}.npz")
+        write_atomically(archive, lambda path, split=split: _write_npz(path, split))
+    latent_set.run.save(place(out, FIELD_FOLDER))
 
 
 def _write_npz(path: Path, split: Split) -> None:
@@ -72,13 +74,20 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
         shard.path for name in latent_set.splits for shard in latent_set.split(name).shards
     ]:
         write_atomically(
-            out / DATA_FOLDER / source.name,
-            lambda path, source=source: shutil.copyfile(source, path),
+            place(out, DATA_FOLDER, source.name),
+            lambda temporary, source=source: _copy(source, latent_set.folder, temporary),
         )
-    latent_set.run.save(out / FIELD_FOLDER)
+    latent_set.run.save(place(out, FIELD_FOLDER))
     latent_set.info.save(out)
     write_text(out / CARD_FILE, _card_of(latent_set.folder))
     write_text(out / ".gitattributes", _GIT_ATTRIBUTES)
+
+
+def _copy(source: Path, folder: Path, temporary: Path) -> None:
+    """Copy a file of the set as it lies; a link must not lead to another one."""
+    origin = Origin(source.name, LatentSetError, "copy the whole folder again")
+    with open_regular(source, origin, within=folder) as file, temporary.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
 
 
 def _card_of(folder: Path) -> str:
@@ -107,7 +116,7 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
         LatentSetError: If signals lie on different grids; the authors' field has one.
     """
     state, settings = reference_state(latent_set.run, _shared_shape(latent_set))
-    write_atomically(out / "best.model", lambda path: torch.save(state, path))
+    write_atomically(out / "best.model", lambda temporary: torch.save(state, temporary))
     write_text(
         out / "field.yaml", "".join(f"{name}: {value}\n" for name, value in settings.items())
     )
@@ -120,8 +129,8 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
                     "label": torch.as_tensor(label).reshape(-1),
                 }
                 write_atomically(
-                    out / name / f"datapoint_{number}.pt",
-                    lambda path, content=datapoint: torch.save(content, path),
+                    place(out, file_name(name), f"datapoint_{number}.pt"),
+                    lambda temporary, content=datapoint: torch.save(content, temporary),
                 )
                 number += 1
 

@@ -12,9 +12,11 @@ from medfuncta.atomic import write_text
 from medfuncta.door.files import Origin, read_bytes, reason
 from medfuncta.door.limits import MAX_LOG_BYTES
 from medfuncta.errors import RunError
+from medfuncta.places import open_to_append, place
 
 COLUMNS = ("step", "seconds", "loss", "train_psnr", "learning_rate", "gradient_norm", "val_psnr")
 METRICS_FILE = "metrics.csv"
+_EVENTS_FOLDER = "events"
 
 
 class RunLog:
@@ -29,12 +31,13 @@ class RunLog:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        path = folder / METRICS_FILE
+        path = place(folder, METRICS_FILE)
         old = _rows_up_to(path, step) if step and path.exists() else []
         write_text(path, "".join(",".join(row) + "\n" for row in [COLUMNS, *old]))
-        self._file = path.open("a", newline="", encoding="utf-8")
+        self._file = open_to_append(folder, METRICS_FILE)
         self._csv: csv.DictWriter[str] = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-        self._events = SummaryWriter(folder / "events", purge_step=step + 1 if step else None)
+        events = place(folder, _EVENTS_FOLDER)
+        self._events = SummaryWriter(events, purge_step=step + 1 if step else None)
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """One row; columns that are not given stay blank."""
@@ -61,7 +64,7 @@ def read_log(path: Path) -> list[list[str]]:
         remedy="give the metrics.csv of a run, or remove it",
         missing=f"cannot read {path.name}: there is no such file; give the metrics.csv of a run",
     )
-    content = read_bytes(path, origin, limit=MAX_LOG_BYTES)
+    content = read_bytes(path, origin, limit=MAX_LOG_BYTES, within=path.parent)
     try:
         return list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
     except (csv.Error, UnicodeDecodeError) as error:

@@ -24,6 +24,7 @@ from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.validate import validation_psnr
+from medfuncta.places import place
 from medfuncta.run import METADATA_FILE, Run, default_device
 from medfuncta.settings import Config
 from medfuncta.signals.psnr import psnr_of
@@ -121,7 +122,7 @@ def train_network(
     learn_from = None if resume or start is not None else train
     state = _new_state(config, start, learn_from, torch.device(device or default_device()))
     if resume:
-        state.restore(out / CHECKPOINT, config.to_dict())
+        state.restore(place(out, *CHECKPOINT.parts), config.to_dict())
     write_json(out / _CONFIG_FILE, config.to_dict())
     log = RunLog(out, state.progress.step)
     try:
@@ -180,7 +181,7 @@ def _loop(
         val_psnr = None
         if last or progress.step % settings.validate_every == 0:
             val_psnr = _validate(state, val, out, config, provenance)
-            state.save(out / CHECKPOINT, config.to_dict())
+            state.save(place(out, *CHECKPOINT.parts), config.to_dict())
             progress.seconds = before + time.perf_counter() - clock
         if last or val_psnr is not None or progress.step % _LOG_EVERY == 0:
             log.add(
@@ -248,7 +249,7 @@ def _validate(
             "torch": torch.__version__,
         }
         Run(field, config, val.spec, training).save(out)
-        state.save(out / _BEST_CHECKPOINT, config.to_dict())
+        state.save(place(out, *_BEST_CHECKPOINT.parts), config.to_dict())
     elif psnr < progress.best_psnr - LOST:
         _go_back(
             state, out, config, f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB"
@@ -269,7 +270,7 @@ def _go_back(state: TrainingState, out: Path, config: Config, reason: str) -> No
             f"{_rate(state, progress.step - 1, config):.2g}) "
             "or check the data with 'medfuncta info'"
         )
-    state.go_back(out / _BEST_CHECKPOINT, config.to_dict())
+    state.go_back(place(out, *_BEST_CHECKPOINT.parts), config.to_dict())
 
 
 def _row(

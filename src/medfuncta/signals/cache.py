@@ -8,11 +8,9 @@ signal beside its place and gets its name only when it is whole.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
@@ -25,6 +23,7 @@ from medfuncta.door.files import Origin, check_regular, read_bytes
 from medfuncta.door.limits import MAX_CACHE_BYTES
 from medfuncta.door.stored_arrays import read_arrays
 from medfuncta.errors import DataError, MedFunctaError
+from medfuncta.places import fresh_folder, make_folder, move, place, remove_file, remove_folder
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet, starts_of
@@ -87,18 +86,16 @@ def cached(
             ``spec``.
         MedFunctaError: If the disk is full or the folder cannot be written.
     """
-    entry = folder / key.name
+    entry = place(folder, key.name)
     found = _open(entry, spec, key.state, notes_type)
     if found is not None:
         return found
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".writing-", dir=folder) as name:
-            fresh = Path(name) / "entry"
+        with fresh_folder(folder) as beside:
+            fresh = make_folder(beside, "entry")
             _write(fresh, spec, signals, key.state, notes)
-            if entry.exists():
-                shutil.rmtree(entry)  # whoever has mapped its files keeps them
-            fresh.rename(entry)
+            remove_folder(folder, key.name)  # whoever has mapped its files keeps them
+            move(fresh, folder, key.name)
     except OSError as error:
         raise MedFunctaError(
             f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, "
@@ -153,7 +150,7 @@ def _open(
 ) -> tuple[SignalSet, Any] | None:
     """The entry, or None when there is none, it is of another state, or it is damaged."""
     try:
-        content = read_bytes(entry / _HEADERS, _ORIGIN, limit=MAX_CACHE_BYTES)
+        content = read_bytes(entry / _HEADERS, _ORIGIN, limit=MAX_CACHE_BYTES, within=entry)
         facts = msgspec.json.decode(content, type=_Facts)
         if facts.state != state:
             return None
@@ -172,7 +169,7 @@ def _open(
 
 def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
     """The array in a file, once it is known to be of this type and shape."""
-    check_regular(path, _ORIGIN)
+    check_regular(path, _ORIGIN, within=path.parent)
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{array.dtype} of shape {array.shape}")
@@ -181,7 +178,7 @@ def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.n
 
 def _read_domains(entry: Path, stored: list[dict[str, Any]]) -> list[Domain]:
     domains: list[Domain] = []
-    positions = read_arrays(entry / _POSITIONS, _ORIGIN)
+    positions = read_arrays(entry / _POSITIONS, _ORIGIN, within=entry)
     for number, data in enumerate(stored):
         if "low" in data:
             domains.append(Scatter.from_dict(data, positions[str(number)]))
@@ -193,7 +190,6 @@ def _read_domains(entry: Path, stored: list[dict[str, Any]]) -> list[Domain]:
 def _write(
     entry: Path, spec: SignalSpec, signals: Iterable[Signal], state: str, notes: Callable[[], Any]
 ) -> None:
-    entry.mkdir()
     headers: list[dict[str, Any]] = []
     domains: list[Domain] = []
     for signal in _written(entry, spec, signals):
@@ -206,7 +202,7 @@ def _write(
     for number, domain in enumerate(domains):
         if isinstance(domain, Scatter):
             positions[str(number)] = domain.positions
-    np.savez(entry / _POSITIONS, allow_pickle=False, **positions)
+    np.savez(place(entry, _POSITIONS), allow_pickle=False, **positions)
     facts = {
         "state": state,
         "masked": (entry / _OBSERVED).exists(),
@@ -214,7 +210,7 @@ def _write(
         "domains": [domain.to_dict() for domain in domains],
         "headers": headers,
     }
-    write_json(entry / _HEADERS, facts)
+    write_json(place(entry, _HEADERS), facts)
 
 
 def _written(entry: Path, spec: SignalSpec, signals: Iterable[Signal]) -> Iterator[Signal]:
@@ -223,8 +219,8 @@ def _written(entry: Path, spec: SignalSpec, signals: Iterable[Signal]) -> Iterat
     number = np.dtype(np.float32)
     masked = False
     with (
-        _GrowingArray(entry / _VALUES, (spec.channels,), number) as values,
-        _GrowingArray(entry / _OBSERVED, (), np.dtype(np.bool_)) as observed,
+        _GrowingArray(place(entry, _VALUES), (spec.channels,), number) as values,
+        _GrowingArray(place(entry, _OBSERVED), (), np.dtype(np.bool_)) as observed,
     ):
         for signal in signals:
             spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
@@ -234,7 +230,7 @@ def _written(entry: Path, spec: SignalSpec, signals: Iterable[Signal]) -> Iterat
             masked |= not seen.all()
             yield signal
     if not masked:
-        (entry / _OBSERVED).unlink()
+        remove_file(entry, _OBSERVED)
 
 
 class _GrowingArray:
