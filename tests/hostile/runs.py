@@ -30,7 +30,7 @@ from hostile.files import (
     json_set,
     kind_of,
     leaves,
-    linked,
+    link_cases,
     notes_changed,
     read_tensors,
     replaced,
@@ -108,7 +108,7 @@ def field_cases() -> Iterator[Case]:
     for encoding in TEXTS:
         harm = encoded(FIELD, encoding)
         yield Case(f"{FIELD} is {encoding}", "run", harm, loaded, names=[FIELD])
-    yield Case(f"{FIELD} is a link to a sound file", "run", linked(FIELD), accepted=loaded)
+    yield from link_cases("run", FIELD, loaded)
 
     changes: dict[str, tuple[Key, Any]] = {
         "is a list": ((), [1]),
@@ -321,7 +321,7 @@ def weight_file_cases() -> Iterator[Case]:
     loaded = ["info", "fit"]
     for kind in KINDS:
         yield Case(f"{WEIGHTS} is {kind}", "run", turned(WEIGHTS, kind), loaded, names=names)
-    yield Case(f"{WEIGHTS} is a link to a sound file", "run", linked(WEIGHTS), accepted=loaded)
+    yield from link_cases("run", WEIGHTS, loaded)
     harms = {
         "is of another run": _other_run,
         "claims a header of 100 MB": _claims_length(100_000_000),

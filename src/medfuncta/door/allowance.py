@@ -21,7 +21,7 @@ from medfuncta.errors import DataError
 
 GIB: Final = 2**30
 SIGNAL_GIB: Final = 0.25
-COMMAND_GIB: Final = 1.0
+COMMAND_GIB: Final = 0.4
 _SIGNAL_GROWTH: Final = 8
 """Bytes in memory that one byte of a signal's file may become without counting: a packed CT has
 two to six."""

@@ -135,6 +135,8 @@ class _Reader(pickle.Unpickler):
         """The numbers of one storage, ``("storage", kind, key, location, count)``, as a flat
         tensor."""
         _, kind, key, _, _ = pid
+        if kind not in _STORAGES:
+            raise ValueError("numbers of a type that latents do not have")
         if key not in self._storages:
             self._storages[key] = torch.frombuffer(
                 bytearray(self._member(f"data/{key}")) or bytearray(8), dtype=_STORAGES[kind]

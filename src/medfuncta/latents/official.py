@@ -136,10 +136,10 @@ def _settings_of(module: StandIn, settings: ReferenceSettings) -> ReferenceSetti
     )
     omegas = [float(layer.state["w0"]) for layer in layers]
     if len(omegas) < 2:
-        raise LatentSetError(f"the pickled module has {len(omegas)} layers with an omega; {_HINT}")
+        raise ValueError(f"the pickled module has {len(omegas)} layers with an omega")
     increments = np.diff(omegas)
     if not np.allclose(increments, increments[0]):
-        raise LatentSetError(f"the omegas {omegas} do not grow evenly; {_HINT}")
+        raise ValueError(f"the omegas {omegas} do not grow evenly")
     return ReferenceSettings(
         omegas[0],
         float(increments[0]),
