@@ -22,6 +22,7 @@ ORDER = (
     "errors",
     "types",
     "result",
+    "places",
     "process",
     "door",
     "disk",

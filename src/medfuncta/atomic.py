@@ -9,15 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final
 
 from medfuncta.disk import disk_told, fault_of_disk, unwritten
 from medfuncta.door.files import reason
 from medfuncta.errors import ConfigError
 from medfuncta.lock import LOCK_FILE, check_held, writing
+from medfuncta.places import TEMPORARY, fresh_folder, move
 
-_TEMPORARY_PREFIX: Final = ".writing-"
 _SUFFIX: Final = 40
 """Characters that a temporary name keeps of a suffix."""
 
@@ -38,7 +37,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            prefix=_TEMPORARY_PREFIX, suffix="".join(path.suffixes[-2:])[-_SUFFIX:], dir=path.parent
+            prefix=TEMPORARY, suffix="".join(path.suffixes[-2:])[-_SUFFIX:], dir=path.parent
         )
         os.close(handle)
         temporary = Path(name)
@@ -85,7 +84,7 @@ def write_json(path: Path, data: Any) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and folders that a killed write left anywhere below ``folder``;
     for whoever alone writes there."""
-    for path in list(folder.rglob(f"{_TEMPORARY_PREFIX}*")):
+    for path in list(folder.rglob(f"{TEMPORARY}*")):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -105,12 +104,11 @@ def new_folder(out: Path) -> Iterator[Path]:
         remove_leftovers(out)
         if any(path.name != LOCK_FILE for path in out.iterdir()):
             raise ConfigError(f"'{out.name}' is there already; give a new folder")
-        with TemporaryDirectory(prefix=_TEMPORARY_PREFIX, dir=out) as name:
-            aside = Path(name)
+        with fresh_folder(out) as aside:
             yield aside
             check_held(out)
             for path in sorted(aside.iterdir()):
-                path.replace(out / path.name)
+                move(path, out, path.name)
 
 
 def _umask() -> int:

@@ -108,17 +108,22 @@ class Run:
 
     @classmethod
     @expecting
-    def load(cls, folder: Path | str) -> Run:
+    def load(cls, folder: Path | str, within: Path | None = None) -> Run:
         """Read a run, or the ``field/`` folder of a latent set. Nothing is built before sizes are
         known to be those of the weights.
+
+        Args:
+            folder: Where it lies.
+            within: A folder around it that links must not lead out of; the folder itself when None.
 
         Raises:
             RunError: If a file is missing, damaged, of another format or of another run, or the
                 field would be too large.
         """
         folder = Path(folder)
-        described = RunDescription.load(folder)
-        network = _read_network(folder, described.config.field)
+        within = within or folder
+        described = RunDescription.load(folder, within)
+        network = _read_network(folder, described.config.field, within)
         run = cls(network.eval(), described.config, described.spec, described.training)
         if run.fingerprint != described.fingerprint:
             raise RunError(
@@ -145,8 +150,8 @@ class RunDescription:
     training: Mapping[str, Any]
 
     @classmethod
-    def load(cls, folder: Path) -> RunDescription:
-        """Read it.
+    def load(cls, folder: Path, within: Path | None = None) -> RunDescription:
+        """Read it; see :meth:`Run.load`.
 
         Raises:
             RunError: If the file is missing, damaged or of another format.
@@ -158,7 +163,7 @@ class RunDescription:
             missing=f"'{folder.name}' is not a run: no {METADATA_FILE} in it; give the folder that "
             "'medfuncta train --out' wrote",
         )
-        data = read_json(folder / METADATA_FILE, origin)
+        data = read_json(folder / METADATA_FILE, origin, within=within or folder)
         _check_format(data, folder)
         with origin.blamed():
             metadata = convert(data, _Metadata)
@@ -210,7 +215,7 @@ def _check_kind(kind: Any, folder: Path) -> None:
         )
 
 
-def _read_network(folder: Path, config: FieldConfig) -> Field:
+def _read_network(folder: Path, config: FieldConfig, within: Path) -> Field:
     """The field with the weights in a folder."""
     path = folder / WEIGHTS_FILE
     origin = Origin(
@@ -220,7 +225,7 @@ def _read_network(folder: Path, config: FieldConfig) -> Field:
         missing=f"no {WEIGHTS_FILE} beside {METADATA_FILE} in '{folder.name}'; copy the whole run "
         "folder",
     )
-    header = read_tensor_header(path, origin)
+    header = read_tensor_header(path, origin, within)
     with origin.blamed():
         dtype = "F64" if "F64" in header.dtypes.values() else "F32"
         shapes = field_shapes(config)

@@ -9,6 +9,7 @@ import pytest
 import wfdb
 
 from medfuncta.errors import ConfigError, DataError
+from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import describe
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
@@ -200,7 +201,9 @@ def test_records_in_subfolders_have_ids_without_a_path(tmp_path: Path) -> None:
 
 def test_ids_hide_the_records_name_unless_asked(folder: Path) -> None:
     beat = next(opened(folder, "test=101").signals("test"))
-    assert beat.id == "16dc368a89b4-000000" and beat.metadata["record"] == "16dc368a89b4"
+    record = public_name("101", "hash")
+    assert "101" not in record
+    assert beat.id == f"{record}-000000" and beat.metadata["record"] == record
 
 
 def test_every_step_is_on_record(folder: Path) -> None:
@@ -244,15 +247,15 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             lambda f: (f / "101.hea").write_text("<html>not found</html>"),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea is not a WFDB header (invalid syntax in record line); check the file",
         ),
         (
             lambda f: (f / "101.hea").write_bytes(bytes(range(256))),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea is not a WFDB header; check the file",
         ),
         (
             lambda f: (f / "101.hea").write_text(""),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea is not a WFDB header; check the file",
         ),
         (
             lambda f: (f / "101.hea").write_text("101 0 250 5000\n"),
@@ -272,11 +275,11 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             replace_in_header("101.dat", "../101.dat"),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea names a file outside of its folder; expected signals beside it",
         ),
         (
             replace_in_header("101.dat", "/etc/passwd"),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea names a file outside of its folder; expected signals beside it",
         ),
         (replace_in_header("mV", "mmHg"), "lead MLII of 101.hea is in mmHg; expected mV"),
     ],
@@ -320,7 +323,7 @@ def test_a_header_that_is_broken_is_found_in_the_first_split_too(folder: Path) -
             ),
         ),
         ("test=9", DataError, "no '9' for the test split; Known: 101, 102, 103, 104"),
-        ("exclude=101,102,103,104", DataError, "0 groups"),
+        ("exclude=101,102,103,104", DataError, "exclude= leaves no record"),
     ],
 )
 def test_wrong_options_are_one_line(

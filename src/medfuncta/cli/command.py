@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import tyro
 
-from medfuncta.cli.terminal import safe_lines
+from medfuncta.cli.terminal import say
+from medfuncta.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta.errors import ConfigError
 from medfuncta.lock import writing
 from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
+
+_LARGEST_BUDGET: Final = 2.0**30
 
 Number = TypeVar("Number", int, float)
 
@@ -33,6 +37,32 @@ class Command(ABC):
     json: bool = False
     """Print the result as one JSON object on standard output; progress goes to standard error
     either way."""
+    signal_budget: float = SIGNAL_GIB
+    """GiB of memory that one signal may ask for. A file whose signal claims or unpacks to more is
+    refused before memory is given, unless it takes less than eight times its bytes on the disk."""
+    command_budget: float = COMMAND_GIB
+    """GiB of memory that all signals of a split, or an array as a whole, may ask for in the same
+    way; up to 32 times the bytes of their files is always allowed."""
+    follow_links: bool = False
+    """Read files outside of the folders that were named, where links in them lead there."""
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Within, files may ask for what the options say.
+
+        Raises:
+            ConfigError: If a budget is not positive.
+        """
+        budgets = {"signal-budget": self.signal_budget, "command-budget": self.command_budget}
+        for name, budget in budgets.items():
+            if not 0 < budget < _LARGEST_BUDGET:
+                raise ConfigError(f"--{name} is {budget:g}; expected a positive number of GiB")
+        with allowing(
+            signal_gib=self.signal_budget,
+            command_gib=self.command_budget,
+            links=self.follow_links,
+        ):
+            yield
 
     @abstractmethod
     def run(self) -> Any:
@@ -66,10 +96,9 @@ class Command(ABC):
     def print_result(self, result: Any) -> None:
         """Print what :meth:`run` gave, as a person or a program wants it."""
         if self.json:
-            text = json.dumps(to_json(result), allow_nan=False)
+            say(json.dumps(to_json(result), allow_nan=False))
         else:
-            text = safe_lines(self.summary(result), emphasis=sys.stdout.isatty())
-        sys.stdout.write(text + "\n")
+            say(self.summary(result))
 
 
 def assigned(assignments: Assignments) -> dict[str, Any]:

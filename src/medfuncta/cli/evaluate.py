@@ -102,6 +102,7 @@ class Evaluate(Command):
         if summary.exact:
             lines.append(f"{summary.exact} exact, counted with {BEST_PSNR:.0f} dB")
         lines.append(f"worst: {', '.join(summary.worst[:5])}")
+        lines += [f"! {remark}" for remark in evaluation.remarks]
         if result.out is not None:
             lines.append(f"report: {result.out / 'report.html'}")
         return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 import tyro
 
 from medfuncta.cli.command import Command, numbers
+from medfuncta.door.files import lies_outside
 from medfuncta.errors import LatentSetError
 from medfuncta.result import Result
 
@@ -123,7 +124,7 @@ class Import(Command):
 def _weights_in(folder: Path) -> Path:
     """The weights that the authors' training, or our export, left beside the latents."""
     for name in _WEIGHTS:
-        if (folder / name).is_file():
+        if (folder / name).is_file() and not lies_outside(folder / name, folder):
             return folder / name
     raise LatentSetError(
         f"no weights in '{folder.name}' ({' or '.join(_WEIGHTS)}); give the file that its "

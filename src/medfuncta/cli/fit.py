@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from medfuncta.cli.command import Command, given
-from medfuncta.cli.terminal import counts_text
+from medfuncta.cli.terminal import counts_text, remark_lines
 from medfuncta.config import Quality
 from medfuncta.result import Result
 
@@ -42,6 +42,8 @@ class FittedSet(Result):
         storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits; None where the
             fit did not note it.
         left_out: Files and signals without a row.
+        remarks: What a user should know of the data, and how it differs from that which the run was
+            trained on; one sentence each.
     """
 
     latents: Path
@@ -53,6 +55,7 @@ class FittedSet(Result):
     psnr: FitQuality
     storage_cost: float | None
     left_out: Sequence[Skipped]
+    remarks: Sequence[str] = ()
 
 
 @dataclass(kw_only=True)
@@ -90,7 +93,7 @@ class Fit(Command):
     def run(self) -> FittedSet:
         from medfuncta.cli.progress import counting, report_skipped
         from medfuncta.latents.create import create_latent_set
-        from medfuncta.latents.describe import describe
+        from medfuncta.latents.describe import describe, foreign_remarks
         from medfuncta.run import Run
         from medfuncta.settings import override
         from medfuncta.sources.table import open_source
@@ -127,6 +130,7 @@ class Fit(Command):
             psnr=FitQuality(figures.psnr_mean, figures.psnr_median, figures.psnr_worst),
             storage_cost=figures.storage_cost,
             left_out=left_out,
+            remarks=[*source.remarks, *foreign_remarks(latent_set, run)],
         )
 
     def summary(self, result: FittedSet) -> str:
@@ -141,6 +145,6 @@ class Fit(Command):
             f"{result.latents}: {result.signals:,} latents of {result.latent_size:,} numbers "
             f"({counts}), {result.bytes / 1e6:,.1f} MB\n"
             f"PSNR: mean {psnr.mean:.2f} dB, median {psnr.median:.2f} dB, worst "
-            f"{psnr.worst:.2f} dB{cost}\n"
+            f"{psnr.worst:.2f} dB{cost}{remark_lines(result.remarks)}\n"
             f"next: medfuncta classify {result.latents}"
         )

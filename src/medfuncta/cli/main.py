@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from medfuncta.cli.terminal import safely, say, tell
 from medfuncta.door.files import reason
 from medfuncta.door.wording import shortened
 from medfuncta.errors import MedFunctaError
@@ -54,7 +55,8 @@ def _run(words: list[str]) -> int:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
         keep_freed_memory()
-        command.print_result(command.answer())
+        with safely(), command.allowed():
+            command.print_result(command.answer())
     except MedFunctaError as error:
         return _complain(str(error))
     except BrokenPipeError:
@@ -76,10 +78,10 @@ def _told(error: OSError) -> str:
 def _print_version() -> int:
     from medfuncta import __version__
 
-    sys.stdout.write(f"medfuncta {__version__}\n")
+    say(f"medfuncta {__version__}")
     return 0
 
 
 def _complain(line: str, code: int = 2) -> int:
-    sys.stderr.write(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}\n")
+    tell(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}")
     return code

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from medfuncta.demo.page import PAGE_FILE
@@ -14,9 +12,9 @@ from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER
 from medfuncta.disk import disk_told
 from medfuncta.errors import ConfigError
 from medfuncta.lock import check_held, remove_abandoned, writing
+from medfuncta.places import TEMPORARY, fresh_folder, move, open_to_append, remove_folder
 
 _MARK: Final = ".medfuncta-demo"  # says that what lies beside it was written by a demo
-_ASIDE: Final = ".writing-"
 _PARTS: Final = (RUN_FOLDER, LATENTS_FOLDER, REPORT_FOLDER, PAGE_FILE)
 
 
@@ -36,16 +34,12 @@ def replacing(out: Path) -> Iterator[Path]:
                 f"'{out.name}' holds '{foreign[0]}', which no demo wrote; give another folder with "
                 "--out"
             )
-        remove_abandoned(out, f"{_ASIDE}*")
-        with TemporaryDirectory(prefix=_ASIDE, dir=out, ignore_cleanup_errors=True) as name:
-            yield Path(name)
+        remove_abandoned(out, f"{TEMPORARY}*")
+        with fresh_folder(out) as fresh:
+            yield fresh
             check_held(out)
-            (out / _MARK).touch()
+            open_to_append(out, _MARK).close()
             for part in _PARTS:
-                _put(Path(name) / part, out / part)
-
-
-def _put(new: Path, old: Path) -> None:
-    if old.is_dir():
-        shutil.rmtree(old)
-    new.replace(old)
+                if (out / part).is_dir():
+                    remove_folder(out, part)
+                move(fresh / part, out, part)

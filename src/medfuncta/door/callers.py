@@ -87,7 +87,7 @@ def _kind(hint: Any) -> _Kind | None:
     classes: list[type] = []
     words = []
     for alternative in alternatives:
-        found = get_origin(bare(alternative)) or bare(alternative)
+        found: Any = get_origin(bare(alternative)) or bare(alternative)
         opaque = found is Any or not isinstance(found, type)
         if opaque or found.__module__.startswith("jaxtyping"):
             return None

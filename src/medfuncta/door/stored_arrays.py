@@ -28,7 +28,7 @@ _ITEM_BYTES: Final[Mapping[str, int]] = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
 generator."""
 
 
-def read_arrays(path: Path, origin: Origin) -> dict[str, ndarray]:
+def read_arrays(path: Path, origin: Origin, within: Path | None = None) -> dict[str, ndarray]:
     """The arrays of numbers in a small ``.npz`` file of ours, each as large as its own entry says
     before memory is asked for.
 
@@ -39,7 +39,7 @@ def read_arrays(path: Path, origin: Origin) -> dict[str, ndarray]:
     import numpy as np
 
     arrays = {}
-    with open_regular(path, origin) as file, origin.blamed():
+    with open_regular(path, origin, within) as file, origin.blamed():
         try:
             with zipfile.ZipFile(file) as archive:
                 for entry in archive.infolist():
@@ -113,7 +113,7 @@ class TensorHeader:
                 raise Fault(f"the type of {name}", f"is {self.dtypes[name]}; {expected}")
 
 
-def read_tensor_header(path: Path, origin: Origin) -> TensorHeader:
+def read_tensor_header(path: Path, origin: Origin, within: Path | None = None) -> TensorHeader:
     """The header of a safetensors file, with every claim checked against the size of the file.
 
     safetensors itself checks that tensors lie without gaps and fill the file. It maps the file
@@ -123,7 +123,7 @@ def read_tensor_header(path: Path, origin: Origin) -> TensorHeader:
         MedFunctaError: As :func:`open_regular`, or if it is no such file, is cut, or holds numbers
             of another type.
     """
-    with open_regular(path, origin) as file, origin.blamed():
+    with open_regular(path, origin, within) as file, origin.blamed():
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(MAX_TENSOR_HEADER, size - 8):

@@ -16,6 +16,8 @@ from medfuncta.errors import MedFunctaError
 from medfuncta.field.device import usable_device
 from medfuncta.field.functional import FunctionalObjective
 from medfuncta.field.objective import Objective
+from medfuncta.signals.points import Points
+from medfuncta.signals.signal_set import SignalSet
 from medfuncta.types import Coordinates, Features, Latents, Values
 
 Settings = TypeVar("Settings", bound=FieldConfig)
@@ -29,11 +31,13 @@ class ParameterGroup:
         parameters: The parameters.
         rate: What the rate of every meta-step is multiplied by where rates follow the omegas
             (w_1 / w_k for layer k of a SIREN); 1 for a field without omegas.
+        scale: What the rate of every meta-step is multiplied by in any case.
         hidden: Whether it is a layer between the first and the last, whose matrices Muon takes.
     """
 
     parameters: Sequence[nn.Parameter]
     rate: float = 1.0
+    scale: float = 1.0
     hidden: bool = False
 
 
@@ -96,6 +100,17 @@ class Field(nn.Module, ABC, Generic[Settings]):
         """phi_0 = 0 for so many signals: one row in memory, seen ``signals`` times."""
         row = torch.zeros(1, self.config.latent_size, device=self.device, dtype=self.dtype)
         return row.expand(signals, -1)
+
+    def initial_latents(self, points: Points) -> Latents:
+        """phi_0 of the signals with these points, ``[batch, latent]``; all 0 as in the paper where
+        a field knows nothing better. Where it depends on the parameters, the field's objective
+        differentiates it (:meth:`Objective.back_to_start`)."""
+        return self.zero_latents(points.batch)
+
+    def learn_start(self, signals: SignalSet, generator: torch.Generator) -> None:
+        """Take from the training signals, before the first meta-step, what needs no training;
+        nothing where a field starts from random parameters."""
+        del signals, generator
 
     def objective(self, *, channel_mean: bool = False, autocast: str = "") -> Objective:
         """The squared error of this field and its derivatives; weights that change ask for a new

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from medfuncta.door.allowance import NUMBER, check_signal
 from medfuncta.door.callers import expecting
 from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError, LatentSetError
@@ -174,6 +175,8 @@ def _reconstructed(
 ) -> Iterator[Signal]:
     """Signals that are decoded at the same coordinates."""
     _check_points(target)
+    numbers = target.points * network.config.channels
+    check_signal(f"signal '{headers[0].id}' on a grid of {list(target.shape)}", numbers * NUMBER)
     locate = _locator(headers[0], target)
     values = np.empty((len(headers), target.points, network.config.channels), np.float32)
     inside = np.empty(target.points, bool)

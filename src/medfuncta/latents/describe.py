@@ -11,6 +11,10 @@ import numpy as np
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import LatentSet, Split
 from medfuncta.latents.shards import Note
+from medfuncta.run import Run
+from medfuncta.signals.data_facts import FactsTally, remarks_for
+
+_LOOKED_AT = 16  # rows of a split
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,26 @@ class Figures:
     psnr_worst: float | None
     storage_cost: float | None
     histogram: Mapping[float, int]
+
+
+def foreign_remarks(latent_set: LatentSet, run: Run) -> list[str]:
+    """How the signals of a set differ from those that its field was trained on, one sentence each,
+    as some rows that lie evenly in each split tell.
+
+    Args:
+        latent_set: The set.
+        run: The field that made it.
+
+    Raises:
+        LatentSetError: If a shard is damaged.
+    """
+    tally = FactsTally()
+    for name in latent_set.splits:
+        split = latent_set.split(name)
+        rows = np.linspace(0, len(split) - 1, min(len(split), _LOOKED_AT)).astype(int)
+        for row in np.unique(rows).tolist():
+            tally.add_header(split.header(row))
+    return remarks_for(run.spec, run.training, tally.facts())
 
 
 def describe(latent_set: LatentSet) -> Figures:

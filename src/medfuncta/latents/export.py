@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from medfuncta.atomic import new_folder, write_atomically, write_text
-from medfuncta.door.files import Origin, read_bytes, reason
+from medfuncta.door.files import Origin, open_regular, read_bytes, reason
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
 from medfuncta.latents.official import reference_state
 from medfuncta.latents.shards import DATA_FOLDER
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import CARD_FILE
+from medfuncta.places import file_name, place
 
 _LARGE_FILES: Final = ("*.parquet", "*.safetensors")
 _GIT_ATTRIBUTES: Final = "".join(
@@ -37,9 +38,9 @@ def export_npz(latent_set: LatentSet, out: Path) -> None:
     with new_folder(out) as folder:
         for name in latent_set.splits:
             split = latent_set.split(name)
-            path = folder / f"{name}.npz"
-            write_atomically(path, lambda path, split=split: _write_npz(path, split))
-        latent_set.run.save(folder / FIELD_FOLDER)
+            archive = place(folder, f"{file_name(name)}.npz")
+            write_atomically(archive, lambda path, split=split: _write_npz(path, split))
+        latent_set.run.save(place(folder, FIELD_FOLDER))
 
 
 def _write_npz(path: Path, split: Split) -> None:
@@ -75,12 +76,21 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
     shards = [shard.path for name in latent_set.splits for shard in latent_set.split(name).shards]
     with new_folder(out) as folder:
         for shard in shards:
-            path = folder / DATA_FOLDER / shard.name
-            write_atomically(path, lambda path, shard=shard: shutil.copyfile(shard, path))
-        latent_set.run.save(folder / FIELD_FOLDER)
+            write_atomically(
+                place(folder, DATA_FOLDER, shard.name),
+                lambda temporary, shard=shard: _copy(shard, latent_set.folder, temporary),
+            )
+        latent_set.run.save(place(folder, FIELD_FOLDER))
         latent_set.info.save(folder)
         write_text(folder / CARD_FILE, _card_of(latent_set.folder))
         write_text(folder / ".gitattributes", _GIT_ATTRIBUTES)
+
+
+def _copy(source: Path, folder: Path, temporary: Path) -> None:
+    """Copy a file of the set as it lies; a link must not lead to another one."""
+    origin = Origin(source.name, LatentSetError, "copy the whole folder again")
+    with open_regular(source, origin, within=folder) as file, temporary.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
 
 
 def _card_of(folder: Path) -> str:
@@ -111,13 +121,15 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
     state, settings = reference_state(latent_set.run, _shared_shape(latent_set))
     lines = [f"{name}: {value}\n" for name, value in settings.items()]
     with new_folder(out) as folder:
-        write_atomically(folder / "best.model", lambda path: torch.save(state, path))
+        write_atomically(folder / "best.model", lambda temporary: torch.save(state, temporary))
         write_text(folder / "field.yaml", "".join(lines))
         for name in latent_set.splits:
             number = 0
             for rows in latent_set.split(name).batches():
                 for latent, label in zip(torch.from_numpy(rows.latents), rows.labels, strict=True):
-                    _write_datapoint(folder / name / f"datapoint_{number}.pt", latent, label)
+                    _write_datapoint(
+                        place(folder, file_name(name), f"datapoint_{number}.pt"), latent, label
+                    )
                     number += 1
 
 

@@ -59,7 +59,7 @@ def import_latent_set(
             "folder that fit_NFset.py wrote"
         )
     size = run.config.field.latent_size
-    example = next(iter(_readable(next(iter(files.values())), size, skip_bad)))
+    example = next(_readable(folder, next(iter(files.values())), size, skip_bad))
     multi_label = isinstance(example, Datapoint) and isinstance(example.label, tuple)
     spec = replace(
         run.spec, label_names=tuple(label_names), task="multi-label" if multi_label else ""
@@ -71,7 +71,7 @@ def import_latent_set(
             target = writer.split(split)
             if target is not None:
                 _check_same_files(target, paths)
-                _import_split(target, paths, writer.info, run, skip_bad)
+                _import_split(target, folder, paths, writer.info, run, skip_bad)
                 writer.finish_split(target)
         return writer.finish()
 
@@ -93,11 +93,16 @@ def _check_same_files(target: SplitWriter, paths: Sequence[Path]) -> None:
 
 
 def _import_split(
-    target: SplitWriter, paths: Sequence[Path], info: SetInfo, run: Run, skip_bad: bool
+    target: SplitWriter,
+    folder: Path,
+    paths: Sequence[Path],
+    info: SetInfo,
+    run: Run,
+    skip_bad: bool,
 ) -> None:
     for start in range(target.consumed, len(paths), _BLOCK):
         block = paths[start : start + _BLOCK]
-        read = list(_readable(block, info.latent_size, skip_bad))
+        read = list(_readable(folder, block, info.latent_size, skip_bad))
         points = [entry for entry in read if isinstance(entry, Datapoint)]
         headers = [_header(f"{target.name}-{point.number}", point, run) for point in points]
         latents = (
@@ -114,11 +119,11 @@ def _import_split(
 
 
 def _readable(
-    paths: Sequence[Path], latent_size: int, skip_bad: bool
+    folder: Path, paths: Sequence[Path], latent_size: int, skip_bad: bool
 ) -> Iterator[Datapoint | Skipped]:
     for path in paths:
         try:
-            point = read_datapoint(path, latent_size)
+            point = read_datapoint(path, latent_size, folder)
             if not np.isfinite(point.latent).all():
                 raise LatentSetError(f"{path.name} holds a latent with NaN or Inf")
             yield point

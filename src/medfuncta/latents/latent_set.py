@@ -207,7 +207,7 @@ class LatentSet:
             RunError: If it is missing or damaged.
             LatentSetError: If it is not the one that the latents were fitted with.
         """
-        run = Run.load(self.folder / FIELD_FOLDER)
+        run = Run.load(self.folder / FIELD_FOLDER, self.folder)
         self.check_field(run)
         return run
 
@@ -361,7 +361,7 @@ def _check_field_fits(folder: Path, info: SetInfo) -> None:
         LatentSetError: If it does.
     """
     try:
-        described = RunDescription.load(folder / FIELD_FOLDER)
+        described = RunDescription.load(folder / FIELD_FOLDER, folder)
     except MedFunctaError:
         return
     if described.fingerprint != info.fingerprint:

@@ -21,6 +21,7 @@ from medfuncta.door.files import Origin, check_regular, decode_json, is_utf8, re
 from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
+from medfuncta.places import file_name
 from medfuncta.signals.mark import Sum
 from medfuncta.sources.source import Skipped
 
@@ -95,7 +96,7 @@ def sum_of(numbers: Sequence[float | None]) -> float | None:
 
 def shard_name(split: str, index: int, count: int) -> str:
     """``train-00000-of-00002.parquet``, as Hugging Face names them."""
-    return f"{split}-{index:05d}-of-{count:05d}.parquet"
+    return f"{file_name(split)}-{index:05d}-of-{count:05d}.parquet"
 
 
 def write_shard(path: Path, table: pa.Table, note: Note) -> None:
@@ -156,18 +157,19 @@ class Shard:
     note: Note
 
     @classmethod
-    def open(cls, path: Path, schema: pa.Schema) -> Shard:
+    def open(cls, path: Path, schema: pa.Schema, within: Path | None = None) -> Shard:
         """Read the footer.
 
         Args:
             path: The file.
             schema: The columns that it must have.
+            within: The folder of the set, which no link may lead out of.
 
         Raises:
             LatentSetError: If the file is missing, cut, no shard of a latent set, or one of another
                 set.
         """
-        size = check_regular(path, _origin(path))
+        size = check_regular(path, _origin(path), within)
         with reading(path), _open(path) as file:
             rows, found = file.metadata.num_rows, file.schema_arrow
         with _origin(path).blamed():
@@ -316,4 +318,4 @@ def find_shards(folder: Path, split: str, schema: pa.Schema) -> list[Shard]:
         raise LatentSetError(
             f"split '{split}' in '{folder.name}' is not whole ({odd}); copy the whole folder again"
         )
-    return [Shard.open(folder / DATA_FOLDER / name, schema) for name in names]
+    return [Shard.open(folder / DATA_FOLDER / name, schema, folder) for name in names]

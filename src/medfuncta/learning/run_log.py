@@ -18,6 +18,7 @@ from medfuncta.door.files import Origin, read_bytes, reason
 from medfuncta.door.limits import MAX_LOG_BYTES
 from medfuncta.errors import RunError
 from medfuncta.lock import check_held
+from medfuncta.places import make_folder, open_to_append, open_to_append_bytes, place
 
 COLUMNS = ("step", "seconds", "loss", "train_psnr", "learning_rate", "gradient_norm", "val_psnr")
 METRICS_FILE: Final = "metrics.csv"
@@ -40,14 +41,16 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        path = folder / METRICS_FILE
+        path = place(folder, METRICS_FILE)
         old = _rows_up_to(path, step) if step and path.exists() else []
         write_text(path, "".join(",".join(row) + "\n" for row in [COLUMNS, *old]))
         self._path = path
         with disk_told(METRICS_FILE):
-            self._file = path.open("a", newline="", encoding="utf-8")
+            self._file = open_to_append(folder, METRICS_FILE)
         self._csv: csv.DictWriter[str] = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-        self._events = _Events(folder / EVENTS_FOLDER, step)
+        with disk_told(EVENTS_FOLDER):
+            events = make_folder(folder, EVENTS_FOLDER)
+        self._events = _Events(events, step)
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """One row; columns that are not given stay blank.
@@ -81,8 +84,7 @@ class _Events:
         now = time.time()
         name = f"events.out.tfevents.{now:017.6f}.{os.getpid()}"
         with disk_told(EVENTS_FOLDER):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / name).open("ab")
+            self._file = open_to_append_bytes(folder, name)
         self._records = RecordWriter(self._file)
         self._write(wall_time=now, file_version="brain.Event:2")
         if step:  # what an earlier session has said of later steps no longer holds
@@ -119,7 +121,7 @@ def read_log(path: Path) -> list[list[str]]:
         remedy="give the metrics.csv of a run, or remove it",
         missing=f"cannot read {path.name}: there is no such file; give the metrics.csv of a run",
     )
-    content = read_bytes(path, origin, limit=MAX_LOG_BYTES)
+    content = read_bytes(path, origin, limit=MAX_LOG_BYTES, within=path.parent)
     try:
         return list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
     except (csv.Error, UnicodeDecodeError) as error:

@@ -15,9 +15,9 @@ from medfuncta.atomic import remove_leftovers
 from medfuncta.errors import ConfigError, RunError
 from medfuncta.field.device import usable_device
 from medfuncta.field.field import Field
-from medfuncta.field.table import build_field
+from medfuncta.field.table import build_field, field_kind
 from medfuncta.learning.checkpoint import Progress, TrainingState
-from medfuncta.learning.context import draw_context
+from medfuncta.learning.context import context_points, draw_context
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
 from medfuncta.learning.outer_loss import outer_derivative
@@ -26,6 +26,7 @@ from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.validate import validation_psnr
 from medfuncta.lock import writing
+from medfuncta.places import place
 from medfuncta.run import METADATA_FILE, Run
 from medfuncta.settings import Config
 from medfuncta.signals.mark import DataMark
@@ -118,6 +119,9 @@ def train_network(
         config.train.outer_loss
     )  # an unknown one is refused before anything is written
     device = usable_device(device)
+    kind = field_kind(config.field.kind)
+    config = replace(config, field=kind.fitted_to(config.field, train))
+    learn_from = None if resume or start is not None else train
     with writing(out):
         holds_run = (out / METADATA_FILE).exists() or (out / CHECKPOINT).exists()
         if holds_run and not resume:
@@ -126,7 +130,7 @@ def train_network(
             )
         remove_leftovers(out)
         saving = _Saving(out, config, val.spec, provenance or {})
-        state = _new_state(config, start, device, DataMark.of(train))
+        state = _new_state(config, start, learn_from, device, DataMark.of(train))
         if resume:
             _resume(state, saving)
         log = RunLog(out, state.progress.step)
@@ -155,7 +159,7 @@ class _Saving:
 
     def checkpoint(self, state: TrainingState, name: Path) -> None:
         """Write the state."""
-        state.save(self.folder / name, self.config.to_dict())
+        state.save(place(self.folder, *name.parts), self.config.to_dict())
 
     def network(self, state: TrainingState) -> None:
         """Write the network of a state, which is the best so far."""
@@ -181,7 +185,7 @@ def _resume(state: TrainingState, saving: _Saving) -> None:
         RunError: If there is nothing to go on from, or it is damaged or of another run.
     """
     folder, settings = saving.folder, saving.config.to_dict()
-    last, best = folder / CHECKPOINT, folder / _BEST_CHECKPOINT
+    last, best = (place(folder, *name.parts) for name in (CHECKPOINT, _BEST_CHECKPOINT))
     if not last.exists() and best.exists():
         last = best
     state.restore(last, settings)
@@ -190,13 +194,17 @@ def _resume(state: TrainingState, saving: _Saving) -> None:
     try:
         Run.load(folder)
     except RunError:
-        of_best = _new_state(saving.config, None, state.field.device, state.data)
+        of_best = _new_state(saving.config, None, None, state.field.device, state.data)
         of_best.restore(best, settings)
         saving.network(of_best)
 
 
 def _new_state(
-    config: Config, start: Field | None, device: torch.device, data: DataMark
+    config: Config,
+    start: Field | None,
+    learn_from: SignalSet | None,
+    device: torch.device,
+    data: DataMark,
 ) -> TrainingState:
     generator = torch.Generator().manual_seed(config.train.seed)
     field = build_field(config.field, generator)
@@ -204,6 +212,8 @@ def _new_state(
         field.load_state_dict(start.state_dict())
     elif config.train.shift_init == "orthogonal":
         field.orthogonalise_shifts(generator)
+    if learn_from is not None:
+        field.learn_start(learn_from, generator)
     field.to(device, getattr(torch, config.train.dtype))
     optimisers = make_optimisers(field, config.train)
     average = WeightAverage(field, config.train.average)
@@ -263,9 +273,11 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)
     ]
     objective = field.objective(channel_mean=config.inner.channel_mean, autocast=settings.autocast)
+    with torch.no_grad():
+        initial = field.initial_latents(context_points(points, contexts[0]))
     result = meta_gradient(
         sharing_points(objective, points),
-        field.zero_latents(points.batch),
+        initial,
         points,
         contexts,
         config.inner,
@@ -315,7 +327,7 @@ def _go_back(state: TrainingState, saving: _Saving, reason: str) -> None:
             f"{_rate(state, progress.step - 1, saving.config):.2g}) "
             "or check the data with 'medfuncta info'"
         )
-    state.go_back(saving.folder / _BEST_CHECKPOINT, saving.config.to_dict())
+    state.go_back(place(saving.folder, *_BEST_CHECKPOINT.parts), saving.config.to_dict())
 
 
 def _row(

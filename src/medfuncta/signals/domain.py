@@ -77,6 +77,18 @@ class Grid:
             return ours == theirs and self.affine is other.affine
         return ours == theirs and np.array_equal(self.affine, other.affine)
 
+    def is_close(self, other: Grid) -> bool:
+        """Whether samples lie in the same places but for rounding, to a hundredth of a sample."""
+        if self.shape != other.shape or self.unit != other.unit:
+            return False
+        if self.affine is None or other.affine is None:
+            if self.affine is not other.affine or (self.spacing is None) != (other.spacing is None):
+                return False
+            return self.spacing is None or np.allclose(self.spacing, other.spacing or (), rtol=1e-4)
+        away = np.linalg.inv(self.affine) @ other.affine - np.eye(4)
+        sides = np.array([*(n - 1 for n in self.shape), *(1,) * (4 - self.dim)], float)
+        return bool((np.abs(away[: self.dim]) @ sides <= 0.01).all())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: ``shape``, ``spacing``, ``affine`` (rows), ``unit``."""
         plain: dict[str, Any] = {
@@ -181,7 +193,13 @@ class Grid:
             raise DataError(f"a spacing of {shown(spacing)}; expected one positive number an axis")
         shape = []
         for samples, old, new in zip(self.shape, self.spacing, spacing, strict=True):
-            shape.append(max(1, round(samples * old / new)))
+            wanted = samples * old / new
+            if not wanted <= MAX_POINTS:
+                raise DataError(
+                    f"a spacing of {new:g} for {samples} samples {old:g} apart asks for "
+                    f"{wanted:.3g} samples; expected at most {MAX_POINTS:,} along an axis"
+                )
+            shape.append(max(1, round(wanted)))
         return self.with_shape(shape)
 
 

@@ -50,6 +50,8 @@ class Evaluation(Result):
         examples: The best, the median and the worst signal to look at; empty unless a report was
             asked for.
         baselines: What needs no network, beside it; None unless asked for.
+        remarks: What a user should know of the data, and how it differs from that which the run was
+            trained on; one sentence each.
     """
 
     source: SourceInfo
@@ -62,6 +64,7 @@ class Evaluation(Result):
     signals: Sequence[SignalMetrics]
     examples: Sequence[Example] = ()
     baselines: Baselines | None = None
+    remarks: Sequence[str] = ()
 
     @property
     def summary(self) -> Summary:
@@ -90,6 +93,7 @@ class Evaluation(Result):
             "unit": self.spec.unit,
             "source": to_json(self.source),
             "skipped": to_json(self.skipped),
+            "remarks": list(self.remarks),
             "run": to_json(self.run),
             "fit": to_json(self.fit),
             "seconds": self.seconds,

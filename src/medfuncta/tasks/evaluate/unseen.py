@@ -15,6 +15,7 @@ from medfuncta.door.callers import expecting
 from medfuncta.errors import DataError
 from medfuncta.latents.round_trip import round_trip
 from medfuncta.run import Run
+from medfuncta.signals.data_facts import FactsTally, RangeUse, range_remark, remarks_for
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
 from medfuncta.tasks.evaluate.baselines import measure_baselines
@@ -62,8 +63,11 @@ def evaluate(
     run.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
+    tally, use = FactsTally(), RangeUse()
     for original, reconstruction in _reconstructions(run, source.signals(split), config, device):
         metrics.append(measure(original, reconstruction))
+        tally.add_header(original.header)
+        use.add(original.normalised(), original.observed())
         if progress is not None:
             progress(len(metrics))
     if not metrics:
@@ -77,6 +81,8 @@ def evaluate(
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
+    seen = tally.facts(use.share)
+    remarks = [*source.remarks, *range_remark(seen), *remarks_for(run.spec, run.training, seen)]
     evaluation = Evaluation(
         source.info,
         source.spec,
@@ -88,6 +94,7 @@ def evaluate(
         signals=metrics,
         examples=examples,
         baselines=beside,
+        remarks=remarks,
     )
     if out is not None:
         write_report(evaluation, Path(out))

@@ -112,10 +112,10 @@ class FaissIndex(Index):
         return Neighbours(rows[:, :found].astype(np.int64), distances[:, :found])
 
 
-def _write(index: Any, path: Path) -> None:
+def _write(index: Any, temporary: Path) -> None:
     """Write an index through Python's files; FAISS's own pass over a full disk."""
     faiss = _faiss()
-    with path.open("wb") as file:
+    with temporary.open("wb") as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, _PIECE))
 
 
