@@ -9,7 +9,11 @@ from unrolled import make_field, make_points
 from medfuncta.field.functional import FunctionalObjective
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.gauss_newton import FieldLeastSquares
+from medfuncta.learning.gauss_newton import (
+    DiagonalEquations,
+    FieldLeastSquares,
+    FullEquations,
+)
 
 SHARED = {"width": 8, "layers": 4, "omega_first": 3.0, "omega_last": 5.0}
 # 16 shifts (24 where the first layer has one too) for latents that are smaller and larger
@@ -120,3 +124,22 @@ def test_the_field_is_left_as_it_was(config: SirenConfig) -> None:
         parameter.grad is None and parameter.requires_grad for parameter in field.parameters()
     )
     assert not found.matrix.requires_grad and not found.losses.requires_grad
+
+
+def test_the_fall_that_is_predicted_is_that_of_a_linear_problem() -> None:
+    generator = torch.Generator().manual_seed(0)
+    jacobian = torch.randn(2, 7, 3, generator=generator, dtype=torch.float64)
+    residuals = torch.randn(2, 7, generator=generator, dtype=torch.float64)
+    change = torch.randn(2, 3, generator=generator, dtype=torch.float64)
+    losses = residuals.square().sum(1)
+    gradient = torch.einsum("bpu,bp->bu", jacobian, residuals)
+    matrix = jacobian.mT @ jacobian
+    after = residuals + torch.einsum("bpu,bu->bp", jacobian, change)
+    full = FullEquations(losses, gradient, matrix)
+    assert_close(full.predicted_fall(change), losses - after.square().sum(1))
+    diagonal = matrix.diagonal(dim1=1, dim2=2)
+    only_diagonal = DiagonalEquations(losses, gradient, diagonal)
+    expected = FullEquations(losses, gradient, torch.diag_embed(diagonal))
+    assert_close(only_diagonal.predicted_fall(change), expected.predicted_fall(change))
+    damping = torch.tensor([0.1, 2.0], dtype=torch.float64)
+    assert_close(only_diagonal.solve(damping), expected.solve(damping))

@@ -226,6 +226,44 @@ def test_resampling_is_exact_for_a_ramp():
         np.testing.assert_allclose(moved.values[6:-6, 0], centres[6:-6], atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    ("shape", "after"), [((48,), (12,)), ((40, 30), (10, 30)), ((9, 12), (5, 7))]
+)
+def test_fewer_samples_are_those_of_scikit_image(shape, after):
+    """Its rule of blurring against aliasing; at the border it sees other samples than ours."""
+    from skimage.transform import resize
+
+    values = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+    signal = Signal.of("s", values[..., None], Grid(shape), ValueRange(-9, 9))
+    got = Resample(shape=after).apply(signal).values[..., 0]
+    expected = resize(values, after, order=1, mode="edge", anti_aliasing=True)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "align", "kept"),
+    [
+        (5, 2, "centre", [1, 2]),
+        (6, 3, "centre", [1, 2, 3]),
+        (5, 2, "start", [0, 1]),
+        (2, 5, "centre", [-1, 0, 1, -1, -1]),
+        (2, 4, "start", [0, 1, -1, -1]),
+    ],
+)
+def test_an_odd_remainder_goes_to_the_end(before, after, align, kept):
+    values = np.arange(before, dtype=np.float32)[:, None]
+    signal = Signal.of("s", values, Grid((before,)), ValueRange(-1, 9))
+    made = CropPad((after,), fill=-1.0, align=align).apply(signal)
+    assert made.values[:, 0].tolist() == kept
+
+
+def test_quantiles_are_those_of_what_was_observed():
+    values = np.array([0, 1, 2, 3, 900, 901], np.float32)[:, None]
+    mask = np.array([True, True, True, True, False, False])
+    signal = Signal.of("s", values, Grid((6,)), ValueRange(0, 1000), mask=mask)
+    assert Quantiles(0.0, 1.0).apply(signal).range == ValueRange(0.0, 3.0)
+
+
 def test_mean_is_the_block_mean():
     grid = Grid((4, 4), (1.0, 1.0))
     signal = signal_on(grid)

@@ -34,6 +34,15 @@ def test_fractions_are_met() -> None:
     }
 
 
+def test_a_fraction_is_one_of_all_groups_where_others_are_named() -> None:
+    splits = split_groups(RECORDS[:12], SplitOptions("100,101", "0.25"))
+    assert {split: len(names) for split, names in splits.items()} == {
+        "train": 7,
+        "val": 2,
+        "test": 3,
+    }
+
+
 def test_the_split_depends_on_names_and_seed_only() -> None:
     first = split_groups(RECORDS, SplitOptions())
     assert split_groups(reversed(RECORDS), SplitOptions()) == first
