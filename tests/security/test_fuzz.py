@@ -29,19 +29,10 @@ MUTATIONS: Final = 60
 """Of each subject and round."""
 
 ODD: Final[list[Any]] = [
-    None,
-    True,
-    -1,
-    0,
-    1e308,
-    2**31,
-    2**63,
-    10**40,
-    "",
-    "\x1b[31m",
-    "x" * 70_000,
+    *(None, True, -1, 0, 1e308, 2**31, 2**63, 10**40),
+    *("", "\x1b[31m", "NaN", "x" * 70_000, "../..", "\ud800"),
+    *([], {}, [[]] * 50, {"a": {"b": {"c": []}}}, [1e300] * 1000),
 ]
-ODD += ["../..", "\ud800", [], {}, [[]] * 50, {"a": {"b": {"c": []}}}, [1e300] * 1000]
 NUMBERS: Final = [0, 1, 0x7F, 0x80, 0xFF, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1]
 
 
@@ -184,7 +175,7 @@ def module(bench: Bench, work: Path, chance: random.Random) -> list[list[str]]:
         layer = torch.nn.Module()
         layer.linear = torch.nn.Linear(inputs, 1 if number == 2 else 4)
         layer.modulate_shift_layer = torch.nn.Linear(2, 1 if number == 2 else 4)
-        layer.w0 = 10.0 * (number + 1)
+        layer.__dict__["w0"] = 10.0 * (number + 1)
         layers.append(layer)
     whole, inner = torch.nn.Module(), torch.nn.Module()
     inner.layers, inner.last_layer = torch.nn.ModuleList(layers[:2]), layers[2]

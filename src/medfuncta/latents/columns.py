@@ -19,7 +19,7 @@ from medfuncta.door.allowance import check_command, on_disk
 from medfuncta.door.declared import Fault
 from medfuncta.door.limits import MAX_TEXT
 
-_TEXTS: Final = ("spacing_unit", "unit", "dtype", "metadata")
+_TEXTS: Final[tuple[str, ...]] = ("spacing_unit", "unit", "dtype", "metadata")
 """Columns of texts that repeat."""
 _ID: Final = "id"
 """One that does not; it is read as a dictionary where a file says that it has one."""
