@@ -11,11 +11,11 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TextIO
+from typing import BinaryIO, Final, TextIO
 
 from medfuncta.errors import MedFunctaError
 
@@ -143,6 +143,16 @@ def create_private(folder: Path, name: str, text: str) -> None:
             os.link(made, path)
 
 
+def remove_empty(folder: Path, *names: str) -> None:
+    """Remove a folder below another one where nothing is in it.
+
+    Raises:
+        MedFunctaError: As :func:`place`.
+    """
+    with suppress(OSError):  # which any other is answered with
+        place(folder, *names).rmdir()
+
+
 def open_to_append(folder: Path, *names: str) -> TextIO:
     """A text file below a folder that lines are added to; it is never opened through a link.
 
@@ -150,6 +160,19 @@ def open_to_append(folder: Path, *names: str) -> TextIO:
         MedFunctaError: As :func:`place`.
         OSError: If it cannot be opened.
     """
+    return os.fdopen(_appending(folder, names), "a", newline="", encoding="utf-8")
+
+
+def open_to_append_bytes(folder: Path, *names: str) -> BinaryIO:
+    """As :func:`open_to_append`, for bytes.
+
+    Raises:
+        MedFunctaError: As :func:`place`.
+        OSError: If it cannot be opened.
+    """
+    return os.fdopen(_appending(folder, names), "ab")
+
+
+def _appending(folder: Path, names: Sequence[str]) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    handle = os.open(place(folder, *names), flags, 0o666)
-    return os.fdopen(handle, "a", newline="", encoding="utf-8")
+    return os.open(place(folder, *names), flags, 0o666)

@@ -1,4 +1,4 @@
-"""Runs: ``field.json``, ``field.safetensors``, ``config.json``, ``metrics.csv``."""
+"""Runs: ``field.json``, ``field.safetensors``, ``metrics.csv``."""
 
 from __future__ import annotations
 
@@ -354,18 +354,7 @@ def weight_file_cases() -> Iterator[Case]:
 
 
 def side_file_cases() -> Iterator[Case]:
-    """Files beside the two: a copy of the settings for people, and the log."""
-    for kind in KINDS:
-        harm = turned("config.json", kind)
-        names = ["config.json"]
-        yield Case(
-            f"config.json is {kind}",
-            "run",
-            harm,
-            accepted=["info", "fit"],
-            others=["resume"],
-            names=names,
-        )
+    """The log beside the two."""
     logs = {
         "words": "step,loss\nthree,four\n",
         "fewer columns": "a,b\n1,2\n",

@@ -6,8 +6,9 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import tyro
@@ -15,6 +16,7 @@ import tyro
 from medfuncta.cli.terminal import say
 from medfuncta.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta.errors import ConfigError
+from medfuncta.lock import writing
 from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
 
@@ -65,6 +67,27 @@ class Command(ABC):
     @abstractmethod
     def run(self) -> Any:
         """Do the work and give the result, a :class:`medfuncta.result.Result` or plain data."""
+
+    def answer(self) -> Any:
+        """As :meth:`run`, with the folder of the report held from the start: what cannot be written
+        is known before the work, and nobody else writes there meanwhile.
+
+        Raises:
+            MedFunctaError: If it cannot be written, or another process writes there.
+        """
+        folder = self._report_folder()
+        if folder is None:
+            return self.run()
+        with writing(folder):
+            return self.run()
+
+    def _report_folder(self) -> Path | None:
+        """What ``--out`` names where a command can do without it; elsewhere it is no report, and
+        whoever writes it holds it."""
+        for field in fields(self):
+            if field.name == "out" and field.default is None:
+                return getattr(self, field.name)
+        return None
 
     def summary(self, result: Any) -> str:
         """The result for a person, printed on standard output without ``--json``."""

@@ -11,7 +11,7 @@ import tyro
 
 from medfuncta.cli.command import Command, numbers
 from medfuncta.door.files import lies_outside
-from medfuncta.errors import ConfigError, LatentSetError
+from medfuncta.errors import LatentSetError
 from medfuncta.result import Result
 
 if TYPE_CHECKING:
@@ -181,8 +181,6 @@ class Export(Command):
                 run = LatentSet.open(self.what).run
             export_onnx(run, self.out)
             return Exported(self.out, self.to)
-        if self.out.is_file() or (self.out.is_dir() and any(self.out.iterdir())):
-            raise ConfigError(f"'{self.out.name}' is there already; give a new folder")
         latent_set = LatentSet.open(self.what)
         forms = {
             "npz": export.export_npz,

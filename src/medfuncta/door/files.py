@@ -131,6 +131,15 @@ def lies_outside(path: Path, folder: Path) -> bool:
     return not any(target.is_relative_to(store) for store in stores)
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether all of a path is UTF-8, without which some libraries open nothing."""
+    try:
+        str(path.absolute()).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_inside(path: Path, folder: Path, origin: Origin) -> None:
     """Raise where a link leads out of the folder."""
     if lies_outside(path, folder):

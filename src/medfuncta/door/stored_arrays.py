@@ -15,12 +15,13 @@ import msgspec
 from msgspec import Meta
 
 from medfuncta.door.declared import Fault
-from medfuncta.door.files import Origin, open_regular, reason, said_of_json
+from medfuncta.door.files import Origin, is_utf8, open_regular, reason, said_of_json
 from medfuncta.door.limits import MAX_TENSOR_HEADER
 from medfuncta.door.wording import shown
 
 if TYPE_CHECKING:
     from numpy import ndarray
+    from torch import Tensor
 
 _ITEM_BYTES: Final[Mapping[str, int]] = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
 """The types of numbers that our safetensors files have: weights, counts and the state of a
@@ -143,6 +144,23 @@ def read_tensor_header(path: Path, origin: Origin, within: Path | None = None) -
         shapes={name: tuple(tensor.shape) for name, tensor in tensors.items()},
         dtypes={name: tensor.dtype for name, tensor in tensors.items()},
     )
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file whose header was found sound.
+
+    Raises:
+        Fault: If it cannot be read all the same.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load, load_file
+
+    try:
+        if is_utf8(path):
+            return load_file(path)
+        return load(path.read_bytes())  # safetensors opens no file whose path is not UTF-8
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise Fault("", f"cannot be read: {reason(error)}") from error
 
 
 def _claim(name: str, tensor: _Tensor) -> int:

@@ -13,6 +13,7 @@ from torch import nn
 
 from medfuncta.config import FieldConfig
 from medfuncta.errors import MedFunctaError
+from medfuncta.field.device import usable_device
 from medfuncta.field.functional import FunctionalObjective
 from medfuncta.field.objective import Objective
 from medfuncta.signals.points import Points
@@ -79,10 +80,17 @@ class Field(nn.Module, ABC, Generic[Settings]):
         return next(self.parameters()).dtype
 
     def on(self, device: torch.device | str | None) -> Field[Settings]:
-        """This field when it lies there already (or ``device`` is None), else a copy that does."""
-        if device is None or torch.device(device) == self.device:
+        """This field when it lies there already (or ``device`` is None), else a copy that does.
+
+        Raises:
+            ConfigError: If there is no such device, or it does not compute.
+        """
+        if device is None:
             return self
-        return self.copied().to(device)
+        target = usable_device(device)
+        if target == self.device:
+            return self
+        return self.copied().to(target)
 
     def copied(self) -> Field[Settings]:
         """A field of its own with the same parameters."""

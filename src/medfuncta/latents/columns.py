@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from medfuncta.door.allowance import check_command, on_disk
 from medfuncta.door.declared import Fault
+from medfuncta.door.files import is_utf8
 from medfuncta.door.limits import MAX_TEXT
 
 _TEXTS: Final[tuple[str, ...]] = ("spacing_unit", "unit", "dtype", "metadata")
@@ -38,13 +39,17 @@ class Columns:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with pq.ParquetFile(path) as file:
+        self._raw = None
+        opened: Path | BinaryIO = path
+        if not is_utf8(path):  # Arrow takes no other path
+            opened = self._raw = path.open("rb")
+        with pq.ParquetFile(opened) as file:
             footer = file.metadata
-        texts = list(_TEXTS)
+        texts: list[str] = [*_TEXTS]
         if _has_dictionary(footer, _ID):
             texts.append(_ID)
         self.file = pq.ParquetFile(
-            path, metadata=footer, page_checksum_verification=True, read_dictionary=texts
+            opened, metadata=footer, page_checksum_verification=True, read_dictionary=texts
         )
 
     def __enter__(self) -> Columns:
@@ -52,6 +57,8 @@ class Columns:
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
+        if self._raw is not None:
+            self._raw.close()
 
     def read(self, columns: Sequence[str] | None) -> pa.Table:
         """All rows.

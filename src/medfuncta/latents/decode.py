@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medfuncta.door.allowance import NUMBER, check_signal
+from medfuncta.door.callers import expecting
 from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.field import Field
@@ -55,6 +56,7 @@ class _Piece:
     values: np.ndarray
 
 
+@expecting
 def decode(
     network: Field,
     latents: Float[Tensor, " latent"] | Float[Tensor, "signals latent"],
@@ -90,6 +92,7 @@ def decode(
     return values.reshape(*latents.shape[:-1], *domain.shape, values.shape[-1])
 
 
+@expecting
 def reconstruct(
     run: Run,
     latent: Float[Tensor, " latent"],

@@ -15,6 +15,7 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.official import Datapoint, datapoint_files, read_datapoint
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
+from medfuncta.lock import writing
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalHeader, ValueRange
@@ -49,6 +50,7 @@ def import_latent_set(
 
     Raises:
         LatentSetError: If there is no split, a file is bad, or ``out`` holds something else.
+        MedFunctaError: If another process writes into ``out``, or the disk is full.
     """
     files = {split: found for split in SPLITS if (found := datapoint_files(folder / split))}
     if not files:
@@ -62,13 +64,32 @@ def import_latent_set(
     spec = replace(
         run.spec, label_names=tuple(label_names), task="multi-label" if multi_label else ""
     )
-    writer = LatentSetWriter(out, run, SetInfo(run.fingerprint, size, spec, source, {}, dtype))
-    for split, paths in files.items():
-        target = writer.split(split)
-        if target is not None:
-            _import_split(target, folder, paths, writer.info, run, skip_bad)
-            writer.finish_split(target)
-    return writer.finish()
+    info = SetInfo(run.fingerprint, size, spec, source, {}, dtype)
+    with writing(Path(out)):
+        writer = LatentSetWriter(out, run, info)
+        for split, paths in files.items():
+            target = writer.split(split)
+            if target is not None:
+                _check_same_files(target, paths)
+                _import_split(target, folder, paths, writer.info, run, skip_bad)
+                writer.finish_split(target)
+        return writer.finish()
+
+
+def _check_same_files(target: SplitWriter, paths: Sequence[Path]) -> None:
+    """Raise unless the last file that an earlier call has read stands where it stood then.
+
+    Raises:
+        LatentSetError: If it does not.
+    """
+    if not target.consumed:
+        return
+    before = paths[: target.consumed]
+    if len(before) < target.consumed or before[-1].name != target.last_id:
+        raise LatentSetError(
+            f"file {target.consumed} of split '{target.name}' is no longer '{target.last_id}'; the "
+            "folder has changed since its import was begun: write to another folder"
+        )
 
 
 def _import_split(

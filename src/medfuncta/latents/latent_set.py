@@ -17,11 +17,11 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.config import FitConfig
-from medfuncta.door.limits import MAX_ID
+from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
 from medfuncta.latents.info import INFO_FILE, SetInfo, fit_config_of
-from medfuncta.latents.rows import LatentRow, Rows
+from medfuncta.latents.rows import LatentRow, Rows, check_ids
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards
 from medfuncta.run import Run, RunDescription
@@ -84,19 +84,10 @@ class Split:
         """The ids as Arrow holds them, a tenth of what a list of Python strings takes.
 
         Raises:
-            LatentSetError: If one is missing, or too long to be one.
+            LatentSetError: If one is missing, there twice, or too long to be one.
         """
         ids = self._column("id").table["id"]
-        if ids.null_count:
-            raise LatentSetError(
-                f"split '{self.name}' has {ids.null_count:,} rows without an id; fit it anew"
-            )
-        longest = pc.max(pc.utf8_length(ids)).as_py()  # type: ignore[attr-defined]
-        if longest is not None and longest > MAX_ID:
-            raise LatentSetError(
-                f"split '{self.name}' has an id of {longest:,} characters; expected at most "
-                f"{MAX_ID:,}; fit it anew"
-            )
+        check_ids(ids, self.name)
         return ids
 
     @cached_property
@@ -150,16 +141,11 @@ class Split:
         """The row of this id, or None.
 
         Raises:
-            LatentSetError: If several rows have it.
+            LatentSetError: As :attr:`id_column`.
         """
         index = pc.index(self.id_column, id).as_py()  # type: ignore[attr-defined]
         if index < 0:
             return None
-        later = self.id_column.slice(index + 1)
-        if pc.index(later, id).as_py() >= 0:  # type: ignore[attr-defined]
-            raise LatentSetError(
-                f"split '{self.name}' has '{id}' more than once; fit it anew or copy it again"
-            )
         return index
 
 
@@ -179,6 +165,7 @@ class LatentSet:
         )
 
     @classmethod
+    @expecting
     def open(cls, folder: Path | str) -> LatentSet:
         """Read what the set says of itself and the footers of its shards; no latent yet.
 
@@ -250,6 +237,7 @@ class LatentSet:
     def __len__(self) -> int:
         return sum(len(split) for split in self._splits.values())
 
+    @expecting
     def split(self, name: str) -> Split:
         """One split.
 
@@ -262,6 +250,7 @@ class LatentSet:
             )
         return self._splits[name]
 
+    @expecting
     def row(self, id: str, split: str | None = None) -> LatentRow:
         """The signal with this id.
 
@@ -309,6 +298,7 @@ class LatentSet:
         """
         return InputGrid.of(header, self.preprocessing)
 
+    @expecting
     def decode(
         self,
         id: str,

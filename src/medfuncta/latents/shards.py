@@ -23,11 +23,14 @@ from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.columns import Columns, check_footer
 from medfuncta.places import file_name
+from medfuncta.signals.mark import Sum
 from medfuncta.sources.source import Skipped
 
 DATA_FOLDER = "data"
 _NAME: Final = re.compile(r"(?P<split>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.parquet")
 _NOTE_KEY: Final = b"medfuncta"
+_MARK_KEY: Final = b"medfuncta.mark"
+_MARK_BYTES: Final = 64
 _GROUP_BYTES: Final = 16 * 2**20
 """Latents of a row group: what a reader holds at a time, and what reading one row costs."""
 _DISTINCT: Final = ("id", "psnr", "latent_scale", "positions")
@@ -46,6 +49,9 @@ class Note:
         next_piece: The first piece (see ``writer``) that it does not hold.
         fitted_psnr: Sum over rows of the PSNR before latents were stored in fewer bits, in
             decibels; None when not known.
+        mark: What the signals add to the mark of their split (see :mod:`medfuncta.signals.mark`);
+            None when not known. It has an entry of its own in the footer, which older programs
+            pass over.
     """
 
     fingerprint: Fingerprint
@@ -54,19 +60,39 @@ class Note:
     last_id: str = ""
     next_piece: Count = 0
     fitted_psnr: Annotated[float, Meta(ge=-1e15, le=1e15)] | None = None
+    mark: Sum | None = None
 
     @classmethod
     def join(cls, notes: Sequence[Note]) -> Note:
         """The note of several pieces, one after the other."""
-        fitted = [note.fitted_psnr for note in notes]
         return cls(
             notes[0].fingerprint,
             sum(note.consumed for note in notes),
             tuple(entry for note in notes for entry in note.left_out),
             notes[-1].last_id,
             notes[-1].next_piece,
-            None if None in fitted else sum(fitted),  # type: ignore[arg-type]
+            sum_of([note.fitted_psnr for note in notes]),
+            sum_of([note.mark for note in notes]),
         )
+
+    def footer(self) -> dict[bytes, str]:
+        """The entries of a footer that hold it."""
+        entries = asdict(self)
+        mark = entries.pop("mark")
+        footer = {_NOTE_KEY: json.dumps(entries)}
+        if mark is not None:
+            footer[_MARK_KEY] = json.dumps(mark)
+        return footer
+
+
+def sum_of(numbers: Sequence[float | None]) -> float | None:
+    """Their sum; None where one is not known."""
+    total = 0.0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
 
 
 def shard_name(split: str, index: int, count: int) -> str:
@@ -81,7 +107,7 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
     Pages carry checksums, which readers of Parquet may check and ours do: latents look alike
         whether they are right or not.
     """
-    metadata = {**(table.schema.metadata or {}), _NOTE_KEY: json.dumps(asdict(note))}
+    metadata = {**(table.schema.metadata or {}), **note.footer()}
     latent_bytes = (
         table.schema.field("latent").type.list_size
         * table.schema.field("latent").type.value_type.bit_width
@@ -101,7 +127,12 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
         "write_page_checksum": True,
     }
     described = table.replace_schema_metadata(metadata)
-    write_atomically(path, lambda temporary: pq.write_table(described, temporary, **options))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # Arrow opens no file whose path is not UTF-8
+            pq.write_table(described, file, **options)
+
+    write_atomically(path, write)
 
 
 def _leaf_paths(schema: pa.Schema, names: Sequence[str]) -> list[str]:
@@ -234,7 +265,12 @@ def _note_of(metadata: Mapping[bytes, bytes]) -> Note:
         raise Fault("", "is not a shard of a latent set: its footer has no note")
     if len(text) > MAX_SET_BYTES:
         raise Fault("its note", f"has {len(text):,} bytes")
-    return convert(decode_json(text), Note, "its note")
+    note = decode_json(text)
+    if _MARK_KEY in metadata and isinstance(note, dict):
+        if len(metadata[_MARK_KEY]) > _MARK_BYTES:
+            raise Fault("its mark", f"has {len(metadata[_MARK_KEY]):,} bytes")
+        note = {**note, "mark": decode_json(metadata[_MARK_KEY])}
+    return convert(note, Note, "its note")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import pyarrow as pa
 from msgspec import Meta
 
 from medfuncta.atomic import remove_leftovers, write_json, write_text
+from medfuncta.disk import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import MAX_SET_BYTES, Count
@@ -30,12 +31,14 @@ from medfuncta.latents.card import card
 from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.schema import schema_of
-from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, write_shard
+from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, sum_of, write_shard
+from medfuncta.lock import check_held
 from medfuncta.places import (
     file_name,
     make_folder,
     move,
     place,
+    remove_empty,
     remove_file,
     remove_folder,
 )
@@ -74,7 +77,8 @@ class LatentSetWriter:
             run.save(place(self.folder, FIELD_FOLDER))
             self.info = info
             info.save(self.folder)
-        remove_leftovers(self.folder)
+        with disk_told(self.folder.name):
+            remove_leftovers(self.folder)
         row_bytes = info.latent_size * np.dtype(info.dtype).itemsize
         self._shard_rows = max(1, shard_bytes // row_bytes)
 
@@ -106,6 +110,11 @@ class LatentSetWriter:
         self._publish(writer.name)
 
     def _publish(self, name: str) -> None:
+        check_held(self.folder)
+        with disk_told(self.folder.name):
+            self._rename(name)
+
+    def _rename(self, name: str) -> None:
         folder = self._fitting(name)
         complete = _Complete.load(folder)
         data = make_folder(self.folder, DATA_FOLDER)
@@ -131,9 +140,7 @@ class LatentSetWriter:
         """
         latent_set = LatentSet.open(self.folder)
         write_text(self.folder / CARD_FILE, card(latent_set))
-        fitting = place(self.folder, _FITTING)
-        if fitting.exists() and not any(fitting.iterdir()):
-            remove_folder(fitting)
+        remove_empty(self.folder, _FITTING)
         return latent_set
 
 
@@ -212,6 +219,11 @@ class SplitWriter:
         return self._parts[-1].note.last_id if self._parts else ""
 
     @property
+    def mark(self) -> float | None:
+        """What was noted of their values, see :class:`Note`; None where nothing was."""
+        return sum_of([part.note.mark for part in self._parts])
+
+    @property
     def _parts(self) -> list[Shard]:
         return [*self._shards, *self._pieces]
 
@@ -222,6 +234,7 @@ class SplitWriter:
         last_id: str,
         left_out: Sequence[Skipped] = (),
         fitted_psnr: float | None = None,
+        mark: float | None = None,
     ) -> None:
         """Add one block of signals, wholly or not at all.
 
@@ -230,11 +243,18 @@ class SplitWriter:
             last_id: The last signal of the block, kept or left out.
             left_out: Signals of the block without a row.
             fitted_psnr: As in :class:`Note`.
+            mark: As in :class:`Note`, of this block alone.
         """
         self._next += 1
         consumed = table.num_rows + len(left_out)
         note = Note(
-            self._info.fingerprint, consumed, tuple(left_out), last_id, self._next, fitted_psnr
+            self._info.fingerprint,
+            consumed,
+            tuple(left_out),
+            last_id,
+            self._next,
+            fitted_psnr,
+            mark,
         )
         if not self._pieces and table.num_rows >= self._shard_rows:
             self._add_shard(table, note)
@@ -269,8 +289,9 @@ class SplitWriter:
     def _merge(self) -> None:
         table = pa.concat_tables(piece.read() for piece in self._pieces)
         self._add_shard(table, Note.join([piece.note for piece in self._pieces]))
-        for piece in self._pieces:
-            remove_file(self._folder, piece.path.name)
+        with disk_told(DATA_FOLDER):
+            for piece in self._pieces:
+                remove_file(self._folder, piece.path.name)
         self._pieces = []
 
     def _add_shard(self, table: pa.Table, note: Note) -> None:

@@ -18,12 +18,22 @@ import numpy as np
 from msgspec import Meta
 
 from medfuncta.atomic import write_json
+from medfuncta.disk import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, check_regular, read_bytes
 from medfuncta.door.limits import MAX_CACHE_BYTES
 from medfuncta.door.stored_arrays import read_arrays
 from medfuncta.errors import DataError, MedFunctaError
-from medfuncta.places import fresh_folder, make_folder, move, place, remove_file, remove_folder
+from medfuncta.lock import remove_abandoned, writing
+from medfuncta.places import (
+    TEMPORARY,
+    fresh_folder,
+    make_folder,
+    move,
+    place,
+    remove_file,
+    remove_folder,
+)
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet, starts_of
@@ -90,17 +100,14 @@ def cached(
     found = _open(entry, spec, key.state, notes_type)
     if found is not None:
         return found
-    try:
-        with fresh_folder(folder) as beside:
+    with disk_told(f"the cache '{folder.name}'"):
+        make_folder(folder)
+        remove_abandoned(folder, f"{TEMPORARY}*")
+        with fresh_folder(folder) as beside, writing(beside):
             fresh = make_folder(beside, "entry")
             _write(fresh, spec, signals, key.state, notes)
             remove_folder(folder, key.name)  # whoever has mapped its files keeps them
             move(fresh, folder, key.name)
-    except OSError as error:
-        raise MedFunctaError(
-            f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, "
-            "or do without"
-        ) from error
     found = _open(entry, spec, key.state, notes_type)
     if found is None:
         raise MedFunctaError(
@@ -250,9 +257,9 @@ class _GrowingArray:
         self._count += len(rows)
 
     def __exit__(self, *_: object) -> None:
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
 
     def _write_header(self) -> None:
         header = {

@@ -11,6 +11,7 @@ from time import perf_counter
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.door.callers import expecting
 from medfuncta.errors import DataError
 from medfuncta.latents.round_trip import round_trip
 from medfuncta.run import Run
@@ -26,6 +27,7 @@ from medfuncta.tasks.evaluate.report import write_report
 _Device = torch.device | str | None
 
 
+@expecting
 def evaluate(
     run: Run,
     source: Source,
