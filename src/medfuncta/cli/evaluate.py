@@ -45,8 +45,9 @@ class Evaluate(Command):
     data: str
     """Where the signals come from: kind:path[?option=value], e.g. wfdb:mitbih, nifti:volumes,
     sample:ecg."""
-    split: str = "test"
-    """Which part of the data: train, val or test."""
+    split: str | None = None
+    """Which part of the data: train, val, test, or all of it, for data that training has never
+    seen. The test split when not given; all of data without splits, such as a single file."""
     out: Path | None = None
     """Folder for report.json, signals.csv, reconstructions.png and report.html."""
     steps: int | None = None

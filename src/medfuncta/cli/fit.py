@@ -76,8 +76,11 @@ class Fit(Command):
     quality: Quality | None = None
     """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on
     from paper until it gets no better."""
-    splits: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...")] = None
-    """Which splits, such as train val test; all of them when not given."""
+    splits: Annotated[
+        tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...", aliases=["--split"])
+    ] = None
+    """Which splits, such as train val test; each of them when not given. 'all' puts every signal
+    into one split: for data that training has never seen."""
     dtype: Literal["float32", "float16", "int8"] = "float32"
     """How latents are stored; the card says what fewer bits cost."""
     positions: bool = False

@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -180,6 +181,18 @@ def column_names(path: Path) -> tuple[list[str], bool]:
     if all(is_number(text) for text in first):
         return [str(i) for i in range(len(first))], False
     return [name.strip() for name in first], True
+
+
+def rows_up_to(path: Path, most: int) -> int:
+    """How many rows a file has, where that is below so many, without reading it whole.
+
+    Raises:
+        DataError: If the file is missing, empty or not text.
+    """
+    _, header = column_names(path)
+    with path.open(encoding="utf-8", errors="replace") as file:
+        lines = islice(filter(str.strip, file), most + int(header))
+        return sum(1 for _ in lines) - int(header)
 
 
 def _read_columns(

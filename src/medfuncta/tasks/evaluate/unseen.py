@@ -29,7 +29,7 @@ def evaluate(
     run: Run,
     source: Source,
     *,
-    split: str = "test",
+    split: str | None = None,
     config: FitConfig | None = None,
     device: _Device = None,
     out: Path | str | None = None,
@@ -42,7 +42,8 @@ def evaluate(
     Args:
         run: The shared network.
         source: Where the signals come from.
-        split: Which of them.
+        split: Which of them; ``"all"`` are those of every split. When None the test split, or all
+            signals of data that has no splits, such as a single file.
         config: H and the batch; the run's own when not given.
         device: Where to compute; an accelerator when there is one.
         out: Write ``report.json``, ``signals.csv``, ``reconstructions.png`` and ``report.html``
@@ -57,6 +58,7 @@ def evaluate(
             is bad and not to be skipped.
     """
     config = config or run.config.fit
+    split = split or source.held_out
     run.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
