@@ -90,10 +90,14 @@ class Evaluate(Command):
 
     def summary(self, result: Evaluated) -> str:
         from medfuncta.signals.psnr import BEST_PSNR
+        from medfuncta.tasks.evaluate.report import likeness_table
 
         evaluation = result.evaluation
         summary = evaluation.summary
-        lines = [_quality_table(evaluation, summary)]
+        lines = []
+        for remark in evaluation.remarks:
+            lines.append(f"! {remark}")
+        lines.append(_quality_table(evaluation, summary))
         if evaluation.baselines is not None:
             lines.append(_baselines_table(evaluation.baselines, summary.psnr.mean))
         if evaluation.by_class:
@@ -103,6 +107,8 @@ class Evaluate(Command):
         if summary.exact:
             lines.append(f"{summary.exact} exact, counted with {BEST_PSNR:.0f} dB")
         lines.append(f"worst: {', '.join(summary.worst[:5])}")
+        if evaluation.likeness is not None and evaluation.likeness.differences:
+            lines.append(table(*likeness_table(evaluation.likeness)))
         if result.out is not None:
             lines.append(f"report: {result.out / 'report.html'}")
         return "\n".join(lines)

@@ -42,6 +42,8 @@ class FittedSet(Result):
         storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits; None where the
             fit did not note it.
         left_out: Files and signals without a row.
+        remarks: What a reader of the figures should know first, a line each: that the network has
+            never seen this data, and how it differs.
     """
 
     latents: Path
@@ -53,6 +55,7 @@ class FittedSet(Result):
     psnr: FitQuality
     storage_cost: float | None
     left_out: Sequence[Skipped]
+    remarks: Sequence[str]
 
 
 @dataclass(kw_only=True)
@@ -130,6 +133,7 @@ class Fit(Command):
             psnr=FitQuality(figures.psnr_mean, figures.psnr_median, figures.psnr_worst),
             storage_cost=figures.storage_cost,
             left_out=left_out,
+            remarks=figures.likeness.remarks,
         )
 
     def summary(self, result: FittedSet) -> str:
@@ -140,10 +144,20 @@ class Fit(Command):
         if result.dtype != "float32":
             cost = f", {result.storage_cost:.2f} dB of it lost to {result.dtype}"
         psnr = result.psnr
-        return (
+        lines = [f"! {remark}" for remark in result.remarks]
+        lines.append(
             f"{result.latents}: {result.signals:,} latents of {result.latent_size:,} numbers "
-            f"({counts}), {result.bytes / 1e6:,.1f} MB\n"
-            f"PSNR: mean {psnr.mean:.2f} dB, median {psnr.median:.2f} dB, worst "
-            f"{psnr.worst:.2f} dB{cost}\n"
-            f"next: medfuncta classify {result.latents}"
+            f"({counts}), {result.bytes / 1e6:,.1f} MB"
         )
+        lines.append(
+            f"PSNR: mean {psnr.mean:.2f} dB, median {psnr.median:.2f} dB, worst "
+            f"{psnr.worst:.2f} dB{cost}"
+        )
+        lines.append(f"next: medfuncta {self._next(result)}")
+        return "\n".join(lines)
+
+    def _next(self, result: FittedSet) -> str:
+        """What to do with the set: classifying needs splits."""
+        if {"train", "val", "test"} <= result.splits.keys():
+            return f"classify {result.latents}"
+        return f"explore {result.latents} map --out map"

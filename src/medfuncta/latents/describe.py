@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
 
 import numpy as np
 
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.errors import LatentSetError, MedFunctaError
+from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
+from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.shards import Note
+from medfuncta.run import RunDescription
+from medfuncta.signals.profile import Profiler
+
+_PROFILED: Final = 1024
+"""Rows of a split that tell what its signals are like."""
+_HEADER: Final = (
+    *("id", "label", "shape", "spacing", "spacing_unit", "affine"),
+    *("value_low", "value_high", "unit", "dtype", "metadata"),
+)
+"""The columns of a signal's header."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,7 @@ class Figures:
         storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits, or None where the
             fit did not note it.
         histogram: Rows by PSNR in bins of equal width, with each bin's lower edge in decibels.
+        likeness: The signals beside those that the field was trained on.
     """
 
     splits: Mapping[str, SplitFigures]
@@ -54,6 +69,7 @@ class Figures:
     psnr_worst: float | None
     storage_cost: float | None
     histogram: Mapping[float, int]
+    likeness: Likeness
 
 
 def describe(latent_set: LatentSet) -> Figures:
@@ -80,7 +96,21 @@ def describe(latent_set: LatentSet) -> Figures:
         psnr_worst=float(known.min()) if len(known) else None,
         storage_cost=None if fitted is None else float(fitted / len(psnr) - psnr.mean()),
         histogram=_histogram(known) if len(known) else {},
+        likeness=_likeness(latent_set, splits),
     )
+
+
+def _likeness(latent_set: LatentSet, splits: Sequence[Split]) -> Likeness:
+    """What the field says of its training, beside the first rows of each split."""
+    training: Mapping[str, Any] = {}
+    with suppress(MedFunctaError):  # a damaged field is told by whoever needs it
+        training = RunDescription.load(latent_set.folder / FIELD_FOLDER).training
+    profiler = Profiler()
+    for split in splits:
+        for rows in islice(split.batches(rows=_PROFILED, columns=_HEADER), 1):
+            for header in rows.headers:
+                profiler.add_header(header)
+    return Likeness.of(training, latent_set.info.source.name, profiler.profile())
 
 
 def _histogram(psnr: np.ndarray) -> dict[float, int]:

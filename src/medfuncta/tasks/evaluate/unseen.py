@@ -12,8 +12,10 @@ import torch
 
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError
+from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.round_trip import round_trip
 from medfuncta.run import Run
+from medfuncta.signals.profile import Profiler
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
 from medfuncta.tasks.evaluate.baselines import measure_baselines
@@ -62,8 +64,10 @@ def evaluate(
     run.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
+    profiler = Profiler()
     for original, reconstruction in _reconstructions(run, source.signals(split), config, device):
         metrics.append(measure(original, reconstruction))
+        profiler.add(original)
         if progress is not None:
             progress(len(metrics))
     if not metrics:
@@ -88,6 +92,7 @@ def evaluate(
         signals=metrics,
         examples=examples,
         baselines=beside,
+        likeness=Likeness.of(run.training, source.info.name, profiler.profile()),
     )
     if out is not None:
         write_report(evaluation, Path(out))
