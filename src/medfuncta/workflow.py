@@ -17,7 +17,7 @@ from medfuncta.learning.train import StepReport, Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for
 from medfuncta.run import Run
 from medfuncta.settings import Config, override
-from medfuncta.signals.profile import Profile
+from medfuncta.signals.data_facts import DataFacts
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.cached_split import cached_split
@@ -75,12 +75,10 @@ def train(
         "details": dict(source.info.details),
         "train_signals": len(train_set),
         "val_signals": len(val_set),
+        "data": DataFacts.of_set(train_set).to_dict(),
         "skipped_files": len(source.skipped),
         "medfuncta": version("medfuncta"),
     }
-    profile = Profile.of(train_set)
-    if profile is not None:
-        provenance["data"] = profile.to_json()
     if start is not None:
         provenance["started_from"] = {"fingerprint": start.fingerprint, **start.training}
     network = None if start is None else start.network

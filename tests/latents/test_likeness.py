@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,81 +12,70 @@ import pytest
 from medfuncta.latents.create import create_latent_set
 from medfuncta.latents.likeness import Likeness
 from medfuncta.run import Run
+from medfuncta.signals.data_facts import DataFacts, FactsTally, RangeUse
 from medfuncta.signals.domain import Grid
-from medfuncta.signals.profile import Profile, Profiler
-from medfuncta.signals.signal import Signal, ValueRange
+from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.arrays import from_arrays
 from medfuncta.sources.source import Source
 from medfuncta.tasks.evaluate import evaluate
 from medfuncta.workflow import train
 from tasks.list_source import small_run
 
-TRAINED = Profile(
-    signals=100,
-    channels=1,
+SPEC = SignalSpec(1, 1, unit="mV")
+TRAINED = DataFacts(
     unit="mV",
-    low=-1.0,
-    high=1.0,
-    own_ranges=False,
+    range=(-1.0, 1.0),
+    spacing=((0.008, 0.008),),
+    spacing_unit="s",
+    used=0.9,
     mean=0.4,
     std=0.2,
-    smallest=(180,),
-    largest=(200,),
-    spacing=(0.008,),
-    spacing_unit="s",
+    sizes=((180, 200),),
+    channels=1,
 )
 
 
-def differing(**changes: Any) -> list[str]:
-    here = dataclasses.replace(TRAINED, **changes)
-    training = {"source": "wfdb:ours", "data": TRAINED.to_json()}
-    return [trait.name for trait in Likeness.of(training, "wfdb:ours", here).differences]
+def likeness(training: Any, source: str = "wfdb:ours", here: DataFacts = TRAINED) -> Likeness:
+    return Likeness.of(SPEC, training, source, here)
 
 
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
         ({}, []),
-        ({"low": -1.01, "mean": 0.45, "std": 0.22, "smallest": (170,)}, []),
+        ({"mean": 0.45, "std": 0.22, "sizes": ((170, 200),)}, []),
         ({"unit": "V"}, ["unit"]),
-        ({"low": -1000.0, "high": 1000.0}, ["range mapped to [0, 1]"]),
-        ({"high": 1.1}, ["range mapped to [0, 1]"]),
+        ({"range": (-1000.0, 1000.0)}, ["mapped to [0, 1]"]),
+        ({"range": (-1.0, 1.1)}, ["mapped to [0, 1]"]),
         ({"mean": 0.9}, ["values in it"]),
         ({"std": 0.01}, ["values in it"]),
-        ({"spacing": (0.004,)}, ["sampling rate"]),
-        ({"spacing": (1.0,), "spacing_unit": "mm"}, ["spacing"]),
-        ({"largest": (2000,)}, ["samples"]),
-        ({"smallest": (20,)}, ["samples"]),
-        ({"smallest": (20, 20), "largest": (20, 20)}, ["samples"]),
+        ({"spacing": ((0.004, 0.004),)}, ["spacing"]),
+        ({"spacing_unit": "mm"}, ["spacing"]),
+        ({"sizes": ((180, 2000),)}, ["samples"]),
+        ({"sizes": ((20, 200),)}, ["samples"]),
+        ({"sizes": ((20, 20), (20, 20))}, ["samples"]),
         ({"channels": 3}, ["channels"]),
         ({"spacing": None}, []),
-        ({"mean": None, "std": None}, []),
+        ({"mean": None, "std": None, "sizes": None}, []),
     ],
 )
 def test_what_differs_is_named_and_what_hardly_does_is_not(
     changes: dict[str, Any], names: list[str]
 ) -> None:
-    assert differing(**changes) == names
-
-
-def test_ranges_of_each_signal_may_vary_more() -> None:
-    trained = dataclasses.replace(TRAINED, own_ranges=True)
-    training = {"source": "nifti:ours", "data": trained.to_json()}
-    here = dataclasses.replace(trained, high=1.5)
-    assert not Likeness.of(training, "nifti:ours", here).differences
-    far = dataclasses.replace(trained, high=30.0)
-    assert Likeness.of(training, "nifti:ours", far).differences
+    here = replace(TRAINED, **changes)
+    found = likeness({"source": "wfdb:ours", "data": TRAINED.to_dict()}, here=here)
+    assert [trait.name for trait in found.differences] == names
 
 
 def test_foreign_is_what_no_step_of_the_training_has_seen() -> None:
     training = {"source": "wfdb:second", "started_from": {"source": "wfdb:first"}}
-    assert not Likeness.of(training, "wfdb:second", None).foreign
-    assert not Likeness.of(training, "wfdb:first", None).foreign
-    other = Likeness.of(training, "wfdb:third", None)
+    assert not likeness(training, "wfdb:second").foreign
+    assert not likeness(training, "wfdb:first").foreign
+    other = likeness(training, "wfdb:third")
     assert other.foreign
-    assert other.remarks == [
-        "foreign data: the network was trained on wfdb:second and has never seen wfdb:third"
-    ]
+    assert other.remarks == (
+        "foreign data: the network was trained on wfdb:second and has never seen wfdb:third",
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,35 +83,33 @@ def test_foreign_is_what_no_step_of_the_training_has_seen() -> None:
     [
         {},
         {"source": 7, "data": 5},
-        {"data": {"signals": -1}},
-        {"data": {**TRAINED.to_json(), "low": float("nan")}},
-        {"data": {**TRAINED.to_json(), "smallest": [1] * 99}},
+        {"data": {"used": "x"}},
+        {"data": {**TRAINED.to_dict(), "sizes": [[1]]}},
         {"started_from": {"started_from": [1]}},
     ],
 )
 def test_a_run_that_says_nothing_of_its_data_is_compared_with_nothing(training: Any) -> None:
-    found = Likeness.of(training, "wfdb:third", TRAINED)
-    assert (found.foreign, found.traits, found.remarks) == (False, [], [])
+    found = likeness(training, "wfdb:third")
+    assert (found.foreign, found.traits, found.remarks) == (False, (), ())
 
 
 def test_the_figures_are_those_of_the_signals() -> None:
-    profiler = Profiler()
-    assert profiler.profile() is None
+    tally, use = FactsTally(), RangeUse()
+    assert (use.mean, use.std) == (None, None)
     for number, samples in enumerate((4, 6, 8)):
         values = np.array([0.0, 10.0] * (samples // 2), np.float32)[:, None]
         mask = None
         if number == 2:
             values[:2] = 99
             mask = np.arange(samples) >= 2
-        grid = Grid((samples,), (0.1 * (number + 1),), unit="s")
-        profiler.add(Signal.of("x", values, grid, ValueRange(0, 10), "mV", mask))
-    found = profiler.profile()
-    assert found is not None
-    assert (found.signals, found.unit, found.low, found.high) == (3, "mV", 0, 10)
-    assert (found.mean, found.std, found.own_ranges) == (0.5, 0.5, False)
-    assert (found.smallest, found.largest) == ((4,), (8,))
-    assert found.spacing == pytest.approx((0.2,)) and found.rate == pytest.approx(5)
-    assert Profile.from_json(found.to_json()) == found
+        grid = Grid((samples,), (0.1,), unit="s")
+        signal = Signal.of("x", values, grid, ValueRange(0, 10), "mV", mask)
+        tally.add_header(signal.header)
+        use.add(signal.normalised(), signal.observed())
+    found = tally.facts(use)
+    assert (found.unit, found.range, found.sizes) == ("mV", (0, 10), ((4, 8),))
+    assert (found.mean, found.std, found.used) == (0.5, 0.5, 1.0)
+    assert DataFacts.from_training({"data": found.to_dict()}) == found
 
 
 def trace_source(name: str, unit: str = "mV", spacing: float = 0.01, scale: float = 1.0) -> Source:
@@ -143,25 +130,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_a_run_notes_what_its_signals_were_like(trained: Run) -> None:
-    noted = Profile.from_json(trained.training["data"])
-    assert noted is not None and noted.rate == pytest.approx(100)
+    noted = DataFacts.from_training(trained.training)
+    assert noted is not None and noted.spacing == ((0.01, 0.01),)
     assert noted.std == pytest.approx(np.sqrt(0.5) / 2, rel=0.1)
 
 
 def test_an_evaluation_on_its_own_data_has_no_remark(trained: Run, tmp_path: Path) -> None:
     found = evaluate(trained, trace_source("ours"), out=tmp_path)
-    assert found.remarks == []
+    assert list(found.remarks) == []
     assert "Beside what the network was trained on" in (tmp_path / "report.html").read_text()
 
 
 def test_an_evaluation_of_foreign_data_says_so_and_how_it_differs(
     trained: Run, tmp_path: Path
 ) -> None:
-    other = trace_source("theirs", spacing=0.02, scale=0.1)
+    other = trace_source("theirs", spacing=0.02, scale=0.2)
     found = evaluate(trained, other, out=tmp_path)
-    foreign, values, rate, split = found.remarks
+    foreign, rate, values, split = found.remarks
     assert "trained on arrays:ours and has never seen arrays:theirs" in foreign
-    assert values.startswith("values in it: 0.5") and rate.startswith("sampling rate: 50 Hz")
+    assert values.startswith("values mapped to [0, 1] are 0.5")
+    assert rate.startswith("samples are 0.02 s (50 a second) apart")
     assert "--split all takes every signal" in split
     assert len(evaluate(trained, other, split="all").remarks) == 3
     assert found.to_json()["likeness"]["foreign"] is True
@@ -174,7 +162,7 @@ def test_the_card_of_a_set_says_so_too(trained: Run, tmp_path: Path) -> None:
     create_latent_set(trained, other, tmp_path / "set", splits=["all"])
     text = (tmp_path / "set" / "README.md").read_text()
     assert "has never seen `arrays:theirs`" in text
-    assert "| unit | mV | V |" in text and "| sampling rate | 100 Hz | 50 Hz |" in text
+    assert "| unit | mV | V |" in text and "| spacing | 0.01 s (100 a second) | 0.02" in text
     create_latent_set(trained, trace_source("ours"), tmp_path / "own")
     own = (tmp_path / "own" / "README.md").read_text()
     assert "The field was trained on `arrays:ours`" in own and "Foreign" not in own

@@ -21,7 +21,8 @@ _opened: list[str] | None = (
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
-    if _opened is not None and event == "open":
+    handle_of_an_open_file = isinstance(arguments[0], int) if arguments else False
+    if _opened is not None and event == "open" and not handle_of_an_open_file:
         _opened.append(str(arguments[0]))
 
 

@@ -82,7 +82,7 @@ def nifti_files() -> dict[str, bytes]:
         "stream " + name: data
         for name, data in {f"cut at {part}": cut(whole, part) for part in (*HALVES, 0.999)}.items()
     }
-    packed["not packed"], packed["checksum"] = good, patched(whole, len(whole) - 8, b"0000")
+    packed["checksum"] = patched(whole, len(whole) - 8, b"0000")
     return {f"{n}.nii": data for n, data in raw.items()} | {
         f"{n}.nii.gz": data for n, data in packed.items()
     }

@@ -13,7 +13,7 @@ from PIL import Image
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import ValueRange
-from medfuncta.sources.images import read_image
+from medfuncta.sources.image_files import read_image
 from medfuncta.sources.table import open_source
 from sources.conformance import check_source
 

@@ -71,7 +71,7 @@ def test_slope_and_intercept_are_applied_and_their_values_come_back(
     header.set_slope_inter(slope, intercept)
     header["vox_offset"] = 352
     (tmp_path / "a.nii").write_bytes(header.binaryblock + bytes(4) + raw.tobytes(order="F"))
-    values, grid, dtype = read_volume(tmp_path / "a.nii")
+    values, grid, dtype, _ = read_volume(tmp_path / "a.nii")
     assert dtype == returned
     np.testing.assert_allclose(values[..., 0], raw * float(slope) + intercept)
     signal = Signal.of("a", values, grid, ValueRange.of(values), dtype=dtype)
@@ -99,7 +99,7 @@ def test_metres_and_microns_become_millimetres(tmp_path):
 )
 def test_axes(tmp_path, shape, spatial, channels):
     nib.save(volume(shape), tmp_path / "a.nii.gz")
-    values, grid, _ = read_volume(tmp_path / "a.nii.gz")
+    values, grid, _, _ = read_volume(tmp_path / "a.nii.gz")
     assert (grid.shape, values.shape) == (spatial, (*spatial, channels))
 
 
@@ -118,7 +118,7 @@ def test_colour_voxels_are_channels(tmp_path):
     data = np.zeros((4, 5, 6), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
     data["G"] = 7
     nib.save(nib.Nifti1Image(data, AFFINE), tmp_path / "a.nii")
-    values, _, dtype = read_volume(tmp_path / "a.nii")
+    values, _, dtype, _ = read_volume(tmp_path / "a.nii")
     assert (values.shape, dtype) == ((4, 5, 6, 3), "uint8")
     np.testing.assert_array_equal(values[0, 0, 0], [0, 7, 0])
 

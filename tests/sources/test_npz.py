@@ -9,7 +9,6 @@ import pytest
 
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.npz import Layout
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
 from sources.conformance import check_source
@@ -242,7 +241,7 @@ def other_format(path: Path) -> None:
             "train_labels in x.npz is int64 of shape (9,); expected whole numbers [5, col",
         ),
         (
-            lambda path: write(path, train_labels=np.zeros(5)),
+            lambda path: write(path, train_labels=np.full(5, 0.5)),
             "train_labels in x.npz is float64 of shape (5,); expected whole numbers [5, col",
         ),
         (
@@ -305,11 +304,6 @@ def test_bad_options_are_one_line(tmp_path: Path) -> None:
         open_source(text + "?range=3")
     with pytest.raises(DataError, match=r"an array of shape \(5, 6, 7\) as rgb; expected"):
         _ = open_source(text + "?kind=rgb").spec
-
-
-def test_the_rgb_guess_is_for_the_last_axis_only() -> None:
-    assert Layout.of((10, 3, 28, 28), "") == Layout((3, 28, 28), 1)
-    assert Layout.of((10, 28, 28, 3), "") == Layout((28, 28), 3)
 
 
 @pytest.mark.parametrize(

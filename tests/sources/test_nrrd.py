@@ -81,7 +81,7 @@ def test_channels_may_come_first(tmp_path):
         "kinds": ["vector", "domain", "domain", "domain"],
     }
     nrrd.write(str(tmp_path / "a.nrrd"), volume((2, 4, 5, 6)), header)
-    values, grid, _ = read_volume(tmp_path / "a.nrrd", tmp_path)
+    values, grid, _, _ = read_volume(tmp_path / "a.nrrd", tmp_path)
     assert grid.shape == (4, 5, 6)
     np.testing.assert_array_equal(values, np.moveaxis(volume((2, 4, 5, 6)), 0, -1))
 
@@ -107,7 +107,7 @@ def test_one_slice_is_an_image(tmp_path):
         str(tmp_path / "b.nrrd"), volume((4, 5)), {**HEADER, "space directions": DIRECTIONS[:2]}
     )
     for name in ("a.nrrd", "b.nrrd"):
-        values, grid, _ = read_volume(tmp_path / name, tmp_path)
+        values, grid, _, _ = read_volume(tmp_path / name, tmp_path)
         assert (values.shape, grid.shape, grid.spacing) == ((4, 5, 1), (4, 5), (2.0, 1.5))
 
 

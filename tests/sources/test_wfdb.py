@@ -244,15 +244,15 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             lambda f: (f / "101.hea").write_text("<html>not found</html>"),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea is not a WFDB header (invalid syntax in record line); check the file",
         ),
         (
             lambda f: (f / "101.hea").write_bytes(bytes(range(256))),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea is not a WFDB header; check the file",
         ),
         (
             lambda f: (f / "101.hea").write_text(""),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea is not a WFDB header; check the file",
         ),
         (
             lambda f: (f / "101.hea").write_text("101 0 250 5000\n"),
@@ -272,11 +272,11 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             replace_in_header("101.dat", "../101.dat"),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea names a file outside of its folder; expected signals beside it",
         ),
         (
             replace_in_header("101.dat", "/etc/passwd"),
-            "101.hea is not a WFDB header; copy the record again",
+            "101.hea names a file outside of its folder; expected signals beside it",
         ),
         (replace_in_header("mV", "mmHg"), "lead MLII of 101.hea is in mmHg; expected mV"),
     ],
@@ -320,7 +320,7 @@ def test_a_header_that_is_broken_is_found_in_the_first_split_too(folder: Path) -
             ),
         ),
         ("test=9", DataError, "no '9' for the test split; Known: 101, 102, 103, 104"),
-        ("exclude=101,102,103,104", DataError, "0 groups"),
+        ("exclude=101,102,103,104", DataError, "exclude= leaves no record"),
     ],
 )
 def test_wrong_options_are_one_line(

@@ -137,17 +137,17 @@ def _like(grid: Grid, latent_set: LatentSet, header: SignalHeader) -> Grid | Inp
 def _grid_of(path: Path) -> Grid:
     """The grid of a volume's or an image's file."""
     from medfuncta.signals.domain import Grid
-    from medfuncta.sources import images, nifti, nrrd
+    from medfuncta.sources import image_files, nifti_files, nrrd
 
     name = path.name.lower()
-    if not name.endswith((*_VOLUMES, *images.SUFFIXES)):
+    if not name.endswith((*_VOLUMES, *image_files.SUFFIXES)):
         raise ConfigError(
             f"--like {path.name} is neither NIfTI, NRRD nor an image; give a .nii, .nii.gz, .nrrd "
             "or .png file"
         )
     check_regular(path, Origin(f"--like {path.name}", DataError, "give a file that is there"))
     if name.endswith((".nii", ".nii.gz")):
-        return nifti.read_volume(path).grid
+        return nifti_files.read_grid(path)
     if name.endswith((".nrrd", ".nhdr")):
         return nrrd.read_volume(path, path.parent).grid
-    return Grid(images.read_image(path).shape[:2])
+    return Grid(image_files.read_image(path).shape[:2])

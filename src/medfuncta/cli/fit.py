@@ -133,7 +133,7 @@ class Fit(Command):
             psnr=FitQuality(figures.psnr_mean, figures.psnr_median, figures.psnr_worst),
             storage_cost=figures.storage_cost,
             left_out=left_out,
-            remarks=figures.likeness.remarks,
+            remarks=[*source.remarks, *figures.likeness.remarks],
         )
 
     def summary(self, result: FittedSet) -> str:

@@ -87,8 +87,10 @@ def _shown_when_used(progress: Progress) -> Iterator[Progress]:
 
 
 def report_skipped(source: Source) -> None:
-    """Name the files that were left out."""
+    """Name the files that were left out, and say what was assumed of the others."""
     console = Console(stderr=True)
+    for remark in source.remarks:
+        console.print(printable(f"! {remark}"), markup=False, highlight=False)
     for entry in source.skipped[:_NAMED]:
         line = printable(f"left out {entry.name}: {entry.reason}")
         console.print(line, markup=False, highlight=False)

@@ -89,6 +89,15 @@ def facts(entries: Mapping[str, object]) -> str:
     return _rendered(result)
 
 
+def remark_lines(remarks: Iterable[str]) -> str:
+    """Remarks on data as lines to put behind a text.
+
+    >>> remark_lines(["one", "two"])
+    '\\n! one\\n! two'
+    """
+    return "".join(f"\n! {remark}" for remark in remarks)
+
+
 def counts_text(counts: Mapping[str, int]) -> str:
     """Counts with their names in one line.
 

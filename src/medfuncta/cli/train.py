@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medfuncta.cli.command import Assignments, Command, assigned, given
+from medfuncta.cli.terminal import remark_lines
 from medfuncta.result import Result
 
 
@@ -47,6 +49,7 @@ class Train(Command):
     def run(self) -> Trained:
         from medfuncta.cli.progress import report_skipped, training_progress
         from medfuncta.run import Run
+        from medfuncta.signals.data_facts import DataFacts, range_remark, remarks_for
         from medfuncta.sources.table import open_source
         from medfuncta.workflow import resolve, train
 
@@ -68,6 +71,12 @@ class Train(Command):
             )
         report_skipped(source)
         progress = training.progress
+        remarks = list(source.remarks)
+        facts = DataFacts.from_training(training.run.training)
+        if facts is not None:
+            remarks += range_remark(facts)
+            if start is not None:
+                remarks += remarks_for(start.spec, start.training, facts)
         return Trained(
             self.out,
             steps=progress.step,
@@ -78,6 +87,7 @@ class Train(Command):
             returns=progress.returns,
             skipped_files=len(source.skipped),
             parameters=sum(p.numel() for p in training.run.network.parameters()),
+            remarks=remarks,
         )
 
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -103,6 +113,7 @@ class Train(Command):
         if result.skipped_steps:
             text += f", {result.skipped_steps} steps with a gradient that was not finite"
         data = f"--data '{self.data}'"
+        text += remark_lines(result.remarks)
         return f"{text}\nnext: medfuncta evaluate {result.run} {data} --out report"
 
 
@@ -120,6 +131,7 @@ class Trained(Result):
         returns: How often training went back to the best step.
         skipped_files: Files that could not be read.
         parameters: Numbers of the shared network.
+        remarks: What a user should know of the data, one sentence each.
     """
 
     run: Path
@@ -131,3 +143,4 @@ class Trained(Result):
     returns: int
     skipped_files: int
     parameters: int
+    remarks: Sequence[str] = ()

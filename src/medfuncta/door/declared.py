@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -126,6 +126,8 @@ def from_text(text: str, kind: Any, place: str = "") -> Any:
     if optional and words.lower() == "none":
         return None
     data: Any = words
+    if any(words in get_args(member) for member in kinds if get_origin(member) is Literal):
+        return words
     if any(get_origin(bare(member)) is tuple for member in kinds):
         data = [word.strip() for word in words.split(",")]
     try:

@@ -16,9 +16,9 @@ from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
 from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.shards import Note
 from medfuncta.run import RunDescription
-from medfuncta.signals.profile import Profiler
+from medfuncta.signals.data_facts import FactsTally
 
-_PROFILED: Final = 1024
+_LOOKED_AT: Final = 1024
 """Rows of a split that tell what its signals are like."""
 _HEADER: Final = (
     *("id", "label", "shape", "spacing", "spacing_unit", "affine"),
@@ -105,12 +105,13 @@ def _likeness(latent_set: LatentSet, splits: Sequence[Split]) -> Likeness:
     training: Mapping[str, Any] = {}
     with suppress(MedFunctaError):  # a damaged field is told by whoever needs it
         training = RunDescription.load(latent_set.folder / FIELD_FOLDER).training
-    profiler = Profiler()
+    tally = FactsTally()
     for split in splits:
-        for rows in islice(split.batches(rows=_PROFILED, columns=_HEADER), 1):
+        for rows in islice(split.batches(rows=_LOOKED_AT, columns=_HEADER), 1):
             for header in rows.headers:
-                profiler.add_header(header)
-    return Likeness.of(training, latent_set.info.source.name, profiler.profile())
+                tally.add_header(header)
+    info = latent_set.info
+    return Likeness.of(info.spec, training, info.source.name, tally.facts())
 
 
 def _histogram(psnr: np.ndarray) -> dict[float, int]:

@@ -12,6 +12,7 @@ import numpy as np
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
+from medfuncta.sources.axes import odd_axes
 from medfuncta.sources.contents import Contents, Survey
 from medfuncta.sources.held import (
     Channels,
@@ -128,6 +129,9 @@ def from_arrays(
         modality=modality,
     )
     skips = Skips(skip_bad=skip_bad)
+    if entries[0].signal is None:
+        for remark in odd_axes(entries[0].shape, entries[0].channels, channels or ""):
+            skips.remark(remark)
 
     def read(item: Item) -> Iterator[Signal]:
         try:

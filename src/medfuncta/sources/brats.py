@@ -11,7 +11,9 @@ from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import CropPad, Preprocessing, Quantiles
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import open_folder
-from medfuncta.sources.nifti import NiftiFileOptions, label_maps_beside, nifti_contents
+from medfuncta.sources.label_maps import label_maps_beside
+from medfuncta.sources.nifti import NiftiFileOptions, nifti_contents
+from medfuncta.sources.nifti_files import read_grid, read_label_map
 from medfuncta.sources.options import option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
@@ -69,7 +71,7 @@ def _open_brats(location: str, options: BratsOptions, skips: Skips) -> Contents:
     return replace(
         volumes,
         items=chosen,
-        label_maps=label_maps_beside(_label_path),
+        label_maps=label_maps_beside(_label_path, read_label_map, read_grid),
         citation="Baid et al. 2021, arXiv:2107.02314",
         split_by="patient",
     )

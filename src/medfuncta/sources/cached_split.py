@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
     """One split as a memory-mapped set, read from its files only when they, the options or the
     package have changed since.
 
-    What was left out when the files were read is noted in ``source.skipped`` again.
+    What was left out or remarked when the files were read is noted in ``source`` again.
 
     Raises:
         ConfigError: If the source lies in no files whose changes could be noticed.
@@ -28,17 +28,26 @@ def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
             skipped.
         MedFunctaError: If the cache cannot be written.
     """
-    signals, left_out = cached(
+    signals, notes = cached(
         source.spec,
         source.signals(split),
         folder,
         cache_key(source, split),
-        notes=lambda: [asdict(entry) for entry in source.skipped],
-        notes_type=tuple[Skipped, ...],
+        notes=lambda: asdict(_Notes(tuple(source.skipped), source.skips.said)),
+        notes_type=_Notes,
     )
-    for entry in left_out:
+    for entry in notes.left_out:
         source.skips.leave_out(entry.name, entry.reason)
+    source.skips.remark_all(notes.remarks)
     return signals
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """What was left out and remarked when the files were read."""
+
+    left_out: tuple[Skipped, ...]
+    remarks: dict[str, list[str]]
 
 
 def cache_key(source: Source, split: str) -> CacheKey:

@@ -82,12 +82,16 @@ class Contents:
         preprocessing: Applied to every signal and recorded; None when the format knows none.
         survey: What all signals have in common, where the first signal alone does not tell. Called
             once, when it is first asked for, and reads the first split at most.
+        settled: What is settled by looking into the first split though the first signal tells the
+            rest; recorded beside the options.
         label_maps: None when the format knows none.
         location: The file or folder in which signals lie; None when they lie in no file.
         licence: As the publisher words it, or ``"unknown"``.
         citation: Who made the data and where it is published.
+        unlike: What to do where signals are not of one form.
         split_by: What keeps splits apart: ``"patient"``, ``"record"``, ``"file"``, ``"given"``, ...
         details: Every option in force.
+        remarks: What a user should know of how the location was understood, one sentence each.
     """
 
     name: str
@@ -98,12 +102,15 @@ class Contents:
     limit: int | None = None
     preprocessing: Preprocessing | None = None
     survey: Callable[[], Survey] | None = None
+    settled: Callable[[], Details] | None = None
     label_maps: LabelMaps | None = None
     location: Path | None = None
     licence: str = "unknown"
     citation: str = ""
+    unlike: str = "keep files of one form in a folder"
     split_by: str = "given"
     details: Details = field(default_factory=dict)
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,18 @@ from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Format, Survey
+from medfuncta.sources.csv_classes import class_names, plain_label
 from medfuncta.sources.csv_table import (
     Record,
     Refuse,
     SampleColumns,
-    is_number,
     row_records,
     rows_up_to,
     sample_records,
 )
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
+from medfuncta.sources.layout import split_of_folder
 from medfuncta.sources.options import check_bounds, details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import (
@@ -39,9 +40,9 @@ from medfuncta.sources.splitting import (
     split_groups,
     wanted_splits,
 )
+from medfuncta.sources.units import to_seconds
 
-_GIVEN_SPLIT: Final = re.compile(r"(?:^|[_-])(train|val|test)$")
-_MOST_CLASSES: Final = 10_000  # beyond it the column is a measurement, not a class
+_LAST_WORD: Final = re.compile(r"[^_-]+$")
 
 _ReadRecords: TypeAlias = Callable[[Path, Refuse], Iterator[Record]]
 """The records of a file in their order; the second argument gets what is wrong with one of them."""
@@ -57,7 +58,8 @@ class CsvOptions(SplitOptions):
     id: str = option("", "column that tells signals apart; without it a file is one signal")
     label: str = option(
         "",
-        "column of the class; without 'value' the last column holds it, or none does (label=none)",
+        "column of the class; without 'value' the last column holds it, the first where only that "
+        "can, or none does (label=none)",
     )
     box: tuple[float, ...] | None = option(
         None,
@@ -101,8 +103,7 @@ class CsvPlan:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the signals of the first split say of the data set: the range of values, samples a
-    signal, names of the classes."""
+    """What the signals of the first split say of the data set."""
 
     range: ValueRange
     samples: int
@@ -178,6 +179,10 @@ class CsvTables:
                 high = max(high, finite.max(initial=-np.inf))
                 samples = samples or len(record.values)
                 labels.add(record.label)
+        if not samples:
+            raise DataError(
+                f"no readable row in the {split} split of '{self._folder}'{self._first_reason()}"
+            )
         if low > high:
             raise DataError(
                 f"no number in the {split} split of '{self._folder}'; expected some to take the "
@@ -186,8 +191,13 @@ class CsvTables:
         span = ValueRange.of(np.array([low, high]))
         if self._options.range is not None:
             span = ValueRange(*self._options.range)
-        classes = self._options.classes or _class_names(labels - {""}, self._folder)
+        classes = self._options.classes or class_names(labels - {""}, self._folder)
         return Facts(span, samples, classes)
+
+    def _first_reason(self) -> str:
+        if not self._skips.entries:
+            return "; expected at least one"
+        return f"; {self._skips.entries[0].reason}"
 
     def _records(self, item: Item) -> Iterable[Record]:
         path = item.paths[0]
@@ -196,6 +206,8 @@ class CsvTables:
             return records
         held = list(records)
         keys = {record.key for record in held}
+        if not keys:
+            return []  # told with its reason by who asks for the first split
         chosen = set(split_groups(keys, self._plan.within)[item.split])
         return [record for record in held if record.key in chosen]
 
@@ -231,13 +243,16 @@ class CsvTables:
         if positions is None:
             return self._grid(len(record.values))
         bounds = self._options.box
-        if bounds is None:
+        if bounds is not None:
+            factor = _clock(self._options)[1]
+            bounds = tuple(bound * factor for bound in bounds)
+        else:
             corners = np.stack([positions.min(axis=0), positions.max(axis=0)], axis=1)
             bounds = tuple(corners.ravel().tolist())
         low, high = bounds[::2], bounds[1::2]
         if low == high:
             raise DataError("all samples at one position; expected at least two apart")
-        return Scatter(positions, low, high, "s" if self._options.time else "")
+        return Scatter(positions, low, high, _clock(self._options)[0])
 
     def _grid(self, samples: int) -> Grid:
         expected, rate = self._facts.samples, self._options.rate
@@ -248,7 +263,7 @@ class CsvTables:
         return Grid((samples,), (1 / rate,), unit="s")
 
     def _label(self, text: str) -> int:
-        names, label = self._facts.classes, _plain_label(text)
+        names, label = self._facts.classes, plain_label(text)
         if label in names:
             return names.index(label)
         if label.isdigit() and int(label) < len(names):
@@ -259,20 +274,21 @@ class CsvTables:
         )
 
 
-def _reader(options: CsvOptions) -> _ReadRecords:
+def _reader(options: CsvOptions, skips: Skips) -> _ReadRecords:
     """How a file is read, as the named columns ask for.
 
     Raises:
         ConfigError: If columns are named that do not go together.
     """
     if not options.value:
-        if options.time or options.position or options.id or options.label not in ("", "none"):
+        if options.time or options.position or options.id:
             raise ConfigError(
                 "columns are named but none for the values; expected value=COLUMN beside time= or "
                 "position="
             )
-        labelled = options.label != "none"
-        return lambda path, refuse: row_records(path, refuse, labelled=labelled)
+        return lambda path, refuse: row_records(
+            path, refuse, label=options.label, remark=skips.remark
+        )
     if bool(options.time) == bool(options.position) or len(options.position) not in (0, 2, 3):
         raise ConfigError(
             "values are named without a position; expected either time=COLUMN or position=X,Y or "
@@ -284,8 +300,16 @@ def _reader(options: CsvOptions) -> _ReadRecords:
         ordered=bool(options.time),
         id=options.id,
         label=options.label,
+        factor=_clock(options)[1],
     )
     return lambda path, refuse: sample_records(path, refuse, named)
+
+
+def _clock(options: CsvOptions) -> tuple[str, float]:
+    """The unit of positions, and what their numbers are multiplied by."""
+    if not options.time:
+        return "", 1.0
+    return to_seconds(options.time)
 
 
 def _plan(
@@ -295,9 +319,10 @@ def _plan(
     first, *others = names
     given = {}
     for path in names:
-        match = _GIVEN_SPLIT.search(path.stem)
-        if match is not None:
-            given[path] = match[1]
+        match = _LAST_WORD.search(path.stem)
+        split = split_of_folder(match[0]) if match is not None else ""
+        if split:
+            given[path] = split
     if not given and others:
         by_name = sorted(names, key=lambda path: names[path])
         items = [_item(path, names[path]) for path in by_name]
@@ -340,41 +365,14 @@ def _item(path: Path, name: str, split: str = "") -> Item:
     return Item(id=name, name=path.name, paths=(path,), group=name, split=split)
 
 
-def _plain_label(text: str) -> str:
-    """A label as written, but a whole number without its decimals (``4.000e+00`` is class 4)."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return str(int(number)) if number.is_integer() else text
-
-
-def _class_names(labels: set[str], file: str) -> tuple[str, ...]:
-    """Names of the classes: the numbers from 0 up to the highest label, or the labels themselves in
-    order."""
-    plain = sorted({_plain_label(label) for label in labels})
-    numbered = all(label.isdigit() for label in plain)
-    count = len(plain)
-    if numbered:
-        count = 1 + max((int(label) for label in plain), default=-1)
-    if count > _MOST_CLASSES or any(is_number(label) and not label.isdigit() for label in plain):
-        raise DataError(
-            f"the labels in '{file}' are not class numbers; when a row holds samples only, set "
-            "label=none"
-        )
-    if numbered:
-        return tuple(str(number) for number in range(count))
-    return tuple(plain)
-
-
 def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     """What lies in ``csv:FILE`` or ``csv:DIR``."""
     folder = open_folder(location)
-    read_records = _reader(options)
+    read_records = _reader(options, skips)
     check_bounds("range", options.range)
     check_bounds("box", options.box, len(options.position) or 1)
     root = folder.parent if folder.is_file() else folder
-    paths = find_files(folder, (".csv",), skips.skip)
+    paths = find_files(folder, (".csv", ".tsv"), skips.skip)
     names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
     plan = _plan(names, options, read_records, skips)
     tables = CsvTables(folder.name, names, plan, options, read_records, skips)
@@ -393,4 +391,9 @@ def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     )
 
 
-FORMAT = Format("csv", "traces or scattered points in CSV files", CsvOptions, _open_csv)
+FORMAT = Format(
+    "csv",
+    "traces or scattered points in CSV files, whatever separates their cells",
+    CsvOptions,
+    _open_csv,
+)

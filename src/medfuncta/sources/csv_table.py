@@ -6,22 +6,20 @@ Signals lie in a file in two ways: a row each, or a row a sample.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from medfuncta.errors import DataError, suggest
+from medfuncta.sources.csv_form import BLOCK_BYTES, COUNTING, NO_VALUE, CsvForm, csv_form
 
 Refuse = Callable[[str, DataError], None]
 """Gets what is wrong with a row or a record, and its name, to raise the error or to note it."""
-
-_BLOCK_BYTES: Final = 2**24  # read at a time; no row may be longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +51,7 @@ class SampleColumns:
         ordered: Whether positions are times, which must rise within a signal.
         id: Column that tells signals apart; ``""`` when the file is one signal.
         label: Column of the class, the same in all rows of a signal; ``""`` when there is none.
+        factor: What positions are multiplied by.
     """
 
     values: tuple[str, ...]
@@ -60,36 +59,96 @@ class SampleColumns:
     ordered: bool
     id: str = ""
     label: str = ""
+    factor: float = 1.0
 
 
-def row_records(path: Path, refuse: Refuse, *, labelled: bool) -> Iterator[Record]:
-    """The records of a file in which a row is a signal: its samples, then its label (the layout of
-    the Kaggle heartbeat set).
+@dataclass(frozen=True)
+class RowColumns:
+    """Columns of a file in which a row is a signal.
+
+    Args:
+        samples: Those of the samples, by their places.
+        label: That of the class; None when there is none.
+        remarks: What was made of the others, one sentence each.
+    """
+
+    samples: tuple[int, ...]
+    label: int | None
+    remarks: tuple[str, ...] = ()
+
+
+def row_columns(path: Path, form: CsvForm, label: str) -> RowColumns:
+    """Which columns hold the samples of a row and which its class: the last one, unless only the
+    first one can. A column without name and values, and one that counts rows, hold neither.
+
+    Args:
+        path: The file.
+        form: Its form.
+        label: The column of the class; ``""`` when it is to be found, ``"none"`` when there is
+            none.
+
+    Raises:
+        DataError: If there is no such column, or none is left for samples.
+    """
+    columns, remarks = list(range(len(form.names))), []
+    while len(columns) > 1 and form.is_empty(columns[-1]):
+        del columns[-1]
+    if len(columns) > 2 and form.counts_rows(columns[0]):
+        del columns[0]
+        remarks.append(f"the first column of {path.name} counts its rows and is no sample")
+    if label == "none":
+        return RowColumns(tuple(columns), None, tuple(remarks))
+    chosen = columns[-1]
+    if label:
+        chosen = form.names.index(_known(path, label, form.names))
+    elif _first_is_class(form, columns):
+        chosen = columns[0]
+        remarks.append(f"the first column of {path.name} is taken for the label, not the last")
+    samples = tuple(column for column in columns if column != chosen)
+    if not samples:
+        raise DataError(
+            f"{path.name} has {len(columns)} columns; expected samples, then a label, or set "
+            "label=none"
+        )
+    return RowColumns(samples, chosen, tuple(remarks))
+
+
+def _first_is_class(form: CsvForm, columns: Sequence[int]) -> bool:
+    """Whether the first column must be that of the class, as in the UCR archive: the header says
+    so, or it has few whole numbers where the last one has measurements."""
+    first, last = columns[0], columns[-1]
+    if form.names_class(first) or form.names_class(last):
+        return not form.names_class(last)
+    few = len(form.rows) >= COUNTING and 2 * len(set(form.column(first))) <= len(form.rows)
+    return few and form.is_class(first) and not form.is_class(last)
+
+
+def row_records(
+    path: Path, refuse: Refuse, *, label: str, remark: Callable[[str], None]
+) -> Iterator[Record]:
+    """The records of a file in which a row is a signal: its samples and its label
+    (:func:`row_columns`).
 
     Raises:
         DataError: If the file as a whole cannot be read.
     """
-    names, _ = column_names(path)
-    samples, last = names, []
-    if labelled:
-        samples, last = names[:-1], names[-1:]
-    if not samples:
-        raise DataError(
-            f"{path.name} has {len(names)} columns; expected samples, then a label, or set "
-            "label=none"
-        )
-    columns, rows = _read_columns(path, samples, last, refuse)
-    values = np.stack([columns[name] for name in samples], axis=1, dtype=np.float32)
+    form = csv_form(path)
+    chosen = row_columns(path, form, label)
+    for sentence in chosen.remarks:
+        remark(sentence)
+    texts = [] if chosen.label is None else [chosen.label]
+    columns, rows = _read_columns(path, form, chosen.samples, texts, refuse)
+    values = np.stack([columns[at] for at in chosen.samples], axis=1, dtype=np.float32)
     labels: Sequence[str | None] = [None] * len(rows)
-    if labelled:
-        labels = columns[names[-1]].tolist()
-    for row, trace, label in zip(rows.tolist(), values, labels, strict=True):
+    if chosen.label is not None:
+        labels = columns[chosen.label].tolist()
+    for row, trace, text in zip(rows.tolist(), values, labels, strict=True):
         yield Record(
             key=f"{row:06d}",
             name=f"{path.name}, row {row}",
             values=trace[:, None],
             positions=None,
-            label=label or "",
+            label=(text or "").strip(),
         )
 
 
@@ -100,13 +159,21 @@ def sample_records(path: Path, refuse: Refuse, named: SampleColumns) -> Iterator
     Raises:
         DataError: If the file as a whole cannot be read.
     """
-    texts = [name for name in (named.id, named.label) if name]
-    columns, rows = _read_columns(path, (*named.positions, *named.values), texts, refuse)
-    positions = np.stack([columns[name] for name in named.positions], axis=1)
-    values = np.stack([columns[name] for name in named.values], axis=1, dtype=np.float32)
+    form = csv_form(path)
+
+    def place(name: str) -> int:
+        return form.names.index(_known(path, name, form.names))
+
+    where, what = [place(name) for name in named.positions], [place(name) for name in named.values]
+    id = place(named.id) if named.id else None
+    label = place(named.label) if named.label else None
+    texts = [at for at in (id, label) if at is not None]
+    columns, rows = _read_columns(path, form, [*where, *what], texts, refuse)
+    positions = np.stack([columns[at] for at in where], axis=1) * named.factor
+    values = np.stack([columns[at] for at in what], axis=1, dtype=np.float32)
     no_text = np.full(len(rows), "", object)
-    keys = columns.get(named.id, no_text)
-    labels = columns.get(named.label, no_text)
+    keys = no_text if id is None else columns[id]
+    labels = no_text if label is None else columns[label]
     for key, members in _groups(keys).items():
         name = f"{path.name}, row {rows[members[0]]}"
         try:
@@ -160,27 +227,17 @@ def _check_one_label(file: str, labels: np.ndarray, rows: np.ndarray) -> None:
         )
 
 
-def column_names(path: Path) -> tuple[list[str], bool]:
-    """Names of a file's columns, and whether the first row gives them; a first row of numbers gets
-    ``"0"``, ``"1"``, ...
+def _known(path: Path, name: str, names: Sequence[str]) -> str:
+    """The name of a column, once it is known to be there, and there once.
 
     Raises:
-        DataError: If the file is missing, empty or not text.
+        DataError: If it is not, or another column has the same name.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            first = next(csv.reader([file.readline(_BLOCK_BYTES)]), [])
-    except FileNotFoundError as error:
-        raise DataError(f"no file {path.name}; check the location") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path.name} is not a text file of comma separated values; check the file"
-        ) from error
-    if not any(first):
-        raise DataError(f"{path.name} is empty; expected rows of comma separated values")
-    if all(is_number(text) for text in first):
-        return [str(i) for i in range(len(first))], False
-    return [name.strip() for name in first], True
+    if name not in names:
+        raise DataError(f"no column '{name}' in {path.name}; {suggest(name, names)}")
+    if names.count(name) > 1:
+        raise DataError(f"{path.name} has several columns '{name}'; give each a name of its own")
+    return name
 
 
 def rows_up_to(path: Path, most: int) -> int:
@@ -189,67 +246,81 @@ def rows_up_to(path: Path, most: int) -> int:
     Raises:
         DataError: If the file is missing, empty or not text.
     """
-    _, header = column_names(path)
-    with path.open(encoding="utf-8", errors="replace") as file:
-        lines = islice(filter(str.strip, file), most + int(header))
-        return sum(1 for _ in lines) - int(header)
+    form = csv_form(path)
+    with path.open(encoding=form.encoding, errors="replace") as file:
+        data = islice(file, form.before_data, None)
+        return sum(1 for _ in islice(filter(str.strip, data), most))
 
 
 def _read_columns(
-    path: Path, numbers: Collection[str], texts: Collection[str], refuse: Refuse
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    path: Path, form: CsvForm, numbers: Collection[int], texts: Collection[int], refuse: Refuse
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """Some columns of a CSV file.
 
     Args:
         path: The file.
-        numbers: Columns of numbers; an empty cell is NaN.
+        form: Its form.
+        numbers: Columns of numbers, by their places; a cell without a value is NaN.
         texts: Columns of text.
         refuse: Called for a row of another length.
 
     Returns:
-        The columns by name, each ``[rows]``, and the number of each row in the file, from 1.
+        The columns by their places, each ``[rows]``, and the number of each row in the file,
+        from 1.
 
     Raises:
-        DataError: If a column is not there, or holds text where numbers are expected.
+        DataError: If a column holds text where numbers are expected.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    names, header = column_names(path)
-    for name in (*numbers, *texts):
-        if name not in names:
-            raise DataError(f"no column '{name}' in {path.name}; {suggest(name, names)}")
     uneven: dict[int, str] = {}
 
     def skip_row(row: Any) -> str:
         uneven[row.number] = f"{row.actual_columns} columns; expected {row.expected_columns}"
         return "skip"  # an exception would be swallowed here
 
-    types: dict[str, pa.DataType] = dict.fromkeys(numbers, pa.float64())
-    types |= dict.fromkeys(texts, pa.string())
+    types: dict[str, pa.DataType] = {str(at): pa.float64() for at in numbers}
+    types |= {str(at): pa.string() for at in texts}
+    encoding = "utf8" if form.encoding.startswith("utf-8") else form.encoding
     try:
         table = arrow_csv.read_csv(
             path,
             arrow_csv.ReadOptions(
                 use_threads=False,
-                block_size=_BLOCK_BYTES,
-                column_names=names,
-                skip_rows=int(header),
+                block_size=BLOCK_BYTES,
+                column_names=[str(at) for at in range(len(form.names))],
+                skip_rows=form.before_data,
+                encoding=encoding,
             ),
-            arrow_csv.ParseOptions(invalid_row_handler=skip_row),
-            arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
+            arrow_csv.ParseOptions(delimiter=form.separator, invalid_row_handler=skip_row),
+            arrow_csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                null_values=sorted(NO_VALUE),
+                decimal_point=form.decimal,
+            ),
         )
-    except pa.ArrowInvalid as error:
-        raise DataError(
-            f"{path.name} has something else than a number in {_place(str(error), names)}; "
-            "expected numbers"
-        ) from error
+    except (pa.ArrowInvalid, UnicodeError) as error:
+        raise _unreadable(path, form, str(error)) from error
     for number, fault in uneven.items():
         line = f"{path.name}, row {number}"
         refuse(line, DataError(f"{line} has {fault}"))
-    numbered = np.arange(1, len(table) + len(uneven) + 1) + int(header)
+    numbered = np.arange(1, len(table) + len(uneven) + 1) + form.before_data
     rows = np.setdiff1d(numbered, list(uneven))
-    return {name: table[name].to_numpy() for name in types}, rows
+    return {int(name): table[name].to_numpy() for name in types}, rows
+
+
+def _unreadable(path: Path, form: CsvForm, message: str) -> DataError:
+    """What the parser complains of, without what it quotes."""
+    if "UTF8" in message or "codec" in message:
+        return DataError(f"the text of {path.name} is not UTF-8 throughout; save it as UTF-8")
+    if "Empty CSV" in message:
+        return DataError(f"{path.name} has a header and no row below it; expected rows of numbers")
+    return DataError(
+        f"{path.name} has something else than a number in {_place(message, form.names)}; "
+        "expected numbers"
+    )
 
 
 def _place(message: str, names: Sequence[str]) -> str:
@@ -261,12 +332,3 @@ def _place(message: str, names: Sequence[str]) -> str:
     if found[2]:
         return f"{column} of row {found[2]}"
     return column
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell is empty or holds a number."""
-    try:
-        float(text or "nan")
-    except ValueError:
-        return False
-    return True

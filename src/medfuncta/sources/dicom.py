@@ -3,6 +3,8 @@ are never split or named."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,7 +16,7 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.contents import Contents, Format
-from medfuncta.sources.dicom_files import find_series, read_dataset, reading
+from medfuncta.sources.dicom_files import Series, find_series, read_dataset, reading
 from medfuncta.sources.dicom_image import read_series
 from medfuncta.sources.folder import FolderOptions, find_files, open_folder
 from medfuncta.sources.identity import public_name
@@ -46,12 +48,18 @@ class DicomFileOptions(ValueOptions, FolderOptions):
 class DicomOptions(StepOptions, DicomFileOptions):
     """How a folder of DICOM files is read and preprocessed."""
 
+    modality: str = option(
+        "", "the series of one modality, by the standard's code, such as CT, MR or RTDOSE"
+    )
+
 
 def _open_dicom(location: str, options: DicomOptions, skips: Skips) -> Contents:
     """Open ``dicom:DIR``."""
     folder = open_folder(location)
     name = public_name(folder.name, "names" if options.files else "hash")
-    return dicom_contents(f"dicom:{name}", folder, options, steps_of(options), skips)
+    return dicom_contents(
+        f"dicom:{name}", folder, options, steps_of(options), skips, options.modality.upper()
+    )
 
 
 def dicom_contents(
@@ -60,7 +68,7 @@ def dicom_contents(
     options: DicomFileOptions,
     preprocessing: Preprocessing,
     skips: Skips,
-    modality: str | None = None,
+    modality: str = "",
 ) -> Contents:
     """The series of a folder of DICOM files in any order, below any subfolders.
 
@@ -73,7 +81,8 @@ def dicom_contents(
         options: How files are read.
         preprocessing: Steps for every signal.
         skips: Where to note what is left out.
-        modality: The standard's code, such as ``"CT"``, of the series to take; all for None.
+        modality: The standard's code, such as ``"CT"``, of the series to take; without it all, but
+            for doses beside the images that they were computed on.
 
     Raises:
         DataError: If there is no series.
@@ -86,16 +95,14 @@ def dicom_contents(
             return path.name
         return f"file {numbers[path]} of {len(paths)} in the order of names"
 
-    series = find_series(paths, name_of, skips.skip)
-    if modality is not None:
-        series = [entry for entry in series if entry.modality == modality]
+    series = _of_modality(find_series(paths, name_of, skips), modality, skips)
     traces = {entry.id for entry in series if entry.waveform}
     items = [Item(entry.id, f"series {entry.id}", entry.paths, entry.patient) for entry in series]
 
     def read(item: Item) -> Signal:
         if item.id in traces:
             return _trace_signal(item, options)
-        return _image_signal(item, options)
+        return _image_signal(item, options, skips)
 
     return Contents(
         name=name,
@@ -107,7 +114,30 @@ def dicom_contents(
         limit=options.limit,
         split_by="patient",
         details=details(options),
+        unlike="keep series of one form in a folder, or choose them, such as with modality=MR",
     )
+
+
+def _of_modality(series: Sequence[Series], modality: str, skips: Skips) -> list[Series]:
+    """The series of one modality; without one all, but for doses beside images.
+
+    Raises:
+        DataError: If there is none.
+    """
+    found = Counter(entry.modality for entry in series)
+    if modality:
+        if modality not in found:
+            raise DataError(
+                f"no series of modality {modality}; expected one of {', '.join(sorted(found))}"
+            )
+        return [entry for entry in series if entry.modality == modality]
+    doses = found.pop("RTDOSE", 0)
+    if not (doses and found):
+        return list(series)
+    skips.remark(
+        f"passed over {doses} radiotherapy doses (RTDOSE) beside images; modality=RTDOSE takes them"
+    )
+    return [entry for entry in series if entry.modality != "RTDOSE"]
 
 
 def _find_paths(folder: Path, options: DicomFileOptions, skips: Skips) -> list[Path]:
@@ -126,8 +156,10 @@ def _trace_signal(item: Item, options: DicomFileOptions) -> Signal:
     return volume_signal(item.name, values, grid, options, unit=unit, modality="ecg")
 
 
-def _image_signal(item: Item, options: DicomFileOptions) -> Signal:
+def _image_signal(item: Item, options: DicomFileOptions, skips: Skips) -> Signal:
     image = read_series(item.paths, item.name, mask_missing=options.missing == "mask")
+    for remark in image.remarks:
+        skips.remark(remark, item.name)
     return volume_signal(
         item.name,
         image.values,
@@ -153,7 +185,7 @@ def _read_traces(path: Path, name: str) -> tuple[np.ndarray, Grid, str]:
     with reading(name):
         from pydicom.waveforms.numpy_handler import multiplex_array
 
-        data = read_dataset(path)
+        data = read_dataset(path, name)
         group = data.WaveformSequence[0]
         samples = int(group.NumberOfWaveformSamples) * int(group.NumberOfWaveformChannels)
         needed = samples * int(group.WaveformBitsAllocated) // 8

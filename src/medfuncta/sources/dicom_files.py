@@ -3,7 +3,10 @@ patient leaves this module."""
 
 from __future__ import annotations
 
+import filecmp
 import warnings
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from medfuncta.errors import DataError, MedFunctaError, missing_extra
 from medfuncta.sources.identity import public_name
+from medfuncta.sources.skips import Skips
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -25,8 +29,30 @@ _TAGS: Final = (
     "Modality",
     "Rows",
     "ImagePositionPatient",
+    "NumberOfFrames",
 )
+_STACKS: Final = ("1.2.840.10008.5.1.4.1.1.481.2", "1.2.840.10008.5.1.4.1.1.20")
+"""Doses and nuclear medicine: a file of several frames is a volume by itself."""
 _SUFFIXES: Final = ("", ".dcm", ".dicom", ".ima")
+_BARE: Final = (
+    b"\x02\x00\x00\x00",
+    b"\x02\x00\x02\x00",
+    b"\x08\x00\x00\x00",
+    b"\x08\x00\x05\x00",
+    b"\x08\x00\x08\x00",
+    b"\x08\x00\x16\x00",
+)
+"""How DICOM begins without the preamble and the mark: its first element, little endian."""
+_NOT_IMAGES: Final = {
+    "1.2.840.10008.5.1.4.1.1.66.4": "segmentations (SEG)",
+    "1.2.840.10008.5.1.4.1.1.66.7": "segmentations (SEG)",
+    "1.2.840.10008.5.1.4.1.1.66.8": "height maps",
+    "1.2.840.10008.5.1.4.1.1.77.1.6": "tiles of whole slides (microscopy)",
+}
+"""Objects with rows and columns that are no images of a grid."""
+_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_MOST_INFLATED: Final = 2**28
+"""Bytes that a deflated file may become."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +83,7 @@ class _Header:
     waveform: bool
     modality: str
     placed: bool
+    whole: bool
 
 
 @contextmanager
@@ -78,40 +105,70 @@ def reading(name: str) -> Iterator[None]:
         raise missing_extra("pydicom", "dicom") from error
     except Exception as error:  # a decoder's plug-in may raise anything
         raise DataError(
-            f"{name} is not readable DICOM ({type(error).__name__}); get it again, or install "
-            "'medfuncta[dicom]' decoders"
+            f"{name} is not readable DICOM: it is damaged or not as the standard asks for "
+            f"({type(error).__name__}); get it again"
         ) from error
 
 
 def find_series(
-    paths: Sequence[Path], name_of: Callable[[Path], str], refuse: Callable[[str, DataError], None]
+    paths: Sequence[Path], name_of: Callable[[Path], str], skips: Skips
 ) -> list[Series]:
     """Group files by SeriesInstanceUID; traces, and images that have no position in space, stand
     alone.
 
     Args:
-        paths: Files of any kind; those of another kind and DICOM objects without images or traces
-            (reports, plans) are passed over.
+        paths: Files of any kind; those of another kind are passed over, and DICOM objects that are
+            no images or traces (reports, plans, segmentations) are so with a remark.
         name_of: What an error calls a file.
-        refuse: Called with the name of a file that should be DICOM and is not, and the error to
-            raise or to note.
+        skips: Where to note files that should be DICOM and are not.
 
     Raises:
         DataError: If there is no series.
     """
     series: dict[str, list[_Header]] = {}
+    others: Counter[str] = Counter()
     for path in paths:
         try:
             header = _header(path, name_of(path))
         except DataError as error:
-            refuse(name_of(path), error)
+            skips.skip(name_of(path), error)
             continue
-        if header is not None:
-            alone = header.waveform or not header.placed
-            series.setdefault(header.instance if alone else header.series, []).append(header)
+        if isinstance(header, _Header):
+            series.setdefault(header.series, []).append(header)
+        elif header:
+            others[header] += 1
+    passed_over = ", ".join(f"{count} {what}" for what, count in sorted(others.items()))
     if not series:
-        raise DataError("no DICOM image or trace in the folder; expected at least one")
-    return [_series(uid, members) for uid, members in sorted(series.items())]
+        instead = f", only {passed_over}" if passed_over else ""
+        raise DataError(
+            f"no DICOM image or trace among {len(paths)} files{instead}; expected at least one"
+        )
+    if others:
+        skips.remark(f"passed over DICOM objects that are no images: {passed_over}")
+    signals: dict[str, list[_Header]] = {}
+    for uid, members in series.items():
+        apart = all(header.waveform or not header.placed for header in members)
+        if apart and len(members) > 1 and not members[0].waveform:
+            skips.remark(
+                "files of a series without positions (ImagePositionPatient) are images of their own"
+            )
+        for header in _without_copies(members, skips):
+            alone = apart or header.waveform or header.whole
+            signals.setdefault(header.instance if alone else uid, []).append(header)
+    return [_series(uid, members) for uid, members in sorted(signals.items())]
+
+
+def _without_copies(members: Sequence[_Header], skips: Skips) -> list[_Header]:
+    """The files of a series; one that is byte for byte the same as another counts once."""
+    first: dict[str, _Header] = {}
+    kept = []
+    for header in members:
+        before = first.setdefault(header.instance, header)
+        if before is not header and filecmp.cmp(before.path, header.path, shallow=False):
+            skips.remark("a file that is a copy of another counts once")
+            continue
+        kept.append(header)
+    return kept
 
 
 def _series(uid: str, members: Sequence[_Header]) -> Series:
@@ -125,26 +182,26 @@ def _series(uid: str, members: Sequence[_Header]) -> Series:
     )
 
 
-def _header(path: Path, name: str) -> _Header | None:
-    """What a file says of itself; None when it is no DICOM image or trace, nor should be one by its
-    name."""
-    with path.open("rb") as file:
-        marked = file.read(132)[128:] == b"DICM"
-    if not marked:
-        if path.suffix.lower() not in _SUFFIXES:
-            return None
-        raise DataError(f"{name} is not a DICOM file; get it again, or move it out of the folder")
+def _header(path: Path, name: str) -> _Header | str:
+    """What a file says of itself; in words what it is when it is DICOM and no image or trace; and
+    ``""`` when it is something else, and should be by its name."""
+    if not _is_dicom(path, name):
+        return ""
     with reading(name):
         import pydicom
         from pydicom.uid import UID
 
-        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
-        what = UID(data.get("SOPClassUID", "")).name
+        _check_inflated(path, name)
+        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        uid = UID(data.get("SOPClassUID", ""))
+        what = str(uid.name)
+        if uid in _NOT_IMAGES:
+            return _NOT_IMAGES[uid]
         waveform = "Waveform Storage" in what
         if not waveform and "Rows" not in data:
             if "Image Storage" in what:
                 raise DataError(f"{name} is an image without a size, or is cut short; get it again")
-            return None
+            return "others" if uid.is_private or what == uid else what.removesuffix(" Storage")
         if not data.get("SeriesInstanceUID") or not data.get("SOPInstanceUID"):
             raise DataError(
                 f"{name} has no SeriesInstanceUID or SOPInstanceUID; expected both, as the "
@@ -154,6 +211,7 @@ def _header(path: Path, name: str) -> _Header | None:
             data.get("PatientID") or data.get("StudyInstanceUID") or data.SeriesInstanceUID
         )
         placed = bool(data.get("ImagePositionPatient"))
+        whole = uid in _STACKS and int(data.get("NumberOfFrames") or 1) > 1
         return _Header(
             path,
             str(data.SeriesInstanceUID),
@@ -162,11 +220,78 @@ def _header(path: Path, name: str) -> _Header | None:
             waveform,
             str(data.get("Modality", "")),
             placed,
+            whole,
         )
 
 
-def read_dataset(path: Path) -> Dataset:
-    """A whole DICOM file; to be called inside :func:`reading`."""
-    import pydicom
+def _is_dicom(path: Path, name: str) -> bool:
+    """Whether a file is DICOM, with or without the mark at its begin.
 
-    return pydicom.dcmread(path)
+    Raises:
+        DataError: If it is not, and should be by its name.
+    """
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if start[128:132] == b"DICM" or start.startswith(_BARE):
+        return True
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES or (not suffix and _is_text(start)):
+        return False
+    what = "without the preamble and the mark DICM"
+    if not start:
+        what = "but empty"
+    elif _is_text(start):
+        what = "but text"
+    raise DataError(
+        f"{name} is not a DICOM file {what}; get it again, or move it out of the folder"
+    )
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether a file that begins so is for people to read, such as a licence."""
+    try:
+        text = start.decode("utf-8", errors="strict" if len(start) < 4096 else "ignore")
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and all(c.isprintable() or c.isspace() for c in text)
+
+
+def _check_inflated(path: Path, name: str) -> None:
+    """Raise before pydicom inflates a deflated file that becomes more than any image has."""
+    from pydicom.filereader import read_file_meta_info
+
+    with path.open("rb") as file:
+        marked = file.read(132)[128:] == b"DICM"
+        if not marked:
+            return
+        meta = read_file_meta_info(path)
+        if meta.get("TransferSyntaxUID") != _DEFLATED:
+            return
+        file.seek(144 + int(meta.FileMetaInformationGroupLength))
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        size = 0
+        while block := inflater.unconsumed_tail or file.read(2**16):
+            size += len(inflater.decompress(block, 2**22))
+            if size > _MOST_INFLATED:
+                raise DataError(
+                    f"{name} is deflated and becomes more than {_MOST_INFLATED:,} bytes; save it "
+                    "without compression"
+                )
+
+
+def read_dataset(path: Path, name: str) -> Dataset:
+    """A whole DICOM file; to be called inside :func:`reading`.
+
+    Raises:
+        DataError: If it inflates to more than any image has.
+    """
+    import pydicom
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    _check_inflated(path, name)
+    data = pydicom.dcmread(path, force=True)
+    if "TransferSyntaxUID" not in data.file_meta:  # without a preamble, none is said
+        implicit, little = data.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return data

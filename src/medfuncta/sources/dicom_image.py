@@ -1,47 +1,24 @@
-"""DICOM images made into a volume: frames decoded, rescaled, ordered by position, and placed in the
-world as NIfTI does (RAS+)."""
+"""DICOM images made into a volume: frames ordered by position, and placed in the world as NIfTI
+does (RAS+). What is known of a place is never dropped without a word."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.dicom_files import read_dataset, reading
-from medfuncta.sources.volume import check_claim, file_type, physical_grid
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
+from medfuncta.sources.dicom_frames import Frame, check_claims, frames_of, stored_type, unit_of
+from medfuncta.sources.volume import file_type, physical_grid
 
 _TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From DICOM's world axes, which point left, posterior and superior."""
-_DENSEST: Final = 2000  # bytes that one byte of a compressed image may honestly become
-
-
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """A slice's corner ``[3]``, its directions along a row and along a column ``[2, 3]``, the
-    spacing of rows and of columns ``[2]``."""
-
-    corner: np.ndarray
-    directions: np.ndarray
-    spacing: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class _Frame:
-    """One slice: physical values ``[rows, columns, samples]`` and what is known of its place;
-    lengths in mm."""
-
-    values: np.ndarray
-    place: _Place | None
-    spacing: np.ndarray | None
-    thickness: float
+_NO_SPACING: Final = "no PixelSpacing: the size of pixels is not known, and no spacing is kept"
 
 
 @dataclass(frozen=True)
@@ -54,8 +31,9 @@ class Image:
         grid: Where its voxels lie.
         mask: False in slices that are missing, or None.
         dtype: The type of its stored numbers, or a wider one that holds the values.
-        unit: ``"HU"`` or ``""``.
+        unit: ``"HU"``, ``"Gy"`` or ``""``.
         modality: The standard's code in lower case, such as ``"mr"``.
+        remarks: What was assumed, or cannot be known.
     """
 
     values: np.ndarray
@@ -64,6 +42,7 @@ class Image:
     dtype: str
     unit: str
     modality: str
+    remarks: tuple[str, ...]
 
 
 def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Image:
@@ -78,154 +57,153 @@ def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Imag
         DataError: If a file is broken or claims too much, slices differ in shape or orientation,
             lie twice in one place, or are missing and not to be masked.
     """
-    frames: list[_Frame] = []
+    frames: list[Frame] = []
     stored, unit, modality = np.dtype(np.float32), "", ""
     with reading(name):
         for path in paths:
-            data = read_dataset(path)
-            _check_claims(name, data, path.stat().st_size, len(paths))
-            frames += _frames(data)
-            stored, unit = _stored_type(data), _unit(data)
+            data = read_dataset(path, name)
+            check_claims(name, data, path.stat().st_size, len(paths))
+            frames += frames_of(name, data)
+            stored, unit = stored_type(data), unit_of(data)
             modality = str(data.get("Modality", "")).lower()
+        placed = _slice(name, frames[0])
         if len(frames) > 1:
-            values, grid, mask = _volume(name, frames, mask_missing)
-        else:
-            values, grid, mask = *_slice(name, frames[0]), None
+            placed = _volume(name, frames, mask_missing)
+        remarks = [*placed.remarks, *(remark for frame in frames for remark in frame.remarks)]
         return Image(
-            values=values,
-            grid=grid,
-            mask=mask,
-            dtype=file_type(stored, values),
+            values=placed.values,
+            grid=placed.grid,
+            mask=placed.mask,
+            dtype=file_type(stored, placed.values),
             unit=unit,
             modality=modality,
+            remarks=tuple(dict.fromkeys(remarks)),
         )
 
 
-def _check_claims(name: str, data: Dataset, held: int, files: int) -> None:
-    """Compare what the header claims with what the file holds, before a decoder asks for memory."""
-    frames = int(data.get("NumberOfFrames") or 1)
-    shape = (frames, int(data.get("Rows", 0)), int(data.get("Columns", 0)))
-    check_claim(name, (files, *shape))
-    samples = np.prod(shape, dtype=float) * int(data.get("SamplesPerPixel", 1))
-    needed = samples * int(data.BitsAllocated) / 8
-    packed = data.file_meta.TransferSyntaxUID.is_compressed
-    if needed > held * (_DENSEST if packed else 1):
-        raise DataError(
-            f"{name} has {held:,} bytes in a file, its header claims {int(needed):,}; get it again"
-        )
+class _Placed(NamedTuple):
+    """Values, where they lie, which of them are missing, and what was assumed."""
+
+    values: np.ndarray
+    grid: Grid
+    mask: np.ndarray | None = None
+    remarks: tuple[str, ...] = ()
 
 
-def _frames(data: Dataset) -> list[_Frame]:
-    """All frames of one file, in physical values."""
-    count = int(data.get("NumberOfFrames") or 1)
-    pixels = _pixels(data).reshape(count, int(data.Rows), int(data.Columns), -1)
-    placed = count == 1 or "PerFrameFunctionalGroupsSequence" in data
-    frames = []
-    for index in range(count):
-        spacing = _spacing(data, index)
-        place = None
-        if placed and spacing is not None:
-            place = _place(data, index, spacing)
-        values = _rescaled(data, index, pixels[index])
-        frames.append(_Frame(values, place, spacing, _thickness(data, index)))
-    return frames
-
-
-def _rescaled(data: Dataset, index: int, pixels: np.ndarray) -> np.ndarray:
-    """The physical values of a frame, float32. Colour has neither slope nor intercept, and a table
-    needs none."""
-    if pixels.shape[-1] > 1 or "ModalityLUTSequence" in data:
-        return pixels.astype(np.float32)
-    slope = _look_up(data, index, "PixelValueTransformationSequence", "RescaleSlope")
-    intercept = _look_up(data, index, "PixelValueTransformationSequence", "RescaleIntercept")
-    if slope is None:
-        slope = 1
-    return (pixels * float(slope) + float(intercept or 0)).astype(np.float32)
-
-
-def _spacing(data: Dataset, index: int) -> np.ndarray | None:
-    """The spacing of a frame's rows and columns, ``[2]``, or None when it is not known."""
-    found = _look_up(data, index, "PixelMeasuresSequence", "PixelSpacing")
-    found = found or data.get("ImagerPixelSpacing")
-    if not found:
-        return None
-    return np.array(found, float)
-
-
-def _pixels(data: Dataset) -> np.ndarray:
-    """Stored numbers as the header says they are meant: look-up tables applied, more is brighter,
-    colour as RGB."""
-    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-
-    pixels = data.pixel_array
-    if data.PhotometricInterpretation == "PALETTE COLOR":
-        return apply_color_lut(pixels, data)
-    if "ModalityLUTSequence" in data:
-        pixels = apply_modality_lut(pixels, data)
-    dark_is_more = data.PhotometricInterpretation == "MONOCHROME1"
-    if dark_is_more and not _unit(data):  # Hounsfield units stay what they are
-        lowest_plus_highest = -1
-        if not data.PixelRepresentation:
-            lowest_plus_highest = 2 ** int(data.BitsStored) - 1
-        pixels = lowest_plus_highest - pixels.astype(np.int64)
-    return pixels
-
-
-def _look_up(data: Dataset, index: int, sequence: str, keyword: str) -> Any:
-    """A value of one frame: of the frame itself, of all frames, or of the file."""
-    positions = {"PerFrameFunctionalGroupsSequence": index, "SharedFunctionalGroupsSequence": 0}
-    for tag, position in positions.items():
-        groups = data[tag].value if tag in data else ()
-        if position < len(groups) and groups[position].get(sequence):
-            found = groups[position].get(sequence)[0].get(keyword)
-            if found is not None:
-                return found
-    return data.get(keyword)
-
-
-def _place(data: Dataset, index: int, spacing: np.ndarray) -> _Place | None:
-    corner = _look_up(data, index, "PlanePositionSequence", "ImagePositionPatient")
-    directions = _look_up(data, index, "PlaneOrientationSequence", "ImageOrientationPatient")
-    if not corner or not directions:
-        return None
-    return _Place(np.array(corner, float), np.array(directions, float).reshape(2, 3), spacing)
-
-
-def _thickness(data: Dataset, index: int) -> float:
-    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
-        found = _look_up(data, index, "PixelMeasuresSequence", keyword)
-        if found:
-            return abs(float(found))
-    return 1.0
-
-
-def _slice(name: str, frame: _Frame) -> tuple[np.ndarray, Grid]:
+def _slice(name: str, frame: Frame) -> _Placed:
     """A single frame, rows first as images are; with an affine when it is placed in space."""
-    shape, place = frame.values.shape[:2], frame.place
+    shape = frame.values.shape[:2]
     if frame.spacing is None:
-        return frame.values, Grid(shape)
-    if place is None:
-        return frame.values, Grid(shape, tuple(float(s) for s in frame.spacing), None, "mm")
-    along_row, along_column = place.directions
+        return _Placed(frame.values, Grid(shape), remarks=(_NO_SPACING,))
+    if frame.corner is None or frame.directions is None:
+        spacing = tuple(float(size) for size in frame.spacing)
+        return _Placed(frame.values, Grid(shape, spacing, None, "mm"))
+    along_row, along_column = frame.directions
     normal = np.cross(along_row, along_column) * frame.thickness
-    affine = _affine(
-        along_column * place.spacing[0], along_row * place.spacing[1], normal, place.corner
-    )
-    return frame.values, physical_grid(name, shape, affine)
+    rows, columns = frame.spacing
+    affine = _affine(along_column * rows, along_row * columns, normal, frame.corner)
+    return _Placed(frame.values, physical_grid(name, shape, affine))
 
 
-def _volume(
-    name: str, frames: list[_Frame], mask_missing: bool
-) -> tuple[np.ndarray, Grid, np.ndarray | None]:
-    """Frames stacked along their common normal; frames without a place (a film) in the order in
-    which they came."""
+def _volume(name: str, frames: Sequence[Frame], mask_missing: bool) -> _Placed:
+    """Frames stacked along their common normal; frames of which no place is known (a film) in the
+    order in which they came."""
     if len({frame.values.shape for frame in frames}) > 1:
         raise DataError(f"{name} has slices of different shapes; expected one shape in a series")
-    places = [frame.place for frame in frames if frame.place is not None]
-    if len(places) < len(frames):
+    without = sum(frame.corner is None and frame.height is None for frame in frames)
+    if without == len(frames):
         stacked = np.stack([frame.values.swapaxes(0, 1) for frame in frames], axis=2)
-        return stacked, Grid(stacked.shape[:3]), None
-    slots, order = _slots(name, places)
+        remark = "frames without a place in space (a film) are stacked in their order"
+        if frames[0].spacing is not None:
+            rows, columns = frames[0].spacing
+            remark += f"; their pixels of {columns:.4g} x {rows:.4g} mm are not kept beside time"
+        return _Placed(stacked, Grid(stacked.shape[:3]), remarks=(remark,))
+    if without:
+        raise DataError(
+            f"{name} has {without} slices of {len(frames)} without a position "
+            "(ImagePositionPatient); get them anew, or take them out of the series"
+        )
+    spacing, shared_spacing = _shared(name, [frame.spacing for frame in frames], "PixelSpacing")
+    directions, shared_directions = _shared(
+        name, [frame.directions for frame in frames], "ImageOrientationPatient"
+    )
+    heights = _heights(name, frames, directions)
+    slots, order = _slots(name, heights)
+    values, mask = _stack(name, frames, slots, order, mask_missing)
+    lowest, highest = frames[order[0]], frames[order[-1]]
+    remarks = [*shared_spacing, *shared_directions]
+    steps = int(slots[-1])
+    if spacing is None:
+        step = (heights[order[-1]] - heights[order[0]]) / steps
+        remarks.append(f"{_NO_SPACING}; slices are {step:.4g} mm apart and in the order of places")
+        return _Placed(values, Grid(values.shape[:3]), mask, tuple(remarks))
+    rows, columns = (float(size) for size in spacing)
+    if directions is None or lowest.corner is None or highest.corner is None:
+        step = float(heights[order[-1]] - heights[order[0]]) / steps
+        remarks.append("orientation or position is not known: order and spacing of slices are")
+        grid = Grid(values.shape[:3], (columns, rows, step), None, "mm")
+        return _Placed(values, grid, mask, tuple(remarks))
+    along_row, along_column = directions
+    step = (highest.corner - lowest.corner) / steps  # as nibabel and dcm2niix: a tilt shears
+    affine = _affine(along_row * columns, along_column * rows, step, lowest.corner)
+    return _Placed(values, physical_grid(name, values.shape[:3], affine), mask, tuple(remarks))
+
+
+def _shared(
+    name: str, given: Sequence[np.ndarray | None], field: str
+) -> tuple[np.ndarray | None, list[str]]:
+    """What all slices have in common, and a remark where some do not say it.
+
+    Raises:
+        DataError: If slices differ.
+    """
+    known = [numbers for numbers in given if numbers is not None]
+    if not known:
+        return None, []
+    if not all(np.allclose(numbers, known[0], rtol=1e-3, atol=1e-3) for numbers in known):
+        raise DataError(
+            f"{name} mixes orientations or spacings (a localiser?); expected parallel slices; "
+            "leave the series out"
+        )
+    if len(known) == len(given):
+        return known[0], []
+    missing = len(given) - len(known)
+    return known[0], [f"{missing} of {len(given)} slices lack {field}; that of the others is taken"]
+
+
+def _heights(name: str, frames: Sequence[Frame], directions: np.ndarray | None) -> np.ndarray:
+    """How far along their normal slices lie, ``[slices]``. Without an orientation it is the line on
+    which their corners lie, upwards along the axis that it follows most.
+
+    Raises:
+        DataError: If they lie on no line.
+    """
+    known = [frame.corner for frame in frames if frame.corner is not None]
+    if len(known) < len(frames):
+        return np.array([frame.height for frame in frames], float)
+    corners = np.array(known)
+    if directions is not None:
+        return corners @ np.cross(*directions)
+    away = corners - corners.mean(axis=0)
+    line = np.linalg.svd(away, full_matrices=False)[2][0]
+    line *= np.sign(line[np.abs(line).argmax()])
+    heights = away @ line
+    if np.abs(away - np.outer(heights, line)).max() > 0.01 * np.ptp(heights):
+        raise DataError(
+            f"{name} has no orientation (ImageOrientationPatient), and its slices lie on no line; "
+            "repair the header"
+        )
+    return heights
+
+
+def _stack(
+    name: str,
+    frames: Sequence[Frame],
+    slots: np.ndarray,
+    order: np.ndarray,
+    mask_missing: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values ``[columns, rows, slots, channels]``, and False where a slice is missing, or None."""
     count = int(slots[-1]) + 1
     if count > len(frames) and not mask_missing:
         raise DataError(
@@ -238,22 +216,7 @@ def _volume(
     for slot, index in zip(slots, order, strict=True):
         values[:, :, slot] = frames[index].values.swapaxes(0, 1)
         mask[:, :, slot] = True
-    grid = physical_grid(
-        name, values.shape[:3], _stack_affine(places[order[0]], places[order[-1]], count - 1)
-    )
-    if count == len(frames):
-        return values, grid, None
-    return values, grid, mask
-
-
-def _stack_affine(lowest: _Place, highest: _Place, steps: int) -> np.ndarray:
-    """The matrix of a stack. Its third axis runs from corner to corner, as nibabel and dcm2niix
-    have it, so that a tilted gantry shears the matrix."""
-    along_row, along_column = lowest.directions
-    step = (highest.corner - lowest.corner) / steps
-    return _affine(
-        along_row * lowest.spacing[1], along_column * lowest.spacing[0], step, lowest.corner
-    )
+    return values, None if count == len(frames) else mask
 
 
 def _affine(*columns: np.ndarray) -> np.ndarray:
@@ -264,57 +227,28 @@ def _affine(*columns: np.ndarray) -> np.ndarray:
     return _TO_RAS @ affine
 
 
-def _slots(name: str, places: Sequence[_Place]) -> tuple[np.ndarray, np.ndarray]:
+def _slots(name: str, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many steps each slice lies above the lowest one, ascending, and the order that makes them
     so, both ``[slices]``.
 
     Raises:
-        DataError: If slices are not parallel, two lie in one place, or distances are no multiples
-            of the usual one.
+        DataError: If two lie in one place, or distances are no multiples of the usual one.
     """
-    first = places[0]
-    if not all(_parallel(place, first) for place in places):
-        raise DataError(
-            f"{name} mixes orientations or spacings (a localiser?); expected parallel slices; "
-            "leave the series out"
-        )
-    heights = np.array([place.corner @ np.cross(*first.directions) for place in places])
+    count = len(heights)
     order = np.argsort(heights, kind="stable")
     gaps = np.diff(heights[order])
     step = float(np.median(gaps))
     doubled = int((gaps < max(step, 1e-3) * 0.05).sum())
     if doubled:
         raise DataError(
-            f"{name} has {len(places)} slices in {len(places) - doubled} places (several echoes, "
-            "time points or copies?); "
+            f"{name} has {count} slices in {count - doubled} places (several echoes, time points "
+            "or copies?); "
             "expected one volume a series: keep the files of one of them, or export each as a "
             "series of its own"
         )
     steps = np.rint(gaps / step)
-    if np.abs(gaps / step - steps).max() > 0.1 or steps.sum() > 10 * len(places):
+    if np.abs(gaps / step - steps).max() > 0.1 or steps.sum() > 10 * count:
         raise DataError(
             f"{name} has slices at uneven distances; expected multiples of {step:.3g} mm"
         )
     return np.concatenate([[0], np.cumsum(steps)]).astype(int), order
-
-
-def _parallel(place: _Place, other: _Place) -> bool:
-    """Whether two slices have one orientation and spacing."""
-    turned = not np.allclose(place.directions, other.directions, atol=1e-3)
-    return not turned and np.allclose(place.spacing, other.spacing, rtol=1e-3)
-
-
-def _stored_type(data: Dataset) -> np.dtype:
-    if "FloatPixelData" in data or "DoubleFloatPixelData" in data:
-        return np.dtype(np.float32)
-    kind = "int" if data.get("PixelRepresentation") else "uint"
-    bits = max(8, int(data.BitsAllocated))
-    return np.dtype(f"{kind}{bits}")
-
-
-def _unit(data: Dataset) -> str:
-    """Hounsfield units for computed tomography; other modalities name none that is safe to rely
-    on."""
-    if data.get("RescaleType") == "HU" or data.get("Modality") == "CT":
-        return "HU"
-    return ""

@@ -24,9 +24,10 @@ from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder, what_splits
 from medfuncta.sources.options import option
-from medfuncta.sources.recordings import CutOptions, Lead, Recordings
+from medfuncta.sources.recordings import CutOptions, Lead, Recordings, free_name
 from medfuncta.sources.skips import Skips
-from medfuncta.sources.traces import Annotation, Trace, to_millivolts
+from medfuncta.sources.traces import Annotation, Trace
+from medfuncta.sources.units import as_latin1_read, to_millivolts
 
 if TYPE_CHECKING:
     from edfio import Edf
@@ -103,6 +104,11 @@ class EdfRecording:
         """The file's name."""
         return self.path.name
 
+    @property
+    def seconds(self) -> float:
+        """How long it lasts, interruptions left out."""
+        return self.layout.records * self.layout.seconds
+
     def traces(self, lead: str) -> list[Trace]:
         """One lead, voltages in millivolts, as one trace between any two interruptions.
 
@@ -111,7 +117,7 @@ class EdfRecording:
         """
         with _reading(self.name):
             signal = _read(self.path).signals[self.positions[lead]]
-            _, factor = to_millivolts(signal.physical_dimension)
+            _, factor = to_millivolts(as_latin1_read(signal.physical_dimension))
             values = np.asarray(signal.data, np.float64) * factor
         rate = self.leads[lead].rate
         starts = np.zeros(1)
@@ -190,8 +196,8 @@ def open_recording(path: Path) -> EdfRecording:
                 raise ValueError("a physical range that is none")
             if signal.digital_min >= signal.digital_max or low == high:
                 continue  # a channel that was switched off
-            unit, _ = to_millivolts(signal.physical_dimension)
-            name = _free_name(signal.label or f"channel {position + 1}", leads)
+            unit, _ = to_millivolts(as_latin1_read(signal.physical_dimension))
+            name = free_name(signal.label or f"channel {position + 1}", leads)
             leads[name] = Lead(unit, float(signal.sampling_frequency))
             positions[name] = position
     for name, lead in leads.items():
@@ -292,15 +298,6 @@ def _seconds(path: Path, field: bytes) -> float:
     return seconds
 
 
-def _free_name(label: str, taken: Mapping[str, Lead]) -> str:
-    """A channel's label, with a number behind it when an earlier channel has the same."""
-    name, number = label, 1
-    while name in taken:
-        number += 1
-        name = f"{label} #{number}"
-    return name
-
-
 def _read(path: Path) -> Edf:
     try:
         from edfio import read_edf
@@ -347,7 +344,7 @@ def _open_edf(location: str, options: EdfOptions, skips: Skips) -> Contents:
         skips=skips,
         modality_of=modality_of,
     )
-    split_by = what_splits(items, options)
+    split_by = what_splits(folder, items, options)
     return recordings.contents("edf", folder, limit=options.limit, split_by=split_by)
 
 

@@ -12,7 +12,7 @@ from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import (
     FileOptions,
     file_items,
-    find_files,
+    find_signals,
     folder_contents,
     open_folder,
 )
@@ -49,7 +49,8 @@ def file_format(
 
     def open_files(location: str, chosen: Options, skips: Skips) -> Contents:
         folder = open_folder(location)
-        items = file_items(folder, find_files(folder, suffixes, skips.skip), chosen)
+        found = find_signals(folder, suffixes, chosen, skips)
+        items = file_items(folder, found.signals, chosen)
 
         def read_item(item: Item) -> Signal:
             return read(item.paths[0], chosen)

@@ -15,6 +15,7 @@ from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.options import option
 from medfuncta.sources.splitting import SplitOptions
+from medfuncta.sources.volume import narrowed
 
 OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
 """An entry for each signal."""
@@ -128,28 +129,28 @@ def _held_array(
         array = as_array(entry)
         if channels == "first":
             array = np.moveaxis(array, 0, -1)
-        return array.astype(np.float32, copy=False).reshape(*spatial, count)
+        return narrowed(name, array).values.reshape(*spatial, count)
 
     return Held(grid, count, load, dtype)
 
 
 def _held_image(name: str, image: Any) -> Held:
     """An image of nibabel; what it has on a disk is read when the signal is."""
-    from medfuncta.sources.nifti import affine_in_mm, image_values
+    from medfuncta.sources.nifti_files import affine_in_mm, image_values
     from medfuncta.sources.volume import physical_grid, without_single_slices
 
     shape = tuple(int(n) for n in image.shape)
-    dtype = np.dtype(image.get_data_dtype())
+    stored = dtype = np.dtype(image.get_data_dtype())
     channels = [n for n in shape[3:] if n > 1] or [1]
     if dtype.names:  # red, green, blue
         channels, dtype = [3], dtype[0]
     if len(shape) < 2 or len(channels) > 1 or min(shape) < 1:
         raise DataError(f"{name} is an image of shape {shape}; expected 2 or 3 axes and channels")
-    grid = physical_grid(name, without_single_slices(shape[:3]), affine_in_mm(image))
+    grid = physical_grid(name, *without_single_slices(shape[:3], affine_in_mm(image)))
 
     def load() -> np.ndarray:
         try:
-            return image_values(name, image)
+            return image_values(name, image.dataobj, stored).values
         except (OSError, EOFError, ValueError) as error:
             raise DataError(f"{name} cannot be read from its file; get the file again") from error
 

@@ -1,64 +1,45 @@
-"""NIfTI volumes of any shapes and spacings: a flat folder, or ``imagesTr`` and ``imagesTs`` with
-label maps beside."""
+"""NIfTI volumes of any shapes and spacings: a folder of any depth, or the layouts of the Medical
+Segmentation Decathlon, nnU-Net and BIDS, with label maps beside."""
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, ImageDataError
 
 from medfuncta.door.files import Origin, read_json
 from medfuncta.errors import DataError
 from medfuncta.signals.preprocess import Preprocessing
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.contents import Contents, Format, LabelMap, LabelMaps
+from medfuncta.sources.contents import Contents, Format
+from medfuncta.sources.file_names import case_of, channels_among, stem_of
 from medfuncta.sources.folder import (
     FileOptions,
+    Found,
+    LabelMapOptions,
     file_items,
-    find_files,
+    find_signals,
     folder_contents,
     open_folder,
 )
+from medfuncta.sources.label_maps import label_maps_beside
+from medfuncta.sources.nifti_files import read_grid, read_label_map, read_volume
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
-from medfuncta.sources.volume import (
-    Volume,
-    check_claim,
-    file_type,
-    physical_grid,
-    read_at_most,
-    without_single_slices,
-)
+from medfuncta.sources.volume import Volume, file_type
 from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
 
 _SUFFIXES: Final = (".nii", ".nii.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
-_MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
 _NUMBER: Final = re.compile(r"[0-9]{1,9}$")
-_DAMAGE: Final = (
-    ImageFileError,
-    HeaderDataError,
-    ImageDataError,
-    OSError,
-    EOFError,
-    zlib.error,
-    ValueError,
-    OverflowError,
-)
 
 
 @dataclass(frozen=True)
-class NiftiFileOptions(ValueOptions, FileOptions):
+class NiftiFileOptions(ValueOptions, LabelMapOptions):
     """How NIfTI files are read, whatever is done with them then."""
 
 
@@ -75,8 +56,7 @@ def _open_nifti(location: str, options: NiftiOptions, skips: Skips) -> Contents:
 def nifti_contents(
     kind: str, folder: Path, options: NiftiFileOptions, preprocessing: Preprocessing, skips: Skips
 ) -> Contents:
-    """The volumes of a folder, and the label maps beside them in the layout of the Medical
-    Segmentation Decathlon.
+    """The volumes of a folder, and the label maps beside them.
 
     Args:
         kind: The format's name.
@@ -88,60 +68,87 @@ def nifti_contents(
     Raises:
         DataError: If there is no volume.
     """
-    paths = find_files(folder, _SUFFIXES, skips.skip)
-    items = file_items(folder, paths, options)
-    volumes = [item for item in items if item.paths[0].parent.name not in _LABEL_FOLDERS.values()]
-    if not volumes:
+    found = find_signals(folder, _SUFFIXES, options, skips)
+    if all(path.parent.name in _LABEL_FOLDERS.values() for path in found.signals):
         raise DataError(
             f"only label maps in '{folder.name}'; expected volumes, in imagesTr or beside each "
             "other"
         )
+    items = _items(folder, found, options, skips)
 
     def read(item: Item) -> Signal:
-        volume = read_volume(item.paths[0])
+        volume = _stacked(item.name, [read_volume(path) for path in item.paths])
+        for remark in volume.remarks:
+            skips.remark(remark, item.name)
         return volume_signal(item.name, volume.values, volume.grid, options, dtype=volume.dtype)
 
+    def label_path(volume: Path) -> Path | None:
+        return found.label_maps.get(volume) or _label_path(volume)
+
     said = _dataset_json(folder)
+    label_maps = label_maps_beside(label_path, read_label_map, read_grid, _class_names(said))
     return replace(
-        folder_contents(kind, folder, volumes, options, read=read, preprocessing=preprocessing),
+        folder_contents(kind, folder, items, options, read=read, preprocessing=preprocessing),
         licence=str(said.get("licence") or "unknown"),
         citation=str(said.get("reference") or ""),
-        label_maps=label_maps_beside(_label_path, names=_class_names(said)),
+        label_maps=label_maps,
     )
 
 
-def label_maps_beside(
-    path_of: Callable[[Path], Path | None], names: Mapping[int, str] | None = None
-) -> LabelMaps:
-    """Label maps that lie in files of their own.
+def _items(folder: Path, found: Found, options: FileOptions, skips: Skips) -> list[Item]:
+    """An item for each file, or for each case of nnU-Net whose channels are files."""
+    paths = found.signals
+    cases: Mapping[PurePath, Sequence[PurePath]] = {}
+    if folder.is_dir():
+        whole = {
+            image.relative_to(folder)
+            for image, labels in found.label_maps.items()
+            if stem_of(labels.name).startswith(stem_of(image.name))
+        }
+        cases = channels_among([path.relative_to(folder) for path in paths], whole)
+    if not cases:
+        return file_items(folder, paths, options)
+    files = {folder / case: tuple(map(folder.joinpath, names)) for case, names in cases.items()}
+    channels = {path for paths_of_case in files.values() for path in paths_of_case}
+    skips.remark(
+        f"names of nnU-Net: the {len(channels)} files _0000, _0001, ... of {len(files)} cases are "
+        "channels of one signal each"
+    )
+    alone = [path for path in paths if path not in channels]
+    items = file_items(folder, sorted([*files, *alone]), options)
+    return [replace(item, paths=files.get(item.paths[0], item.paths)) for item in items]
 
-    Args:
-        path_of: Where the label map of a volume would lie; None where none can.
-        names: Names of the classes by number.
+
+def _stacked(name: str, volumes: Sequence[Volume]) -> Volume:
+    """Volumes that are channels of one signal.
+
+    Raises:
+        DataError: If they do not lie on one grid.
     """
-
-    def read(item: Item) -> LabelMap | None:
-        volume = item.paths[0]
-        path = path_of(volume)
-        if path is None or not path.is_file():
-            return None
-        values, grid = read_volume(path).values, read_volume(volume).grid
-        expected = (*grid.shape, 1)
-        if values.shape != expected:
+    first = volumes[0]
+    if len(volumes) == 1:
+        return first
+    for number, volume in enumerate(volumes):
+        if not first.grid.is_close(volume.grid):
             raise DataError(
-                f"the label map of {volume.name} has a shape of {values.shape}; expected {expected}"
+                f"channel {number} of {name} lies on another grid than channel 0; resample the "
+                "channels to one grid"
             )
-        return LabelMap(np.rint(values[..., 0]).astype(np.int16), grid)
-
-    return LabelMaps(names or {}, read)
+    values = np.concatenate([volume.values for volume in volumes], axis=-1)
+    remarks = [remark for volume in volumes for remark in volume.remarks]
+    stored = np.result_type(*(np.dtype(volume.dtype) for volume in volumes))
+    return Volume(values, first.grid, file_type(stored, values), tuple(dict.fromkeys(remarks)))
 
 
 def _label_path(volume: Path) -> Path | None:
-    """Where the Decathlon's layout has the label map of a volume."""
+    """Where the layouts of the Decathlon and of nnU-Net have the label map of a volume."""
     folder = _LABEL_FOLDERS.get(volume.parent.name)
     if folder is None:
         return None
-    return volume.parent.parent / folder / volume.name
+    beside, stem = volume.parent.parent / folder, stem_of(volume.name)
+    if (beside / volume.name).is_file():
+        return beside / volume.name
+    return beside / volume.name.replace(stem, case_of(stem), 1)
 
 
 def _dataset_json(folder: Path) -> Mapping[str, Any]:
@@ -159,87 +166,6 @@ def _class_names(said: Mapping[str, Any]) -> dict[int, str]:
     if not isinstance(names, dict):
         return {}
     return {int(number): str(name) for number, name in names.items() if _NUMBER.match(number)}
-
-
-def read_volume(path: Path) -> Volume:
-    """Read one NIfTI file, slope and intercept applied.
-
-    Args:
-        path: Its name ends in ``.nii`` or ``.nii.gz``.
-
-    Raises:
-        DataError: If the file is broken, holds less than its header claims, or is not a volume.
-    """
-    try:
-        image = _image(path)
-        values = image_values(path.name, image)
-        affine = affine_in_mm(image)
-        stored = np.dtype(image.get_data_dtype())
-    except _DAMAGE as error:
-        raise DataError(f"{path.name} is not a readable NIfTI file; get the file again") from error
-    if stored.names:  # colour: the type of its first channel
-        stored = stored[0]
-    grid = physical_grid(path.name, values.shape[:-1], affine)
-    return Volume(values, grid, file_type(stored, values))
-
-
-def _image(path: Path) -> nib.Nifti1Image:
-    """The image, once it is known that the file holds as many bytes as its header claims."""
-    if not path.is_file():  # a pipe would let us wait
-        raise FileNotFoundError(path.name)
-    image = nib.load(path)
-    if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one too
-        raise ValueError("another format under the name of a NIfTI file")
-    check_claim(path.name, image.shape)
-    start = image.dataobj.offset  # type: ignore[attr-defined]
-    needed = start + prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
-    if not path.name.lower().endswith(".gz"):
-        held = path.stat().st_size
-        if held < needed:
-            raise DataError(
-                f"{path.name} has {held:,} bytes, its header claims {needed:,}; get the file again"
-            )
-        return image
-    with gzip.open(path) as stream:
-        unpacked = read_at_most(stream, needed)
-    if len(unpacked) < needed:
-        raise DataError(
-            f"{path.name} unpacks to {len(unpacked):,} bytes, its header claims {needed:,}; get "
-            "the file again"
-        )
-    return type(image).from_bytes(unpacked)
-
-
-def affine_in_mm(image: Any) -> np.ndarray:
-    """``[4, 4]`` from voxel index to millimetres (RAS+), of an image of nibabel."""
-    affine = np.array(image.affine, float)
-    if isinstance(image, nib.Nifti1Image):
-        affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
-    return affine
-
-
-def image_values(name: str, image: Any) -> np.ndarray:
-    """Physical values of an image of nibabel, ``[*spatial, channels]`` float32, trailing spatial
-    axes of one sample dropped.
-
-    Raises:
-        DataError: If they are complex, or have more axes than space and channels.
-    """
-    dtype = np.dtype(image.get_data_dtype())
-    if dtype.kind == "c":
-        raise DataError(
-            f"{name} holds complex numbers; expected real ones, such as their magnitude"
-        )
-    if dtype.names:  # NIfTI's RGB and RGBA; the alpha channel is dropped
-        raw = np.asanyarray(image.dataobj)
-        colours = [raw[name].astype(np.float32) for name in dtype.names[:3]]
-        data = np.stack(colours, axis=-1).reshape(*raw.shape[:3], -1)
-    else:
-        data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
-    channels = [n for n in data.shape[3:] if n > 1]
-    if len(channels) > 1:
-        raise DataError(f"{name} has a shape of {data.shape}; expected at most 3 axes and channels")
-    return data.reshape(*without_single_slices(data.shape[:3]), *(channels or [1]))
 
 
 FORMAT = Format(

@@ -15,15 +15,14 @@ import numpy as np
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
+from medfuncta.sources.axes import Layout
 from medfuncta.sources.contents import Contents, Format, Survey
 from medfuncta.sources.npz_archive import ArrayHeader, NpzArchive
 from medfuncta.sources.options import Options, check_bounds, details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import SPLITS, Item, whole_splits
+from medfuncta.sources.volume import narrowed
 
-_SPATIAL_AXES: Final = {"trace": 1, "grey": 2, "rgb": 2, "volume": 3}
-_CHANNEL_AXES: Final = {"trace": (0, 1), "grey": (0,), "rgb": (1,), "volume": (0, 1)}
-"""How many axes may stand behind the spatial ones."""
 _MOST_CLASSES: Final = 10_000  # beyond it the column is a measurement or damaged, not a class
 
 
@@ -34,49 +33,18 @@ class NpzOptions(Options):
     kind: Literal["", "trace", "grey", "rgb", "volume"] = option(
         "", "what the arrays hold; guessed from their shape when not given"
     )
+    channels: Literal["", "none", "first", "last"] = option(
+        "",
+        "the axis of channels: none, the first of each signal ([N, 3, H, W]) or the last; guessed "
+        "from the shape when not given",
+    )
     limit: int | None = option(None, "the first N signals of each split", at_least=1)
-    range: tuple[float, ...] | None = option(
-        None, "low,high mapped to [0, 1]; 0,255 for uint8, else what the first split spans"
+    range: tuple[float, ...] | Literal["data"] | None = option(
+        None,
+        "low,high mapped to [0, 1], or 'data': what the first split spans; when not given, 0,255 "
+        "for uint8 and 'data' for other types",
     )
     labels: tuple[str, ...] = option((), "names of the classes by number, separated by commas")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the axes of an image array are meant: ``[signals, *shape]`` or
-    ``[signals, *shape, channels]``."""
-
-    shape: tuple[int, ...]
-    channels: int
-
-    @classmethod
-    def of(cls, array: tuple[int, ...], kind: str) -> Layout:
-        """The layout of an array's shape.
-
-        Without a ``kind``, 2 axes are traces, 3 grey images, 5 volumes with channels; 4 are images
-        with a channel axis when the last one is 1 or 3 long, else volumes.
-
-        Raises:
-            DataError: If the number of axes does not fit.
-        """
-        kind = kind or _guessed_kind(array)
-        spatial = _SPATIAL_AXES.get(kind, 0)
-        behind = array[1 + spatial :]
-        if len(behind) not in _CHANNEL_AXES.get(kind, ()):
-            raise DataError(
-                f"an array of shape {array} as {kind or 'signals'}; expected [N, T], [N, H, W], "
-                "[N, H, W, 3] or [N, D, H, W], "
-                "or another kind= of trace, grey, rgb, volume"
-            )
-        channels = behind[0] if behind else 1
-        return cls(array[1 : 1 + spatial], channels)
-
-
-def _guessed_kind(array: tuple[int, ...]) -> str:
-    """What an array of this shape holds, or ``""``."""
-    if len(array) == 4 and array[-1] in (1, 3):
-        return "rgb"
-    return {2: "trace", 3: "grey", 4: "volume", 5: "volume"}.get(len(array), "")
 
 
 @dataclass(frozen=True)
@@ -142,6 +110,8 @@ class _Reader:
     def survey(self) -> Survey:
         """What the header and the labels of the first split say, and the range of its values."""
         layout = self._layout
+        if layout.remark:
+            self.skips.remark(layout.remark)
         spec = SignalSpec(
             dim=len(layout.shape),
             channels=layout.channels,
@@ -178,10 +148,9 @@ class _Reader:
             yield from block
 
     def _signal(self, name: str, values: np.ndarray, label: Label) -> Signal:
-        layout = self._layout
         return Signal.of(
             id=name,
-            values=values.reshape(*layout.shape, layout.channels).astype(np.float32),
+            values=self._narrowed(name, self._layout.channels_last(values)),
             domain=self._grid,
             range=self._range,
             unit=self._unit,
@@ -195,7 +164,7 @@ class _Reader:
 
     @cached_property
     def _layout(self) -> Layout:
-        return Layout.of(self._first_header.shape, self.options.kind)
+        return Layout.of(self._first_header.shape, self.options.kind, self.options.channels)
 
     @cached_property
     def _grid(self) -> Grid:
@@ -208,9 +177,9 @@ class _Reader:
     @cached_property
     def _range(self) -> ValueRange:
         """What is mapped to [0, 1]: of the options, of the type, or what the first split spans."""
-        if self.options.range is not None:
+        if isinstance(self.options.range, tuple):
             return ValueRange(*self.options.range)
-        if self._first_header.dtype == np.uint8:
+        if self.options.range is None and self._first_header.dtype == np.uint8:
             return ValueRange(0.0, 255.0)
         bounds = []
         for block in self.archive.blocks(f"{self.splits[0]}_images"):
@@ -262,6 +231,12 @@ class _Reader:
             )
         return number
 
+    def _narrowed(self, name: str, values: np.ndarray) -> np.ndarray:
+        found, remark = narrowed(f"signal '{name}'", values)
+        if remark:
+            self.skips.remark(remark, name)
+        return found
+
     def _labels(self, split: str) -> np.ndarray | None:
         """The labels of a split, ``[N, columns]``, or None when there are none."""
         name = f"{split}_labels"
@@ -269,14 +244,28 @@ class _Reader:
             return None
         header = self.archive.header(name)
         count = self.archive.header(f"{split}_images").shape[0]
-        whole_numbers = header.dtype.kind in "iub"
+        numbers = header.dtype.kind in "iubf"
         a_row_each = len(header.shape) <= 2 and header.shape[:1] == (count,)
-        if not whole_numbers or not a_row_each or 0 in header.shape[1:]:
+        labels = None
+        if numbers and a_row_each and 0 not in header.shape[1:]:
+            labels = _whole(self.archive.array(name))
+        if labels is None:
             raise DataError(
                 f"{name} in {self.archive.path.name} is {header.dtype} of shape {header.shape}; "
-                f"expected whole numbers [{count}, columns]"
+                f"expected whole numbers [{count}, columns], the classes from 0"
             )
-        return self.archive.array(name).reshape(count, -1)
+        return labels.reshape(count, -1)
+
+
+def _whole(labels: np.ndarray) -> np.ndarray | None:
+    """Class numbers as whole ones, which some programs keep as 0.0, 1.0; None where they are
+    not."""
+    if labels.dtype.kind != "f":
+        return labels
+    if not np.isfinite(labels).all() or np.abs(labels).max(initial=0) > _MOST_CLASSES:
+        return None
+    whole = np.rint(labels).astype(np.int64)
+    return whole if np.array_equal(whole, labels) else None
 
 
 FORMAT = Format("npz", "a NumPy archive in the layout of MedMNIST", NpzOptions, _open_npz)

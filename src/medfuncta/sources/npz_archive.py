@@ -18,6 +18,7 @@ import numpy as np
 from medfuncta.door.files import reason
 from medfuncta.errors import DataError
 
+_ONE_ARRAY: Final = b"\x93NUMPY"
 _BLOCK_BYTES: Final = 2**22  # decompressed at a time, so that memory does not grow with the file
 
 
@@ -102,10 +103,25 @@ class NpzArchive:
             f"{name} in {self.path.name} holds {what}; expected an array of plain numbers"
         )
 
+    def _check_kind(self) -> None:
+        """Raise where the file is an array of its own, which has no names for splits."""
+        if not self.path.is_file():
+            return
+        with self.path.open("rb") as file:
+            alone = file.read(len(_ONE_ARRAY)) == _ONE_ARRAY
+        if alone:
+            raise DataError(
+                f"{self.path.name} is one array (npy); expected an archive (npz) with "
+                "train_images, such as numpy.savez makes"
+            )
+
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
         if self.path.exists() and not self.path.is_file() and not self.path.is_dir():
             raise DataError(f"{self.path.name} is a pipe or a device; expected a npz file")
+        if self.path.is_dir():
+            raise DataError(f"{self.path.name} is a folder; expected a npz file")
+        self._check_kind()
         try:
             with zipfile.ZipFile(self.path) as archive:
                 yield archive

@@ -97,13 +97,14 @@ def details(options: Any) -> dict[str, str | int | float | bool | None]:
     return found
 
 
-def check_bounds(name: str, bounds: tuple[float, ...] | None, axes: int = 1) -> None:
-    """Whether an option holds ``low,high`` of each axis, the lower one first; None is fine.
+def check_bounds(name: str, bounds: tuple[float, ...] | str | None, axes: int = 1) -> None:
+    """Whether an option holds ``low,high`` of each axis, the lower one first; None and a word are
+    fine.
 
     Raises:
         ConfigError: If it does not.
     """
-    if bounds is None:
+    if bounds is None or isinstance(bounds, str):
         return
     lows, highs = bounds[::2], bounds[1::2]
     ordered = all(low < high for low, high in zip(lows, highs, strict=False))

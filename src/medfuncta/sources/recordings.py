@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from medfuncta.errors import DataError, suggest
+from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Survey
+from medfuncta.sources.layout import layout_remarks
 from medfuncta.sources.options import Options, check_bounds, details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions, first_split
@@ -33,6 +34,8 @@ from medfuncta.sources.traces import (
     only_beats,
 )
 
+_HIGHEST_RATE: Final = 100_000  # samples a second: the finest traces of nerves and muscles
+
 
 @dataclass(frozen=True)
 class CutOptions(Options):
@@ -42,7 +45,10 @@ class CutOptions(Options):
         None, "lead by name; MLII when most records have it, else the lead that most records have"
     )
     rate: float | None = option(
-        None, "samples a second; 125 for beats, the first record's own for windows", more_than=0
+        None,
+        "samples a second; 125 for beats, the first record's own for windows",
+        more_than=0,
+        at_most=_HIGHEST_RATE,
     )
     length: int = option(187, "samples of a beat, padding included", at_least=2)
     pad: Literal["low", "mask"] = option(
@@ -89,6 +95,11 @@ class Recording(Protocol):
         """Its channels by name."""
         ...
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it lasts at most; None when the header does not say."""
+        ...
+
     def traces(self, lead: str) -> Iterable[Trace]:
         """One lead, in the lead's unit, as traces without a break in time; they follow each other.
 
@@ -104,6 +115,15 @@ class Recording(Protocol):
             DataError: If a file is missing or broken.
         """
         ...
+
+
+def free_name(label: str, taken: Mapping[str, Lead]) -> str:
+    """A channel's label, with a number behind it when an earlier channel has the same."""
+    name, number = label, 1
+    while name in taken:
+        number += 1
+        name = f"{label} #{number}"
+    return name
 
 
 class Recordings:
@@ -162,6 +182,7 @@ class Recordings:
             location=location,
             split_by=split_by,
             details=details(self._options),
+            remarks=layout_remarks(self._items, location),
         )
 
     def survey(self) -> Survey:
@@ -205,10 +226,17 @@ class Recordings:
             found = ", ".join(recording.leads) or "none"
             self._skips.leave_out(item.name, f"no lead {lead}; it has {found}")
             return
+        if self._too_short(recording):
+            self._skips.leave_out(item.name, f"shorter than a window of {self._options.window:g} s")
+            return
         try:
             yield from islice(self._signals(item, recording), self._options.per_record)
         except DataError as error:
             self._skips.skip(item.name, error)
+
+    def _too_short(self, recording: Recording) -> bool:
+        window, seconds = self._options.window, recording.seconds
+        return window is not None and seconds is not None and seconds < window
 
     def _opened(self, item: Item) -> Recording | None:
         try:
@@ -231,12 +259,25 @@ class Recordings:
             samples = options.length
         else:
             rate = options.rate or lead.rate
-            samples = max(1, round(options.window * rate))
+            samples = _samples_of("window", options.window, rate, least=2)
+            self._check_window(split, recordings)
+        if options.stride is not None:
+            _samples_of("stride", options.stride, rate, least=1)
         span = None
         if options.range is not None:
             span = ValueRange(*options.range)
         grid = Grid((samples,), spacing=(1 / rate,), unit="s")
         return Frame(lead=name, unit=lead.unit, rate=rate, grid=grid, range=span, pad=options.pad)
+
+    def _check_window(self, split: str, recordings: Sequence[Recording]) -> None:
+        """Whether a window fits into any of these recordings."""
+        if all(self._too_short(recording) for recording in recordings):
+            longest = max(recording.seconds or 0.0 for recording in recordings)
+            raise DataError(
+                f"a window of {self._options.window:g} s is longer than every record of the "
+                f"{split} split of '{self._folder}'; the longest lasts {longest:g} s; give a "
+                "shorter window"
+            )
 
     def _chosen_lead(self, split: str, recordings: Sequence[Recording]) -> str:
         """The lead that the user names, or else the usual one."""
@@ -282,7 +323,7 @@ class Recordings:
         if options.window is not None:
             step = samples
             if options.stride is not None:
-                step = max(1, round(options.stride * frame.rate))
+                step = round(options.stride * frame.rate)
             for trace in traces:
                 yield from cut_windows(trace, samples, step)
             return
@@ -292,3 +333,18 @@ class Recordings:
         beat = beat_samples(peaks, frame.rate, item.name)
         for trace in held:
             yield from cut_beats(trace, beats, beat, samples)
+
+
+def _samples_of(option: str, seconds: float, rate: float, *, least: int) -> int:
+    """How many samples an option's seconds are.
+
+    Raises:
+        ConfigError: If they are too few.
+    """
+    samples = round(seconds * rate)
+    if samples < least:
+        raise ConfigError(
+            f"the option '{option}' is {seconds:g} s, {samples} samples at {rate:g} a second; "
+            f"expected at least {least}"
+        )
+    return samples

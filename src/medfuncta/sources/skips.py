@@ -1,7 +1,8 @@
-"""What is left out of a data set, and why."""
+"""What is left out of a data set and why, and what is assumed of the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medfuncta.errors import DataError
@@ -16,7 +17,7 @@ class Skipped:
 
 
 class Skips:
-    """The list of what is left out; by default there is none, and a bad file stops the reading.
+    """The list of what is left out, and of remarks; by default a bad file stops the reading.
 
     Args:
         skip_bad: Leave bad files out instead of stopping at the first.
@@ -25,6 +26,7 @@ class Skips:
     def __init__(self, *, skip_bad: bool = False) -> None:
         self.skip_bad = skip_bad
         self.entries: list[Skipped] = []
+        self.said: dict[str, list[str]] = {}
 
     def skip(self, name: str, error: DataError) -> None:
         """Note a bad file and go on.
@@ -41,3 +43,34 @@ class Skips:
         the lead that was asked for."""
         if all(entry.name != name for entry in self.entries):
             self.entries.append(Skipped(name, reason))
+
+    def remark(self, text: str, name: str = "") -> None:
+        """Note what a person should know of data that is read all the same: what was assumed, or
+        what cannot be known. The same words about many signals become one remark.
+
+        Args:
+            text: One line without the signal's name.
+            name: Of the signal or file; empty where it is said of the data set.
+        """
+        names = self.said.setdefault(text, [])
+        if name and name not in names:
+            names.append(name)
+
+    def remark_all(self, said: Mapping[str, Sequence[str]]) -> None:
+        """Note remarks of another time, :attr:`said` of it."""
+        for text, names in said.items():
+            for name in names or ("",):
+                self.remark(text, name)
+
+    @property
+    def remarks(self) -> list[str]:
+        """One line each."""
+        return [_line(text, names) for text, names in self.said.items()]
+
+
+def _line(text: str, names: Sequence[str]) -> str:
+    if not names:
+        return text
+    if len(names) == 1:
+        return f"{names[0]}: {text}"
+    return f"{names[0]} and {len(names) - 1} more: {text}"

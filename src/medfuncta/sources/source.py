@@ -14,7 +14,8 @@ import numpy as np
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
-from medfuncta.sources.contents import Contents, Details, Survey
+from medfuncta.sources.contents import Contents, Details, LabelMap, Survey
+from medfuncta.sources.layout import leak_remarks
 from medfuncta.sources.skips import Skipped, Skips
 from medfuncta.sources.splitting import ALL, SPLITS, Item, split_items
 
@@ -67,7 +68,11 @@ class Source:
         self.contents = contents
         self.skips = skips or Skips()
         self.stated = stated or {}
-        self.items = split_items(contents.items, contents.splitting)
+        try:
+            self.items = split_items(contents.items, contents.splitting)
+        except DataError:
+            self._check_readable()  # what is wrong with the only files comes first
+            raise
         if not contents.many:
             limit = contents.limit
             self.items = {split: items[:limit] for split, items in self.items.items()}
@@ -88,6 +93,8 @@ class Source:
         details = dict(contents.details)
         if self._survey is not None:
             details |= self._survey.details
+        if contents.settled is not None:
+            details |= contents.settled()
         if contents.preprocessing is not None:
             details["preprocessing"] = contents.preprocessing.to_text()
         return SourceInfo(
@@ -121,6 +128,15 @@ class Source:
     def skipped(self) -> list[Skipped]:
         """What was left out so far, and why."""
         return self.skips.entries
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was assumed of the data so far and what could not be known, one line each; signals
+        that were not read yet may add to it."""
+        remarks = [*self.contents.remarks, *self.skips.remarks]
+        if self.location is not None:
+            remarks += leak_remarks(self.items, self.location)
+        return remarks
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -198,6 +214,16 @@ class Source:
         when it has none.
 
         Raises:
+            DataError: As :meth:`label_map_of`.
+        """
+        found = self.label_map_of(signal_id)
+        return None if found is None else found.values
+
+    def label_map_of(self, signal_id: str) -> LabelMap | None:
+        """The label map of a signal and the grid that it lies on, the signal's own; None when it
+        has none.
+
+        Raises:
             DataError: If there is no such signal, or its label map is broken or of another shape.
         """
         items = [item for split in self.items.values() for item in split if item.id == signal_id]
@@ -211,7 +237,15 @@ class Source:
         found = self.contents.label_maps.read(items[0])
         if found is None:
             return None
-        return self.preprocessing.apply_labels(found.values, found.grid)
+        moved = self.preprocessing.apply_labels(found.values, found.grid)
+        return LabelMap(moved, self.preprocessing.grid_after(found.grid))
+
+    def _check_readable(self) -> None:
+        """Raise where the first item cannot be read."""
+        for item in self.contents.items[:1]:
+            found: Any = self.contents.read(item)
+            if self.contents.many:
+                next(iter(found), None)
 
     @cached_property
     def _survey(self) -> Survey | None:
@@ -230,7 +264,7 @@ class Source:
         spec = self.spec
         for name, signal in self._read(split):
             try:
-                _check_alike(signal, spec, name)
+                _check_alike(signal, spec, name, self.contents.unlike)
             except DataError as error:
                 self.skips.skip(name, error)
             else:
@@ -283,13 +317,11 @@ def _spec_of(
     )
 
 
-def _check_alike(signal: Signal, spec: SignalSpec, name: str) -> None:
+def _check_alike(signal: Signal, spec: SignalSpec, name: str, remedy: str) -> None:
     got = _form(signal.domain.dim, signal.channels, signal.unit)
     expected = _form(spec.dim, spec.channels, spec.unit)
     if got != expected:
-        raise DataError(
-            f"{name} has {got}; the first file has {expected}; keep files of one form in a folder"
-        )
+        raise DataError(f"{name} has {got}; the first file has {expected}; {remedy}")
 
 
 def _form(dim: int, channels: int, unit: str) -> str:

@@ -119,7 +119,7 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
             f"{suggest(Path(text).suffix, format_names())}"
         )
     format = format_named(name)
-    location, _, query = rest.partition("?")
+    location, query = _location_and_query(rest)
     if not location:
         raise ConfigError(f"nothing after '{name}:'; expected {name}:path[?option=value]")
     given = _given_options(name, options_of(format), query)
@@ -129,6 +129,24 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     skips = Skips(skip_bad=skip_bad)
     contents = format.open(location, parse(format.options, given), skips)
     return Source(contents, skips, stated=stated)
+
+
+def _location_and_query(text: str) -> tuple[str, str]:
+    """What stands before and behind the question mark that begins the options. Where files have
+    question marks in their names, it is the last one with a file or folder before it."""
+    parts = text.split("?")
+    for count in range(len(parts), 1, -1):
+        location = "?".join(parts[:count])
+        if _exists(location):
+            return location, "?".join(parts[count:])
+    return parts[0], "?".join(parts[1:])
+
+
+def _exists(location: str) -> bool:
+    try:
+        return Path(location).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long, with a null character, nobody's home
+        return False
 
 
 def _line(kind: str, option: str, text: str) -> str:

@@ -30,20 +30,7 @@ _CLASS_OF: Final = {
 BEAT_RATE: Final = 125.0
 _BEAT_PERIODS: Final = 1.2
 _FINEST_RATIO: Final = 10_000  # of two rates: the longest polyphase filter worth computing
-
-_MILLIVOLTS: Final = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "nV": 1e-6}
-
-
-def to_millivolts(unit: str) -> tuple[str, float]:
-    """The unit in which a trace is kept, and what its values are multiplied by: voltages are kept
-    in millivolts, all else as it is.
-
-    >>> to_millivolts("uV"), to_millivolts("mmHg")
-    (('mV', 0.001), ('mmHg', 1.0))
-    """
-    if unit in _MILLIVOLTS:
-        return "mV", _MILLIVOLTS[unit]
-    return unit, 1.0
+_MOST_SAMPLES: Final = 2**27  # of a trace at another rate: a GiB of numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +77,11 @@ class Trace:
             raise DataError(
                 f"a trace of {self.rate:g} samples a second is asked for at {rate:g}; expected "
                 f"rates within a factor of {_FINEST_RATIO:,}"
+            )
+        if len(self.values) * ratio > _MOST_SAMPLES:
+            raise DataError(
+                f"a trace of {len(self.values):,} samples is asked for at {float(ratio):g} times "
+                f"its rate; expected at most {_MOST_SAMPLES:,} samples; give a lower rate"
             )
         from scipy.signal import resample_poly
 

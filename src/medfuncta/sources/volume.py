@@ -3,6 +3,7 @@ matrix becomes a grid."""
 
 from __future__ import annotations
 
+import gzip
 from io import BufferedIOBase
 from math import prod
 from typing import Final, NamedTuple
@@ -14,6 +15,12 @@ from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 
 _BLOCK: Final = 2**22  # bytes unpacked at a time
+_OTHER_BYTES: Final = "Not a gzipped file"
+"""How Python's message begins where no further member follows."""
+_COARSEST: Final = 0.1
+_FINE: Final = 1e-3
+"""Of the range of a volume's values, what float32 may take from a value at most, and without a
+word."""
 _WHOLE_TYPES: Final = tuple(np.dtype(name) for name in ("int16", "uint16", "int32"))
 
 
@@ -24,11 +31,13 @@ class Volume(NamedTuple):
         values: Physical ones, ``[*grid.shape, channels]`` float32.
         grid: Where they lie, in mm (RAS+); of 2 axes when there is one slice.
         dtype: The data type on the disk, or a wider one that holds the values.
+        remarks: What was assumed, or cannot be known.
     """
 
     values: np.ndarray
     grid: Grid
     dtype: str
+    remarks: tuple[str, ...] = ()
 
 
 def check_claim(name: str, shape: tuple[int, ...]) -> None:
@@ -53,7 +62,8 @@ def check_claim(name: str, shape: tuple[int, ...]) -> None:
 def read_at_most(stream: BufferedIOBase, limit: int) -> bytes:
     """Up to ``limit`` bytes of a stream that unpacks; memory follows what it holds, not the limit.
 
-    Reads on to where a checksum stands when the limit is the stream's end.
+    Reads on to where a checksum stands when the limit is the stream's end; other bytes behind a
+    gzip stream are passed over, as by every program that unpacks.
     """
     held = bytearray()
     while len(held) < limit:
@@ -61,18 +71,69 @@ def read_at_most(stream: BufferedIOBase, limit: int) -> bytes:
         if not block:
             break
         held += block
-    stream.read(1)
+    try:
+        stream.read(1)
+    except gzip.BadGzipFile as error:
+        if not str(error).startswith(_OTHER_BYTES):
+            raise
     return bytes(held)
 
 
-def without_single_slices(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape of at least 2 axes, its last axis dropped when it has one sample: a volume of one
-    slice is an image."""
+def without_single_slices(
+    shape: tuple[int, ...], affine: np.ndarray
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """A shape of at least 2 axes and its affine ``[4, 4]``. A volume of one slice is an image,
+    whichever plane it lies in: the last axis of one sample is dropped, and points out of the
+    image."""
     while len(shape) < 2:
         shape = (*shape, 1)
-    if len(shape) == 3 and shape[-1] == 1:
-        return shape[:-1]
-    return shape
+    single = [axis for axis in range(len(shape)) if shape[axis] == 1]
+    if len(shape) < 3 or not single:
+        return shape, affine
+    kept = [axis for axis in range(3) if axis != single[-1]]
+    return tuple(shape[axis] for axis in kept), affine[:, [*kept, single[-1], 3]]
+
+
+class Narrowed(NamedTuple):
+    """Values as signals hold them, float32, and a remark on what that has rounded, if it is to
+    speak of."""
+
+    values: np.ndarray
+    remark: str = ""
+
+
+def narrowed(name: str, values: np.ndarray) -> Narrowed:
+    """Numbers of any real type as float32.
+
+    Raises:
+        DataError: If float32 cannot hold a finite one, or hardly tells them from each other.
+    """
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32, copy=False)
+    if values.dtype.itemsize < 4 or values.dtype == np.float32:
+        return Narrowed(narrow)
+    finite = np.isfinite(values)
+    beyond = finite & ~np.isfinite(narrow)
+    if beyond.any():
+        raise DataError(
+            f"{name} holds {float(values[beyond].flat[0]):.3g}, which is beyond float32 (up to "
+            f"{np.finfo(np.float32).max:.3g}); divide its values first"
+        )
+    if not finite.any():
+        return Narrowed(narrow)
+    wide = values[finite].astype(np.float64)
+    span = float(wide.max() - wide.min())
+    error = float(np.abs(wide - narrow[finite]).max())
+    if error > span * _COARSEST > 0:
+        raise DataError(
+            f"{name} holds values that differ by {span:.3g} around {wide.flat[0]:.6g}, of which "
+            f"float32 loses {error:.3g}; subtract an offset first"
+        )
+    if error > span * _FINE > 0 or (values.dtype.kind in "iu" and error):
+        return Narrowed(
+            narrow, f"values are rounded to float32, which moves them by up to {error:.3g}"
+        )
+    return Narrowed(narrow)
 
 
 def physical_grid(name: str, shape: tuple[int, ...], affine: np.ndarray) -> Grid:

@@ -16,11 +16,14 @@ from medfuncta.errors import DataError
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
+from medfuncta.sources.layout import subject_of
 from medfuncta.sources.options import option
-from medfuncta.sources.recordings import CutOptions, Lead, Recordings
+from medfuncta.sources.recordings import CutOptions, Lead, Recordings, free_name
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item, SplitOptions
-from medfuncta.sources.traces import Annotation, Trace, to_millivolts
+from medfuncta.sources.traces import Annotation, Trace
+from medfuncta.sources.units import to_millivolts
+from medfuncta.sources.wfdb_header import HeaderText, read_header, readable
 
 _SAMPLE_BYTES: Final = {
     "8": 1,
@@ -35,6 +38,8 @@ _SAMPLE_BYTES: Final = {
     "311": 4 / 3,
 }
 """Bytes a sample takes in each uncompressed signal format."""
+_SAMPLE_FILES: Final = (".dat", ".mat", ".rec")
+"""Suffixes of signal files that bear their record's name."""
 _BROKEN: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 """What the library raises on a file that is not of its format, besides what it says of missing
 ones."""
@@ -65,13 +70,17 @@ class WfdbRecord:
         path: The record, without suffix.
         annotator: Suffix of its annotation file.
         leads: Its signals by name.
-        rate: Samples a second.
+        positions: Where each stands among the record's signals.
+        rate: Frames a second; a signal has one sample or more in each.
+        seconds: How long it lasts, or None when the header does not say.
     """
 
     path: Path
     annotator: str
     leads: Mapping[str, Lead]
+    positions: Mapping[str, int]
     rate: float
+    seconds: float | None
 
     @property
     def name(self) -> str:
@@ -79,27 +88,31 @@ class WfdbRecord:
         return f"{self.path.name}.hea"
 
     def traces(self, lead: str) -> list[Trace]:
-        """One lead as one trace, voltages in millivolts.
+        """One lead as one trace at its own rate, voltages in millivolts.
 
         Raises:
             DataError: If the signal file is missing, truncated or not what the header says.
         """
-        _check_signal_files(self.path, _parse_header(self.path))
-        try:
-            record: Any = wfdb.rdrecord(str(self.path), channel_names=[lead])
-        except (*_BROKEN, MemoryError) as error:
-            raise DataError(
-                f"the signals of {self.name} cannot be read ({reason(error)}); copy the record "
-                "again"
-            ) from error
-        _, factor = to_millivolts(record.units[0])
-        values = record.p_signal[:, 0] * factor
+        text = read_header(self.path)
+        with readable(self.path, text) as name:
+            _check_signal_files(self.path, text, _parse_header(self.path, name))
+            try:
+                record: Any = wfdb.rdrecord(
+                    name, channels=[self.positions[lead]], smooth_frames=False
+                )
+            except (*_BROKEN, MemoryError) as error:
+                raise DataError(
+                    f"the signals of {self.name} cannot be read ({reason(error)}); copy the "
+                    "record again"
+                ) from error
+        _, factor = to_millivolts(text.units[self.positions[lead]])
+        values = record.e_p_signal[0] * factor
         if not np.isfinite(values).any():
             raise DataError(
                 f"lead {lead} of {self.name} has no observed sample; leave the record out with "
                 f"exclude={self.path.name}"
             )
-        return [Trace.bridged(values, self.rate)]
+        return [Trace.bridged(values, self.leads[lead].rate)]
 
     def annotations(self) -> list[Annotation]:
         """What the annotation file says, in order of time.
@@ -120,7 +133,8 @@ class WfdbRecord:
         samples = np.asarray(annotation.sample)
         if (np.diff(samples) < 0).any() or (samples < 0).any():
             raise DataError(f"the annotations in {name} run back in time; copy the file again")
-        seconds = (samples / self.rate).tolist()
+        # A file of annotations may count in ticks of its own; without, it counts frames.
+        seconds = (samples / float(annotation.fs or self.rate)).tolist()
         return [
             Annotation(second, symbol)
             for second, symbol in zip(seconds, annotation.symbol, strict=True)
@@ -137,7 +151,9 @@ def _open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
     Raises:
         DataError: If the file is missing, is not a header, or claims what cannot be.
     """
-    header = _parse_header(path)
+    text = read_header(path)
+    with readable(path, text) as name:
+        header = _parse_header(path, name)
     _check_held(path, header)
     if not 0 < header.fs < 1e6:
         raise DataError(
@@ -145,20 +161,25 @@ def _open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
             "below a million"
         )
     rate = float(header.fs)
-    leads = {}
-    for lead, unit in zip(header.sig_name, header.units, strict=True):
-        kept_unit, _ = to_millivolts(unit)
-        leads[lead] = Lead(kept_unit, rate)
-    return WfdbRecord(path, annotator, leads, rate)
+    leads: dict[str, Lead] = {}
+    positions: dict[str, int] = {}
+    for position, label in enumerate(header.sig_name):
+        unit, _ = to_millivolts(text.units[position])
+        name = free_name(label, leads)
+        leads[name] = Lead(unit, rate * header.samps_per_frame[position])
+        positions[name] = position
+    seconds = header.sig_len / rate if header.sig_len else None
+    return WfdbRecord(path, annotator, leads, positions, rate, seconds)
 
 
-def _parse_header(path: Path) -> Any:
+def _parse_header(path: Path, name: str) -> Any:
+    """What the library makes of a header that it can read under this name."""
     try:
-        return wfdb.rdheader(str(path))
-    except FileNotFoundError as error:
-        raise DataError(f"no file {path.name}.hea; check the location") from error
-    except _BROKEN as error:
-        raise DataError(f"{path.name}.hea is not a WFDB header; copy the record again") from error
+        return wfdb.rdheader(name)
+    except (*_BROKEN, OSError) as error:
+        raise DataError(
+            f"{path.name}.hea is not a WFDB header ({reason(error)}); check the file"
+        ) from error
 
 
 def _check_held(path: Path, header: Any) -> None:
@@ -172,15 +193,15 @@ def _check_held(path: Path, header: Any) -> None:
         raise DataError(f"{path.name}.hea describes {held}; expected signals in files beside it")
 
 
-def _check_signal_files(path: Path, header: Any) -> None:
+def _check_signal_files(path: Path, text: HeaderText, header: Any) -> None:
     """Whether the files that a header names lie beside it and are as long as it says, before
     anything is allocated."""
-    for name in dict.fromkeys(header.file_name):
+    for name in dict.fromkeys(text.files):
         file = path.parent / name
         if not file.is_file():
             raise DataError(f"no file {name}, which {path.name}.hea names; copy the whole record")
         frame = 0.0
-        for i, other in enumerate(header.file_name):
+        for i, other in enumerate(text.files):
             if other == name:
                 frame += header.samps_per_frame[i] * _SAMPLE_BYTES.get(header.fmt[i], 0)
         needed, found = int(frame * (header.sig_len or 0)), file.stat().st_size
@@ -191,7 +212,8 @@ def _check_signal_files(path: Path, header: Any) -> None:
 
 
 def _records(folder: Path, options: WfdbOptions, skips: Skips) -> list[Item]:
-    """An item a record, those of one patient in one group, in the order of the groups' names."""
+    """An item a record, those of one patient or recording in one group, in the order of the groups'
+    names."""
     root = folder.parent if folder.is_file() else folder
     paths = {}
     for header in find_files(folder, (".hea",), skips.skip):
@@ -199,21 +221,49 @@ def _records(folder: Path, options: WfdbOptions, skips: Skips) -> list[Item]:
         name = path.relative_to(root).as_posix()
         if name not in options.exclude:
             paths[name] = path
-    groups: dict[str, list[str]] = {}
+    if not paths:
+        raise DataError(
+            f"exclude= leaves no record of '{folder.name}'; expected at least one to be left"
+        )
+    recording_of = _recordings_in_segments(paths, skips)
+    group_of = {name: subject_of(Path(name)) or name for name in paths} | recording_of
     for joined in options.patients:
         members = [name for name in joined.split("+") if name in paths]
-        if members:
-            groups["+".join(members)] = members
-    joint = {name for members in groups.values() for name in members}
-    for name in paths:
-        if name not in joint:
-            groups[name] = [name]
+        group_of |= dict.fromkeys(members, "+".join(members))
     items = []
-    for group in sorted(groups):
-        for name in groups[group]:
-            id = public_name(name, options.ids).replace("/", "--")
-            items.append(Item(id=id, name=paths[name].name, paths=(paths[name],), group=group))
+    for name in sorted(paths, key=lambda name: group_of[name]):
+        id = public_name(name, options.ids).replace("/", "--")
+        items.append(Item(id, paths[name].name, paths=(paths[name],), group=group_of[name]))
     return items
+
+
+def _recordings_in_segments(paths: dict[str, Path], skips: Skips) -> dict[str, str]:
+    """Of each segment the recording that it belongs to, by their names; headers that only join
+    segments, or describe them, are taken out of ``paths``. A header beside samples of its own name
+    is left closed: it may be of the test split."""
+    recording_of: dict[str, str] = {}
+    for name, path in list(paths.items()):
+        if any(path.with_name(f"{path.name}{suffix}").exists() for suffix in _SAMPLE_FILES):
+            continue
+        try:
+            header = read_header(path)
+        except DataError:
+            continue  # told when it is read
+        within = Path(name).parent
+        segments = [(within / segment).as_posix() for segment in header.segments]
+        if header.joins_segments and not recording_of.keys().isdisjoint(segments):
+            reason = "joins segments that another header joins too"
+        elif header.joins_segments and any(segment in paths for segment in segments):
+            reason = "joins segments, which are read one by one and stay in one split"
+            recording_of |= {segment: name for segment in segments if segment in paths}
+        elif header.is_layout:
+            reason = "tells only which leads the segments of a recording may have"
+        else:
+            continue
+        del paths[name]
+        recording_of.pop(name, None)
+        skips.leave_out(path.name, reason)
+    return recording_of
 
 
 def _open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:

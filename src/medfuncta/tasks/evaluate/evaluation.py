@@ -11,7 +11,7 @@ from medfuncta.config import FitConfig
 from medfuncta.latents.likeness import Likeness
 from medfuncta.result import Result, to_json
 from medfuncta.signals.signal import SignalSpec
-from medfuncta.sources.source import ALL, Skipped, SourceInfo
+from medfuncta.sources.source import Skipped, SourceInfo
 from medfuncta.tasks.drawing.figure import class_names
 from medfuncta.tasks.evaluate.baselines import Baselines
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, summarise
@@ -51,6 +51,8 @@ class Evaluation(Result):
         examples: The best, the median and the worst signal to look at; empty unless a report was
             asked for.
         baselines: What needs no network, beside it; None unless asked for.
+        remarks: What a user should know of the data, and how it differs from that which the run was
+            trained on; one sentence each.
         likeness: The data beside what the network was trained on.
     """
 
@@ -64,20 +66,8 @@ class Evaluation(Result):
     signals: Sequence[SignalMetrics]
     examples: Sequence[Example] = ()
     baselines: Baselines | None = None
+    remarks: Sequence[str] = ()
     likeness: Likeness | None = None
-
-    @property
-    def remarks(self) -> list[str]:
-        """What a reader of the figures should know first, a line each."""
-        if self.likeness is None:
-            return []
-        lines = list(self.likeness.remarks)
-        if self.likeness.foreign and self.split != ALL:
-            lines.append(
-                f"none of it was trained on, and only the {self.split} split is evaluated here; "
-                f"--split {ALL} takes every signal"
-            )
-        return lines
 
     @property
     def summary(self) -> Summary:
@@ -101,13 +91,13 @@ class Evaluation(Result):
         return {
             **self.summary.to_json(),
             **beside,
-            "remarks": self.remarks,
             "likeness": to_json(self.likeness),
             "by_class": to_json(self.by_class),
             "split": self.split,
             "unit": self.spec.unit,
             "source": to_json(self.source),
             "skipped": to_json(self.skipped),
+            "remarks": list(self.remarks),
             "run": to_json(self.run),
             "fit": to_json(self.fit),
             "seconds": self.seconds,

@@ -62,7 +62,7 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
         f"{summary.signals:,} signals of the {evaluation.split} split",
     )
     for remark in evaluation.remarks:
-        page.text(remark)
+        page.text(f"Remark: {remark}.")
     page.tiles(key_figures(summary, unit))
     if summary.failed:
         page.text(

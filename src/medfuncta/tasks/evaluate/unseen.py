@@ -15,9 +15,9 @@ from medfuncta.errors import DataError
 from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.round_trip import round_trip
 from medfuncta.run import Run
-from medfuncta.signals.profile import Profiler
+from medfuncta.signals.data_facts import FactsTally, RangeUse, range_remark
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.source import Source
+from medfuncta.sources.source import ALL, Source
 from medfuncta.tasks.evaluate.baselines import measure_baselines
 from medfuncta.tasks.evaluate.evaluation import EvaluatedRun, Evaluation
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
@@ -64,10 +64,11 @@ def evaluate(
     run.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
-    profiler = Profiler()
+    tally, use = FactsTally(), RangeUse()
     for original, reconstruction in _reconstructions(run, source.signals(split), config, device):
         metrics.append(measure(original, reconstruction))
-        profiler.add(original)
+        tally.add_header(original.header)
+        use.add(original.normalised(), original.observed())
         if progress is not None:
             progress(len(metrics))
     if not metrics:
@@ -81,6 +82,10 @@ def evaluate(
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
+    seen = tally.facts(use)
+    likeness = Likeness.of(run.spec, run.training, source.info.name, seen)
+    remarks = [*likeness.remarks, *_overlooked(likeness, split)]
+    remarks += [*source.remarks, *range_remark(seen)]
     evaluation = Evaluation(
         source.info,
         source.spec,
@@ -92,11 +97,22 @@ def evaluate(
         signals=metrics,
         examples=examples,
         baselines=beside,
-        likeness=Likeness.of(run.training, source.info.name, profiler.profile()),
+        remarks=remarks,
+        likeness=likeness,
     )
     if out is not None:
         write_report(evaluation, Path(out))
     return evaluation
+
+
+def _overlooked(likeness: Likeness, split: str) -> list[str]:
+    """A sentence where a part only of data was evaluated of which none was trained on."""
+    if not likeness.foreign or split == ALL:
+        return []
+    return [
+        f"none of this data was trained on, and only its {split} split is evaluated here; --split "
+        f"{ALL} takes every signal"
+    ]
 
 
 def _reconstructions(

@@ -12,6 +12,7 @@ from medfuncta.errors import DataError
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import LatentRow
 from medfuncta.signals.domain import Grid
+from medfuncta.sources.label_maps import on_grid
 from medfuncta.sources.source import SPLITS, Source
 from medfuncta.tasks.heads.left_out import LeftOut
 
@@ -76,22 +77,23 @@ def masked_rows(latents: LatentSet, split: str, source: Source) -> Iterator[Mask
     """The signals of a split that have a label map.
 
     Raises:
-        DataError: If the source lacks a signal, or a label map has another shape than the signal or
-            a negative number in it.
+        DataError: If the source lacks a signal, or a label map does not meet the signal in
+            the world or has a negative number in it.
         LatentSetError: If there is no such split.
     """
     for block in latents.split(split).batches():
         for index in range(len(block)):
             row = block.row(index, split)
-            mask = source.mask_of(row.id)
-            if mask is None:
+            label_map = source.label_map_of(row.id)
+            if label_map is None:
                 continue
             domain = row.header.domain
-            if not isinstance(domain, Grid) or mask.shape != domain.shape:
+            if not isinstance(domain, Grid) or label_map.values.shape != domain.shape:
                 raise DataError(
-                    f"the label map of '{row.id}' has a shape of {mask.shape}; give the source "
-                    "with the options it was fitted with"
+                    f"the label map of '{row.id}' has a shape of {label_map.values.shape}; give "
+                    "the source with the options it was fitted with"
                 )
+            mask = on_grid(label_map, domain, f"the label map of '{row.id}'")
             if mask.min() < 0:
                 raise DataError(
                     f"the label map of '{row.id}' holds {mask.min()}; expected class numbers from "

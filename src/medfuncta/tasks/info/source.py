@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from medfuncta.result import Result, to_json
+from medfuncta.signals.data_facts import DataFacts, FactsTally, RangeUse, range_remark
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.source import Skipped, Source, SourceInfo
@@ -33,6 +35,8 @@ class SplitTally(Result):
             cannot follow.
         constant: Ids of signals with a single value.
         doubled: Ids that came twice.
+        copies: Signals with the same values as one of an earlier split.
+        facts: Unit, range and spacing of the signals; None before the first one.
     """
 
     json_keys: ClassVar = (
@@ -49,6 +53,10 @@ class SplitTally(Result):
     clamped: int = 0
     constant: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    copies: int = 0
+    facts: DataFacts | None = None
+    _tally: FactsTally = field(default_factory=FactsTally)
+    _use: RangeUse = field(default_factory=RangeUse)
     _shapes: Counter[str] = field(default_factory=Counter)
     _spacings: Counter[str] = field(default_factory=Counter)
     _sizes: set[tuple[int, ...]] = field(default_factory=set)
@@ -64,6 +72,9 @@ class SplitTally(Result):
             self.low = low
         if self.high is None or high > self.high:
             self.high = high
+        self._tally.add_header(signal.header)
+        self._use.add(signal.normalised(), signal.observed())
+        self.facts = self._tally.facts(self._use)
         outside = (observed < signal.range.low) | (observed > signal.range.high)
         self.signals += 1
         self.points += signal.domain.points
@@ -113,6 +124,7 @@ class SourceReport(Result):
         splits: What was counted, by split.
         skipped: Files and signals that could not be read.
         pictured: Signals drawn at random from all splits, for a contact sheet.
+        remarks: What the source says of how its files were understood and split.
     """
 
     info: SourceInfo
@@ -120,6 +132,7 @@ class SourceReport(Result):
     splits: Mapping[str, SplitTally]
     skipped: Sequence[Skipped]
     pictured: Sequence[Signal]
+    remarks: Sequence[str] = ()
 
     kind: ClassVar = "source"
 
@@ -134,7 +147,7 @@ class SourceReport(Result):
     @property
     def odd(self) -> list[str]:
         """What a user should know before training, one sentence each."""
-        odd = []
+        odd = list(self.remarks)
         if self.skipped:
             names = _some([entry.name for entry in self.skipped])
             odd.append(f"{len(self.skipped)} files or signals cannot be read: {names}")
@@ -169,6 +182,7 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
         DataError: If the source stops at a bad file.
     """
     tallies: dict[str, SplitTally] = {}
+    split_of: dict[bytes, str] = {}
     kept: list[Signal] = []
     generator = np.random.default_rng(0)
     seen = 0
@@ -176,6 +190,9 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
         tallies[split] = SplitTally()
         for signal in source.signals(split):
             tallies[split].add(signal, source.spec.label_names)
+            first = split_of.setdefault(_digest(signal), split)
+            if first != split:
+                tallies[split].copies += 1
             seen += 1
             if len(kept) < pictured:
                 kept.append(signal)
@@ -183,7 +200,14 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
             place = int(generator.integers(seen))  # every signal is kept with equal chance
             if place < pictured:
                 kept[place] = signal
-    return SourceReport(source.info, source.spec, tallies, tuple(source.skipped), kept)
+    return SourceReport(
+        source.info, source.spec, tallies, tuple(source.skipped), kept, source.remarks
+    )
+
+
+def _digest(signal: Signal) -> bytes:
+    """Equal for signals of the same values."""
+    return hashlib.blake2b(signal.values.tobytes(), digest_size=16).digest()
 
 
 def _shape(signal: Signal) -> str:
@@ -204,6 +228,11 @@ def _odd_signals(split: str, tally: SplitTally) -> Iterator[str]:
         yield f"{split}: no signal"
     if tally.constant:
         yield f"{split}: {len(tally.constant)} constant signals: {_some(tally.constant)}"
+    if tally.facts is not None:
+        for remark in range_remark(tally.facts):
+            yield f"{split}: {remark}"
+    if tally.copies:
+        yield f"{split}: {tally.copies} signals are the same as one of another split"
     if tally.doubled:
         yield f"{split}: {len(tally.doubled)} ids that came before: {_some(tally.doubled)}"
     if tally.missing:
