@@ -18,11 +18,14 @@ import numpy as np
 from msgspec import Meta
 
 from medfuncta.door.declared import convert_known
-from medfuncta.door.limits import Name, Shape
+from medfuncta.door.limits import MAX_POINTS, Name, Shape
+from medfuncta.door.wording import shown
 from medfuncta.errors import DataError
 from medfuncta.types import ArrayCoordinates
 
 COORDINATE_CONVENTION: Final = "longest-side"
+_BEYOND: Final = 2.0**62
+"""Samples along an axis that no grid has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +155,7 @@ class Grid:
             DataError: If the number of axes differs.
         """
         new = tuple(int(n) for n in shape)
+        _check_sides(new)
         if len(new) != self.dim:
             raise DataError(
                 f"a shape of {len(new)} axes {new} for a {self.dim}D signal; give {self.dim} "
@@ -187,8 +191,23 @@ class Grid:
             )
         shape = []
         for samples, old, new in zip(self.shape, self.spacing, spacing, strict=True):
-            shape.append(max(1, round(samples * old / new)))
+            wanted = min(samples * old / new, _BEYOND) if new > 0 else _BEYOND
+            shape.append(max(1, round(wanted)))
         return self.with_shape(shape)
+
+
+def _check_sides(shape: Sequence[int]) -> None:
+    """Raise at a side that no signal has.
+
+    Raises:
+        DataError: If one has more samples than any signal.
+    """
+    longest = max(shape, default=0)
+    if longest > MAX_POINTS:
+        raise DataError(
+            f"a grid of {shown(longest)} samples along an axis; expected at most {MAX_POINTS:,}: "
+            "ask for fewer samples, or a larger spacing"
+        )
 
 
 Spacing: TypeAlias = Annotated[
