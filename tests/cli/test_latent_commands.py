@@ -131,6 +131,9 @@ def test_decode_writes_the_signal_on_its_own_grid_and_any_other(
     )
     small = nibabel.load(tmp_path / "small.nii.gz")
     assert small.shape == (5, 6, 7)
+    cube = tmp_path / "cube.json"
+    run_json(capsys, "decode", latents, "--id", row.id, "--shape", "4", "--out", cube)
+    assert np.array(json.loads(cube.read_text())["values"]).shape == (4, 4, 4)
     run_json(
         capsys,
         "decode",
@@ -172,6 +175,10 @@ def test_decode_writes_the_signal_on_its_own_grid_and_any_other(
         ),
         (["--id", "ID", "--out", "x.npy", "--shape", "3,3"], "a shape of 2 axes"),
         (["--id", "ID", "--out", "x.npy", "--spacing", "0,1,1"], "--spacing is '0,1,1'"),
+        (
+            ["--id", "ID", "--out", "x.npy", "--spacing", "1e-300"],
+            "samples along an axis; expected at most",
+        ),
         (
             ["--id", "ID", "--out", "x.npy", "--spacing", "1,1,1", "--shape", "3,3,3"],
             "got --shape and --spacing; give one",

@@ -14,6 +14,8 @@ from typing import Final
 
 import nibabel as nib
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 GIB: Final = 2**30
@@ -377,3 +379,59 @@ def pipe(path: Path) -> Path:
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     return path
+
+
+# --- rows of a latent set
+
+
+def long_texts(column: str) -> Callable[[pa.Table], pa.Table]:
+    """One text of 50 MB in all rows, which a dictionary holds once."""
+
+    def change(table: pa.Table) -> pa.Table:
+        values = pa.array(["x" * 50_000_000] * len(table))
+        return table.set_column(table.column_names.index(column), column, values)
+
+    return change
+
+
+def long_lists(column: str) -> Callable[[pa.Table], pa.Table]:
+    """One list of ten million equal numbers in all rows."""
+
+    def change(table: pa.Table) -> pa.Table:
+        where = table.column_names.index(column)
+        kind = table.schema.field(column).type
+        values = pa.array([[1] * 2_000_000] * len(table), kind)
+        return table.set_column(where, column, values)
+
+    return change
+
+
+def large_shapes(side: int) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        where = table.column_names.index("shape")
+        values = pa.array([[side]] * len(table), table.schema.field("shape").type)
+        spacing = pa.array([[1.0]] * len(table), table.schema.field("spacing").type)
+        table = table.set_column(where, "shape", values)
+        return table.set_column(table.column_names.index("spacing"), "spacing", spacing)
+
+    return change
+
+
+ROWS: Final[dict[str, Callable[[pa.Table], pa.Table]]] = {
+    "ids of 50 MB": long_texts("id"),
+    "units of 50 MB": long_texts("unit"),
+    "metadata of 50 MB": long_texts("metadata"),
+    "affines of two million numbers": long_lists("affine"),
+    "shapes of two million axes": long_lists("shape"),
+    "a shape of 2^30": large_shapes(2**30),
+    "a shape of 2^27": large_shapes(2**27),
+}
+
+
+def change_rows(folder: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Change the rows of all shards of a set; what repeats is stored once."""
+    for path in (folder / "data").glob("*.parquet"):
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+        changed = change(table).replace_schema_metadata(table.schema.metadata)
+        pq.write_table(changed, path, compression="zstd")

@@ -163,3 +163,25 @@ def test_other_names_are_passed_over(
     words = ["import", str(made), "--out", str(tmp_path / "set"), "--json"]
     (answer,) = bench.answers([words])
     assert answer["code"] == 0 and '"train": 1' in answer["out"], answer["err"]
+
+
+@pytest.mark.parametrize("what", bombs.ROWS)
+def test_a_row_of_a_set_does_not_take_the_memory(what: str, tmp_path: Path, bench: Bench) -> None:
+    copy = Path(copytree(bench.base / "set", tmp_path / "tampered"))
+    bombs.change_rows(copy, bombs.ROWS[what])
+    size = sum(path.stat().st_size for path in (copy / "data").iterdir())
+    assert size < 2 * 2**20
+    one = ["--split", "val", "--out", str(tmp_path / "a.csv")]
+    commands = [
+        ["decode", str(copy), "--id", "val-0000", *one],
+        ["info", str(copy), "--check"],
+        ["export", str(copy), "--to", "hub", "--out", str(tmp_path / "hub")],
+        ["export", str(copy), "--to", "reference", "--out", str(tmp_path / "theirs")],
+        ["search", str(copy), "--id", "val-0000", "--split", "val"],
+    ]
+    decoded, *others = bench.answers(commands)
+    refused(decoded)
+    for answer in others:
+        assert not list(cost_faults(answer))
+        if answer["code"] != 0:
+            refused(answer)

@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pyarrow.parquet
 import pytest
+from nibabel.nifti1 import Nifti1Extension
 from PIL import Image, PngImagePlugin
 
 from hostile.bench import Bench
@@ -46,7 +47,7 @@ def inner_folder(folder: Path, name: Canaries) -> Path:
 
 
 def dicom(folder: Path, name: Canaries) -> str:
-    from pydicom.datadict import DicomDictionary
+    from pydicom._dicom_dict import DicomDictionary
 
     from sources.dicom_files import ct_slice, save, stack
 
@@ -97,7 +98,7 @@ def nifti(folder: Path, name: Canaries) -> str:
         image = nib.Nifti1Image(values, np.eye(4))
         image.header["descrip"], image.header["aux_file"] = name(79), name(23)
         image.header["intent_name"], image.header["db_name"] = name(15), name(17)
-        image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", name().encode()))
+        image.header.extensions.append(Nifti1Extension("comment", name().encode()))
         nib.save(image, inner_folder(folder, name) / f"{name()}.nii.gz")
     said = {"name": name(), "description": name(), "licence": "CC0", "tensorImageSize": name()}
     (folder / "dataset.json").write_text(json.dumps(said))
@@ -148,7 +149,8 @@ def csv(folder: Path, name: Canaries) -> str:
 def npz(folder: Path, name: Canaries) -> str:
     generator = np.random.default_rng(0)
     arrays = {f"{split}_images": generator.random((6, 8, 8)) for split in ("train", "val", "test")}
-    np.savez(folder / "set.npz", **arrays, **{name(): np.array([name()])})
+    arrays[name()] = np.array([name()])
+    np.savez(folder / "set.npz", allow_pickle=False, **arrays)
     return f"npz:{folder / 'set.npz'}"
 
 

@@ -23,6 +23,8 @@ ELSEWHERE = {
     "signals/cache.py": {"np.savez", "self._path.open"},  # in a fresh folder, by place()
     "sources/download.py": {"target.parent.mkdir", "partial.open", "partial.unlink"}
     | {"partial.replace"},  # names of MedMNIST's own list
+    "sources/wfdb_header.py": {"tempfile.TemporaryDirectory", "header_file(plain).write_bytes"}
+    | {"Path(folder, name).symlink_to"},  # a plain header and links, in a folder of its own
     "writers/wfdb.py": {"tempfile.TemporaryDirectory", "shutil.copyfile"},  # beside the --out file
 }
 """What writes without them, and why it may."""

@@ -15,7 +15,7 @@ import medfuncta
 from hostile.bench import Bench
 from medfuncta.errors import DataError, MedFunctaError
 from medfuncta.field.siren import native
-from medfuncta.sources.images import read_image
+from medfuncta.sources.image_files import read_image
 from security.test_bombs import refused
 
 ROOT = Path(medfuncta.__file__).parent

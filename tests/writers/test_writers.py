@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel as nib
@@ -254,6 +255,66 @@ def test_masked_voxels_of_an_integer_volume_take_the_lowest_value(tmp_path: Path
         assert (data[0] == -1024).all() and (data[1:] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint8", "bool"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("domain", [TRACE, Grid((4, 5)), VOLUME], ids=["trace", "image", "volume"])
+def test_json_holds_every_grid(tmp_path: Path, domain: Grid, channels: int, dtype: str) -> None:
+    signal = make(domain, channels, dtype, low=0, high=1 if dtype == "bool" else 50, unit="mV")
+    write_signal(signal, tmp_path / "a.json")
+    data = json.loads((tmp_path / "a.json").read_text())
+    values = np.array(data["values"])
+    assert values.shape == (domain.shape if channels == 1 else (*domain.shape, channels))
+    exact = np.float32 if dtype == "float32" else np.int64
+    expected = signal.values if dtype == "float32" else np.rint(signal.values)
+    np.testing.assert_array_equal(
+        values.reshape(signal.values.shape).astype(exact), expected.astype(exact)
+    )
+    assert (data["id"], data["unit"], data["channels"]) == ("x", "mV", channels)
+    place = {name: data[name] for name in ("shape", "spacing", "affine")}
+    assert Grid.from_dict({**place, "unit": data["spacing_unit"]}) == domain
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_json_holds_scattered_samples_and_gaps(tmp_path: Path, channels: int) -> None:
+    positions = np.array([[0.0, 1.0], [1.0, 0.5], [0.25, 0.0]])
+    scatter = Scatter(positions, (0.0, 0.0), (1.0, 1.0), "mm")
+    signal = make(scatter, channels)
+    gapped = signal.with_values(signal.values, np.array([True, False, True]))
+    write_signal(gapped, tmp_path / "a.json")
+    data = json.loads((tmp_path / "a.json").read_text())
+    assert data["positions"] == positions.tolist() and data["spacing_unit"] == "mm"
+    hole = None if channels == 1 else [None, None]
+    assert data["values"][1] == hole and data["values"][0] != hole
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "domain",
+    [
+        TRACE,
+        Grid((50,)),
+        Grid((1,), (0.1,), unit="s"),
+        Scatter(np.linspace(0, 1, 9)[:, None], (0.0,), (1.0,), "s"),
+    ],
+    ids=["sampled", "unknown spacing", "one sample", "scattered"],
+)
+def test_a_trace_becomes_a_plot_with_a_panel_a_channel(
+    tmp_path: Path, domain: Domain, channels: int
+) -> None:
+    signal = make(domain, channels, unit="$\\frac{$")
+    mask = np.arange(domain.points) != 3
+    write_signal(signal.with_values(signal.values, mask), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width > 1000
+        assert picture.height == pytest.approx(150 * (0.6 + 1.8 * channels), abs=1)
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+
+
+def test_a_trace_of_very_many_channels_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a trace of 33 channels cannot be drawn; .* as \.csv"):
+        write_signal(make(TRACE, 33), tmp_path / "a.png")
+
+
 def test_a_format_that_cannot_hold_a_signal_names_others(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"a 3D signal cannot be written as \.png; write it as \.nii\.gz or"
@@ -264,7 +325,8 @@ def test_a_format_that_cannot_hold_a_signal_names_others(tmp_path: Path) -> None
     ):
         write_signal(make(TRACE), tmp_path / "a.nii")
     with pytest.raises(
-        DataError, match=r"scattered samples cannot be written as \.hea; write it as \.csv or \.npy"
+        DataError,
+        match=r"scattered samples cannot be written as \.hea; write it as \.csv or \.png",
     ):
         write_signal(make(Scatter(np.zeros((3, 1)), (0.0,), (1.0,))), tmp_path / "a.hea")
     with pytest.raises(DataError, match=r"2 channels cannot be written as \.png"):
@@ -292,7 +354,7 @@ def test_a_failing_write_leaves_the_old_file(
         "os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
     signal = next(
-        s for s in (make(VOLUME), make(Grid((4, 4))), make(TRACE)) if FORMATS[suffix].holds(s)
+        s for s in (make(VOLUME), make(Grid((4, 4))), make(TRACE)) if FORMATS[suffix].writer_of(s)
     )
     with pytest.raises(MedFunctaError, match="No space left"):
         write_signal(signal, path)

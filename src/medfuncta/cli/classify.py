@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from medfuncta.cli.command import Command, check_positive
-from medfuncta.cli.terminal import counts_text, table, tell
+from medfuncta.cli.terminal import counts_text, left_out_lines, table, tell
 from medfuncta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ class Classify(Command):
     are then over these, not over single signals. 'record' when not given; signals without one then
     stand for themselves."""
     skip_bad: bool = False
-    """Leave out, and count, signals that cannot be used: unreadable, without a label, NaN, or of a
-    class unseen in training."""
+    """Leave out, and count, signals that are unreadable or hold NaN."""
+    strict: bool = False
+    """Refuse signals without a label, or of a class that training never shows, instead of leaving
+    them out and counting them."""
     out: Path | None = None
     """Folder for classification.json and classification.png."""
 
@@ -85,8 +87,7 @@ class Classify(Command):
                 "an interval 1.000-1.000 means no error was seen, not that there is none: up to "
                 f"{most:.1%} wrong would be no surprise"
             )
-        for reason, count in result.left_out.items():
-            lines.append(f"left out: {count:,} signals {reason}")
+        lines += left_out_lines(result.left_out)
         return "\n".join(lines)
 
     def _meaning(self, result: Comparison) -> str:
@@ -176,7 +177,10 @@ class Classify(Command):
 
         assert self.latents is not None
         return examples_of_latents(
-            LatentSet.open(self.latents), group_by=self.group or GROUP, skip_bad=self.skip_bad
+            LatentSet.open(self.latents),
+            group_by=self.group or GROUP,
+            skip_bad=self.skip_bad,
+            strict=self.strict,
         )
 
     def _signals(self) -> LabelledData:
@@ -196,7 +200,12 @@ class Classify(Command):
                 )
         for name in SPLITS:
             signals[name] = SignalSet.collect(source.spec, source.signals(name))
-        return examples_of_signals(signals, group_by=self.group or GROUP, skip_bad=self.skip_bad)
+        return examples_of_signals(
+            signals,
+            group_by=self.group or GROUP,
+            skip_bad=self.skip_bad,
+            strict=self.strict,
+        )
 
 
 def _classifiers_table(result: Comparison) -> str:

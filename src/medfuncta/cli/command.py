@@ -126,8 +126,14 @@ def check_positive(**options: int) -> None:
             raise ConfigError(f"--{name} is {value}; expected at least 1")
 
 
-def numbers(flag: str, text: str, kind: type[Number]) -> list[Number]:
+def numbers(flag: str, text: str, kind: type[Number], axes: int = 0) -> list[Number]:
     """The numbers of ``128,128,64``, one an axis.
+
+    Args:
+        flag: What they were given as.
+        text: The numbers.
+        kind: ``int`` or ``float``.
+        axes: How many are asked for; a single number is then that of every axis.
 
     Raises:
         ConfigError: If they are not positive numbers separated by commas.
@@ -140,4 +146,6 @@ def numbers(flag: str, text: str, kind: type[Number]) -> list[Number]:
         raise ConfigError(
             f"--{flag} is '{text}'; expected positive numbers separated by commas, one an axis"
         )
+    if len(result) == 1:
+        return result * max(1, axes)
     return result

@@ -32,16 +32,18 @@ class Decode(Command):
     id: str
     """Which signal."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
-    """Where to; the suffix says the format: .nii.gz, .nrrd, .png, .tif, .csv, .hea, .npy."""
+    """Where to; the suffix says the format: .nii.gz, .nrrd, .png (of a trace a plot), .tif, .csv,
+    .hea, .npy, .json."""
     split: str | None = None
     """Where the signal lies; needed only when several splits have its id."""
     grid: Literal["own", "input"] | None = None
     """Which of its grids to decode on: its 'own', on which it was fitted (the default), or that of
     its 'input' file, before it was turned, resampled or cut; what was cut off is masked."""
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N,N")] = None
-    """Samples along each axis, such as 128,128,128."""
+    """Samples along each axis, such as 128,128,128; a single number is that of every axis."""
     spacing: Annotated[str | None, tyro.conf.arg(metavar="D,D,D")] = None
-    """Distance between samples along each axis, such as 1,1,1, in the signal's unit of length."""
+    """Distance between samples along each axis, such as 1,1,1, in the signal's unit of length; a
+    single number is that of every axis."""
     like: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """A NIfTI, NRRD or image file whose grid to decode on; for the file that the signal came from
     it is the same as '--grid input'."""
@@ -98,8 +100,8 @@ class Decode(Command):
                 "fit; decode it without"
             )
         if self.shape is not None:
-            return own.with_shape(numbers("shape", self.shape, int))
-        return own.with_spacing(numbers("spacing", self.spacing or "", float))
+            return own.with_shape(numbers("shape", self.shape, int, axes=own.dim))
+        return own.with_spacing(numbers("spacing", self.spacing or "", float, axes=own.dim))
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,9 @@ class Evaluate(Command):
     data: str
     """Where the signals come from: kind:path[?option=value], e.g. wfdb:mitbih, nifti:volumes,
     sample:ecg."""
-    split: str = "test"
-    """Which part of the data: train, val or test."""
+    split: str | None = None
+    """Which part of the data: train, val, test, or all of it, for data that training has never
+    seen. The test split when not given; all of data without splits, such as a single file."""
     out: Path | None = None
     """Folder for report.json, signals.csv, reconstructions.png and report.html."""
     steps: int | None = None
@@ -89,10 +90,14 @@ class Evaluate(Command):
 
     def summary(self, result: Evaluated) -> str:
         from medfuncta.signals.psnr import BEST_PSNR
+        from medfuncta.tasks.evaluate.report import likeness_table
 
         evaluation = result.evaluation
         summary = evaluation.summary
-        lines = [_quality_table(evaluation, summary)]
+        lines = []
+        for remark in evaluation.remarks:
+            lines.append(f"! {remark}")
+        lines.append(_quality_table(evaluation, summary))
         if evaluation.baselines is not None:
             lines.append(_baselines_table(evaluation.baselines, summary.psnr.mean))
         if evaluation.by_class:
@@ -102,7 +107,8 @@ class Evaluate(Command):
         if summary.exact:
             lines.append(f"{summary.exact} exact, counted with {BEST_PSNR:.0f} dB")
         lines.append(f"worst: {', '.join(summary.worst[:5])}")
-        lines += [f"! {remark}" for remark in evaluation.remarks]
+        if evaluation.likeness is not None and evaluation.likeness.differences:
+            lines.append(table(*likeness_table(evaluation.likeness)))
         if result.out is not None:
             lines.append(f"report: {result.out / 'report.html'}")
         return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from medfuncta.cli.command import Command, given
-from medfuncta.cli.terminal import counts_text, remark_lines
+from medfuncta.cli.terminal import counts_text
 from medfuncta.config import Quality
 from medfuncta.result import Result
 
@@ -42,8 +42,8 @@ class FittedSet(Result):
         storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits; None where the
             fit did not note it.
         left_out: Files and signals without a row.
-        remarks: What a user should know of the data, and how it differs from that which the run was
-            trained on; one sentence each.
+        remarks: What a reader of the figures should know first, a line each: that the network has
+            never seen this data, and how it differs.
     """
 
     latents: Path
@@ -55,7 +55,7 @@ class FittedSet(Result):
     psnr: FitQuality
     storage_cost: float | None
     left_out: Sequence[Skipped]
-    remarks: Sequence[str] = ()
+    remarks: Sequence[str]
 
 
 @dataclass(kw_only=True)
@@ -79,8 +79,11 @@ class Fit(Command):
     quality: Quality | None = None
     """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on
     from paper until it gets no better."""
-    splits: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...")] = None
-    """Which splits, such as train val test; all of them when not given."""
+    splits: Annotated[
+        tuple[str, ...] | None, tyro.conf.arg(metavar="SPLIT ...", aliases=["--split"])
+    ] = None
+    """Which splits, such as train val test; each of them when not given. 'all' puts every signal
+    into one split: for data that training has never seen."""
     dtype: Literal["float32", "float16", "int8"] = "float32"
     """How latents are stored; the card says what fewer bits cost."""
     positions: bool = False
@@ -93,7 +96,7 @@ class Fit(Command):
     def run(self) -> FittedSet:
         from medfuncta.cli.progress import counting, report_skipped
         from medfuncta.latents.create import create_latent_set
-        from medfuncta.latents.describe import describe, foreign_remarks
+        from medfuncta.latents.describe import describe
         from medfuncta.run import Run
         from medfuncta.settings import override
         from medfuncta.sources.table import open_source
@@ -130,7 +133,7 @@ class Fit(Command):
             psnr=FitQuality(figures.psnr_mean, figures.psnr_median, figures.psnr_worst),
             storage_cost=figures.storage_cost,
             left_out=left_out,
-            remarks=[*source.remarks, *foreign_remarks(latent_set, run)],
+            remarks=[*source.remarks, *figures.likeness.remarks],
         )
 
     def summary(self, result: FittedSet) -> str:
@@ -141,10 +144,20 @@ class Fit(Command):
         if result.dtype != "float32":
             cost = f", {result.storage_cost:.2f} dB of it lost to {result.dtype}"
         psnr = result.psnr
-        return (
+        lines = [f"! {remark}" for remark in result.remarks]
+        lines.append(
             f"{result.latents}: {result.signals:,} latents of {result.latent_size:,} numbers "
-            f"({counts}), {result.bytes / 1e6:,.1f} MB\n"
-            f"PSNR: mean {psnr.mean:.2f} dB, median {psnr.median:.2f} dB, worst "
-            f"{psnr.worst:.2f} dB{cost}{remark_lines(result.remarks)}\n"
-            f"next: medfuncta classify {result.latents}"
+            f"({counts}), {result.bytes / 1e6:,.1f} MB"
         )
+        lines.append(
+            f"PSNR: mean {psnr.mean:.2f} dB, median {psnr.median:.2f} dB, worst "
+            f"{psnr.worst:.2f} dB{cost}"
+        )
+        lines.append(f"next: medfuncta {self._next(result)}")
+        return "\n".join(lines)
+
+    def _next(self, result: FittedSet) -> str:
+        """What to do with the set: classifying needs splits."""
+        if {"train", "val", "test"} <= result.splits.keys():
+            return f"classify {result.latents}"
+        return f"explore {result.latents} map --out map"

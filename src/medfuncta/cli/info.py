@@ -111,7 +111,7 @@ def _run(report: RunReport) -> str:
 
 def _latent_set(report: LatentSetReport) -> str:
     info, figures = report.info, report.figures
-    entries = {
+    entries: dict[str, object] = {
         "latents of": info.source.name,
         "licence": info.source.licence,
         **_cited(info.source),
@@ -121,10 +121,14 @@ def _latent_set(report: LatentSetReport) -> str:
         "PSNR": _psnr(figures),
         "field": info.fingerprint,
     }
+    if figures.likeness.trained_on:
+        entries["field trained on"] = figures.likeness.trained_on[0]
     rows = []
     for name, split in figures.splits.items():
         rows.append((name, f"{split.signals:,}", f"{split.left_out:,}", _most(split.labels)))
-    return "\n".join([facts(entries), table(("split", "signals", "left out", "classes"), rows)])
+    lines = [facts(entries), table(("split", "signals", "left out", "classes"), rows)]
+    lines += [f"! {remark}" for remark in figures.likeness.remarks]
+    return "\n".join(lines)
 
 
 def _cited(info: SourceInfo) -> dict[str, str]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from medfuncta.cli.command import Command, check_positive
-from medfuncta.cli.terminal import counts_text, interval_text, table, tell
+from medfuncta.cli.terminal import counts_text, interval_text, left_out_lines, table, tell
 from medfuncta.errors import ConfigError
 
 if TYPE_CHECKING:
     from medfuncta.latents.latent_set import LatentSet
+    from medfuncta.tasks.heads.left_out import LeftOut
     from medfuncta.tasks.regress import Regression
     from medfuncta.tasks.regress.targets import Measured
 
@@ -34,6 +35,8 @@ class Regress(Command):
     """Passes over the training split at the most, for the MLP."""
     seed: int = 0
     """Of the MLP's initial weights and the order of signals."""
+    strict: bool = False
+    """Refuse signals without the number instead of leaving them out and counting them."""
     out: Path | None = None
     """Folder for regression.json and regression.png."""
 
@@ -41,17 +44,20 @@ class Regress(Command):
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.tasks.drawing.figure import save_png
+        from medfuncta.tasks.heads.left_out import LeftOut
         from medfuncta.tasks.heads.training import Recipe
         from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, regress, regression_picture
 
         check_positive(epochs=self.epochs)
         latents = LatentSet.open(self.latents)
+        left_out = LeftOut(strict=self.strict)
         mlp = Mlp(Recipe(epochs=self.epochs, batch=64, patience=20), seed=self.seed)
         found = regress(
-            self._targets(latents),
+            self._targets(latents, left_out),
             self.target,
             split_by=latents.info.source.split_by,
             regressors=(TrainingMean(), Ridge(), mlp),
+            left_out=left_out,
             progress=tell,
         )
         if self.out is not None:
@@ -67,21 +73,24 @@ class Regress(Command):
             mae = interval_text(report.mae, ".3g", ".3g")
             seconds = f"{report.fit_seconds:,.1f} s"
             rows.append((report.name, r2, mae, seconds, f"{report.parameters:,}"))
-        return (
-            f"{table(header, rows)}\ntest split with 95 % bootstrap intervals; "
-            f"{counts_text(result.signals)}; split by {result.split_by}"
-        )
+        lines = [
+            table(header, rows),
+            f"test split with 95 % bootstrap intervals; {counts_text(result.signals)}; split by "
+            f"{result.split_by}",
+            *left_out_lines(result.left_out),
+        ]
+        return "\n".join(lines)
 
-    def _targets(self, latents: LatentSet) -> dict[str, Measured]:
+    def _targets(self, latents: LatentSet, left_out: LeftOut) -> dict[str, Measured]:
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.regress import metadata_targets, volume_targets
 
         kind, colon, structure = self.target.partition(":")
         if kind != "volume" or not colon:
-            return metadata_targets(latents, self.target)
+            return metadata_targets(latents, self.target, left_out)
         if self.data is None:
             raise ConfigError(
                 f"'{self.target}' is measured on label maps; give --data with the source that the "
                 "set was fitted from"
             )
-        return volume_targets(latents, open_source(self.data), structure)
+        return volume_targets(latents, open_source(self.data), structure, left_out)

@@ -104,11 +104,11 @@ class Search(Command):
 def _one_signal(text: str, split: str | None, id: str | None) -> Signal:
     """The first signal of a source, or the one with this id."""
     from medfuncta.errors import DataError
+    from medfuncta.sources.source import ALL
     from medfuncta.sources.table import open_source
 
     source = open_source(text)
-    for name in source.splits if split is None else (split,):
-        for signal in source.signals(name):
-            if id is None or signal.id == id:
-                return signal
+    for signal in source.signals(split or ALL):
+        if id is None or signal.id == id:
+            return signal
     raise DataError(f"no signal '{id}' in {source.info.name}; leave --id out to take its first one")

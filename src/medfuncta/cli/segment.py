@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from medfuncta.cli.command import Command, check_positive
-from medfuncta.cli.terminal import counts_text, interval_text, table, tell
+from medfuncta.cli.terminal import counts_text, interval_text, left_out_lines, table, tell
 
 if TYPE_CHECKING:
     from medfuncta.signals.signal import Signal
@@ -36,6 +36,9 @@ class Segment(Command):
     """Time budget of one training."""
     seed: int = 0
     """Of initial weights and of the points that are drawn."""
+    strict: bool = False
+    """Refuse signals without a label map, and structures that training never shows, instead of
+    leaving them out and saying so."""
     out: Path | None = None
     """Folder for segmentation.json and segmentation.png."""
 
@@ -55,7 +58,8 @@ class Segment(Command):
             seconds=self.seconds,
             seed=self.seed,
         )
-        found = segment(LatentSet.open(self.latents), source, options, progress=tell)
+        latents = LatentSet.open(self.latents)
+        found = segment(latents, source, options, strict=self.strict, progress=tell)
         if self.out is not None:
             write_json(self.out / "segmentation.json", found.to_json())
             picture = segmentation_picture(found, _shown(found, source))
@@ -67,10 +71,15 @@ class Segment(Command):
         rows = []
         for name in (*result.structures, "mean"):
             rows.append((name, *(interval_text(dice[name], ".3f", ".2f") for dice in heads)))
-        return (
-            f"{table(('Dice', *result.dice), rows)}\ntest split with 95 % bootstrap intervals; "
-            f"{counts_text(result.signals)}; {result.parameters:,} parameters"
-        )
+        lines = [
+            table(("Dice", *result.dice), rows),
+            f"test split with 95 % bootstrap intervals; {counts_text(result.signals)}; "
+            f"{result.parameters:,} parameters",
+            *left_out_lines(result.left_out),
+        ]
+        if result.unseen:
+            lines.append(f"not measured, since training never shows it: {', '.join(result.unseen)}")
+        return "\n".join(lines)
 
 
 def _shown(found: Segmentation, source: Source) -> list[Signal]:

@@ -115,6 +115,15 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
+def left_out_lines(counts: Mapping[str, int]) -> list[str]:
+    """How many signals a task could not use, a line for each reason.
+
+    >>> left_out_lines({"without a label": 1200})
+    ['left out: 1,200 signals without a label']
+    """
+    return [f"left out: {count:,} signals {reason}" for reason, count in counts.items()]
+
+
 def interval_text(interval: Interval, value: str, ends: str) -> str:
     """A value and the ends of its interval, in these formats; "undefined" where it is."""
     if interval.value is None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, ParamSpec, TypeVar, get_origin, get_type_hints
+from typing import Any, Final, ParamSpec, TypeVar, cast, get_origin, get_type_hints
 
 from medfuncta.door.wording import bare, members, shown
 from medfuncta.errors import ConfigError
@@ -91,8 +91,9 @@ def _kind(hint: Any) -> _Kind | None:
         opaque = found is Any or not isinstance(found, type)
         if opaque or found.__module__.startswith("jaxtyping"):
             return None
-        classes.append(_WIDER.get(found, found))
-        words.append(_WORDS.get(found, f"a {found.__name__} of {found.__module__.split('.')[0]}"))
+        kind = cast(type, found)
+        classes.append(_WIDER.get(kind, kind))
+        words.append(_WORDS.get(kind, f"a {kind.__name__} of {kind.__module__.split('.')[0]}"))
     if optional:
         classes.append(NoneType)
         words.append("None")

@@ -12,6 +12,7 @@ from medfuncta.door.wording import printable
 from medfuncta.latents.describe import Figures, describe
 from medfuncta.latents.info import SetInfo, fit_config_of
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.likeness import Likeness
 
 _LICENCES: Final = {
     *(
@@ -54,6 +55,7 @@ def card(latent_set: LatentSet) -> str:
         _opening(info, figures),
         _splits(figures),
         _quality(figures),
+        *_training(figures.likeness),
         _loading(info),
         _columns(info),
     ]
@@ -160,6 +162,25 @@ def _quality(figures: Figures) -> str:
             "```",
         ]
     )
+
+
+def _training(likeness: Likeness) -> list[str]:
+    """What the field was trained on, and how these signals differ."""
+    if not likeness.trained_on:
+        return []
+    lines = ["## Field", ""]
+    if likeness.foreign:
+        lines.append(
+            f"**Foreign data**: the field was trained on `{likeness.trained_on[0]}` and has never "
+            f"seen `{likeness.source}`."
+        )
+    else:
+        lines.append(f"The field was trained on `{likeness.trained_on[0]}`.")
+    if likeness.differences:
+        lines += ["", "| | trained on | these signals |", "|---|---|---|"]
+        for trait in likeness.differences:
+            lines.append(f"| {trait.name} | {trait.trained} | {trait.here} |")
+    return ["\n".join(lines)]
 
 
 def _loading(info: SetInfo) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from medfuncta.config import FitConfig
 from medfuncta.door.callers import expecting
-from medfuncta.errors import DataError, LatentSetError, suggest
+from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.field.field import Field
 from medfuncta.latents.fit import fitter_of
 from medfuncta.latents.info import SetInfo, fit_facts
@@ -28,7 +28,7 @@ from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.identity import public_name
-from medfuncta.sources.source import Skipped, Source
+from medfuncta.sources.source import ALL, Skipped, Source
 from medfuncta.types import ArrayLatents
 
 
@@ -56,7 +56,8 @@ def create_latent_set(
         source: Where the signals come from.
         out: The folder; it is made when missing.
         config: H and the batch; the run's own when None.
-        splits: Which; all of the source's when None.
+        splits: Which; each of the source's when None. ``["all"]`` puts all signals into one split
+            of that name, as suits data that the network has never seen.
         dtype: How latents are stored: ``"float32"``, ``"float16"`` or ``"int8"``. PSNR is that of
             what was stored.
         positions: Keep the positions of scattered samples.
@@ -65,6 +66,7 @@ def create_latent_set(
             calls included.
 
     Raises:
+        ConfigError: If ``all`` is one of several splits.
         DataError: If the source does not fit the run, has no such split, or holds a bad file that
             is not to be skipped.
         LatentSetError: If ``out`` holds something else, or was begun with other settings or other
@@ -74,12 +76,7 @@ def create_latent_set(
     """
     config = config or run.config.fit
     run.spec.check_fits(source.spec)
-    names = source.splits if splits is None else splits
-    for name in names:
-        if name not in source.splits:
-            raise DataError(
-                f"no split '{name}' in {source.info.name}; {suggest(name, source.splits)}"
-            )
+    names = _chosen_splits(source, splits)
     fit = fit_facts(config, run.config.inner)
     fitter = fitter_of(run, config, device=device)
     info = SetInfo(
@@ -106,6 +103,24 @@ def create_latent_set(
                 target, [_published(entry) for entry in source.skipped[skipped_before:]]
             )
         return writer.finish()
+
+
+def _chosen_splits(source: Source, splits: Sequence[str] | None) -> Sequence[str]:
+    """The splits to fit.
+
+    Raises:
+        ConfigError: If ``all`` is asked for beside another one: signals would be there twice.
+        DataError: If the source has no such split.
+    """
+    if splits is None:
+        return source.splits
+    for name in splits:
+        source.check_split(name)
+    if ALL in splits and len(splits) > 1:
+        raise ConfigError(
+            f"got the splits {', '.join(splits)}; '{ALL}' is every signal already, give it alone"
+        )
+    return splits
 
 
 def _published(entry: Skipped) -> Skipped:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
 
 import numpy as np
 
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.errors import LatentSetError, MedFunctaError
+from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
+from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.shards import Note
-from medfuncta.run import Run
-from medfuncta.signals.data_facts import FactsTally, remarks_for
+from medfuncta.run import RunDescription
+from medfuncta.signals.data_facts import FactsTally
 
-_LOOKED_AT = 16  # rows of a split
+_LOOKED_AT: Final = 1024
+"""Rows of a split that tell what its signals are like."""
+_HEADER: Final = (
+    *("id", "label", "shape", "spacing", "spacing_unit", "affine"),
+    *("value_low", "value_high", "unit", "dtype", "metadata"),
+)
+"""The columns of a signal's header."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Figures:
         storage_cost: Decibels of mean PSNR lost by storing latents in fewer bits, or None where the
             fit did not note it.
         histogram: Rows by PSNR in bins of equal width, with each bin's lower edge in decibels.
+        likeness: The signals beside those that the field was trained on.
     """
 
     splits: Mapping[str, SplitFigures]
@@ -58,26 +69,7 @@ class Figures:
     psnr_worst: float | None
     storage_cost: float | None
     histogram: Mapping[float, int]
-
-
-def foreign_remarks(latent_set: LatentSet, run: Run) -> list[str]:
-    """How the signals of a set differ from those that its field was trained on, one sentence each,
-    as some rows that lie evenly in each split tell.
-
-    Args:
-        latent_set: The set.
-        run: The field that made it.
-
-    Raises:
-        LatentSetError: If a shard is damaged.
-    """
-    tally = FactsTally()
-    for name in latent_set.splits:
-        split = latent_set.split(name)
-        rows = np.linspace(0, len(split) - 1, min(len(split), _LOOKED_AT)).astype(int)
-        for row in np.unique(rows).tolist():
-            tally.add_header(split.header(row))
-    return remarks_for(run.spec, run.training, tally.facts())
+    likeness: Likeness
 
 
 def describe(latent_set: LatentSet) -> Figures:
@@ -104,7 +96,22 @@ def describe(latent_set: LatentSet) -> Figures:
         psnr_worst=float(known.min()) if len(known) else None,
         storage_cost=None if fitted is None else float(fitted / len(psnr) - psnr.mean()),
         histogram=_histogram(known) if len(known) else {},
+        likeness=_likeness(latent_set, splits),
     )
+
+
+def _likeness(latent_set: LatentSet, splits: Sequence[Split]) -> Likeness:
+    """What the field says of its training, beside the first rows of each split."""
+    training: Mapping[str, Any] = {}
+    with suppress(MedFunctaError):  # a damaged field is told by whoever needs it
+        training = RunDescription.load(latent_set.folder / FIELD_FOLDER).training
+    tally = FactsTally()
+    for split in splits:
+        for rows in islice(split.batches(rows=_LOOKED_AT, columns=_HEADER), 1):
+            for header in rows.headers:
+                tally.add_header(header)
+    info = latent_set.info
+    return Likeness.of(info.spec, training, info.source.name, tally.facts())
 
 
 def _histogram(psnr: np.ndarray) -> dict[float, int]:

@@ -131,8 +131,7 @@ class Split:
         starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
         shard = int(np.searchsorted(starts, index, side="right")) - 1
         index_in_shard = index - int(starts[shard])
-        table, first = self.shards[shard].group_of(index_in_shard)
-        return Rows(table, self.info).row(index_in_shard - first, self.name)
+        return Rows(self.shards[shard].row(index_in_shard), self.info).row(0, self.name)
 
     def header(self, index: int) -> SignalHeader:
         """The signal of one row without its values."""

@@ -150,7 +150,8 @@ class Rows:
         Raises:
             LatentSetError: If a row is damaged.
         """
-        rows = self.table.drop_columns(["latent"]).to_pylist()
+        known = [name for name in self.table.column_names if name != "latent"]
+        rows = self.table.select(known).to_pylist()
         return [header_of(row, self.info) for row in rows]
 
     def row(self, index: int, split: str) -> LatentRow:

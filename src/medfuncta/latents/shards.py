@@ -17,10 +17,11 @@ from msgspec import Meta
 
 from medfuncta.atomic import write_atomically
 from medfuncta.door.declared import Fault, convert
-from medfuncta.door.files import Origin, check_regular, decode_json, is_utf8, reason
+from medfuncta.door.files import Origin, check_regular, decode_json, reason
 from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
+from medfuncta.latents.columns import Columns, check_footer
 from medfuncta.places import file_name
 from medfuncta.signals.mark import Sum
 from medfuncta.sources.source import Skipped
@@ -150,11 +151,13 @@ class Shard:
         path: The file.
         rows: How many it holds.
         note: What it says of itself.
+        columns: Those that are read; all when None.
     """
 
     path: Path
     rows: int
     note: Note
+    columns: tuple[str, ...] | None = None
 
     @classmethod
     def open(cls, path: Path, schema: pa.Schema, within: Path | None = None) -> Shard:
@@ -170,25 +173,27 @@ class Shard:
                 set.
         """
         size = check_regular(path, _origin(path), within)
-        with reading(path), _open(path) as file:
-            rows, found = file.metadata.num_rows, file.schema_arrow
+        with reading(path), pq.ParquetFile(path) as file:
+            footer, found = file.metadata, file.schema_arrow
+            rows = footer.num_rows
         with _origin(path).blamed():
+            check_footer(path, footer)
             note = _note_of(found.metadata or {})
             _check_columns(found, schema)
             latent = schema.field("latent").type
             least = rows * latent.list_size * latent.value_type.bit_width // 8
             if not 0 <= least <= size:
                 raise Fault("", f"claims {rows:,} latents, which have more bytes than it has")
-        return cls(path, rows, note)
+        return cls(path, rows, note, tuple(schema.names))
 
     def read(self) -> pa.Table:
-        """All rows and columns.
+        """All rows.
 
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), _open(self.path) as file:
-            return file.read()
+        with self._opened() as file:
+            return file.read(self.columns)
 
     def batches(self, columns: Sequence[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
         """The rows in order, at most ``rows`` at a time.
@@ -196,23 +201,23 @@ class Shard:
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), _open(self.path) as file:
-            yield from file.iter_batches(
-                batch_size=rows, columns=None if columns is None else list(columns)
-            )
+        with self._opened() as file:
+            yield from file.batches(columns or self.columns, rows)
 
-    def group_of(self, row: int) -> tuple[pa.Table, int]:
-        """The row group that holds a row, and the number of its first row.
+    def row(self, row: int) -> pa.Table:
+        """One row.
 
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), _open(self.path) as file:
-            first = group = 0
-            while row >= first + file.metadata.row_group(group).num_rows:
-                first += file.metadata.row_group(group).num_rows
-                group += 1
-            return file.read_row_group(group), first
+        with self._opened() as file:
+            return file.row(row, self.columns)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Columns]:
+        """The file; what is wrong with it is said of it."""
+        with reading(self.path), _origin(self.path).blamed(), Columns(self.path) as file:
+            yield file
 
 
 def _origin(path: Path) -> Origin:
@@ -266,17 +271,6 @@ def _note_of(metadata: Mapping[bytes, bytes]) -> Note:
             raise Fault("its mark", f"has {len(metadata[_MARK_KEY]):,} bytes")
         note = {**note, "mark": decode_json(metadata[_MARK_KEY])}
     return convert(note, Note, "its note")
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[pq.ParquetFile]:
-    """The file, by its path where Arrow takes it, which reads faster."""
-    if is_utf8(path):
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield file
-    else:
-        with path.open("rb") as raw, pq.ParquetFile(raw, page_checksum_verification=True) as file:
-            yield file
 
 
 @contextmanager

@@ -39,6 +39,9 @@ class DataFacts:
             where it is not known, or samples are scattered.
         spacing_unit: ``"s"``, ``"mm"`` or ``""``.
         used: How much of the range the values use, from 0 to 1; None where nobody looked.
+        mean, std: Of the values after the map to [0, 1]; None where nobody looked.
+        sizes: The fewest and the most samples along each axis.
+        channels: Numbers per point.
     """
 
     unit: str = ""
@@ -46,14 +49,18 @@ class DataFacts:
     spacing: tuple[tuple[float, float], ...] | None = None
     spacing_unit: str = ""
     used: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    sizes: tuple[tuple[int, int], ...] | None = None
+    channels: int = 1
 
     @classmethod
-    def of_headers(cls, headers: Iterable[SignalHeader], used: float | None = None) -> DataFacts:
+    def of_headers(cls, headers: Iterable[SignalHeader], use: RangeUse | None = None) -> DataFacts:
         """The facts of these signals, at least one."""
         tally = FactsTally()
         for header in headers:
             tally.add_header(header)
-        return tally.facts(used)
+        return tally.facts(use)
 
     @classmethod
     def of_set(cls, signals: SignalSet) -> DataFacts:
@@ -66,7 +73,7 @@ class DataFacts:
         for index in np.unique(np.linspace(0, len(headers) - 1, count).astype(int)).tolist():
             signal = signals.signal(index)
             use.add(signal.normalised(), signal.observed())
-        return cls.of_headers(headers, use.share)
+        return cls.of_headers(headers, use)
 
     @classmethod
     def from_training(cls, training: Mapping[str, Any]) -> DataFacts | None:
@@ -82,10 +89,12 @@ class DataFacts:
 
 
 class RangeUse:
-    """How much of [0, 1] normalised values use."""
+    """How much of [0, 1] normalised values use, and how they are spread."""
 
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
+        self._count = 0
+        self._sum = self._squares = 0.0
 
     def add(self, normalised: np.ndarray, observed: np.ndarray) -> None:
         """Look at one signal.
@@ -97,6 +106,23 @@ class RangeUse:
         seen = normalised[observed]
         self.low = min(self.low, float(seen.min(initial=np.inf)))
         self.high = max(self.high, float(seen.max(initial=-np.inf)))
+        self._count += seen.size
+        self._sum += float(seen.sum(dtype=np.float64))
+        self._squares += float(np.square(seen, dtype=np.float64).sum())
+
+    @property
+    def mean(self) -> float | None:
+        """Of the values; None before the first one."""
+        if not self._count:
+            return None
+        return self._sum / self._count
+
+    @property
+    def std(self) -> float | None:
+        """Their standard deviation; None before the first one."""
+        if self.mean is None:
+            return None
+        return max(0.0, self._squares / self._count - self.mean**2) ** 0.5
 
     @property
     def share(self) -> float:
@@ -114,6 +140,8 @@ class FactsTally:
         self._spacing_unit = ""
         self._known = True
         self._count = 0
+        self._channels = 1
+        self._sizes: np.ndarray | None = None
 
     def add_header(self, header: SignalHeader) -> None:
         """Count one signal in."""
@@ -121,6 +149,8 @@ class FactsTally:
         self._count += 1
         if len(self._ranges) < 2:
             self._ranges.add((header.range.low, header.range.high))
+        self._channels = header.channels
+        self._add_size(np.array([header.domain.shape]))
         grid = header.domain
         if not isinstance(grid, Grid) or grid.spacing is None:
             self._known = False
@@ -132,16 +162,40 @@ class FactsTally:
             steps[1] = np.maximum(self._spacing[1], steps[1])
         self._spacing = steps
 
-    def facts(self, used: float | None = None) -> DataFacts:
-        """What all signals so far have in common."""
-        shared = None
+    def _add_size(self, shape: np.ndarray) -> None:
+        if self._sizes is None or self._sizes.shape[1] != shape.shape[1]:
+            self._sizes = np.concatenate([shape, shape])
+        self._sizes[0] = np.minimum(self._sizes[0], shape)
+        self._sizes[1] = np.maximum(self._sizes[1], shape)
+
+    def facts(self, use: RangeUse | None = None) -> DataFacts:
+        """What all signals so far have in common.
+
+        Args:
+            use: What was seen of their values.
+        """
+        used = mean = std = sizes = shared = None
+        if use is not None:
+            used, mean, std = use.share, use.mean, use.std
         alone_in_its_own = self._count == 1 and (used is None or used > _ALL)
         if len(self._ranges) == 1 and not alone_in_its_own:
             (shared,) = self._ranges
         spacing = None
         if self._known and self._spacing is not None:
             spacing = tuple((low, high) for low, high in self._spacing.T.tolist())
-        return DataFacts(self._unit, shared, spacing, self._spacing_unit, used)
+        if self._sizes is not None:
+            sizes = tuple((low, high) for low, high in self._sizes.T.tolist())
+        return DataFacts(
+            unit=self._unit,
+            range=shared,
+            spacing=spacing,
+            spacing_unit=self._spacing_unit,
+            used=used,
+            mean=mean,
+            std=std,
+            sizes=sizes,
+            channels=self._channels,
+        )
 
 
 def range_remark(facts: DataFacts) -> list[str]:
@@ -165,13 +219,16 @@ def differences(trained: DataFacts, seen: DataFacts) -> list[str]:
             f"values are in {seen.unit or 'no unit'}; the run was trained on values in "
             f"{trained.unit or 'no unit'}"
         )
-    if seen.range is not None and not _same_range(trained.range, seen.range):
+    if not same_range(trained, seen):
         found.append(
-            f"{_range_text(seen.range)} is mapped to [0, 1]; the run was trained with "
-            f"{_range_text(trained.range)}: their PSNRs do not compare"
+            f"{range_text(seen)} is mapped to [0, 1]; the run was trained with "
+            f"{range_text(trained)}: their PSNRs do not compare"
         )
-    if trained.spacing is not None and seen.spacing is not None:
-        found += _spacing_differences(trained, seen)
+    if not same_spacing(trained, seen):
+        found.append(
+            f"samples are {spacing_text(seen)} apart; the run was trained on samples "
+            f"{spacing_text(trained)} apart"
+        )
     return found
 
 
@@ -189,32 +246,40 @@ def remarks_for(spec: SignalSpec, training: Mapping[str, Any], seen: DataFacts) 
     return differences(trained, seen)
 
 
-def _spacing_differences(trained: DataFacts, seen: DataFacts) -> list[str]:
-    ours, theirs = trained.spacing or (), seen.spacing or ()
-    same = len(ours) == len(theirs) and trained.spacing_unit == seen.spacing_unit
-    for (low, high), (least, most) in zip(ours, theirs, strict=False):
+def same_range(trained: DataFacts, seen: DataFacts) -> bool:
+    """Whether the same values are mapped to [0, 1]; of signals with ranges of their own it is not
+    asked."""
+    if seen.range is None:
+        return True
+    return trained.range is not None and bool(
+        np.allclose(trained.range, seen.range, rtol=1e-6, atol=0)
+    )
+
+
+def same_spacing(trained: DataFacts, seen: DataFacts) -> bool:
+    """Whether samples lie as far apart as in training; where one of them does not know, it is not
+    asked."""
+    if trained.spacing is None or seen.spacing is None:
+        return True
+    same = len(trained.spacing) == len(seen.spacing) and trained.spacing_unit == seen.spacing_unit
+    for (low, high), (least, most) in zip(trained.spacing, seen.spacing, strict=False):
         same = same and least >= low * (1 - _SAME) and most <= high * (1 + _SAME)
-    if same:
-        return []
-    return [
-        f"samples are {_spacing_text(seen)} apart; the run was trained on samples "
-        f"{_spacing_text(trained)} apart"
-    ]
+    return same
 
 
-def _same_range(one: tuple[float, float] | None, other: tuple[float, float]) -> bool:
-    return one is not None and bool(np.allclose(one, other, rtol=1e-6, atol=0))
-
-
-def _range_text(bounds: tuple[float, float] | None) -> str:
-    if bounds is None:
+def range_text(facts: DataFacts) -> str:
+    """What is mapped to [0, 1], in words."""
+    if facts.range is None:
         return "each signal's own range"
-    return f"{bounds[0]:g} to {bounds[1]:g}"
+    return f"{facts.range[0]:g} to {facts.range[1]:g}"
 
 
-def _spacing_text(facts: DataFacts) -> str:
+def spacing_text(facts: DataFacts) -> str:
+    """How far samples lie apart, in words."""
+    if facts.spacing is None:
+        return "unknown"
     sides = []
-    for low, high in facts.spacing or ():
+    for low, high in facts.spacing:
         sides.append(f"{low:.4g}" if high <= low * (1 + _SAME) else f"{low:.4g}-{high:.4g}")
     text = f"{' x '.join(sides)} {facts.spacing_unit}".rstrip()
     if len(sides) == 1 and facts.spacing_unit == "s" and "-" not in sides[0]:

@@ -17,6 +17,7 @@ from medfuncta.sources.contents import Contents, Survey
 from medfuncta.sources.held import (
     Channels,
     Held,
+    HeldSplits,
     OneEach,
     as_array,
     held_signal,
@@ -25,7 +26,7 @@ from medfuncta.sources.held import (
 )
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import SPLITS, Item, SplitOptions, first_split
+from medfuncta.sources.splitting import SPLITS, Item, first_split
 
 Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
 """What is mapped to [0, 1]: these two values, what the first split spans, or what each signal
@@ -96,7 +97,7 @@ def from_arrays(
     Raises:
         ConfigError: If an argument is not of its kind.
         DataError: If there is no signal, an argument has not one entry a signal, signals are not
-            alike, or there are fewer groups than splits.
+            alike, or there are fewer groups than the splits that were asked for.
     """
     if not name or "/" in name or "\\" in name:
         raise ConfigError("the name is empty or a path; expected one that is safe to publish")
@@ -108,7 +109,7 @@ def from_arrays(
     count = len(entries)
     splitting = None
     if splits is None:
-        splitting = SplitOptions(_fraction("val", val), _fraction("test", test), seed)
+        splitting = HeldSplits(_fraction("val", val), _fraction("test", test), seed)
     items = _items(
         _ids(one_each("ids", ids, count), entries),
         one_each("groups", groups, count),

@@ -22,6 +22,7 @@ from medfuncta.sources.csv_table import (
     Refuse,
     SampleColumns,
     row_records,
+    rows_up_to,
     sample_records,
 )
 from medfuncta.sources.folder import find_files, open_folder
@@ -30,10 +31,12 @@ from medfuncta.sources.layout import split_of_folder
 from medfuncta.sources.options import check_bounds, details, option
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import (
+    ALL,
     SPLITS,
     Item,
     SplitOptions,
     first_split,
+    is_too_little,
     split_groups,
     wanted_splits,
 )
@@ -81,7 +84,7 @@ class CsvPlan:
 
     Files named ``..._train``, ``..._val`` and ``..._test`` keep their split, and splits that no
     file holds are drawn from the signals of train; several other files are split file by file, and
-    a single one signal by signal.
+    a single one signal by signal, unless it holds too few of them.
 
     Args:
         items: A file, or the share of a file that a split gets.
@@ -100,8 +103,7 @@ class CsvPlan:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the signals of the first split say of the data set: the range of values, samples a
-    signal, names of the classes."""
+    """What the signals of the first split say of the data set."""
 
     range: ValueRange
     samples: int
@@ -310,18 +312,23 @@ def _clock(options: CsvOptions) -> tuple[str, float]:
     return to_seconds(options.time)
 
 
-def _plan(names: Mapping[Path, str], options: CsvOptions, skips: Skips) -> CsvPlan:
+def _plan(
+    names: Mapping[Path, str], options: CsvOptions, read_records: _ReadRecords, skips: Skips
+) -> CsvPlan:
     """Which files, or shares of them, make up each split; see :class:`CsvPlan`."""
+    first, *others = names
     given = {}
     for path in names:
         match = _LAST_WORD.search(path.stem)
         split = split_of_folder(match[0]) if match is not None else ""
         if split:
             given[path] = split
-    if not given and len(names) > 1:
+    if not given and others:
         by_name = sorted(names, key=lambda path: names[path])
         items = [_item(path, names[path]) for path in by_name]
         return CsvPlan(items, options, frozenset(), options, "file")
+    if not given and is_too_little(_few_keys(first, options, read_records), options):
+        return CsvPlan([_item(first, names[first], ALL)], None, frozenset(), options, "file")
     split_by = "given"
     if not given:
         given = dict.fromkeys(names, "train")
@@ -342,6 +349,18 @@ def _plan(names: Mapping[Path, str], options: CsvOptions, skips: Skips) -> CsvPl
     return CsvPlan(items, None, frozenset(divided), within, split_by)
 
 
+def _few_keys(path: Path, options: CsvOptions, read_records: _ReadRecords) -> set[str]:
+    """What tells a file's signals apart, of as many as tell whether they can be split."""
+    if options.value and not options.id:
+        return {""}
+    try:
+        if options.value:
+            return {record.key for record in read_records(path, lambda name, error: None)}
+        return {str(row) for row in range(rows_up_to(path, len(SPLITS)))}
+    except DataError:  # is said when the file is read
+        return set()
+
+
 def _item(path: Path, name: str, split: str = "") -> Item:
     return Item(id=name, name=path.name, paths=(path,), group=name, split=split)
 
@@ -355,7 +374,7 @@ def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     root = folder.parent if folder.is_file() else folder
     paths = find_files(folder, (".csv", ".tsv"), skips.skip)
     names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
-    plan = _plan(names, options, skips)
+    plan = _plan(names, options, read_records, skips)
     tables = CsvTables(folder.name, names, plan, options, read_records, skips)
     layout = "a row a sample" if options.value else "a row a signal"
     return Contents(
@@ -373,8 +392,8 @@ def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
 
 
 FORMAT = Format(
-    name="csv",
-    summary="traces or scattered points in CSV files, whatever separates their cells",
-    options=CsvOptions,
-    open=_open_csv,
+    "csv",
+    "traces or scattered points in CSV files, whatever separates their cells",
+    CsvOptions,
+    _open_csv,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,18 @@ def _known(path: Path, name: str, names: Sequence[str]) -> str:
     if names.count(name) > 1:
         raise DataError(f"{path.name} has several columns '{name}'; give each a name of its own")
     return name
+
+
+def rows_up_to(path: Path, most: int) -> int:
+    """How many rows a file has, where that is below so many, without reading it whole.
+
+    Raises:
+        DataError: If the file is missing, empty or not text.
+    """
+    form = csv_form(path)
+    with path.open(encoding=form.encoding, errors="replace") as file:
+        data = islice(file, form.before_data, None)
+        return sum(1 for _ in islice(filter(str.strip, data), most))
 
 
 def _read_columns(

@@ -13,6 +13,8 @@ from torch import Tensor
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
+from medfuncta.sources.options import option
+from medfuncta.sources.splitting import SplitOptions
 from medfuncta.sources.volume import narrowed
 
 OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
@@ -21,6 +23,13 @@ Channels: TypeAlias = Literal["none", "first", "last"]
 """Whether arrays have an axis of channels, and where."""
 
 _SPACING_UNITS: Final = {1: "s", 2: "mm", 3: "mm"}  # by the number of axes
+
+
+@dataclass(frozen=True)
+class HeldSplits(SplitOptions):
+    """How signals in memory are split."""
+
+    test: str = option("0.15", "test split: a fraction from 0 to 1")
 
 
 @dataclass(frozen=True, eq=False)

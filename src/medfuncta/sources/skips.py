@@ -69,8 +69,10 @@ class Skips:
 
 
 def _line(text: str, names: Sequence[str]) -> str:
+    """Names of files may be those of patients, and remarks are printed and stored: they are
+    counted."""
     if not names:
         return text
     if len(names) == 1:
-        return f"{names[0]}: {text}"
-    return f"{names[0]} and {len(names) - 1} more: {text}"
+        return f"one file or signal: {text}"
+    return f"{len(names)} files or signals: {text}"

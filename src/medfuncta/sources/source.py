@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, final
 
@@ -18,9 +18,9 @@ from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.contents import Contents, Details, LabelMap, Survey
 from medfuncta.sources.layout import leak_remarks
 from medfuncta.sources.skips import Skipped, Skips
-from medfuncta.sources.splitting import SPLITS, Item, split_items
+from medfuncta.sources.splitting import ALL, SPLITS, Item, split_items
 
-__all__ = ["SPLITS", "Skipped", "Source", "SourceInfo"]
+__all__ = ["ALL", "SPLITS", "Skipped", "Source", "SourceInfo"]
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,17 @@ class Source:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The names of its splits, of ``train``, ``val``, ``test`` those that it has."""
+        """The names of its splits, of ``train``, ``val``, ``test`` those that it has; ``all`` alone
+        where it is too little to be split, such as a single file."""
         return tuple(self.items)
+
+    @property
+    def held_out(self) -> str:
+        """The split to try a network on that was trained on this data: ``test``, or ``all`` where
+        there are no splits."""
+        if self.splits == (ALL,):
+            return ALL
+        return "test"
 
     @property
     def location(self) -> Path | None:
@@ -155,16 +164,38 @@ class Source:
         return _spec_of(first, self.preprocessing, self._label_names)
 
     def signals(self, split: str) -> Iterator[Signal]:
-        """The signals of one split, in an order that never changes.
+        """The signals of one split, in an order that never changes; ``all`` are those of all splits
+        one after the other.
 
         Raises:
             DataError: If the split does not exist; while it is read, if a file is bad and bad ones
                 are not to be skipped.
         """
-        if split not in self.splits:
+        self.check_split(split)
+        parts = (split,)
+        if split == ALL:
+            parts = self.splits
+        return chain.from_iterable(map(self._first_of, parts))
+
+    def check_split(self, split: str) -> None:
+        """Raise where it has no split of this name.
+
+        Raises:
+            DataError: Where it has not.
+        """
+        if split in (ALL, *self.splits):
+            return
+        if self.splits == (ALL,):
             raise DataError(
-                f"no split '{split}' in {self.info.name}; {suggest(split, self.splits)}"
+                f"no split '{split}' in {self.info.name}: it is too little to be split; take the "
+                "split 'all', give more data, or switch splits off with val=0 or test=0"
             )
+        raise DataError(
+            f"no split '{split}' in {self.info.name}; {suggest(split, (*self.splits, ALL))}"
+        )
+
+    def _first_of(self, split: str) -> Iterator[Signal]:
+        """The signals of one split, as many as were asked for."""
         return islice(self._within_budget(split), self.contents.limit)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,9 @@ from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.sources.options import Options, option
 
 SPLITS: Final = ("train", "val", "test")
+ALL: Final = "all"
+"""All signals of a source, whatever split they are in; and the one split of data that is too
+little to be split, such as a single file."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ def whole_splits(names: Iterable[str]) -> list[Item]:
 
 def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str, tuple[Item, ...]]:
     """Items by split: given ones stay where they are; a split that is not given is drawn from the
-    items of train or of no split.
+    items of train or of no split. Where nobody asked for splits and there are too few groups for
+    them, as in a single file, all items are in the one split :data:`ALL`.
 
     Args:
         items: In their order, which stays.
@@ -71,8 +75,10 @@ def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str
     """
     splits = [item.split for item in items]
     if options is not None:
+        if is_too_little({item.group for item in items}, options) and _none_held_out(items):
+            return {ALL: tuple(items)}
         splits = _drawn_splits(items, options)
-    chosen: dict[str, list[Item]] = {split: [] for split in SPLITS}
+    chosen: dict[str, list[Item]] = {split: [] for split in (*SPLITS, ALL)}
     for item, split in zip(items, splits, strict=True):
         chosen[split].append(item)
     return {split: tuple(found) for split, found in chosen.items() if found}
@@ -87,6 +93,19 @@ def first_split(
         ConfigError, DataError: As :func:`split_groups` does.
     """
     return next(iter(split_items(items, options).items()))
+
+
+def is_too_little(groups: Collection[str], options: SplitOptions) -> bool:
+    """Whether there are some groups, but fewer than splits, and the fractions are those that nobody
+    asked for: what is there is to be looked at, not to be split."""
+    default = type(options)()
+    asked_for = (options.val, options.test) != (default.val, default.test)
+    return not asked_for and 0 < len(groups) < len(wanted_splits(options))
+
+
+def _none_held_out(items: Iterable[Item]) -> bool:
+    """Whether no folder or name puts an item into the validation or the test split."""
+    return not {item.split for item in items} & {"val", "test"}
 
 
 def _drawn_splits(items: Sequence[Item], options: SplitOptions) -> list[str]:

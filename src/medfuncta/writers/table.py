@@ -22,31 +22,43 @@ class Format:
         writer: ``module:function``, imported only when asked for; ``function(signal, path)`` writes
             the file.
         dims: Dimensions of the grids that it holds.
-        scattered: Whether it also holds samples at positions of their own.
+        scattered: Dimensions of the samples at positions of their own that it holds.
+        others: Another writer of the same suffix, for other dimensions.
     """
 
     writer: str
     dims: tuple[int, ...]
-    scattered: bool = False
+    scattered: tuple[int, ...] = ()
+    others: Format | None = None
 
-    def holds(self, signal: Signal) -> bool:
-        """Whether a signal of this kind can be written."""
+    def writer_of(self, signal: Signal) -> str | None:
+        """The writer of a signal of this kind; None where there is none."""
+        held = self.scattered
         if isinstance(signal.domain, Grid):
-            return signal.domain.dim in self.dims
-        return self.scattered
+            held = self.dims
+        if signal.domain.dim in held:
+            return self.writer
+        if self.others is None:
+            return None
+        return self.others.writer_of(signal)
 
 
 FORMATS: Final[Mapping[str, Format]] = {
     ".nii.gz": Format("medfuncta.writers.nifti:write_nifti", (2, 3)),
     ".nii": Format("medfuncta.writers.nifti:write_nifti", (2, 3)),
     ".nrrd": Format("medfuncta.writers.nrrd:write_nrrd", (2, 3)),
-    ".png": Format("medfuncta.writers.picture:write_picture", (2,)),
+    ".csv": Format("medfuncta.writers.csv:write_csv", (1,), scattered=(1, 2, 3)),
+    ".png": Format(
+        "medfuncta.writers.picture:write_picture",
+        (2,),
+        others=Format("medfuncta.writers.plot:write_plot", (1,), scattered=(1,)),
+    ),
     ".tif": Format("medfuncta.writers.picture:write_picture", (2,)),
     ".tiff": Format("medfuncta.writers.picture:write_picture", (2,)),
-    ".csv": Format("medfuncta.writers.csv:write_csv", (1,), scattered=True),
     ".hea": Format("medfuncta.writers.wfdb:write_wfdb", (1,)),
     ".dat": Format("medfuncta.writers.wfdb:write_wfdb", (1,)),
-    ".npy": Format("medfuncta.writers.npy:write_npy", (1, 2, 3), scattered=True),
+    ".npy": Format("medfuncta.writers.npy:write_npy", (1, 2, 3), scattered=(1, 2, 3)),
+    ".json": Format("medfuncta.writers.json:write_json_signal", (1, 2, 3), scattered=(1, 2, 3)),
 }
 """Longer suffixes stand before the shorter ones that they end in."""
 
@@ -65,13 +77,14 @@ def write_signal(signal: Signal, path: Path | str) -> None:
     """
     path = Path(path)
     suffix = known_suffix(path)
-    if not FORMATS[suffix].holds(signal):
+    writer = FORMATS[suffix].writer_of(signal)
+    if writer is None:
         kind = "scattered samples"
         if isinstance(signal.domain, Grid):
             kind = f"a {signal.domain.dim}D signal"
-        others = [name for name, form in FORMATS.items() if form.holds(signal)]
+        others = [name for name, form in FORMATS.items() if form.writer_of(signal)]
         raise DataError(f"{kind} cannot be written as {suffix}; write it as {' or '.join(others)}")
-    module, function = FORMATS[suffix].writer.split(":")
+    module, function = writer.split(":")
     getattr(import_module(module), function)(signal, path)
 
 

@@ -79,7 +79,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     changes: dict[str, Examples], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        LabelledData.collect(LABELLING, splits(**changes))
+        LabelledData.collect(LABELLING, splits(**changes), strict=True)
 
 
 def test_groups_go_with_their_signals() -> None:
@@ -129,6 +129,33 @@ def test_a_missing_split_is_named() -> None:
     del given["val"]
     with pytest.raises(DataError, match=r"no signals in the split 'val' \(there is train, test\)"):
         LabelledData.collect(LABELLING, given)
+
+
+def test_signals_without_a_label_or_of_a_class_unseen_in_training_are_left_out_and_counted() -> (
+    None
+):
+    given = splits(
+        train=with_labels(np.array([0, 1, 0, -1])),
+        val=with_labels(np.array([0, 1, 2, 2])),
+        test=with_labels(np.array([1, 2, 0])),
+    )
+    data = LabelledData.collect(LABELLING, given)
+    assert data.sizes == {"train": 3, "val": 2, "test": 2}
+    assert data.left_out == {"without a label": 1, "of a class unseen in training (c)": 3}
+    assert data.test.labels.tolist() == [1, 0]
+    with pytest.raises(DataError, match="1 of 4 signals of the split 'train' are without a label"):
+        LabelledData.collect(LABELLING, given, strict=True)
+
+
+def test_a_split_of_which_nothing_is_left_is_refused() -> None:
+    given = splits(train=with_labels(np.array([0, 1])), val=with_labels(np.array([2, 2])))
+    with pytest.raises(DataError, match="every signal of the split 'val' is of a class unseen in"):
+        LabelledData.collect(LABELLING, given)
+
+
+def test_what_was_asked_to_be_left_out_is_no_matter_of_strictness() -> None:
+    data = LabelledData.collect(LABELLING, splits(test=with_nan()), skip_bad=True, strict=True)
+    assert data.left_out == {"with NaN or Inf values": 1}
 
 
 def test_bad_signals_are_left_out_and_counted_when_asked_for() -> None:

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
+from medfuncta.tasks.heads.left_out import LeftOut
 from medfuncta.tasks.heads.training import Recipe
 from medfuncta.tasks.regress import (
     Mlp,
@@ -103,6 +104,22 @@ def test_numbers_come_from_metadata_labels_and_label_maps(tmp_path: Path) -> Non
         write_blob_set(tmp_path / "set", {"train": 4, "val": 2, "test": 2}), "label"
     )
     assert classes["train"].targets.tolist() == [0, 1, 0, 1]
+
+
+def test_signals_without_the_number_are_counted_or_refused(tmp_path: Path) -> None:
+    latents, source = write_blobs(tmp_path / "balls", train=8, val=2, test=2)
+    counted = LeftOut()
+    found = regress(
+        volume_targets(latents, source, "ball", counted),
+        "volume:ball",
+        "patient",
+        (TrainingMean(),),
+        left_out=counted,
+    )
+    assert found.to_json()["left_out"] == {"without a label map": 1}
+    with pytest.raises(DataError, match="1 of 8 signals of the split 'train' are without a label"):
+        volume_targets(latents, source, "ball", LeftOut(strict=True))
+    metadata_targets(latents, "radius", LeftOut(strict=True))  # every signal has one
 
 
 def test_axes_of_the_picture_say_what_was_measured_and_in_which_unit(tmp_path: Path) -> None:

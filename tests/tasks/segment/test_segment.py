@@ -43,6 +43,25 @@ def test_balls_that_were_never_seen_are_found_and_better_than_by_place_alone(
     assert all(volume.predicted.shape == SHAPE for volume in segmentation.segmented[FIELD])
 
 
+def test_what_cannot_be_learned_is_said_or_refused(tmp_path: Path) -> None:
+    latents, source = write_blobs(tmp_path / "blobs", train=8, val=2, test=2)
+    masks = {
+        row.row.id: row.mask
+        for name in ("train", "val", "test")
+        for row in masked_rows(latents, name, source)
+    }
+    masks["train-7"] = None
+    masks["test-0"] = 2 * masks["test-0"]
+    other = with_masks(source, masks)
+    found = segment(latents, other, TINY)
+    assert (found.left_out, found.unseen) == ({"without a label map": 1}, ("class 2",))
+    with pytest.raises(DataError, match="1 of 8 signals of the split 'train' are without a label"):
+        segment(latents, other, TINY, strict=True)
+    masks["train-7"] = np.zeros(SHAPE, np.int16)
+    with pytest.raises(DataError, match="the test split shows class 2, which training never does"):
+        segment(latents, with_masks(source, masks), TINY, strict=True)
+
+
 def test_the_report_is_strict_json_of_dice_by_structure_and_volume(
     found: tuple[Segmentation, Source],
 ) -> None:

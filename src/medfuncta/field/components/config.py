@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, TypeAlias
 
@@ -16,7 +17,7 @@ from medfuncta.signals.signal_set import SignalSet
 _Side: TypeAlias = Annotated[int, Meta(ge=2, le=4096)]
 _HalfSide: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
 _UNSEEN_SIDE: Final = 32
-"""Nodes an axis as long as no data has been seen."""
+"""Nodes an axis, at the least, as long as no data has been seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class ComponentsConfig(FieldConfig):
                 )
         if self.kernel % 2 == 0:
             raise ConfigError(f"setting 'field.kernel' is {self.kernel}; expected an odd number")
-        if self.grid and self.latent_size > self.features * self.channels:
+        if self.latent_size > self.features * self.channels:
             raise ConfigError(
                 f"setting 'field.latent_size' is {self.latent_size}; the mean and the components "
                 f"are made of {self.features * self.channels} numbers (cosines times channels), "
@@ -73,8 +74,9 @@ class ComponentsConfig(FieldConfig):
 
     @property
     def nodes(self) -> tuple[int, ...]:
-        """Nodes along each axis."""
-        return self.grid or (_UNSEEN_SIDE,) * self.dim
+        """Nodes along each axis; as long as no data has been seen, enough for the components."""
+        needed = math.ceil(self.latent_size ** (1 / self.dim)) + 1
+        return self.grid or (max(_UNSEEN_SIDE, needed),) * self.dim
 
     @property
     def box(self) -> tuple[float, ...]:

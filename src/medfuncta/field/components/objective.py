@@ -6,27 +6,45 @@ costs is the grid. Derivatives of the grid's values are PyTorch's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from medfuncta.field.components.interpolation import Interpolation, read
+from medfuncta.field.components.config import ComponentsConfig
+from medfuncta.field.components.interpolation import Interpolation, NodeGrid, read
 from medfuncta.field.objective import InnerGradient, Objective
 from medfuncta.signals.points import Points
 from medfuncta.types import Coordinates, Latents, Losses
-
-if TYPE_CHECKING:
-    from medfuncta.field.components.field import ComponentsField
 
 Sums = dict[str, Tensor]
 _TAPE_NUMBERS = 40
 """Numbers that the graph of a gradient keeps for each cell and channel of the refinement, about."""
 
 
+class OnNodes(Protocol):
+    """What is asked of the field: values on the nodes of a grid, and where a latent starts."""
+
+    config: ComponentsConfig
+    grid: NodeGrid
+    mean: nn.Parameter
+
+    def node_values(self, latents: Latents) -> Tensor:
+        """``[batch, channels, *nodes]``."""
+        ...
+
+    def projected(self, points: Points, interpolation: Interpolation) -> Latents:
+        """phi_0."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All that is learned."""
+        ...
+
+
 class ComponentsObjective(Objective[Sums]):
-    """The weighted squared error of a :class:`ComponentsField`.
+    """The weighted squared error of a field of components.
 
     Args:
         field: The field.
@@ -37,9 +55,7 @@ class ComponentsObjective(Objective[Sums]):
     concurrent = True
     by_points = False
 
-    def __init__(
-        self, field: ComponentsField, *, channel_mean: bool = False, autocast: str = ""
-    ) -> None:
+    def __init__(self, field: OnNodes, *, channel_mean: bool = False, autocast: str = "") -> None:
         self._field = field
         self._channel_mean = channel_mean
         self._autocast = autocast == "bfloat16"

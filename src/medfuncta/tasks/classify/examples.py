@@ -17,9 +17,12 @@ from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.classify.labelling import MULTI_LABEL, Labelling
+from medfuncta.tasks.heads.left_out import LeftOut
 
 GROUP: Final = "record"
 """The entry of the metadata that signals of one recording share."""
+_UNLABELLED: Final = "without a label"
+_NOT_FINITE: Final = "with NaN or Inf values"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,22 +85,28 @@ class LabelledData:
 
     @classmethod
     def collect(
-        cls, labelling: Labelling, splits: Mapping[str, Examples], *, skip_bad: bool = False
+        cls,
+        labelling: Labelling,
+        splits: Mapping[str, Examples],
+        *,
+        skip_bad: bool = False,
+        strict: bool = False,
     ) -> LabelledData:
-        """Check the signals of ``train``, ``val`` and ``test``.
+        """Check the signals of ``train``, ``val`` and ``test``. Those without a label, or of a
+        class that training never shows, are left out and counted.
 
         Args:
             labelling: What the labels mean.
             splits: By name.
-            skip_bad: Leave out, and count, signals without a label, with NaN or Inf, or of a class
-                that training never shows.
+            skip_bad: Leave out, and count, signals with NaN or Inf too.
+            strict: Leave out none.
 
         Raises:
             DataError: If a split is missing or empty, labels are missing or of another length,
-                training shows one class only, or there is a signal that ``skip_bad`` would leave
-                out.
+                training shows one class only, no signal of a split is left, or there is one that
+                may not be left out.
         """
-        sieve = _Sieve(labelling, skip_bad)
+        sieve = _Sieve(labelling, skip_bad, strict)
         sound = {}
         for name in SPLITS:
             sound[name] = sieve.sound(name, _existing(splits, name))
@@ -105,7 +114,7 @@ class LabelledData:
         kept = {}
         for name, examples in sound.items():
             kept[name] = sieve.of_classes(name, examples, seen)
-        return cls(labelling, **kept, left_out=sieve.left_out)
+        return cls(labelling, **kept, left_out=sieve.left_out.counts)
 
     def check_same_signals(self, other: LabelledData) -> None:
         """Raise unless ``other``, from a source, can hold the signals that these latents are of.
@@ -150,7 +159,7 @@ def labelling_of(spec: SignalSpec, labels: Iterable[ndarray]) -> Labelling:
 
 
 def examples_of_latents(
-    latents: LatentSet, *, group_by: str = GROUP, skip_bad: bool = False
+    latents: LatentSet, *, group_by: str = GROUP, skip_bad: bool = False, strict: bool = False
 ) -> LabelledData:
     """The latents of a set with their labels.
 
@@ -158,7 +167,7 @@ def examples_of_latents(
         latents: The set.
         group_by: The entry of the signals' metadata that those of one group share; where one of
             them has none, there are no groups.
-        skip_bad: As for :meth:`LabelledData.collect`.
+        skip_bad, strict: As for :meth:`LabelledData.collect`.
 
     Raises:
         DataError: As :meth:`LabelledData.collect`.
@@ -170,11 +179,15 @@ def examples_of_latents(
             splits[name] = Examples(rows.latents, rows.labels, _groups(rows.metadata, group_by))
     labels = [examples.labels for examples in splits.values()]
     labelling = labelling_of(latents.info.spec, labels)
-    return LabelledData.collect(labelling, splits, skip_bad=skip_bad)
+    return LabelledData.collect(labelling, splits, skip_bad=skip_bad, strict=strict)
 
 
 def examples_of_signals(
-    splits: Mapping[str, SignalSet], *, group_by: str = GROUP, skip_bad: bool = False
+    splits: Mapping[str, SignalSet],
+    *,
+    group_by: str = GROUP,
+    skip_bad: bool = False,
+    strict: bool = False,
 ) -> LabelledData:
     """The normalised values of signals on one grid with their labels; points that were not observed
     are 0.
@@ -182,7 +195,7 @@ def examples_of_signals(
     Args:
         splits: By name.
         group_by: As for :func:`examples_of_latents`.
-        skip_bad: As for :meth:`LabelledData.collect`.
+        skip_bad, strict: As for :meth:`LabelledData.collect`.
 
     Raises:
         DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
@@ -201,7 +214,7 @@ def examples_of_signals(
         groups = _groups([header.metadata for header in signals.headers], group_by)
         values = signals.values.reshape(len(signals), *shape)
         examples[name] = Examples(values, labelling.number(labels[name]), groups)
-    return LabelledData.collect(labelling, examples, skip_bad=skip_bad)
+    return LabelledData.collect(labelling, examples, skip_bad=skip_bad, strict=strict)
 
 
 def _one_shape(splits: Iterable[SignalSet]) -> tuple[int, ...]:
@@ -249,12 +262,12 @@ def _seen(labelling: Labelling, train: Examples) -> Bool[ndarray, " classes"]:
 
 
 class _Sieve:
-    """Refuses signals that cannot be used, or leaves them out and keeps count."""
+    """Leaves out signals that cannot be used and keeps count, or refuses them."""
 
-    def __init__(self, labelling: Labelling, skip_bad: bool) -> None:
+    def __init__(self, labelling: Labelling, skip_bad: bool, strict: bool) -> None:
         self._labelling = labelling
         self._skip_bad = skip_bad
-        self.left_out: dict[str, int] = {}
+        self.left_out = LeftOut(strict=strict)
 
     def sound(self, name: str, examples: Examples) -> Examples:
         """Those with a label and finite inputs."""
@@ -266,8 +279,15 @@ class _Sieve:
             )
         row_sums = examples.inputs.reshape(len(examples), -1).sum(axis=1)
         finite = np.isfinite(row_sums)  # a NaN or Inf survives in its row's sum
-        bad = {"without a label": ~labelled, "with NaN or Inf values": labelled & ~finite}
-        return self._without(name, examples, bad)
+        broken = labelled & ~finite
+        if broken.any() and not self._skip_bad:
+            raise DataError(
+                f"{broken.sum():,} of {len(broken):,} signals of the split '{name}' are "
+                f"{_NOT_FINITE}; leave them out with --skip-bad"
+            )
+        self.left_out.add(_NOT_FINITE, int(broken.sum()))
+        self.left_out.note(name, _UNLABELLED, int((~labelled).sum()), len(labelled))
+        return _kept(name, examples, labelled & finite, f"{_UNLABELLED} or {_NOT_FINITE}")
 
     def of_classes(
         self, name: str, examples: Examples, seen: Bool[ndarray, " classes"]
@@ -276,26 +296,21 @@ class _Sieve:
         nothing about the others."""
         if self._labelling.multi_label:
             return examples
-        unseen = ~seen[examples.labels]
-        names = ", ".join(np.asarray(self._labelling.names)[np.unique(examples.labels[unseen])])
-        return self._without(name, examples, {f"of a class unseen in training ({names})": unseen})
+        known = seen[examples.labels]
+        names = ", ".join(np.asarray(self._labelling.names)[np.unique(examples.labels[~known])])
+        reason = f"of a class unseen in training ({names})"
+        self.left_out.note(name, reason, int((~known).sum()), len(known))
+        return _kept(name, examples, known, reason)
 
-    def _without(
-        self, name: str, examples: Examples, bad: Mapping[str, Bool[ndarray, " signals"]]
-    ) -> Examples:
-        for reason, rows in bad.items():
-            count = int(rows.sum())
-            if count and not self._skip_bad:
-                raise DataError(
-                    f"{count} of {len(rows)} signals of the split '{name}' are {reason}; leave "
-                    "them out with --skip-bad"
-                )
-            if count:
-                self.left_out[reason] = self.left_out.get(reason, 0) + count
-        kept = ~np.any(list(bad.values()), axis=0)
-        if not kept.any():
-            raise DataError(
-                f"every signal of the split '{name}' is {' or '.join(bad)}; fit or split the data "
-                "anew"
-            )
-        return examples if kept.all() else examples.take(kept)
+
+def _kept(split: str, examples: Examples, kept: Bool[ndarray, " signals"], reason: str) -> Examples:
+    """Those that can be used.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if not kept.any():
+        raise DataError(
+            f"every signal of the split '{split}' is {reason}; fit or split the data anew"
+        )
+    return examples if kept.all() else examples.take(kept)

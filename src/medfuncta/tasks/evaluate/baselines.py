@@ -24,7 +24,7 @@ from medfuncta.result import Result
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.psnr import psnr_of_one
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.source import Source
+from medfuncta.sources.source import ALL, Source
 
 COUNTS: Final = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 """Numbers stored a signal along the curve."""
@@ -81,7 +81,7 @@ def measure_baselines(source: Source, split: str, latent_size: int) -> Baselines
     shapes = _shapes(source, split)
     common = tuple(min(sizes) for sizes in zip(*shapes, strict=True))
     components = _Components.none(common, source.spec.channels)
-    if "train" in source.splits:
+    if "train" in source.splits and split != ALL:  # components are of other signals
         components = _Components.of(source.signals("train"), common, source.spec.channels)
     largest = max(prod(shape) for shape in shapes) * source.spec.channels
     counts = sorted({*(count for count in COUNTS if count <= largest), latent_size})
@@ -107,7 +107,7 @@ def _shapes(source: Source, split: str) -> set[tuple[int, ...]]:
     if source.spec.shape is not None:
         return {source.spec.shape}
     shapes = set()
-    for name in {"train", split} & {*source.splits}:
+    for name in {"train", split} & {*source.splits, ALL}:
         for signal in source.signals(name):
             shapes.add(_shape(signal))
     return shapes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medfuncta.config import FitConfig
+from medfuncta.latents.likeness import Likeness
 from medfuncta.result import Result, to_json
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import Skipped, SourceInfo
@@ -52,6 +53,7 @@ class Evaluation(Result):
         baselines: What needs no network, beside it; None unless asked for.
         remarks: What a user should know of the data, and how it differs from that which the run was
             trained on; one sentence each.
+        likeness: The data beside what the network was trained on.
     """
 
     source: SourceInfo
@@ -65,6 +67,7 @@ class Evaluation(Result):
     examples: Sequence[Example] = ()
     baselines: Baselines | None = None
     remarks: Sequence[str] = ()
+    likeness: Likeness | None = None
 
     @property
     def summary(self) -> Summary:
@@ -88,6 +91,7 @@ class Evaluation(Result):
         return {
             **self.summary.to_json(),
             **beside,
+            "likeness": to_json(self.likeness),
             "by_class": to_json(self.by_class),
             "split": self.split,
             "unit": self.spec.unit,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medfuncta.atomic import write_atomically, write_json, write_text
+from medfuncta.latents.likeness import Likeness
 from medfuncta.places import place
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.drawing.figure import class_names, png, with_unit
@@ -63,6 +64,8 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
         f"Reconstruction of {evaluation.source.name}",
         f"{summary.signals:,} signals of the {evaluation.split} split",
     )
+    for remark in evaluation.remarks:
+        page.text(f"Remark: {remark}.")
     page.tiles(key_figures(summary, unit))
     if summary.failed:
         page.text(
@@ -72,8 +75,6 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
         page.text(
             f"{summary.exact} signals are reproduced exactly; they count with {BEST_PSNR:.0f} dB."
         )
-    for remark in evaluation.remarks:
-        page.text(f"Remark: {remark}.")
     if picture is not None:
         page.picture(
             picture,
@@ -92,6 +93,9 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
     worst = ranked(evaluation.signals)[: len(summary.worst)]
     page.heading(f"The {len(worst)} worst")
     page.table(*_without_blank_columns(*_worst_table(worst, unit)))
+    if evaluation.likeness is not None and evaluation.likeness.traits:
+        page.heading("Beside what the network was trained on")
+        page.table(*likeness_table(evaluation.likeness))
     page.heading("Where this comes from")
     page.facts(_provenance(evaluation))
     if evaluation.skipped:
@@ -116,6 +120,14 @@ def _add_baselines(page: Page, baselines: Baselines, field: float | None) -> Non
         "Mean PSNR over the numbers stored a signal. The components are of "
         f"{baselines.training_signals:,} training signals.",
     )
+
+
+def likeness_table(likeness: Likeness) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """The data beside that of training, trait by trait."""
+    rows = []
+    for trait in likeness.traits:
+        rows.append((trait.name, trait.trained, trait.here, "differs" if trait.differs else ""))
+    return ("", "trained on", "this data", ""), rows
 
 
 def key_figures(summary: Summary, unit: str) -> dict[str, str]:
@@ -198,6 +210,7 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         "licence": source.licence,
         "splits kept apart by": source.split_by,
         "shared network": f"{run.fingerprint}, {run.parameters:,} parameters",
+        "trained on": str(run.training.get("source", "not known")),
         "latent": f"{run.latent_size:,} numbers a signal",
         "fit": str(evaluation.fit.plan),
         "time": f"{evaluation.seconds:.1f} s",

@@ -13,11 +13,12 @@ import torch
 from medfuncta.config import FitConfig
 from medfuncta.door.callers import expecting
 from medfuncta.errors import DataError
+from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.round_trip import round_trip
 from medfuncta.run import Run
-from medfuncta.signals.data_facts import FactsTally, RangeUse, range_remark, remarks_for
+from medfuncta.signals.data_facts import FactsTally, RangeUse, range_remark
 from medfuncta.signals.signal import Signal
-from medfuncta.sources.source import Source
+from medfuncta.sources.source import ALL, Source
 from medfuncta.tasks.evaluate.baselines import measure_baselines
 from medfuncta.tasks.evaluate.evaluation import EvaluatedRun, Evaluation
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
@@ -32,7 +33,7 @@ def evaluate(
     run: Run,
     source: Source,
     *,
-    split: str = "test",
+    split: str | None = None,
     config: FitConfig | None = None,
     device: _Device = None,
     out: Path | str | None = None,
@@ -45,7 +46,8 @@ def evaluate(
     Args:
         run: The shared network.
         source: Where the signals come from.
-        split: Which of them.
+        split: Which of them; ``"all"`` are those of every split. When None the test split, or all
+            signals of data that has no splits, such as a single file.
         config: H and the batch; the run's own when not given.
         device: Where to compute; an accelerator when there is one.
         out: Write ``report.json``, ``signals.csv``, ``reconstructions.png`` and ``report.html``
@@ -60,6 +62,7 @@ def evaluate(
             is bad and not to be skipped.
     """
     config = config or run.config.fit
+    split = split or source.held_out
     run.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
@@ -81,8 +84,10 @@ def evaluate(
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
-    seen = tally.facts(use.share)
-    remarks = [*source.remarks, *range_remark(seen), *remarks_for(run.spec, run.training, seen)]
+    seen = tally.facts(use)
+    likeness = Likeness.of(run.spec, run.training, source.info.name, seen)
+    remarks = [*likeness.remarks, *_overlooked(likeness, split)]
+    remarks += [*source.remarks, *range_remark(seen)]
     evaluation = Evaluation(
         source.info,
         source.spec,
@@ -95,10 +100,21 @@ def evaluate(
         examples=examples,
         baselines=beside,
         remarks=remarks,
+        likeness=likeness,
     )
     if out is not None:
         write_report(evaluation, Path(out))
     return evaluation
+
+
+def _overlooked(likeness: Likeness, split: str) -> list[str]:
+    """A sentence where a part only of data was evaluated of which none was trained on."""
+    if not likeness.foreign or split == ALL:
+        return []
+    return [
+        f"none of this data was trained on, and only its {split} split is evaluated here; --split "
+        f"{ALL} takes every signal"
+    ]
 
 
 def _reconstructions(

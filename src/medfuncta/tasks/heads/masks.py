@@ -13,7 +13,8 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import LatentRow
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.label_maps import on_grid
-from medfuncta.sources.source import Source
+from medfuncta.sources.source import SPLITS, Source
+from medfuncta.tasks.heads.left_out import LeftOut
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,28 @@ def with_masks(source: Source) -> Source:
             "with labelsTr beside imagesTr"
         )
     return source
+
+
+def masked_splits(
+    latents: LatentSet, source: Source, left_out: LeftOut
+) -> dict[str, list[MaskedRow]]:
+    """The signals of the splits train, val and test that have a label map; the others are left out.
+
+    Raises:
+        DataError: If a split has none, or as :func:`masked_rows`.
+        LatentSetError: If a split is missing.
+    """
+    masked = {}
+    for split in SPLITS:
+        masked[split] = list(masked_rows(latents, split, source))
+        if not masked[split]:
+            raise DataError(
+                f"no signal of split '{split}' has a label map; this needs some in "
+                f"{', '.join(SPLITS)}"
+            )
+        total = len(latents.split(split))
+        left_out.note(split, "without a label map", total - len(masked[split]), total)
+    return masked
 
 
 def masked_rows(latents: LatentSet, split: str, source: Source) -> Iterator[MaskedRow]:

@@ -74,7 +74,7 @@ class SplitTally(Result):
             self.high = high
         self._tally.add_header(signal.header)
         self._use.add(signal.normalised(), signal.observed())
-        self.facts = self._tally.facts(self._use.share)
+        self.facts = self._tally.facts(self._use)
         outside = (observed < signal.range.low) | (observed > signal.range.high)
         self.signals += 1
         self.points += signal.domain.points

@@ -4,7 +4,7 @@ split, and drawn against the true one."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +15,7 @@ from medfuncta.result import Result
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.drawing.figure import ACCENT, MUTED, SECOND, new_figure
 from medfuncta.tasks.heads.intervals import Interval
+from medfuncta.tasks.heads.left_out import LeftOut
 from medfuncta.tasks.regress.regressors import (
     Mlp,
     Regressor,
@@ -73,9 +74,10 @@ class Regression(Result):
         signals: How many each split has.
         test: The test signals.
         regressors: What each reached.
+        left_out: How many signals were left out, by reason.
     """
 
-    json_keys: ClassVar = ("target", "split_by", "signals", "test", "regressors")
+    json_keys: ClassVar = ("target", "split_by", "signals", "left_out", "test", "regressors")
 
     target: str
     quantity: str
@@ -83,6 +85,7 @@ class Regression(Result):
     signals: Mapping[str, int]
     test: TrueNumbers
     regressors: tuple[RegressorReport, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def regress(
@@ -91,6 +94,7 @@ def regress(
     split_by: str,
     regressors: Sequence[Regressor] | None = None,
     *,
+    left_out: LeftOut | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Regression:
     """Train on ``train``, choose settings on ``val``, measure on ``test``.
@@ -100,6 +104,7 @@ def regress(
         target: What the targets are called.
         split_by: What keeps the splits apart.
         regressors: The training mean, ridge regression and an MLP by default.
+        left_out: What counted the signals that are not in ``data``.
         progress: Told a line before each training.
 
     Raises:
@@ -134,6 +139,7 @@ def regress(
         signals={split: len(data[split].ids) for split in SPLITS},
         test=TrueNumbers(test.ids, test.targets),
         regressors=tuple(reports),
+        left_out={} if left_out is None else left_out.counts,
     )
 
 

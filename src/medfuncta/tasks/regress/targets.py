@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,8 @@ from medfuncta.latents.rows import NO_LABEL
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.source import SPLITS, Source
 from medfuncta.tasks.drawing.figure import with_unit
-from medfuncta.tasks.heads.masks import masked_rows, with_masks
+from medfuncta.tasks.heads.left_out import LeftOut
+from medfuncta.tasks.heads.masks import masked_splits, with_masks
 
 _LABEL: Final = "label"
 """The target that is the signals' own label, as a number."""
@@ -42,16 +43,19 @@ class Measured:
     quantity: str = ""
 
 
-def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
+def metadata_targets(
+    latents: LatentSet, name: str, left_out: LeftOut | None = None
+) -> dict[str, Measured]:
     """Signals by split with a number from the set itself; those without it, or with a latent or
     number that is not finite, are left out.
 
     Args:
         latents: With the splits train, val and test.
         name: A key of the signals' metadata, or ``"label"`` for single labels as numbers.
+        left_out: Counts them, or refuses.
 
     Raises:
-        DataError: If no signal of a split has this number.
+        DataError: If no signal of a split has this number, or one may not be left out.
         LatentSetError: If a split is missing.
     """
     if name == _LABEL and latents.info.multi_label:
@@ -80,10 +84,22 @@ def metadata_targets(latents: LatentSet, name: str) -> dict[str, Measured]:
                 f"no signal of split '{split}' has a number '{name}'; "
                 f"{suggest(name, [*known, _LABEL])}"
             )
+    _count(found, latents, f"without a finite number '{name}'", left_out or LeftOut())
     return found
 
 
-def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[str, Measured]:
+def _count(
+    found: Mapping[str, Measured], latents: LatentSet, reason: str, left_out: LeftOut
+) -> None:
+    """Note the signals of a set that are not among those found."""
+    for split, measured in found.items():
+        total = len(latents.split(split))
+        left_out.note(split, reason, total - len(measured.ids), total)
+
+
+def volume_targets(
+    latents: LatentSet, source: Source, structure: str, left_out: LeftOut | None = None
+) -> dict[str, Measured]:
     """Signals by split with the size of a structure of their label map: millimetres to the power of
     the dimension, or samples.
 
@@ -91,21 +107,17 @@ def volume_targets(latents: LatentSet, source: Source, structure: str) -> dict[s
         latents: With the splits train, val and test.
         source: What they were fitted from, with label maps.
         structure: Its name, or its number.
+        left_out: Counts signals without a label map, or refuses them.
 
     Raises:
-        DataError: If there are no label maps, no such structure, or a split without any.
+        DataError: If there are no label maps, no such structure, a split without any, or a signal
+            that may not be left out.
         LatentSetError: If a split is missing.
     """
     masked = with_masks(source)
     number = _number_of(masked, structure)
     found = {}
-    for split in SPLITS:
-        rows = list(masked_rows(latents, split, masked))
-        if not rows:
-            raise DataError(
-                f"no signal of split '{split}' has a label map; regression needs some in "
-                f"{', '.join(SPLITS)}"
-            )
+    for split, rows in masked_splits(latents, masked, left_out or LeftOut()).items():
         sizes = []
         for entry in rows:
             sample = math.prod(entry.grid.spacing or (1.0,))

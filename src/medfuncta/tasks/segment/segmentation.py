@@ -17,9 +17,10 @@ from medfuncta.errors import DataError
 from medfuncta.field.device import default_device
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.result import Result
-from medfuncta.sources.source import SPLITS, Source
+from medfuncta.sources.source import Source
 from medfuncta.tasks.heads.intervals import Interval
-from medfuncta.tasks.heads.masks import MaskedRow, masked_rows, with_masks
+from medfuncta.tasks.heads.left_out import LeftOut
+from medfuncta.tasks.heads.masks import MaskedRow, masked_splits, with_masks
 from medfuncta.tasks.heads.training import Training
 from medfuncta.tasks.segment.head import Segmenter, SegmentOptions
 from medfuncta.tasks.segment.points import Reader, field_features, place_alone
@@ -73,10 +74,13 @@ class Segmentation(Result):
         parameters: Numbers that the head on the field learned.
         epochs: Of each head.
         fit_seconds: Training of the head on the field, reading its features included.
+        left_out: How many signals were left out, by reason.
+        unseen: Structures of the test split that training never shows, so that no head knows them.
     """
 
     json_keys: ClassVar = (
-        *("structures", "signals", "dice", "volumes", "parameters", "epochs", "fit_seconds"),
+        *("structures", "signals", "left_out", "unseen", "dice", "volumes", "parameters"),
+        *("epochs", "fit_seconds"),
     )
 
     structures: tuple[str, ...]
@@ -85,6 +89,8 @@ class Segmentation(Result):
     parameters: int
     epochs: Mapping[str, int]
     fit_seconds: float
+    left_out: Mapping[str, int]
+    unseen: tuple[str, ...]
 
     @cached_property
     def dice(self) -> dict[str, dict[str, Interval]]:
@@ -116,6 +122,7 @@ def segment(
     source: Source,
     options: SegmentOptions | None = None,
     *,
+    strict: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Segmentation:
     """Train a head on ``train``, choosing its weights on ``val``, and measure Dice on the whole
@@ -125,25 +132,29 @@ def segment(
         latents: Of a source with label maps.
         source: That source, with the options that it was fitted with.
         options: Sizes and training.
+        strict: Refuse signals without a label map, and structures that training never shows,
+            instead of leaving them out.
         progress: Told a line before each head.
 
     Raises:
-        DataError: If there are no label maps, a split has none, or none shows a structure to learn.
+        DataError: If there are no label maps, a split has none, none shows a structure to learn, or
+            there is something that may not be left out.
         LatentSetError: If a split is missing.
     """
     options = options or SegmentOptions()
     masked = with_masks(source)
-    rows = {split: list(masked_rows(latents, split, masked)) for split in SPLITS}
-    for split, entries in rows.items():
-        if not entries:
-            raise DataError(
-                f"no signal of split '{split}' has a label map; segmentation needs some in "
-                f"{', '.join(SPLITS)}"
-            )
+    left_out = LeftOut(strict=strict)
+    rows = masked_splits(latents, masked, left_out)
     classes = 1 + max(int(entry.mask.max()) for entry in (*rows["train"], *rows["val"]))
     if classes < 2:
         raise DataError(
             "the label maps of train and val hold background only; expected at least one structure"
+        )
+    unseen = _unseen(rows["test"], masked, classes)
+    if unseen and strict:
+        raise DataError(
+            f"the test split shows {', '.join(unseen)}, which training never does; without "
+            "--strict nothing is measured on it"
         )
     # The comparison reads no latent: a field-free head would tell signals apart by it.
     blind = {split: list(map(_without_latent, entries)) for split, entries in rows.items()}
@@ -153,13 +164,27 @@ def segment(
     progress(f"{PLACE}: {len(rows['train']):,} signals to learn from")
     place = _trained(place_alone, blind, classes, options)
     return Segmentation(
-        structures=tuple(masked.mask_names.get(n, f"class {n}") for n in range(1, classes)),
+        structures=tuple(_structure(masked, number) for number in range(1, classes)),
         signals={split: len(entries) for split, entries in rows.items()},
         segmented={FIELD: field.volumes, PLACE: place.volumes},
         parameters=field.training.parameters,
         epochs={FIELD: len(field.training.curve), PLACE: len(place.training.curve)},
         fit_seconds=field.seconds,
+        left_out=left_out.counts,
+        unseen=unseen,
     )
+
+
+def _structure(source: Source, number: int) -> str:
+    return source.mask_names.get(number, f"class {number}")
+
+
+def _unseen(test: Sequence[MaskedRow], source: Source, classes: int) -> tuple[str, ...]:
+    """Structures of the test split beyond the classes that are learned."""
+    numbers: set[int] = set()
+    for entry in test:
+        numbers.update(np.unique(entry.mask).tolist())
+    return tuple(_structure(source, number) for number in sorted(numbers) if number >= classes)
 
 
 @dataclass(frozen=True, eq=False)
