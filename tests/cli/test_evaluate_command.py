@@ -110,7 +110,8 @@ def test_data_unlike_that_of_the_run_is_said(
     bright = f"npz:{tmp_path / 'bright.npz'}"
     report = tmp_path / "report"
     assert main(["evaluate", str(run), "--data", bright, "--out", str(report)]) == 0
-    assert "!" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "! foreign data" in said and "of the range" not in said
     assert json.loads((report / "report.json").read_text())["remarks"] == []
 
     words = ["fit", str(run), "--data", f"{source}?range=data", "--out", str(tmp_path / "latents")]

@@ -22,7 +22,7 @@ def test_a_field_from_outside_trains_fits_decodes_and_exports(
     installed: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installed("medfuncta.fields", "gabor = gabor_field:KIND")
-    assert field_names() == ["siren", "finer", "gabor"]
+    assert field_names() == ["siren", "finer", "components", "gabor"]
     run, latents = str(tmp_path / "run"), str(tmp_path / "latents")
     assert main([*TRAIN, "field.kind=gabor", "field.width=12", *TINY, "--out", run]) == 0
     fit = ["fit", run, "--data", "sample:ecg", "--out", latents, "--splits", "val"]

@@ -149,6 +149,10 @@ def test_a_copy_elsewhere_leaves_the_field_where_it_is(
 ) -> None:
     field = build_field(config_of(kind))
     assert field.on(None) is field and field.on("cpu") is field
+    copy = field.copied()
+    assert copy is not field
+    for mine, its in zip(field.parameters(), copy.parameters(), strict=True):
+        assert torch.equal(mine, its) and mine.data_ptr() != its.data_ptr()
     monkeypatch.setattr("medfuncta.field.field.usable_device", torch.device)
     assert field.on("meta").device.type == "meta" and field.device.type == "cpu"
 

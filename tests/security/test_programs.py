@@ -22,7 +22,6 @@ ROOT = Path(medfuncta.__file__).parent
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
 OTHERS = {
     "PostScript": POSTSCRIPT,
-    "GIF": b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;",
     "PPM": b"P6 1 1 255\n\0\0\0",
     "XPM": b"/* XPM */\n",
     "SGI": b"\x01\xda" + bytes(510),

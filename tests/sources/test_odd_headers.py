@@ -88,7 +88,7 @@ def test_remarks_of_many_files_are_one(tmp_path):
     for _ in range(2):
         list(source.signals("train"))
     assert source.remarks == [
-        "a.nii and 2 more: the header places voxels at byte 0, inside itself; 352 is taken"
+        "3 files or signals: the header places voxels at byte 0, inside itself; 352 is taken"
     ]
 
 

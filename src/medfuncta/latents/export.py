@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,9 +88,18 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
 
 def _copy(source: Path, folder: Path, temporary: Path) -> None:
     """Copy a file of the set as it lies; a link must not lead to another one."""
+    with temporary.open("wb") as copy:
+        for part in _parts(source, folder):
+            copy.write(part)
+
+
+def _parts(source: Path, folder: Path) -> Iterator[bytes]:
+    """What a file holds, a mebibyte at a time; that it cannot be read is told apart from that its
+    copy cannot be written."""
     origin = Origin(source.name, LatentSetError, "copy the whole folder again")
-    with open_regular(source, origin, within=folder) as file, temporary.open("wb") as copy:
-        shutil.copyfileobj(file, copy)
+    with open_regular(source, origin, within=folder) as file:
+        while part := file.read(2**20):
+            yield part
 
 
 def _card_of(folder: Path) -> str:

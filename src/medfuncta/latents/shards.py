@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from medfuncta.atomic import write_atomically
 from medfuncta.door.declared import Fault, convert
-from medfuncta.door.files import Origin, check_regular, decode_json, reason
+from medfuncta.door.files import Origin, check_regular, decode_json, is_utf8, reason
 from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
@@ -173,7 +173,7 @@ class Shard:
                 set.
         """
         size = check_regular(path, _origin(path), within)
-        with reading(path), pq.ParquetFile(path) as file:
+        with reading(path), _open(path) as file:
             footer, found = file.metadata, file.schema_arrow
             rows = footer.num_rows
         with _origin(path).blamed():
@@ -271,6 +271,17 @@ def _note_of(metadata: Mapping[bytes, bytes]) -> Note:
             raise Fault("its mark", f"has {len(metadata[_MARK_KEY]):,} bytes")
         note = {**note, "mark": decode_json(metadata[_MARK_KEY])}
     return convert(note, Note, "its note")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[pq.ParquetFile]:
+    """The file, by its path where Arrow takes it, which reads faster."""
+    if is_utf8(path):
+        with pq.ParquetFile(path) as file:
+            yield file
+    else:
+        with path.open("rb") as raw, pq.ParquetFile(raw) as file:
+            yield file
 
 
 @contextmanager

@@ -7,7 +7,7 @@ costs is the grid. Derivatives of the grid's values are PyTorch's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ _TAPE_NUMBERS = 40
 """Numbers that the graph of a gradient keeps for each cell and channel of the refinement, about."""
 
 
+@runtime_checkable
 class OnNodes(Protocol):
     """What is asked of the field: values on the nodes of a grid, and where a latent starts."""
 
