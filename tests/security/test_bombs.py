@@ -75,7 +75,6 @@ PIPES = {
     "images:{f}": "a.png",
     "edf:{f}": "a.edf",
     "wfdb:{f}": "100.hea",
-    "wfdb:{f}?annotator=qrs": "100.qrs",
     "images:{f}?labels=labels.csv": "labels.csv",
 }
 
@@ -89,6 +88,15 @@ def test_nothing_waits_for_a_pipe(source: str, tmp_path: Path, bench: Bench) -> 
     bombs.pipe(tmp_path / PIPES[source])
     (answer,) = bench.answers([["info", source.format(f=tmp_path)]])
     refused(answer)
+
+
+def test_a_pipe_in_place_of_annotations_is_not_waited_for(tmp_path: Path, bench: Bench) -> None:
+    bombs.record("100 1 360 6000\n100.dat 16 200 16 0 0 0 0 I\n")(tmp_path)
+    bombs.pipe(tmp_path / "100.qrs")
+    source = f"wfdb:{tmp_path}?annotator=qrs"
+    look, fit = bench.answers([["info", source], ["train", "--data", source, "--out", "r"]])
+    assert look.get("code") in (0, 2), look
+    refused(fit)
 
 
 @pytest.mark.parametrize("place", ["model.pt", "train/datapoint_0.pt"])
