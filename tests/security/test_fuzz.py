@@ -139,7 +139,7 @@ def run(bench: Bench, work: Path, chance: random.Random) -> list[list[str]]:
 
 def checkpoint(bench: Bench, work: Path, chance: random.Random) -> list[list[str]]:
     shutil.copytree(bench.base / "run", work / "it")
-    files = ["checkpoints/last.safetensors", "checkpoints/last.safetensors", "config.json"]
+    files = ["checkpoints/last.safetensors", "checkpoints/last.safetensors"]
     mutated_folder(work / "it", chance, files)
     words = ["train", "--data", "sample:ecg", "--out", str(work / "it"), "--resume", "--set"]
     return [[*words, *TINY_WORDS.split()]]

@@ -63,8 +63,8 @@ def whole_splits(names: Iterable[str]) -> list[Item]:
 
 def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str, tuple[Item, ...]]:
     """Items by split: given ones stay where they are; a split that is not given is drawn from the
-    items of train or of no split. Where nobody asked for splits and there are too few groups for
-    them, as in a single file, all items are in the one split :data:`ALL`.
+    items of train or of no split. A single one, where nobody asked for splits, is in the one
+    split :data:`ALL`.
 
     Args:
         items: In their order, which stays.
@@ -75,7 +75,12 @@ def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str
     """
     splits = [item.split for item in items]
     if options is not None:
-        if is_too_little({item.group for item in items}, options) and _none_held_out(items):
+        alone = len(items) == 1  # one new file is a query; of several, their owner decides
+        if (
+            alone
+            and is_too_little({item.group for item in items}, options)
+            and _none_held_out(items)
+        ):
             return {ALL: tuple(items)}
         splits = _drawn_splits(items, options)
     chosen: dict[str, list[Item]] = {split: [] for split in (*SPLITS, ALL)}
