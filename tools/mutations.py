@@ -4,7 +4,7 @@
 
 makes one change of one line at a time (a sign, an axis, one off, two arguments swapped) in a copy
 of the repository, runs the tests of that part there, and prints which changes were noticed. With
-names, only the changes of the files that hold one of them. Twenty-six take about ten minutes.
+names, only the changes of the files that hold one of them. Thirty take about ten minutes.
 """
 
 from __future__ import annotations
