@@ -441,14 +441,20 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_file_that_vanishes_in_the_middle_of_a_fit(
-    pictures: Path, tmp_path: Path, complaint: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, out, data = tmp_path / "run", tmp_path / "out", f"images:{pictures}"
+def fit_of(pictures: Path, tmp_path: Path, out: Path) -> list[str]:
+    """Words that fit pictures with a run that was trained on them."""
+    run, data = tmp_path / "run", f"images:{pictures}"
     training = train_words(run)
     training[training.index("sample:ecg")] = data
     assert main(training) == 0
-    command = f"fit {run} --data {data} --out {out} --batch 4".split()
+    return f"fit {run} --data {data} --out {out} --batch 4".split()
+
+
+def test_a_file_that_vanishes_in_the_middle_of_a_fit(
+    pictures: Path, tmp_path: Path, complaint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    command = fit_of(pictures, tmp_path, out)
     hidden = tmp_path / "hidden"
     with at_write(7, lambda _: pictures.rename(hidden), monkeypatch):
         line = complaint(command)
@@ -464,11 +470,8 @@ def test_a_file_that_vanishes_in_the_middle_of_a_fit(
 def test_files_that_are_others_when_a_fit_goes_on(
     pictures: Path, tmp_path: Path, complaint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, out, data = tmp_path / "run", tmp_path / "out", f"images:{pictures}"
-    training = train_words(run)
-    training[training.index("sample:ecg")] = data
-    assert main(training) == 0
-    command = f"fit {run} --data {data} --out {out} --batch 4".split()
+    out = tmp_path / "out"
+    command = fit_of(pictures, tmp_path, out)
     with at_write(7, lambda _: os.kill(os.getpid(), signal.SIGTERM), monkeypatch):
         complaint(command, 143)
     for path in pictures.iterdir():

@@ -8,10 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
+
+import pytest
 
 from hostile.case import BEATS, MOST_SECONDS, POINTS, TAMPERED, TINY_WORDS, Answer, Case
 from hostile.settings import FILE, toml
@@ -57,6 +60,19 @@ class _Trial:
             if wrong:
                 faults["afterwards"] = [wrong]
         return faults
+
+
+@contextmanager
+def running(place: Path) -> Iterator[Bench]:
+    """A bench with its sound folders built, closed afterwards."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("memory is measured by /proc, which this system does not have")
+    bench = Bench(place)
+    try:
+        bench.build()
+        yield bench
+    finally:
+        bench.close()
 
 
 class Bench:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from hostile import checkpoints, latent_sets, leftovers, runs, settings, tables
-from hostile.bench import Bench
+from hostile.bench import Bench, running
 from hostile.case import Case
 
 GROUPS = {
@@ -34,14 +33,8 @@ def by_group() -> dict[str, list[Case]]:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    if not Path("/proc/self/status").exists():
-        pytest.skip("memory is measured by /proc, which this system does not have")
-    bench = Bench(tmp_path_factory.mktemp("hostile"))
-    try:
-        bench.build()
+    with running(tmp_path_factory.mktemp("hostile")) as bench:
         yield bench
-    finally:
-        bench.close()
 
 
 @pytest.mark.parametrize("cases", by_group().values(), ids=by_group().keys())

@@ -269,7 +269,7 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
             {"channels": "none", "labels": ["a", "b"], "label_names": ["a"]},
             "the label of signal 1 is none of the 1 classes",
         ),
-        (TRACES, {"channels": "none", "groups": ["a"] * 20}, "no split 'train' in arrays"),
+        (TRACES, {"channels": "none", "groups": ["a"] * 20}, "1 groups (records"),
         (TRACES, {"channels": "none", "splits": ["dev"] * 20}, "the split of signal 0 is 'dev'"),
         (
             TRACES[:2],

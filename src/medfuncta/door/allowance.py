@@ -89,11 +89,7 @@ def check_signal(what: str, needed: float, held: float = 0) -> None:
     Raises:
         DataError: If it is more.
     """
-    if needed > max(_current.signal, held * _SIGNAL_GROWTH):
-        raise DataError(
-            f"{what} asks for {_size(needed)} of memory; expected at most "
-            f"{_size(_current.signal)} a signal; if it is right, give a larger --signal-budget"
-        )
+    _check(what, needed, held * _SIGNAL_GROWTH, _current.signal, "signal")
 
 
 def check_command(what: str, needed: float, held: float = 0) -> None:
@@ -102,10 +98,14 @@ def check_command(what: str, needed: float, held: float = 0) -> None:
     Raises:
         DataError: If it is more.
     """
-    if needed > max(_current.command, held * _COMMAND_GROWTH):
+    _check(what, needed, held * _COMMAND_GROWTH, _current.command, "command")
+
+
+def _check(what: str, needed: float, grown: float, budget: float, of: str) -> None:
+    if needed > max(budget, grown):
         raise DataError(
-            f"{what} asks for {_size(needed)} of memory; expected at most "
-            f"{_size(_current.command)} a command; if it is right, give a larger --command-budget"
+            f"{what} asks for {_size(needed)} of memory; expected at most {_size(budget)} a {of}; "
+            f"if it is right, give a larger --{of}-budget"
         )
 
 

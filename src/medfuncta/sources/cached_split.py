@@ -33,7 +33,7 @@ def cached_split(source: Source, split: str, folder: Path) -> SignalSet:
         source.signals(split),
         folder,
         cache_key(source, split),
-        notes=lambda: asdict(_Notes(tuple(source.skipped), source.skips.said)),
+        notes=lambda: asdict(_Notes(tuple(source.skipped), source.skips.counts)),
         notes_type=_Notes,
     )
     for entry in notes.left_out:
@@ -47,7 +47,7 @@ class _Notes:
     """What was left out and remarked when the files were read."""
 
     left_out: tuple[Skipped, ...]
-    remarks: dict[str, list[str]]
+    remarks: dict[str, int]
 
 
 def cache_key(source: Source, split: str) -> CacheKey:

@@ -106,7 +106,9 @@ def _jpeg_sizes(frame: bytes) -> Iterator[tuple[int, int]]:
             at += 1
             continue
         if marker in _JPEG_SIZES:
-            yield tuple(int.from_bytes(frame[at + i : at + i + 2], "big") for i in (5, 7))  # type: ignore[misc]
+            rows = int.from_bytes(frame[at + 5 : at + 7], "big")
+            columns = int.from_bytes(frame[at + 7 : at + 9], "big")
+            yield rows, columns
         if marker == 0xDA:
             return
         at += 2 + length

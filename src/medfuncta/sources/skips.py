@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medfuncta.errors import DataError
@@ -26,7 +26,8 @@ class Skips:
     def __init__(self, *, skip_bad: bool = False) -> None:
         self.skip_bad = skip_bad
         self.entries: list[Skipped] = []
-        self.said: dict[str, list[str]] = {}
+        self._said: dict[str, set[str]] = {}
+        self._said_before: dict[str, int] = {}
 
     def skip(self, name: str, error: DataError) -> None:
         """Note a bad file and go on.
@@ -52,27 +53,34 @@ class Skips:
             text: One line without the signal's name.
             name: Of the signal or file; empty where it is said of the data set.
         """
-        names = self.said.setdefault(text, [])
-        if name and name not in names:
-            names.append(name)
+        names = self._said.setdefault(text, set())
+        if name:
+            names.add(name)
 
-    def remark_all(self, said: Mapping[str, Sequence[str]]) -> None:
-        """Note remarks of another time, :attr:`said` of it."""
-        for text, names in said.items():
-            for name in names or ("",):
-                self.remark(text, name)
+    def remark_all(self, counts: Mapping[str, int]) -> None:
+        """Note remarks of another time, :attr:`counts` of it."""
+        for text, count in counts.items():
+            self._said.setdefault(text, set())
+            self._said_before[text] = max(count, self._said_before.get(text, 0))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The remarks and of how many signals or files each is said; 0 for one that is said of the
+        data set. Names may be those of patients, and remarks are printed and stored."""
+        counts = {}
+        for text, names in self._said.items():
+            counts[text] = max(len(names), self._said_before.get(text, 0))
+        return counts
 
     @property
     def remarks(self) -> list[str]:
         """One line each."""
-        return [_line(text, names) for text, names in self.said.items()]
+        return [_line(text, count) for text, count in self.counts.items()]
 
 
-def _line(text: str, names: Sequence[str]) -> str:
-    """Names of files may be those of patients, and remarks are printed and stored: they are
-    counted."""
-    if not names:
+def _line(text: str, count: int) -> str:
+    if not count:
         return text
-    if len(names) == 1:
+    if count == 1:
         return f"one file or signal: {text}"
-    return f"{len(names)} files or signals: {text}"
+    return f"{count} files or signals: {text}"

@@ -5,7 +5,7 @@ import pytest
 
 from medfuncta.signals.domain import Grid
 from medfuncta.tasks.drawing.panes import Slice, colours_of, panes, window_of
-from tasks.drawing.cases import make
+from tasks.drawing.drawn import make
 
 
 @pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, -1)])

@@ -7,7 +7,7 @@ from PIL import Image
 
 from medfuncta.tasks.drawing.figure import png
 from medfuncta.tasks.drawing.sheet import contact_sheet
-from tasks.drawing.cases import CASES, make
+from tasks.drawing.drawn import CASES, make
 
 
 @pytest.mark.parametrize("name", ["trace", "colour image", "volume"])

@@ -12,7 +12,7 @@ from medfuncta.signals.signal import Signal
 from medfuncta.tasks.drawing.figure import png, save_png
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
 from medfuncta.tasks.evaluate.pictures import Example, choose_examples, reconstruction_picture
-from tasks.drawing.cases import CASES, make
+from tasks.drawing.drawn import CASES, make
 
 
 def example(signal: Signal, error: float = 0.1) -> Example:

@@ -152,34 +152,25 @@ class Interpolation:
 
 def read(interpolation: Interpolation, nodes: Tensor) -> Values:
     """:meth:`Interpolation.read`, differentiable in the values of the nodes."""
-    return _Read.apply(nodes, interpolation)  # type: ignore[no-any-return]
+    return _Applied.apply(nodes, interpolation, False)  # type: ignore[no-any-return]
 
 
 def spread(interpolation: Interpolation, values: Values) -> Tensor:
     """:meth:`Interpolation.spread`, differentiable in the values."""
-    return _Spread.apply(values, interpolation)  # type: ignore[no-any-return]
+    return _Applied.apply(values, interpolation, True)  # type: ignore[no-any-return]
 
 
-class _Read(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, nodes: Tensor, interpolation: Interpolation) -> Tensor:
-        ctx.interpolation = interpolation
-        return interpolation.read(nodes)
+class _Applied(torch.autograd.Function):
+    """An interpolation or its transpose: each is the derivative of the other."""
 
     @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> Any:  # type: ignore[override]
-        return _Spread.apply(cotangent, ctx.interpolation), None
-
-
-class _Spread(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, interpolation: Interpolation) -> Tensor:
-        ctx.interpolation = interpolation
-        return interpolation.spread(values)
+    def forward(ctx: Any, values: Tensor, interpolation: Interpolation, transposed: bool) -> Tensor:
+        ctx.interpolation, ctx.transposed = interpolation, transposed
+        return interpolation.spread(values) if transposed else interpolation.read(values)
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> Any:  # type: ignore[override]
-        return _Read.apply(cotangent, ctx.interpolation), None
+        return _Applied.apply(cotangent, ctx.interpolation, not ctx.transposed), None, None
 
 
 def _matrices(grid: NodeGrid, coordinates: Coordinates) -> list[Tensor | None] | None:

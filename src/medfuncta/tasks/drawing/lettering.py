@@ -71,7 +71,8 @@ def _has(letter: str, font: FontProperties) -> bool:
 
 def _files_of(font: FontProperties) -> list[str]:
     """The files in which letters of a font are looked for, one after the other."""
-    return [str(path) for path in fontManager._find_fonts_by_props(font)]  # type: ignore[attr-defined]
+    manager: Any = fontManager
+    return [str(path) for path in manager._find_fonts_by_props(font)]
 
 
 @cache
