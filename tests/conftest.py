@@ -5,11 +5,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("medfuncta", "runtime_types.check")
+
+_KEYS = TemporaryDirectory(prefix="medfuncta-tests-")
+_KEY = Path(_KEYS.name) / "id.key"
+_KEY.write_text("the key of the tests, not of whoever runs them")
+_KEY.chmod(0o600)
+os.environ["MEDFUNCTA_ID_KEY"] = str(_KEY)
 
 collect_ignore_glob = [
     "conftest.py",

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from medfuncta.errors import ConfigError
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.omega import omegas
+from medfuncta.field.siren.config import SirenConfig
+from medfuncta.field.table import build_field
 from medfuncta.presets import PRESETS, fitted_to, preset, preset_for
 from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
@@ -23,11 +23,10 @@ TABLE_6 = {
 def test_every_preset_builds_its_field(name: str) -> None:
     config = PRESETS[name]
     with torch.device("meta"):
-        field = SirenField(config.field)
+        field = build_field(config.field)
         latents = torch.zeros(2, config.field.latent_size)
         values = field(torch.zeros(1, 5, config.field.dim), latents)
     assert values.shape == (2, 5, config.field.channels)
-    assert len(omegas(config.field)) == config.field.layers
     assert Config.from_dict(config.to_dict()) == config
 
 
@@ -35,6 +34,7 @@ def test_every_preset_builds_its_field(name: str) -> None:
 def test_the_papers_presets_are_its_table(name: str) -> None:
     config = PRESETS[name]
     field, train = config.field, config.train
+    assert isinstance(field, SirenConfig)
     got = (
         field.layers,
         field.width,

@@ -3,7 +3,7 @@ annotation and hold however it is given: in Python, a file, a flag, or a run of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from msgspec import Meta
@@ -21,6 +21,8 @@ Batch: TypeAlias = Annotated[int, Meta(ge=1, le=2**16)]
 """Signals that are in memory side by side."""
 Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 """A row of a table that other packages may add to."""
+LATER: Final = {"later": True}
+"""Marks a setting that runs of older versions do not hold: its default is what these did."""
 Rate: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
 """A step size or a strength, 0 for none."""
 
@@ -39,7 +41,7 @@ class FieldConfig:
         ConfigError: If a setting is out of its bounds.
     """
 
-    kind: Word = "siren"
+    kind: Word = field(default="siren", metadata=LATER)
     dim: Annotated[int, Meta(ge=1, le=3)] = 2
     channels: Annotated[int, Meta(ge=1, le=2**16)] = 1
     latent_size: LatentSize = 2048
@@ -108,10 +110,10 @@ class TrainConfig:
     inner_steps: InnerSteps = 10
     context_ratio: Annotated[float, Meta(gt=0, le=1)] = 1.0
     context: Literal["random", "stratified"] = "random"
-    outer_loss: Word = "mean"
-    shift_init: Literal["uniform", "orthogonal"] = "uniform"
+    outer_loss: Word = field(default="mean", metadata=LATER)
+    shift_init: Literal["uniform", "orthogonal"] = field(default="uniform", metadata=LATER)
     first_order: bool = False
-    optimiser: Literal["adamw", "muon"] = "adamw"
+    optimiser: Literal["adamw", "muon"] = field(default="adamw", metadata=LATER)
     learning_rate: Rate = 1e-4
     omega_scaled: bool = False
     weight_decay: Rate = 1e-2
@@ -168,8 +170,8 @@ class FitConfig:
 
     steps: InnerSteps = 20
     batch: Batch = 64
-    quality: Quality = "paper"
-    fast_steps: InnerSteps = 5
+    quality: Quality = field(default="paper", metadata=LATER)
+    fast_steps: InnerSteps = field(default=5, metadata=LATER)
 
     def __post_init__(self) -> None:
         settle(self, prefix="fit.")

@@ -2,7 +2,8 @@
 
 ``paper-*`` are those of the paper (Table 6 and section 4.4), learning rate and length included;
 they want a large GPU. The others were chosen by measurement on two CPU cores (docs/log.md) and are
-sized for the kind of data that their name says.
+sized for the kind of data that their name says; ``components-*`` are those of a field that starts
+as principal components (:mod:`medfuncta.field.components`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from medfuncta.config import FitConfig, InnerConfig, TrainConfig
 from medfuncta.errors import ConfigError, suggest
+from medfuncta.field.components.config import ComponentsConfig
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
@@ -35,6 +37,13 @@ def _quick(
     field: SirenConfig, train: TrainConfig, inner: InnerConfig, fit_batch: int = 64
 ) -> Config:
     return Config(field, inner, train, FitConfig(20, fit_batch))
+
+
+def _from_components(field: ComponentsConfig, train: TrainConfig, fit_batch: int = 16) -> Config:
+    train = replace(
+        train, inner_steps=2, outer_loss="log", average=0.98, weight_decay=0.0, warmup=50, clip=5.0
+    )
+    return Config(field, InnerConfig(0.4, momentum=0.5), train, FitConfig(10, fit_batch))
 
 
 PRESETS: Final[Mapping[str, Config]] = {
@@ -172,6 +181,25 @@ PRESETS: Final[Mapping[str, Config]] = {
             validate_signals=16,
         ),
         InnerConfig(0.2, momentum=0.5),
+        fit_batch=4,
+    ),
+    "components-1d": _from_components(
+        ComponentsConfig(
+            dim=1, channels=1, latent_size=64, kernel=9, modes=256, component_rate=0.1
+        ),
+        TrainConfig(steps=2000, batch=32, learning_rate=1e-3),
+    ),
+    "components-2d": _from_components(
+        ComponentsConfig(
+            dim=2, channels=1, latent_size=256, squeeze=2, modes=48, component_rate=3e-3
+        ),
+        TrainConfig(steps=2000, batch=8, learning_rate=3e-3),
+    ),
+    "components-3d": _from_components(
+        ComponentsConfig(
+            dim=3, channels=1, latent_size=512, squeeze=2, modes=20, component_rate=3e-3
+        ),
+        TrainConfig(steps=1000, batch=4, learning_rate=3e-3, validate_signals=16),
         fit_batch=4,
     ),
 }

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 _MALLOC_SETTINGS: Final = {  # numbers of <malloc.h>
     -1: 2**31 - 1,  # M_TRIM_THRESHOLD: free memory to keep
     -3: 2**25,  # M_MMAP_THRESHOLD: blocks to keep, at glibc's upper limit
     -8: 1,  # M_ARENA_MAX: what one thread has freed, another can use
 }
+
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @cache
@@ -30,3 +37,52 @@ def keep_freed_memory() -> None:
         return
     for parameter, value in _MALLOC_SETTINGS.items():
         mallopt(parameter, value)
+
+
+@dataclass
+class Stop:
+    """Whether somebody has asked this process to stop.
+
+    Args:
+        by: Which of the system's signals said so; None as long as none did.
+    """
+
+    by: signal.Signals | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that such a signal has ended: 130 or 143."""
+        return 128 + (self.by or signal.SIGINT)
+
+    @property
+    def cause(self) -> str:
+        """In a person's words."""
+        if self.by is signal.SIGTERM:
+            return "SIGTERM"
+        return "Ctrl-C"
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """Within, SIGINT (Ctrl-C) and SIGTERM (a batch system, ``kill``) interrupt what is done and are
+    noted: what was begun is cleaned up, and whatever a library makes of the interruption, it is
+    known for one.
+
+    Outside of the main thread, which alone is sent signals, nothing changes.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        del frame
+        stop.by = stop.by or signal.Signals(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in _STOPS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -11,30 +11,32 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from medfuncta.atomic import write_atomically, write_json
 from medfuncta.config import FieldConfig
+from medfuncta.door.callers import expecting
 from medfuncta.door.declared import Fault, convert
-from medfuncta.door.files import Origin, read_json, reason
+from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import Fingerprint
-from medfuncta.door.stored_arrays import read_tensor_header
+from medfuncta.door.stored_arrays import read_tensor_header, read_tensors
 from medfuncta.door.wording import counted, printable, shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_names, field_shapes
 from medfuncta.settings import Config
-from medfuncta.signals.domain import COORDINATE_CONVENTION
+from medfuncta.signals.domain import COORDINATE_CONVENTION, Convention
 from medfuncta.signals.signal import SignalSpec
 
 WEIGHTS_FILE = "field.safetensors"
 METADATA_FILE = "field.json"
-_FORMAT = "medfuncta-field"
-_VERSION = 1
+_Format: TypeAlias = Literal["medfuncta-field"]
+_Version: TypeAlias = Literal[1]
+_FORMAT: Final = get_args(_Format)[0]
+_VERSION: Final = get_args(_Version)[0]
 _DTYPES: Final = {"F32": torch.float32, "F64": torch.float64}
 
 
@@ -125,17 +127,23 @@ class Run:
         write_json(folder / METADATA_FILE, metadata)
 
     @classmethod
-    def load(cls, folder: Path | str) -> Run:
+    @expecting
+    def load(cls, folder: Path | str, within: Path | None = None) -> Run:
         """Read a run, or the ``field/`` folder of a latent set. Nothing is built before sizes are
         known to be those of the weights.
+
+        Args:
+            folder: Where it lies.
+            within: A folder around it that links must not lead out of; the folder itself when None.
 
         Raises:
             RunError: If a file is missing, damaged, of another format or of another run, or the
                 field would be too large.
         """
         folder = Path(folder)
-        described = RunDescription.load(folder)
-        network = _read_network(folder, described.config.field)
+        within = within or folder
+        described = RunDescription.load(folder, within)
+        network = _read_network(folder, described.config.field, within)
         run = cls(network.eval(), described.config, described.spec, described.training)
         if run.fingerprint != described.fingerprint:
             raise RunError(
@@ -162,8 +170,8 @@ class RunDescription:
     training: Mapping[str, Any]
 
     @classmethod
-    def load(cls, folder: Path) -> RunDescription:
-        """Read it.
+    def load(cls, folder: Path, within: Path | None = None) -> RunDescription:
+        """Read it; see :meth:`Run.load`.
 
         Raises:
             RunError: If the file is missing, damaged or of another format.
@@ -175,7 +183,7 @@ class RunDescription:
             missing=f"'{folder.name}' is not a run: no {METADATA_FILE} in it; give the folder that "
             "'medfuncta train --out' wrote",
         )
-        data = read_json(folder / METADATA_FILE, origin)
+        data = read_json(folder / METADATA_FILE, origin, within=within or folder)
         _check_format(data, folder)
         with origin.blamed():
             metadata = convert(data, _Metadata)
@@ -194,10 +202,10 @@ class RunDescription:
 class _Metadata:
     """``field.json``."""
 
-    format: Literal["medfuncta-field"]
-    version: Literal[1]
+    format: _Format
+    version: _Version
     fingerprint: Fingerprint
-    coordinates: Literal["longest-side"]
+    coordinates: Convention
     signal: SignalSpec
     config: dict[str, dict[str, Any]]
     training: dict[str, Any] = field(default_factory=dict)
@@ -227,7 +235,7 @@ def _check_kind(kind: Any, folder: Path) -> None:
         )
 
 
-def _read_network(folder: Path, config: FieldConfig) -> Field:
+def _read_network(folder: Path, config: FieldConfig, within: Path) -> Field:
     """The field with the weights in a folder."""
     path = folder / WEIGHTS_FILE
     origin = Origin(
@@ -237,7 +245,7 @@ def _read_network(folder: Path, config: FieldConfig) -> Field:
         missing=f"no {WEIGHTS_FILE} beside {METADATA_FILE} in '{folder.name}'; copy the whole run "
         "folder",
     )
-    header = read_tensor_header(path, origin)
+    header = read_tensor_header(path, origin, within)
     with origin.blamed():
         dtype = "F64" if "F64" in header.dtypes.values() else "F32"
         shapes = field_shapes(config)
@@ -245,11 +253,8 @@ def _read_network(folder: Path, config: FieldConfig) -> Field:
             header.check(shapes, (dtype,))
         network = build_field(config).to(_DTYPES[dtype])
         header.check({name: tuple(t.shape) for name, t in network.state_dict().items()}, (dtype,))
-        try:
-            tensors = load_file(path)
-            network.load_state_dict(tensors)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise Fault("", f"cannot be read: {reason(error)}") from error
+        tensors = read_tensors(path)
+        network.load_state_dict(tensors)
         check_finite(tensors)
     return network
 
@@ -263,11 +268,3 @@ def check_finite(tensors: Mapping[str, torch.Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise Fault(f"the tensor {name}", "holds NaN or Inf; expected finite weights")
-
-
-def default_device() -> torch.device:
-    """An accelerator when PyTorch sees one, else the CPU."""
-    accelerator = (
-        torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    )
-    return accelerator or torch.device("cpu")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
-from medfuncta.door.declared import Fault, check_plain, convert, from_text, hints_of
+from medfuncta.config import LATER, FieldConfig, FitConfig, InnerConfig, TrainConfig
+from medfuncta.door.declared import Fault, check_plain, convert, from_text, hints_of, plain
 from medfuncta.door.files import Origin, read_toml
 from medfuncta.door.wording import shown
 from medfuncta.errors import ConfigError, suggest
@@ -20,17 +20,6 @@ T = TypeVar("T")
 
 _RETIRED: Final = frozenset({("train", "compile"), ("train", "optimizer")})
 """Settings that older runs hold and that no longer say anything."""
-ADDED: Final = frozenset(
-    {
-        ("field", "kind"),
-        ("train", "shift_init"),
-        ("train", "outer_loss"),
-        ("train", "optimiser"),
-        ("fit", "quality"),
-        ("fit", "fast_steps"),
-    }
-)
-"""Settings that older runs do not hold: their default is what these runs did."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +59,18 @@ class Config:
                 if setting.name not in held and not added and setting.default is not None:
                     raise ConfigError(f"setting '{section.name}.{setting.name}' is missing")
         return config
+
+
+def _later_settings() -> Iterator[tuple[str, str]]:
+    """Section and name of the settings that came later than the first runs."""
+    for section in fields(Config):
+        for setting in fields(getattr(Config(), section.name)):
+            if setting.metadata == LATER:
+                yield section.name, setting.name
+
+
+ADDED: Final = frozenset(_later_settings())
+"""Settings that older runs do not hold: their default is what these runs did."""
 
 
 def without_retired(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,6 +170,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 def _converted(name: str, value: Any, kind: Any, written: bool) -> Any:
     """A value as the type of its setting."""
+    value = plain(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)  # TOML has 1e5 for a count of steps
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError
 from medfuncta.field.table import field_shapes
 from medfuncta.learning.train import StepReport, Training, train_network
@@ -29,6 +30,7 @@ _HELD_OUT = (
 )
 
 
+@expecting
 def train(
     source: Source | str,
     out: Path | str,

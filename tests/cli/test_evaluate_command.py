@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cli.conftest import TINY
 from medfuncta.cli.main import main
 from medfuncta.sources.table import open_source
 from tasks.list_source import small_run
@@ -84,3 +86,34 @@ def test_mistakes_are_one_line(
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(tmp_path), "--data", "sample:histology"]) == 2
     assert "is not a run" in capsys.readouterr().err
+
+
+def test_data_unlike_that_of_the_run_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = np.random.default_rng(0)
+    for name, high in (("dark", 8), ("bright", 256)):
+        images = {f"{split}_images": generator.integers(0, high, (6, 8, 8), np.uint8)
+                  for split in ("train", "val", "test")}  # fmt: skip
+        np.savez(tmp_path / f"{name}.npz", **images)
+    source = f"npz:{tmp_path / 'dark.npz'}"
+    run = tmp_path / "run"
+    words = ["train", "--data", source, "--out", str(run), "--steps", "1", "--set", *TINY]
+    assert main(words) == 0
+    assert "! values use 2.7% of the range 0 to 255" in capsys.readouterr().out
+
+    assert main(["evaluate", str(run), "--data", f"{source}?range=0,1000"]) == 0
+    said = capsys.readouterr().out
+    assert "! 0 to 1000 is mapped to [0, 1]; the run was trained with 0 to 255" in said
+    assert "! values use 0.7% of the range 0 to 1000" in said
+
+    bright = f"npz:{tmp_path / 'bright.npz'}"
+    report = tmp_path / "report"
+    assert main(["evaluate", str(run), "--data", bright, "--out", str(report)]) == 0
+    assert "!" not in capsys.readouterr().out
+    assert json.loads((report / "report.json").read_text())["remarks"] == []
+
+    words = ["fit", str(run), "--data", f"{source}?range=data", "--out", str(tmp_path / "latents")]
+    assert main([*words, "--json"]) == 0
+    (remark,) = json.loads(capsys.readouterr().out)["remarks"]
+    assert remark.startswith("0 to 7 is mapped to [0, 1]; the run was trained with 0 to 255")

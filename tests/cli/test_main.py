@@ -67,6 +67,10 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             "train --data sample:ecg --out x --set train.batch=few",
             "setting 'train.batch' is 'few'; expected a whole number",
         ),
+        (
+            "train --data sample:ecg --out x --set train.steps=nan --steps 3",
+            "setting 'train.steps' is 'nan'; expected a whole number",
+        ),
         ("train --data sample:ecg --out x --set batch=3", "expected section.name=value"),
         (
             "train --data sample:ecg --out x --set train.batch=3 --set train.bacth=3",

@@ -134,6 +134,10 @@ class Bench:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
+    def answers(self, commands: Sequence[list[str]]) -> list[dict[str, Any]]:
+        """What commands answer, each as the program would."""
+        return self._ask(commands, copy=True)
+
     def faults(self, cases: Sequence[Case]) -> dict[str, list[str]]:
         """What is wrong with the answers to cases, by case and command; good ones are left out."""
         work = self.place / f"case-{next(self._number)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,12 +38,20 @@ def _case(what: str, harm: Callable[[Path], None], *names: str, group: str = "")
     return Case(title, "run", harm, RESUME, names=known, group=group and f"checkpoint: {group}")
 
 
+def _both_missing(folder: Path) -> None:
+    for name in ("last", "best"):
+        (folder / "checkpoints" / f"{name}.safetensors").unlink()
+
+
 def file_cases() -> Iterator[Case]:
     """The checkpoint as a file."""
     for kind in KINDS:
-        yield _case(f"is {kind}", turned(LAST, kind))
-    linked_up = Case("checkpoint: is a link to a sound file", "run", linked(LAST), accepted=RESUME)
-    yield linked_up
+        if kind != "missing":  # that of the best network stands in for it
+            yield _case(f"is {kind}", turned(LAST, kind))
+    yield Case("checkpoint: is missing", "run", turned(LAST, "missing"), accepted=RESUME)
+    gone = _case("is missing, and so is the best one", _both_missing)
+    yield replace(gone, names=["last.safetensors"])
+    yield _case("is a link to a sound file", linked(LAST), "link")
 
 
 def header_cases() -> Iterator[Case]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hostile.case import lengthened
+from hostile.case import Case, lengthened
 
 Key = tuple[str | int, ...]
 DEPTH: Final = 100_000
@@ -128,8 +128,17 @@ def encoded(name: str, encoding: str) -> Callable[[Path], None]:
     return harm
 
 
+def link_cases(subject: str, name: str, commands: Sequence[str]) -> Iterator[Case]:
+    """A sound file behind a link that leads out of its folder: read only where that is allowed."""
+    names = [name.rpartition("/")[2], "link"]
+    title = f"{name} of a {subject} is a link to a sound file elsewhere"
+    yield Case(title, subject, linked(name), refused=commands, names=names)
+    allowed = ("--follow-links",)
+    yield Case(f"{title}, allowed", subject, linked(name), accepted=commands, words=allowed)
+
+
 def linked(name: str) -> Callable[[Path], None]:
-    """What a cache of a hub does: a link to a sound regular file of another name."""
+    """A link to a sound regular file of another name beside the folder."""
 
     def harm(folder: Path) -> None:
         path = folder / name

@@ -24,7 +24,7 @@ from hostile.files import (
     json_set,
     kind_of,
     leaves,
-    linked,
+    link_cases,
     note_set,
     read_shard,
     replaced,
@@ -84,7 +84,7 @@ def info_cases() -> Iterator[Case]:
     for encoding in TEXTS:
         harm = encoded(INFO, encoding)
         yield Case(f"{INFO} is {encoding}", "set", harm, ["info", "onto"], names=[INFO])
-    yield Case(f"{INFO} is a link to a sound file", "set", linked(INFO), accepted=["info", "onto"])
+    yield from link_cases("set", INFO, ["info", "decode"])
 
     changes: dict[str, tuple[Key, Any]] = {
         "is a list": ((), []),
@@ -245,8 +245,7 @@ def file_cases() -> Iterator[Case]:
         harm = turned(SHARD, kind)
         names = ["val", TAMPERED]
         yield Case(f"a shard is {kind}", "set", harm, ["info", "decode", "export"], names=names)
-    linked_up = linked(SHARD)
-    yield Case("a shard is a link to a sound file", "set", linked_up, accepted=["info", "decode"])
+    yield from link_cases("set", SHARD, ["info", "decode"])
     yield Case("README.md is a pipe", "set", turned("README.md", "a pipe"), accepted=["info"])
 
 

@@ -1,4 +1,4 @@
-"""Runs: ``field.json``, ``field.safetensors``, ``config.json``, ``metrics.csv``."""
+"""Runs: ``field.json``, ``field.safetensors``, ``metrics.csv``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hostile.files import (
     json_set,
     kind_of,
     leaves,
-    linked,
+    link_cases,
     notes_changed,
     read_tensors,
     replaced,
@@ -108,7 +108,7 @@ def field_cases() -> Iterator[Case]:
     for encoding in TEXTS:
         harm = encoded(FIELD, encoding)
         yield Case(f"{FIELD} is {encoding}", "run", harm, loaded, names=[FIELD])
-    yield Case(f"{FIELD} is a link to a sound file", "run", linked(FIELD), accepted=loaded)
+    yield from link_cases("run", FIELD, loaded)
 
     changes: dict[str, tuple[Key, Any]] = {
         "is a list": ((), [1]),
@@ -321,7 +321,7 @@ def weight_file_cases() -> Iterator[Case]:
     loaded = ["info", "fit"]
     for kind in KINDS:
         yield Case(f"{WEIGHTS} is {kind}", "run", turned(WEIGHTS, kind), loaded, names=names)
-    yield Case(f"{WEIGHTS} is a link to a sound file", "run", linked(WEIGHTS), accepted=loaded)
+    yield from link_cases("run", WEIGHTS, loaded)
     harms = {
         "is of another run": _other_run,
         "claims a header of 100 MB": _claims_length(100_000_000),
@@ -354,18 +354,7 @@ def weight_file_cases() -> Iterator[Case]:
 
 
 def side_file_cases() -> Iterator[Case]:
-    """Files beside the two: a copy of the settings for people, and the log."""
-    for kind in KINDS:
-        harm = turned("config.json", kind)
-        names = ["config.json"]
-        yield Case(
-            f"config.json is {kind}",
-            "run",
-            harm,
-            accepted=["info", "fit"],
-            others=["resume"],
-            names=names,
-        )
+    """The log beside the two."""
     logs = {
         "words": "step,loss\nthree,four\n",
         "fewer columns": "a,b\n1,2\n",

@@ -26,9 +26,12 @@ def smooth(
     count: int = SIGNALS,
     die_at: int | None = None,
     prefix: str = "",
+    brighter: float = 0.0,
+    bad_at: int | None = None,
     skip_bad: bool = False,
 ) -> Source:
-    """Images by formula; can be killed at a signal, and can hold a bad file."""
+    """Images by formula, brighter ones where asked for; can be killed at a signal, and can hold a
+    bad file."""
     skips = Skips(skip_bad=skip_bad)
 
     def read(split: Item) -> Iterator[Signal]:
@@ -38,7 +41,9 @@ def smooth(
             if i == 1 and skip_bad:
                 skips.skip("bad.png", DataError("bad.png is cut"))
             rows, columns = np.indices((6, 5 + i % 2))
-            values = 0.5 + 0.4 * np.sin(rows * 0.5 + i) * np.cos(columns * 0.7)
+            values = 0.5 + brighter + 0.4 * np.sin(rows * 0.5 + i) * np.cos(columns * 0.7)
+            if i == bad_at:
+                values[-1, -1] = np.nan
             yield Signal.of(
                 f"{prefix}{split.name}-{i}",
                 values[..., None].astype(np.float32) * 100,

@@ -109,6 +109,23 @@ def test_other_settings_or_other_data_are_not_mixed_in(small_run: Run, tmp_path:
         create_latent_set(small_run, smooth(prefix="new-"), tmp_path / "set", config=FIT)
     with pytest.raises(LatentSetError, match="but was 'train-3' when it was fitted"):
         create_latent_set(small_run, smooth(count=2), tmp_path / "set", config=FIT)
+    with pytest.raises(
+        LatentSetError, match="the first 4 signals of split 'train' have other values than when"
+    ):
+        create_latent_set(small_run, smooth(brighter=0.02), tmp_path / "set", config=FIT)
+    rounded = create_latent_set(small_run, smooth(brighter=1e-6), tmp_path / "set", config=FIT)
+    assert len(rounded.split("train")) == SIGNALS
+
+
+def test_a_value_that_is_bad_late_stops_a_fit_which_goes_on_once_it_is_mended(
+    small_run: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="signal 'train-5': 1 NaN or Inf values; mask them"):
+        create_latent_set(small_run, smooth(bad_at=5), tmp_path / "set", config=FIT)
+    assert list((tmp_path / "set" / ".fitting" / "train").glob("piece-*"))
+    whole = create_latent_set(small_run, smooth(), tmp_path / "set", config=FIT)
+    undisturbed = create_latent_set(small_run, smooth(), tmp_path / "undisturbed", config=FIT)
+    assert rows_of(whole) == rows_of(undisturbed)
 
 
 def test_a_signal_whose_fit_diverges_stays_alone_and_is_reported(

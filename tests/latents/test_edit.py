@@ -63,12 +63,17 @@ def test_sets_of_other_forms_are_not_merged(make_set: SetMaker, tmp_path: Path) 
         )
 
 
-def test_what_a_stopped_edit_left_is_not_added_to(make_set: SetMaker, tmp_path: Path) -> None:
+def test_a_stopped_edit_goes_on_where_it_was(make_set: SetMaker, tmp_path: Path) -> None:
     first, second = make_set("a", train=3, prefix="a-"), make_set("b", train=3)
     shard = second.folder / "data/train-00000-of-00001.parquet"
     content = shard.read_bytes()
     shard.write_bytes(content[:4] + bytes(300) + content[304:])
     with pytest.raises(LatentSetError, match="cut or damaged"):
         merge_latent_sets([first, second], tmp_path / "both")
-    with pytest.raises(LatentSetError, match="from an attempt that was stopped; remove it first"):
-        merge_latent_sets([first, second], tmp_path / "both")
+    shard.write_bytes(content)
+    with pytest.raises(LatentSetError, match="another part of split 'train', of an attempt"):
+        merge_latent_sets([second, first], tmp_path / "both")
+    both = merge_latent_sets([first, second], tmp_path / "both")
+    assert both.split("train").ids == [*first.split("train").ids, *second.split("train").ids]
+    expected = np.concatenate([first.split("train").latents, second.split("train").latents])
+    np.testing.assert_array_equal(both.split("train").latents, expected)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from latents.sets import AFFINE, SetMaker, random_latents
-from medfuncta.errors import LatentSetError
+from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import SirenField
 from medfuncta.latents.decode import reconstruct
@@ -158,7 +158,7 @@ def test_signals_are_decoded_on_the_device_that_was_asked_for(make_set: SetMaker
         lambda: latent_set.decode("train-0", device="nowhere"),
         lambda: list(latent_set.decode_all("train", device="nowhere")),
     ):
-        with pytest.raises(RuntimeError, match="nowhere"):
+        with pytest.raises(ConfigError, match="cannot compute on the device 'nowhere'; give cpu"):
             decode()
 
 

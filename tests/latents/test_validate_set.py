@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,6 +10,8 @@ import pytest
 
 from latents.sets import LATENT, SetMaker, header, make_info, make_run, random_latents
 from medfuncta.errors import LatentSetError
+from medfuncta.latents.edit import filter_latent_set
+from medfuncta.latents.export import export_hub, export_npz
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import Rows
 from medfuncta.latents.schema import table_of
@@ -38,6 +43,32 @@ def test_doubled_ids_are_found(make_set: SetMaker) -> None:
     assert list(problems(_rewrite(make_set(train=3), "id", ["a", "b", "a"]))) == [
         "split 'train' has 1 ids more than once, such as 'a'; fit it anew or filter them out"
     ]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda latent_set, out: latent_set.split("train").ids,
+        lambda latent_set, out: latent_set.row("b"),
+        lambda latent_set, out: latent_set.row("a", "train"),
+        lambda latent_set, out: export_npz(latent_set, out),
+        lambda latent_set, out: export_hub(latent_set, out),
+    ],
+    ids=["ids", "another's row", "its row", "npz", "hub"],
+)
+def test_a_set_with_doubled_ids_is_not_used(
+    make_set: SetMaker, tmp_path: Path, use: Callable[[LatentSet, Path], object]
+) -> None:
+    latent_set = _rewrite(make_set(train=3), "id", ["a", "b", "a"])
+    with pytest.raises(LatentSetError, match="'train' has 1 ids more than once, such as 'a'"):
+        use(latent_set, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_doubled_ids_can_be_filtered_out(make_set: SetMaker, tmp_path: Path) -> None:
+    latent_set = _rewrite(make_set(train=3), "id", ["a", "b", "a"])
+    kept = filter_latent_set(latent_set, "id != 'a'", tmp_path / "kept")
+    assert kept.split("train").ids == ["b"]
 
 
 def test_labels_out_of_range_are_found(make_set: SetMaker) -> None:

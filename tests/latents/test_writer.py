@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from latents.sets import LATENT, SetMaker, header, make_info, random_latents
-from medfuncta import atomic
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.places import TEMPORARY
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
@@ -109,7 +109,7 @@ def test_a_kill_at_any_change_of_the_folder_loses_and_doubles_nothing(
 def test_leftovers_of_a_killed_write_are_removed(
     tmp_path: Path, small_run: Run, undisturbed: dict[str, bytes]
 ) -> None:
-    (tmp_path / "set/data" / f"{atomic._TEMPORARY_PREFIX}x.parquet").write_bytes(b"half")
+    (tmp_path / "set/data" / f"{TEMPORARY}x.parquet").write_bytes(b"half")
     assert files_of(write_all(tmp_path / "set", small_run).folder) == undisturbed
 
 

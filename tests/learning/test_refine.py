@@ -10,7 +10,12 @@ from unrolled import make_field, make_points
 
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.gauss_newton import FieldLeastSquares, LeastSquares, NormalEquations
+from medfuncta.learning.gauss_newton import (
+    FieldLeastSquares,
+    FullEquations,
+    LeastSquares,
+    NormalEquations,
+)
 from medfuncta.learning.refine import refine, refine_to
 from medfuncta.signals.points import Points
 
@@ -29,7 +34,7 @@ class Linear(LeastSquares):
     def at(self, latents: Tensor, points: Points) -> NormalEquations:
         self.seen.append(len(latents))
         matrix = (self.map.T @ self.map).expand(len(latents), -1, -1)
-        return NormalEquations(
+        return FullEquations(
             self.losses(latents, points), self.residuals(latents, points) @ self.map, matrix
         )
 
@@ -53,7 +58,7 @@ class Rosenbrock(Linear):
             [torch.stack([-20 * x, 10 * one], 1), torch.stack([-one, zero], 1)], 1
         )
         gradient = (jacobian.mT @ residuals[..., None])[..., 0]
-        return NormalEquations(residuals.square().sum(1), gradient, jacobian.mT @ jacobian)
+        return FullEquations(residuals.square().sum(1), gradient, jacobian.mT @ jacobian)
 
     def residuals(self, latents: Tensor, points: Points) -> Tensor:
         x, y = latents.T

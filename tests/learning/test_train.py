@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import csv
 import itertools
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from training_data import TINY, make_signals, tiny
 
 from medfuncta.errors import ConfigError, RunError
@@ -14,8 +19,9 @@ from medfuncta.learning.checkpoint import TrainingState
 from medfuncta.learning.optimiser import rate_at
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.train import CHECKPOINT, LOST, StepReport, Training, train_network
-from medfuncta.run import Run
+from medfuncta.run import WEIGHTS_FILE, Run
 from medfuncta.settings import Config
+from medfuncta.signals.signal_set import SignalSet
 
 TRAIN, VAL = make_signals(8, 0), make_signals(4, 1)
 
@@ -84,6 +90,52 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(RunError, match="learning_rate"):
         train(tmp_path, tiny(learning_rate=5e-4), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (make_signals(9, 0), "there were 8 signals, now there are 9"),
+        (make_signals(8, 0, points=25), "they had 192 points, now they have 200"),
+        (make_signals(8, 2), "their values or their order are others"),
+        (TRAIN.subset([1, 0, 2, 3, 4, 5, 6, 7]), "their values or their order are others"),
+    ],
+)
+def test_resuming_with_other_signals_is_refused(
+    tmp_path: Path, other: SignalSet, message: str
+) -> None:
+    train(tmp_path, tiny(steps=3, validate_every=3))
+    with pytest.raises(RunError, match=rf"not those that the run was started with: {message}"):
+        train_network(
+            other, VAL, tmp_path, tiny(steps=3, validate_every=3), device="cpu", resume=True
+        )
+
+
+def test_data_that_is_rounded_otherwise_is_the_same_data(tmp_path: Path) -> None:
+    train(tmp_path)
+    rounded = replace(TRAIN, values=TRAIN.values * np.float32(1 + 1e-6))
+    train_network(rounded, VAL, tmp_path, TINY, device="cpu", resume=True)
+
+
+def test_a_checkpoint_of_an_older_version_says_nothing_of_its_data(tmp_path: Path) -> None:
+    train(tmp_path)
+    path = tmp_path / CHECKPOINT
+    with safe_open(path, "pt") as file:
+        notes = file.metadata()
+    del notes["data"]
+    save_file(load_file(path), path, metadata=notes)
+    train(tmp_path, resume=True)
+
+
+def test_a_network_that_a_kill_left_in_two_halves_is_made_anew(tmp_path: Path) -> None:
+    before = train(tmp_path / "run")
+    other = train(tmp_path / "other", tiny(seed=3))
+    shutil.copy(tmp_path / "other" / WEIGHTS_FILE, tmp_path / "run")
+    with pytest.raises(RunError, match="not of one run"):
+        Run.load(tmp_path / "run")
+    after = train(tmp_path / "run", resume=True)
+    assert after.run.fingerprint == before.run.fingerprint != other.run.fingerprint
+    assert after.run.training == before.run.training
 
 
 def test_damaged_or_missing_checkpoints_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from medfuncta.config import InnerConfig, TrainConfig
+from medfuncta.field.field import Field
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import SirenField
 from medfuncta.learning.context import ContextIndex, context_points, draw_context
@@ -58,7 +59,11 @@ def unrolled_loss(
         error = error.mean(-1) if inner.channel_mean else error.sum(-1)
         return (error * some.weights).sum(-1)
 
-    latents = points.values.new_zeros(points.batch, latent_size).requires_grad_()
+    first = context_points(points, contexts[0])
+    named = {f"field.{name}": parameter for name, parameter in parameters.items()}
+    latents = functional_call(_Initial(field, latent_size), named, (first,))
+    if not latents.requires_grad:
+        latents.requires_grad_()
     velocity = torch.zeros_like(latents)
     for index in contexts:
         (gradient,) = torch.autograd.grad(
@@ -67,6 +72,20 @@ def unrolled_loss(
         velocity = inner.momentum * velocity + gradient
         latents = latents - inner.step_size * velocity
     return of_losses(losses(latents, points))
+
+
+class _Initial(nn.Module):
+    """phi_0 with other parameters."""
+
+    def __init__(self, field: nn.Module, latent_size: int) -> None:
+        super().__init__()
+        self.field = field
+        self._latent_size = latent_size
+
+    def forward(self, points: Points) -> Tensor:
+        if isinstance(self.field, Field):
+            return self.field.initial_latents(points).clone()
+        return points.values.new_zeros(points.batch, self._latent_size)
 
 
 def relative_error(got: dict[str, Tensor], expected: Sequence[Tensor]) -> float:

@@ -203,7 +203,7 @@ def test_equal_spacing_is_seconds_when_a_rate_is_given(tmp_path: Path) -> None:
             ),
         ),
         ("1\n2\n", "", "x.csv has 1 columns; expected samples, then a label, or set label=none"),
-        ("1,inf,0\n2,3,0\n", "", "x.csv, row 1: signal '2d711642b726-000001': 1 NaN or Inf values"),
+        ("1,inf,0\n2,3,0\n", "", "x.csv, row 1: signal '"),
         (
             ",,0\n",
             "",

@@ -9,6 +9,7 @@ import pytest
 import wfdb
 
 from medfuncta.errors import ConfigError, DataError
+from medfuncta.sources.identity import public_name
 from medfuncta.sources.options import describe
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
@@ -200,7 +201,9 @@ def test_records_in_subfolders_have_ids_without_a_path(tmp_path: Path) -> None:
 
 def test_ids_hide_the_records_name_unless_asked(folder: Path) -> None:
     beat = next(opened(folder, "test=101").signals("test"))
-    assert beat.id == "16dc368a89b4-000000" and beat.metadata["record"] == "16dc368a89b4"
+    record = public_name("101", "hash")
+    assert "101" not in record
+    assert beat.id == f"{record}-000000" and beat.metadata["record"] == record
 
 
 def test_every_step_is_on_record(folder: Path) -> None:

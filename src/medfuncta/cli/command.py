@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from itertools import chain
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import tyro
 from msgspec import Meta
 
-from medfuncta.cli.terminal import safe_lines
+from medfuncta.cli.terminal import say
+from medfuncta.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta.door.declared import Fault, check_plain, convert, hints_of
 from medfuncta.door.wording import bare, members, remedy, shown
 from medfuncta.errors import ConfigError
+from medfuncta.lock import writing
 from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
 
@@ -28,6 +32,8 @@ Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
 """Passes over the training split."""
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=10**9)]
 """A time budget."""
+Gibibytes: TypeAlias = Annotated[float, Meta(gt=0, le=2**30)]
+"""A budget of memory."""
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 """Of random draws."""
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
@@ -43,6 +49,24 @@ class Command(ABC):
     json: bool = False
     """Print the result as one JSON object on standard output; progress goes to standard error
     either way."""
+    signal_budget: Gibibytes = SIGNAL_GIB
+    """GiB of memory that one signal may ask for. A file whose signal claims or unpacks to more is
+    refused before memory is given, unless it takes less than eight times its bytes on the disk."""
+    command_budget: Gibibytes = COMMAND_GIB
+    """GiB of memory that all signals of a split, or an array as a whole, may ask for in the same
+    way; up to 32 times the bytes of their files is always allowed."""
+    follow_links: bool = False
+    """Read files outside of the folders that were named, where links in them lead there."""
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Within, files may ask for what the options say."""
+        with allowing(
+            signal_gib=self.signal_budget,
+            command_gib=self.command_budget,
+            links=self.follow_links,
+        ):
+            yield
 
     def __post_init__(self) -> None:
         """Hold every number to the bounds that its option declares.
@@ -66,6 +90,27 @@ class Command(ABC):
     def run(self) -> Any:
         """Do the work and give the result, a :class:`medfuncta.result.Result` or plain data."""
 
+    def answer(self) -> Any:
+        """As :meth:`run`, with the folder of the report held from the start: what cannot be written
+        is known before the work, and nobody else writes there meanwhile.
+
+        Raises:
+            MedFunctaError: If it cannot be written, or another process writes there.
+        """
+        folder = self._report_folder()
+        if folder is None:
+            return self.run()
+        with writing(folder):
+            return self.run()
+
+    def _report_folder(self) -> Path | None:
+        """What ``--out`` names where a command can do without it; elsewhere it is no report, and
+        whoever writes it holds it."""
+        for field in fields(self):
+            if field.name == "out" and field.default is None:
+                return getattr(self, field.name)
+        return None
+
     def summary(self, result: Any) -> str:
         """The result for a person, printed on standard output without ``--json``."""
         return "\n".join(f"{key}: {value}" for key, value in to_json(result).items())
@@ -73,10 +118,9 @@ class Command(ABC):
     def print_result(self, result: Any) -> None:
         """Print what :meth:`run` gave, as a person or a program wants it."""
         if self.json:
-            text = json.dumps(to_json(result), allow_nan=False)
+            say(json.dumps(to_json(result), allow_nan=False))
         else:
-            text = safe_lines(self.summary(result), emphasis=sys.stdout.isatty())
-        sys.stdout.write(text + "\n")
+            say(self.summary(result))
 
 
 def assigned(assignments: Assignments) -> dict[str, Any]:

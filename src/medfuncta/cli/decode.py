@@ -53,9 +53,9 @@ class Decode(Command):
     def run(self) -> Decoded:
         import torch
 
+        from medfuncta.field.device import usable_device
         from medfuncta.latents.decode import reconstruct
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.run import default_device
         from medfuncta.signals.domain import Grid
         from medfuncta.writers.table import known_suffix, write_signal
 
@@ -67,7 +67,7 @@ class Decode(Command):
             torch.from_numpy(row.latent),
             row.header,
             self._domain(latent_set, row.header),
-            device=self.device or default_device(),
+            device=usable_device(self.device),
         )
         write_signal(signal, self.out)
         spacing = None

@@ -11,7 +11,8 @@ import tyro
 from msgspec import Meta
 
 from medfuncta.cli.command import Command, numbers
-from medfuncta.errors import ConfigError, LatentSetError
+from medfuncta.door.files import lies_outside
+from medfuncta.errors import LatentSetError
 from medfuncta.result import Result
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Import(Command):
 def _weights_in(folder: Path) -> Path:
     """The weights that the authors' training, or our export, left beside the latents."""
     for name in _WEIGHTS:
-        if (folder / name).is_file():
+        if (folder / name).is_file() and not lies_outside(folder / name, folder):
             return folder / name
     raise LatentSetError(
         f"no weights in '{folder.name}' ({' or '.join(_WEIGHTS)}); give the file that its "
@@ -181,8 +182,6 @@ class Export(Command):
                 run = LatentSet.open(self.what).run
             export_onnx(run, self.out)
             return Exported(self.out, self.to)
-        if self.out.is_file() or (self.out.is_dir() and any(self.out.iterdir())):
-            raise ConfigError(f"'{self.out.name}' is there already; give a new folder")
         latent_set = LatentSet.open(self.what)
         forms = {
             "npz": export.export_npz,

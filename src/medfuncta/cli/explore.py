@@ -61,6 +61,7 @@ class Explore(Command):
     def run(self) -> View:
         from medfuncta.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
+        from medfuncta.places import place
         from medfuncta.tasks.drawing.figure import save_png
 
         latents = LatentSet.open(self.latents)
@@ -72,8 +73,8 @@ class Explore(Command):
         }
         found, picture = views[self.view](latents)
         if self.out is not None:
-            write_json(self.out / f"{self.view}.json", found.to_json())
-            save_png(picture(), self.out / f"{self.view}.png")
+            write_json(place(self.out, f"{self.view}.json"), found.to_json())
+            save_png(picture(), place(self.out, f"{self.view}.png"))
         return found
 
     def summary(self, result: View) -> str:

@@ -4,47 +4,84 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
+from medfuncta.cli.terminal import safely, say, tell
+from medfuncta.door.files import reason
 from medfuncta.door.wording import shortened
 from medfuncta.errors import MedFunctaError
+from medfuncta.process import stopping
 
-_LONGEST = 480
+_LONGEST: Final = 480
 """Characters of the line about a mistake."""
+_NAME: Final = 60
+"""Characters of a name in it."""
+_KEPT: Final = (
+    "finished work is kept; start the same command again to go on, 'medfuncta train' with --resume"
+)
 
 _DESCRIPTION = """One compact vector a signal: train a shared network on ECG traces, medical
 images or volumes, fit a latent to each, and reconstruct, classify and search with the latents."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0, or 2 after a user's mistake (one line on standard error)."""
-    from medfuncta.cli.commands import COMMANDS
-    from medfuncta.cli.parsing import parse
-    from medfuncta.process import keep_freed_memory
+    """Run one command.
 
+    Returns:
+        0; 2 after a user's mistake or what the disk refuses (one line on standard error); 130 or
+        143 when it was stopped by Ctrl-C or SIGTERM.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with stopping() as stop:
+        try:
+            return _run(words)
+        except SystemExit:
+            raise
+        except BaseException as error:
+            if stop.by is None and not isinstance(error, KeyboardInterrupt):
+                raise
+            return _complain(f"stopped by {stop.cause}; {_KEPT}", stop.exit_code)
+
+
+def _run(words: list[str]) -> int:
+    """Run one command, mistakes told."""
     try:
+        from medfuncta.cli.commands import COMMANDS
+        from medfuncta.cli.parsing import parse
+        from medfuncta.process import keep_freed_memory
+
         if words == ["--version"]:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
         keep_freed_memory()
-        command.print_result(command.run())
+        with safely(), command.allowed():
+            command.print_result(command.answer())
     except MedFunctaError as error:
         return _complain(str(error))
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as `| head` does
         return 0
-    except KeyboardInterrupt:
-        return _complain("stopped; finished work is kept")
+    except OSError as error:
+        return _complain(_told(error))
     return 0
+
+
+def _told(error: OSError) -> str:
+    """What the system refused, where no part of the program had better words for it."""
+    if not isinstance(error.filename, str):
+        return f"the system says: {reason(error)}"
+    name = shortened(Path(error.filename).name, _NAME)
+    return f"cannot read or write '{name}': {reason(error)}; give another file or folder"
 
 
 def _print_version() -> int:
     from medfuncta import __version__
 
-    sys.stdout.write(f"medfuncta {__version__}\n")
+    say(f"medfuncta {__version__}")
     return 0
 
 
-def _complain(line: str) -> int:
-    sys.stderr.write(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}\n")
-    return 2
+def _complain(line: str, code: int = 2) -> int:
+    tell(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}")
+    return code

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from medfuncta.door.wording import printable
+from medfuncta.cli.terminal import tell
 from medfuncta.learning.train import StepReport
 from medfuncta.sources.source import Source
 
@@ -88,11 +88,9 @@ def _shown_when_used(progress: Progress) -> Iterator[Progress]:
 
 def report_skipped(source: Source) -> None:
     """Name the files that were left out, and say what was assumed of the others."""
-    console = Console(stderr=True)
     for remark in source.remarks:
-        console.print(printable(f"! {remark}"), markup=False, highlight=False)
+        tell(f"remark: {remark}")
     for entry in source.skipped[:_NAMED]:
-        line = printable(f"left out {entry.name}: {entry.reason}")
-        console.print(line, markup=False, highlight=False)
+        tell(f"left out {entry.name}: {entry.reason}")
     if len(source.skipped) > _NAMED:
-        console.print(f"left out {len(source.skipped) - _NAMED} more")
+        tell(f"left out {len(source.skipped) - _NAMED} more")

@@ -1,15 +1,23 @@
-"""What a person reads in the terminal: tables, facts, and lines of progress."""
+"""What a person reads in the terminal: tables, facts, and lines of progress.
+
+All that commands print goes through :func:`say`, :func:`tell` and :func:`safely`, and text that
+came from files is made printable there: ids, names of classes, units, licences, keys and reasons
+could move the cursor, write to the clipboard or turn the direction of writing.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from medfuncta.door.wording import printable
+from medfuncta.door.wording import printable, shortened
 
 if TYPE_CHECKING:
     from medfuncta.tasks.heads.intervals import Interval
@@ -123,7 +131,30 @@ def interval_text(interval: Interval, value: str, ends: str) -> str:
     return f"{interval.value:{value}} [{interval.low:{ends}}, {interval.high:{ends}}]"
 
 
+def say(text: str) -> None:
+    """A result on standard output; bold and dim may stay where it is a terminal."""
+    sys.stdout.write(safe_lines(text, emphasis=sys.stdout.isatty()) + "\n")
+
+
 def tell(line: str) -> None:
     """A line of progress on standard error, where it never mixes with a result."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def safely() -> Iterator[None]:
+    """Within, warnings of libraries, which may quote a file, come as lines of progress, and what
+    they log is not shown."""
+    silent = logging.NullHandler()
+    logging.getLogger().addHandler(silent)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell_warning
+            yield
+    finally:
+        logging.getLogger().removeHandler(silent)
+
+
+def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
+    tell(shortened(f"warning: {' '.join(str(message).split())}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,15 +57,15 @@ class Train(Command):
         from medfuncta.workflow import resolve, train
 
         source = open_source(self.data, skip_bad=self.skip_bad)
-        settings = self.settings()
+        layers = self.layers()
         start = None if self.start_from is None else Run.load(self.start_from)
-        steps = resolve(source.spec, self.preset, settings, start=start).train.steps
+        steps = resolve(source.spec, self.preset, *layers, start=start).train.steps
         with training_progress(steps) as listener:
             training = train(
                 source,
                 self.out,
                 self.preset,
-                settings=settings,
+                settings=merged(layers),
                 start_from=start,
                 resume=self.resume,
                 cache=self.cache,
@@ -93,18 +93,17 @@ class Train(Command):
             remarks=remarks,
         )
 
-    def settings(self) -> dict[str, dict[str, Any]]:
-        """The file's settings, overridden by flags."""
+    def layers(self) -> list[dict[str, Any]]:
+        """The settings of the file, of ``--set`` and of the flags; each overrides those before,
+        which are checked all the same."""
         from medfuncta.settings import read_config_file
 
-        merged: dict[str, dict[str, Any]] = {}
+        layers = []
         if self.config is not None:
-            merged = read_config_file(self.config)
-        flags = {"train": given(steps=self.steps, batch=self.batch, seed=self.seed)}
-        for layer in (assigned(self.set), flags):
-            for section, values in layer.items():
-                merged[section] = {**merged.get(section, {}), **values}
-        return merged
+            layers.append(read_config_file(self.config))
+        layers.append(assigned(self.set))
+        layers.append({"train": given(steps=self.steps, batch=self.batch, seed=self.seed)})
+        return layers
 
     def summary(self, result: Trained) -> str:
         text = (
@@ -118,6 +117,15 @@ class Train(Command):
         data = f"--data '{self.data}'"
         text += remark_lines(result.remarks)
         return f"{text}\nnext: medfuncta evaluate {result.run} {data} --out report"
+
+
+def merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings by section, each as the last layer has it."""
+    settings: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, values in layer.items():
+            settings[section] = {**settings.get(section, {}), **values}
+    return settings
 
 
 @dataclass(frozen=True)

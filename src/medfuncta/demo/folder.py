@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from medfuncta.demo.page import PAGE_FILE
 from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER
-from medfuncta.errors import ConfigError, MedFunctaError
+from medfuncta.disk import disk_told
+from medfuncta.errors import ConfigError
+from medfuncta.lock import check_held, remove_abandoned, writing
+from medfuncta.places import TEMPORARY, fresh_folder, move, open_to_append, remove_folder
 
 _MARK: Final = ".medfuncta-demo"  # says that what lies beside it was written by a demo
 _PARTS: Final = (RUN_FOLDER, LATENTS_FOLDER, REPORT_FOLDER, PAGE_FILE)
@@ -24,29 +25,21 @@ def replacing(out: Path) -> Iterator[Path]:
 
     Raises:
         ConfigError: If ``out`` holds something by one of their names that no demo wrote.
-        MedFunctaError: If the folder cannot be written.
+        MedFunctaError: If the folder cannot be written, or another process writes there.
     """
-    foreign = [name for name in _PARTS if (out / name).exists()]
-    if foreign and not (out / _MARK).exists():
-        raise ConfigError(
-            f"'{out.name}' holds '{foreign[0]}', which no demo wrote; give another folder with "
-            "--out"
-        )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".writing-", dir=out) as name:
-            yield Path(name)
-            (out / _MARK).touch()
+    with writing(out), disk_told(out.name):
+        foreign = [name for name in _PARTS if (out / name).exists()]
+        if foreign and not (out / _MARK).exists():
+            raise ConfigError(
+                f"'{out.name}' holds '{foreign[0]}', which no demo wrote; give another folder with "
+                "--out"
+            )
+        remove_abandoned(out, f"{TEMPORARY}*")
+        with fresh_folder(out) as fresh:
+            yield fresh
+            check_held(out)
+            open_to_append(out, _MARK).close()
             for part in _PARTS:
-                _put(Path(name) / part, out / part)
-    except OSError as error:
-        raise MedFunctaError(
-            f"cannot write '{out.name}': {error.strerror or error}; free some room or choose "
-            "another folder"
-        ) from error
-
-
-def _put(new: Path, old: Path) -> None:
-    if old.is_dir():
-        shutil.rmtree(old)
-    new.replace(old)
+                if (out / part).is_dir():
+                    remove_folder(out, part)
+                move(fresh / part, out, part)

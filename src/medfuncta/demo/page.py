@@ -9,6 +9,7 @@ from typing import Final
 from medfuncta.atomic import write_json
 from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER, SOURCE, Demonstration
 from medfuncta.learning.run_log import METRICS_FILE
+from medfuncta.places import place
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.classify import METRICS, Comparison, comparison_picture
 from medfuncta.tasks.drawing.figure import save_png
@@ -49,12 +50,12 @@ _CAPTIONS: Final = {
 def write_demo_report(demo: Demonstration, folder: Path) -> None:
     """Write the page ``index.html``; its pictures and figures join those of the evaluation in the
     report's folder."""
-    report = folder / REPORT_FOLDER
+    report = place(folder, REPORT_FOLDER)
     save_png(curve_picture(folder / RUN_FOLDER / METRICS_FILE), report / "curve.png")
     save_png(comparison_picture(demo.comparison), report / "classification.png")
     write_json(report / "classification.json", demo.comparison.to_json())
     pictures = {name: (report / f"{name}.png").read_bytes() for name in _CAPTIONS}
-    _demo_page(demo, pictures).save(folder / PAGE_FILE)
+    _demo_page(demo, pictures).save(place(folder, PAGE_FILE))
 
 
 def _demo_page(demo: Demonstration, pictures: dict[str, bytes]) -> Page:

@@ -163,7 +163,7 @@ def settle(
         value = getattr(owner, name)
         if dataclasses.is_dataclass(value):
             continue  # it has settled itself
-        value = _plain(value)
+        value = plain(value)
         try:
             check_plain(value)
             value = msgspec.convert(value, kind)
@@ -173,12 +173,12 @@ def settle(
         object.__setattr__(owner, name, value)
 
 
-def _plain(value: Any) -> Any:
-    """A value with numbers of NumPy's made Python's."""
+def plain(value: Any) -> Any:
+    """A value with numbers and arrays of NumPy's or PyTorch's made Python's."""
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():
-        return value.item()
+        return [plain(part) for part in value]
+    if hasattr(value, "tolist") and hasattr(value, "shape"):
+        return value.tolist()
     return value
 
 

@@ -5,10 +5,11 @@ A file is opened only if it is a regular one; its size, nesting and texts have l
 (:mod:`medfuncta.door.declared`, which says why by msgspec). What is wrong is said in one line: what
 was got, what was expected, and what to do.
 
-Links are followed: hubs, DataLad and people with several disks lay files so, and nothing of what is
-decoded here is ever shown but the 60 characters of a value that is wrong. Where a file is copied on
-as it is, a link must not lead out of the folder (``within``). A key that a file has twice counts as
-it stands last, as with every common reader of JSON.
+A link must not lead out of the folder that a user named (``within``): a stranger's folder could
+name a private file of whoever opens it. Within it links are followed, and so are those of Hugging
+Face's cache and of DataLad, which lay downloads so; a user may allow others
+(:mod:`medfuncta.door.allowance`). What a user names by itself may be a link. A key that a file has
+twice counts as it stands last, as with every common reader of JSON.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from medfuncta.door.allowance import allowance
 from medfuncta.door.declared import Fault, check_plain
 from medfuncta.door.limits import (
     MAX_JSON_BYTES,
@@ -79,8 +81,8 @@ def open_regular(path: Path, origin: Origin, within: Path | None = None) -> Iter
     Args:
         path: The file.
         origin: How a mistake is told.
-        within: A folder that it must lie in, links followed; anywhere when None. A link may also
-            lead to the ``blobs`` beside the ``snapshots`` in which Hugging Face keeps downloads.
+        within: The folder that a user named and that it must lie in, links followed
+            (:func:`lies_outside`); None when the user named the file itself.
 
     Raises:
         MedFunctaError: Of the class of ``origin``, if it is missing, something else or elsewhere.
@@ -102,29 +104,48 @@ def open_regular(path: Path, origin: Origin, within: Path | None = None) -> Iter
             raise origin.fault(reason(error)) from error
 
 
-def check_regular(path: Path, origin: Origin) -> int:
+def check_regular(path: Path, origin: Origin, within: Path | None = None) -> int:
     """The size in bytes of a file that a library is about to open by its name.
 
     Raises:
         MedFunctaError: As :func:`open_regular`.
     """
-    with open_regular(path, origin) as file:
+    with open_regular(path, origin, within) as file:
         return os.fstat(file.fileno()).st_size
 
 
 def lies_outside(path: Path, folder: Path) -> bool:
-    """Whether a path, links followed, leads out of a folder."""
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    """Whether a path, links followed, leads out of a folder that a user named, and that is not
+    allowed.
+
+    A link may lead to the ``blobs`` beside the ``snapshots`` in which Hugging Face keeps downloads,
+    and to the store of files in the DataLad data set (``.git/annex/objects``) that the folder is a
+    part of.
+    """
+    target, root = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
+    if target.is_relative_to(root) or allowance().links:
+        return False
+    if target.parent.name == "blobs" and root.is_relative_to(target.parents[1] / "snapshots"):
+        return False
+    stores = [up / ".git" / "annex" / "objects" for up in (root, *root.parents)]
+    return not any(target.is_relative_to(store) for store in stores)
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether all of a path is UTF-8, without which some libraries open nothing."""
+    try:
+        str(path.absolute()).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_inside(path: Path, folder: Path, origin: Origin) -> None:
     """Raise where a link leads out of the folder."""
-    blobs = Path(os.path.realpath(path)).parent
-    snapshots = blobs.parent / "snapshots"
-    downloaded = blobs.name == "blobs" and not lies_outside(folder, snapshots)
-    if lies_outside(path, folder) and not downloaded:
+    if lies_outside(path, folder):
         raise origin.error(
-            f"{origin.name} is a link that leaves its folder; copy the file itself to its place"
+            f"{origin.name} is a link that leaves its folder; copy the file itself to its place, "
+            "or give --follow-links"
         )
 
 
@@ -164,13 +185,15 @@ def read_bytes(
         return file.read(size)
 
 
-def read_json(path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
+def read_json(
+    path: Path, origin: Origin, *, limit: int = MAX_JSON_BYTES, within: Path | None = None
+) -> dict[str, Any]:
     """The object in a JSON file, as plain data.
 
     Raises:
         MedFunctaError: As :func:`read_bytes`, or if it is not JSON or not an object.
     """
-    content = read_bytes(path, origin, limit=limit)
+    content = read_bytes(path, origin, limit=limit, within=within)
     with origin.blamed():
         data = decode_json(content)
         if not isinstance(data, dict):

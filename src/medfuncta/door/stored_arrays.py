@@ -15,19 +15,20 @@ import msgspec
 from msgspec import Meta
 
 from medfuncta.door.declared import Fault
-from medfuncta.door.files import Origin, open_regular, reason, said_of_json
+from medfuncta.door.files import Origin, is_utf8, open_regular, reason, said_of_json
 from medfuncta.door.limits import MAX_TENSOR_HEADER
 from medfuncta.door.wording import shown
 
 if TYPE_CHECKING:
     from numpy import ndarray
+    from torch import Tensor
 
 _ITEM_BYTES: Final[Mapping[str, int]] = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
 """The types of numbers that our safetensors files have: weights, counts and the state of a
 generator."""
 
 
-def read_arrays(path: Path, origin: Origin) -> dict[str, ndarray]:
+def read_arrays(path: Path, origin: Origin, within: Path | None = None) -> dict[str, ndarray]:
     """The arrays of numbers in a small ``.npz`` file of ours, each as large as its own entry says
     before memory is asked for.
 
@@ -38,7 +39,7 @@ def read_arrays(path: Path, origin: Origin) -> dict[str, ndarray]:
     import numpy as np
 
     arrays = {}
-    with open_regular(path, origin) as file, origin.blamed():
+    with open_regular(path, origin, within) as file, origin.blamed():
         try:
             with zipfile.ZipFile(file) as archive:
                 for entry in archive.infolist():
@@ -112,7 +113,7 @@ class TensorHeader:
                 raise Fault(f"the type of {name}", f"is {self.dtypes[name]}; {expected}")
 
 
-def read_tensor_header(path: Path, origin: Origin) -> TensorHeader:
+def read_tensor_header(path: Path, origin: Origin, within: Path | None = None) -> TensorHeader:
     """The header of a safetensors file, with every claim checked against the size of the file.
 
     safetensors itself checks that tensors lie without gaps and fill the file. It maps the file
@@ -122,7 +123,7 @@ def read_tensor_header(path: Path, origin: Origin) -> TensorHeader:
         MedFunctaError: As :func:`open_regular`, or if it is no such file, is cut, or holds numbers
             of another type.
     """
-    with open_regular(path, origin) as file, origin.blamed():
+    with open_regular(path, origin, within) as file, origin.blamed():
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(MAX_TENSOR_HEADER, size - 8):
@@ -143,6 +144,23 @@ def read_tensor_header(path: Path, origin: Origin) -> TensorHeader:
         shapes={name: tuple(tensor.shape) for name, tensor in tensors.items()},
         dtypes={name: tensor.dtype for name, tensor in tensors.items()},
     )
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file whose header was found sound.
+
+    Raises:
+        Fault: If it cannot be read all the same.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load, load_file
+
+    try:
+        if is_utf8(path):
+            return load_file(path)
+        return load(path.read_bytes())  # safetensors opens no file whose path is not UTF-8
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise Fault("", f"cannot be read: {reason(error)}") from error
 
 
 def _claim(name: str, tensor: _Tensor) -> int:

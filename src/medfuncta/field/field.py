@@ -13,8 +13,11 @@ from torch import nn
 
 from medfuncta.config import FieldConfig
 from medfuncta.errors import MedFunctaError
+from medfuncta.field.device import usable_device
 from medfuncta.field.functional import FunctionalObjective
 from medfuncta.field.objective import Objective
+from medfuncta.signals.points import Points
+from medfuncta.signals.signal_set import SignalSet
 from medfuncta.types import Coordinates, Features, Latents, Values
 
 Settings = TypeVar("Settings", bound=FieldConfig)
@@ -28,11 +31,13 @@ class ParameterGroup:
         parameters: The parameters.
         rate: What the rate of every meta-step is multiplied by where rates follow the omegas
             (w_1 / w_k for layer k of a SIREN); 1 for a field without omegas.
+        scale: What the rate of every meta-step is multiplied by in any case.
         hidden: Whether it is a layer between the first and the last, whose matrices Muon takes.
     """
 
     parameters: Sequence[nn.Parameter]
     rate: float = 1.0
+    scale: float = 1.0
     hidden: bool = False
 
 
@@ -75,10 +80,17 @@ class Field(nn.Module, ABC, Generic[Settings]):
         return next(self.parameters()).dtype
 
     def on(self, device: torch.device | str | None) -> Field[Settings]:
-        """This field when it lies there already (or ``device`` is None), else a copy that does."""
-        if device is None or torch.device(device) == self.device:
+        """This field when it lies there already (or ``device`` is None), else a copy that does.
+
+        Raises:
+            ConfigError: If there is no such device, or it does not compute.
+        """
+        if device is None:
             return self
-        return self.copied().to(device)
+        target = usable_device(device)
+        if target == self.device:
+            return self
+        return self.copied().to(target)
 
     def copied(self) -> Field[Settings]:
         """A field of its own with the same parameters."""
@@ -88,6 +100,17 @@ class Field(nn.Module, ABC, Generic[Settings]):
         """phi_0 = 0 for so many signals: one row in memory, seen ``signals`` times."""
         row = torch.zeros(1, self.config.latent_size, device=self.device, dtype=self.dtype)
         return row.expand(signals, -1)
+
+    def initial_latents(self, points: Points) -> Latents:
+        """phi_0 of the signals with these points, ``[batch, latent]``; all 0 as in the paper where
+        a field knows nothing better. Where it depends on the parameters, the field's objective
+        differentiates it (:meth:`Objective.back_to_start`)."""
+        return self.zero_latents(points.batch)
+
+    def learn_start(self, signals: SignalSet, generator: torch.Generator) -> None:
+        """Take from the training signals, before the first meta-step, what needs no training;
+        nothing where a field starts from random parameters."""
+        del signals, generator
 
     def objective(self, *, channel_mean: bool = False, autocast: str = "") -> Objective:
         """The squared error of this field and its derivatives; weights that change ask for a new

@@ -44,6 +44,8 @@ class Objective(ABC, Generic[Sums]):
 
     concurrent = False
     """Whether several threads may use it at once, each with sums of its own."""
+    by_points = True
+    """Whether half of the points cost half of the time."""
 
     @abstractmethod
     def losses(self, latents: Latents, points: Points) -> Losses:
@@ -67,6 +69,11 @@ class Objective(ABC, Generic[Sums]):
         """``d/de grad L(theta, phi + e tangent)`` at e = 0: the phi part is returned, the theta
         part added to ``sums``."""
 
+    def back_to_start(self, adjoint: Latents, points: Points, sums: Sums) -> None:
+        """Add to ``sums`` the theta part of ``adjoint * d phi_0 / d theta``, where phi_0, made of
+        ``points``, depends on theta (:meth:`Field.initial_latents`)."""
+        del adjoint, points, sums
+
     @abstractmethod
     def new_sums(self) -> Sums:
         """Zero sums for gradients with respect to theta."""
@@ -75,15 +82,23 @@ class Objective(ABC, Generic[Sums]):
     def finish(self, sums: Sequence[Sums]) -> dict[str, Tensor]:
         """Gradients by parameter name, of the sums of all threads together, which are used up."""
 
-    @abstractmethod
     def residuals(
         self, latents: Latents, points: Points
     ) -> Iterator[tuple[Float[Tensor, "batch points"], Float[Tensor, "batch points unknowns"]]]:
         """Of each channel the residuals whose squares add up to L, and their derivatives by the
         unknowns; an array may be written over when the next channel is asked for.
 
-        The unknowns are the entries of the latent, or, with :attr:`latent_map`, what it maps to.
+        The unknowns are the entries of the latent, or, with :attr:`latent_map`, what it maps to. A
+        field gives these or :meth:`curvature`.
         """
+        raise NotImplementedError
+
+    def curvature(self, latents: Latents, points: Points) -> Latents | None:
+        """The diagonal of a matrix that stands for J^T J of :meth:`residuals` in Gauss-Newton
+        steps, ``[batch, latent]``, for a field whose Jacobian costs too much; None where the
+        residuals are to be used."""
+        del latents, points
+        return None
 
     @property
     def latent_map(self) -> Float[Tensor, "unknowns latent"] | None:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     import torch
 
     from medfuncta.field.field import Field
+    from medfuncta.signals.signal_set import SignalSet
 
 FIELDS: Final = {
     "siren": "medfuncta.field.siren.field:KIND",
     "finer": "medfuncta.field.finer:KIND",
+    "components": "medfuncta.field.components.field:KIND",
 }
 """The word of ``field.kind`` and where its :class:`FieldKind` stands; imported when asked for."""
 
@@ -35,10 +37,12 @@ class FieldKind:
     Args:
         config: The type of its settings, a :class:`FieldConfig` whose ``kind`` is its name.
         build: Makes the field, its initial parameters drawn from the generator.
+        fitted_to: The settings with those filled in that follow from the training signals.
     """
 
     config: type[FieldConfig]
     build: Callable[[Any, torch.Generator], Field]
+    fitted_to: Callable[[Any, SignalSet], Any] = lambda config, signals: config
 
 
 def field_names() -> list[str]:

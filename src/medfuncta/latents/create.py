@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.field.field import Field
 from medfuncta.latents.fit import fitter_of
@@ -21,7 +21,9 @@ from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
 from medfuncta.learning.fitter import Fitter
 from medfuncta.learning.quality import clamped_errors
+from medfuncta.lock import writing
 from medfuncta.run import Run
+from medfuncta.signals.mark import TOLERANCE, DataMark, weighted_mean
 from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal import Signal
 from medfuncta.signals.signal_set import SignalSet
@@ -30,6 +32,7 @@ from medfuncta.sources.source import ALL, Skipped, Source
 from medfuncta.types import ArrayLatents
 
 
+@expecting
 def create_latent_set(
     run: Run,
     source: Source,
@@ -66,7 +69,10 @@ def create_latent_set(
         ConfigError: If ``all`` is one of several splits.
         DataError: If the source does not fit the run, has no such split, or holds a bad file that
             is not to be skipped.
-        LatentSetError: If ``out`` holds something else or was begun with other settings.
+        LatentSetError: If ``out`` holds something else, or was begun with other settings or other
+            signals.
+        ConfigError: If the device is not there.
+        MedFunctaError: If another process writes into ``out``, or the disk is full.
     """
     config = config or run.config.fit
     run.spec.check_fits(source.spec)
@@ -82,20 +88,21 @@ def create_latent_set(
         dtype,
         positions,
     )
-    writer = LatentSetWriter(out, run, info)
-    for name in names:
-        target = writer.split(name)
-        if target is None:
-            continue
-        skipped_before = len(source.skipped)
-        for block in _blocks(_unfitted(source.signals(name), target), config.batch):
-            _append_fitted(target, fitter, info, SignalSet.collect(source.spec, block))
-            if progress is not None:
-                progress(writer.info.signals + target.consumed)
-        writer.finish_split(
-            target, [_published(entry) for entry in source.skipped[skipped_before:]]
-        )
-    return writer.finish()
+    with writing(Path(out)):
+        writer = LatentSetWriter(out, run, info)
+        for name in names:
+            target = writer.split(name)
+            if target is None:
+                continue
+            skipped_before = len(source.skipped)
+            for block in _blocks(_unfitted(source.signals(name), target), config.batch):
+                _append_fitted(target, fitter, info, SignalSet.collect(source.spec, block))
+                if progress is not None:
+                    progress(writer.info.signals + target.consumed)
+            writer.finish_split(
+                target, [_published(entry) for entry in source.skipped[skipped_before:]]
+            )
+        return writer.finish()
 
 
 def _chosen_splits(source: Source, splits: Sequence[str] | None) -> Sequence[str]:
@@ -128,14 +135,24 @@ def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal
     Raises:
         LatentSetError: If the source is not the one it was then.
     """
-    fitted = deque((signal.id for signal in islice(signals, target.consumed)), maxlen=1)
-    last = fitted[-1] if fitted else ""
+    last = ""
+    mark = 0.0
+    for place, signal in enumerate(islice(signals, target.consumed)):
+        last = signal.id
+        mark += weighted_mean(signal.normalised(), place=place)
+    changed = ""
     if last != target.last_id:
-        raise LatentSetError(
+        changed = (
             f"signal {target.consumed} of split '{target.name}' is '{last}', but was "
-            f"'{target.last_id}' when it was fitted; "
-            "the data has changed since: write to another folder"
+            f"'{target.last_id}' when it was fitted"
         )
+    elif target.mark is not None and abs(mark - target.mark) > TOLERANCE:
+        changed = (
+            f"the first {target.consumed:,} signals of split '{target.name}' have other values "
+            "than when they were fitted"
+        )
+    if changed:
+        raise LatentSetError(f"{changed}; the data has changed since: write to another folder")
     return signals
 
 
@@ -164,6 +181,7 @@ def _append_fitted(target: SplitWriter, fitter: Fitter, info: SetInfo, signals: 
         last_id=signals.headers[-1].id,
         left_out=left_out,
         fitted_psnr=float(psnr_before_storing[finite].sum(dtype=np.float64)),
+        mark=DataMark.of(signals, first=target.consumed).sum,
     )
 
 

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from medfuncta.door.allowance import NUMBER, check_signal
+from medfuncta.door.callers import expecting
 from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.field import Field
@@ -54,6 +56,7 @@ class _Piece:
     values: np.ndarray
 
 
+@expecting
 def decode(
     network: Field,
     latents: Float[Tensor, " latent"] | Float[Tensor, "signals latent"],
@@ -89,6 +92,7 @@ def decode(
     return values.reshape(*latents.shape[:-1], *domain.shape, values.shape[-1])
 
 
+@expecting
 def reconstruct(
     run: Run,
     latent: Float[Tensor, " latent"],
@@ -171,6 +175,8 @@ def _reconstructed(
 ) -> Iterator[Signal]:
     """Signals that are decoded at the same coordinates."""
     _check_points(target)
+    numbers = target.points * network.config.channels
+    check_signal(f"signal '{headers[0].id}' on a grid of {list(target.shape)}", numbers * NUMBER)
     locate = _locator(headers[0], target)
     values = np.empty((len(headers), target.points, network.config.channels), np.float32)
     inside = np.empty(target.points, bool)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medfuncta.door.callers import expecting
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet, Split
@@ -17,9 +18,11 @@ from medfuncta.latents.rows import Rows
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.where import parse_where
 from medfuncta.latents.writer import LatentSetWriter
+from medfuncta.lock import writing
 from medfuncta.sources.source import Skipped, SourceInfo
 
 
+@expecting
 def filter_latent_set(
     latent_set: LatentSet, where: pc.Expression | str, out: Path | str
 ) -> LatentSet:
@@ -47,12 +50,14 @@ def filter_latent_set(
     info = replace(
         latent_set.info, source=replace(latent_set.info.source, details=details), splits={}
     )
-    writer = LatentSetWriter(out, latent_set.run, info)
-    for name in latent_set.splits:
-        _copy(writer, name, [latent_set.split(name)], where)
-    return writer.finish()
+    with writing(Path(out)):
+        writer = LatentSetWriter(out, latent_set.run, info)
+        for name in latent_set.splits:
+            _copy(writer, name, [latent_set.split(name)], where)
+        return writer.finish()
 
 
+@expecting
 def merge_latent_sets(latent_sets: Sequence[LatentSet], out: Path | str) -> LatentSet:
     """All rows of several sets of one field, split by split, as a new set.
 
@@ -65,31 +70,29 @@ def merge_latent_sets(latent_sets: Sequence[LatentSet], out: Path | str) -> Late
     first = latent_sets[0].info
     for other in latent_sets[1:]:
         first.check_continues(replace(other.info, source=first.source, fit=first.fit, splits={}))
-    writer = LatentSetWriter(
-        out,
-        latent_sets[0].run,
-        replace(first, source=_joined_source([s.info for s in latent_sets]), splits={}),
-    )
-    for name in dict.fromkeys(name for latent_set in latent_sets for name in latent_set.splits):
-        _copy(
-            writer,
-            name,
-            [latent_set.split(name) for latent_set in latent_sets if name in latent_set.splits],
-        )
-    return writer.finish()
+    joined = replace(first, source=_joined_source([s.info for s in latent_sets]), splits={})
+    names = dict.fromkeys(name for latent_set in latent_sets for name in latent_set.splits)
+    with writing(Path(out)):
+        writer = LatentSetWriter(out, latent_sets[0].run, joined)
+        for name in names:
+            having = [latent_set for latent_set in latent_sets if name in latent_set.splits]
+            _copy(writer, name, [latent_set.split(name) for latent_set in having])
+        return writer.finish()
 
 
 def _copy(
     writer: LatentSetWriter, name: str, splits: Sequence[Split], where: pc.Expression | None = None
 ) -> None:
+    """Append the rows of one split, those left out that an attempt which was stopped has written
+    already.
+
+    Raises:
+        LatentSetError: If it has written others.
+    """
     target = writer.split(name)
     if target is None:
         return
-    if target.consumed:
-        raise LatentSetError(
-            f"'{writer.folder.name}' holds part of split '{name}' from an attempt that was "
-            "stopped; remove it first"
-        )
+    written = target.consumed
     seen: set[str] = set()
     for split in splits:
         for rows in split.batches():
@@ -97,14 +100,21 @@ def _copy(
             if where is not None:
                 table = table.filter(where)
             ids = table["id"].to_pylist()
+            before = len(seen)
             for id in ids:
                 if id in seen:
                     raise LatentSetError(
                         f"'{id}' would be twice in split '{name}'; filter it out of one of the sets"
                     )
                 seen.add(id)
-            if ids:
-                target.append(table, last_id=ids[-1])
+                if len(seen) == written and id != target.last_id:
+                    raise LatentSetError(
+                        f"'{writer.folder.name}' holds another part of split '{name}', of an "
+                        "attempt that was stopped; remove it first"
+                    )
+            fresh = table.slice(max(0, written - before))
+            if fresh.num_rows:
+                target.append(fresh, last_id=ids[-1])
     if not seen:
         raise LatentSetError(
             f"split '{name}' has no signal that the filter keeps; widen it, or fit that split apart"

@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from medfuncta.atomic import write_atomically, write_text
-from medfuncta.door.files import Origin, read_bytes, reason
+from medfuncta.atomic import new_folder, write_atomically, write_text
+from medfuncta.door.files import Origin, open_regular, read_bytes, reason
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
 from medfuncta.latents.official import reference_state
 from medfuncta.latents.shards import DATA_FOLDER
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import CARD_FILE
+from medfuncta.places import file_name, place
 
 _LARGE_FILES: Final = ("*.parquet", "*.safetensors")
 _GIT_ATTRIBUTES: Final = "".join(
@@ -31,11 +33,14 @@ def export_npz(latent_set: LatentSet, out: Path) -> None:
 
     Raises:
         LatentSetError: If a shard is damaged.
+        ConfigError: If the folder holds something.
     """
-    for name in latent_set.splits:
-        split = latent_set.split(name)
-        write_atomically(out / f"{name}.npz", lambda path, split=split: _write_npz(path, split))
-    latent_set.run.save(out / FIELD_FOLDER)
+    with new_folder(out) as folder:
+        for name in latent_set.splits:
+            split = latent_set.split(name)
+            archive = place(folder, f"{file_name(name)}.npz")
+            write_atomically(archive, lambda path, split=split: _write_npz(path, split))
+        latent_set.run.save(place(folder, FIELD_FOLDER))
 
 
 def _write_npz(path: Path, split: Split) -> None:
@@ -68,17 +73,24 @@ def export_hub(latent_set: LatentSet, out: Path) -> None:
         LatentSetError: If the set is not sound.
     """
     validate(latent_set)
-    for source in [
-        shard.path for name in latent_set.splits for shard in latent_set.split(name).shards
-    ]:
-        write_atomically(
-            out / DATA_FOLDER / source.name,
-            lambda path, source=source: shutil.copyfile(source, path),
-        )
-    latent_set.run.save(out / FIELD_FOLDER)
-    latent_set.info.save(out)
-    write_text(out / CARD_FILE, _card_of(latent_set.folder))
-    write_text(out / ".gitattributes", _GIT_ATTRIBUTES)
+    shards = [shard.path for name in latent_set.splits for shard in latent_set.split(name).shards]
+    with new_folder(out) as folder:
+        for shard in shards:
+            write_atomically(
+                place(folder, DATA_FOLDER, shard.name),
+                lambda temporary, shard=shard: _copy(shard, latent_set.folder, temporary),
+            )
+        latent_set.run.save(place(folder, FIELD_FOLDER))
+        latent_set.info.save(folder)
+        write_text(folder / CARD_FILE, _card_of(latent_set.folder))
+        write_text(folder / ".gitattributes", _GIT_ATTRIBUTES)
+
+
+def _copy(source: Path, folder: Path, temporary: Path) -> None:
+    """Copy a file of the set as it lies; a link must not lead to another one."""
+    origin = Origin(source.name, LatentSetError, "copy the whole folder again")
+    with open_regular(source, origin, within=folder) as file, temporary.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
 
 
 def _card_of(folder: Path) -> str:
@@ -107,23 +119,23 @@ def export_reference(latent_set: LatentSet, out: Path) -> None:
         LatentSetError: If signals lie on different grids; the authors' field has one.
     """
     state, settings = reference_state(latent_set.run, _shared_shape(latent_set))
-    write_atomically(out / "best.model", lambda path: torch.save(state, path))
-    write_text(
-        out / "field.yaml", "".join(f"{name}: {value}\n" for name, value in settings.items())
-    )
-    for name in latent_set.splits:
-        number = 0
-        for rows in latent_set.split(name).batches():
-            for latent, label in zip(torch.from_numpy(rows.latents), rows.labels, strict=True):
-                datapoint = {
-                    "modulations": latent.clone(),
-                    "label": torch.as_tensor(label).reshape(-1),
-                }
-                write_atomically(
-                    out / name / f"datapoint_{number}.pt",
-                    lambda path, content=datapoint: torch.save(content, path),
-                )
-                number += 1
+    lines = [f"{name}: {value}\n" for name, value in settings.items()]
+    with new_folder(out) as folder:
+        write_atomically(folder / "best.model", lambda temporary: torch.save(state, temporary))
+        write_text(folder / "field.yaml", "".join(lines))
+        for name in latent_set.splits:
+            number = 0
+            for rows in latent_set.split(name).batches():
+                for latent, label in zip(torch.from_numpy(rows.latents), rows.labels, strict=True):
+                    _write_datapoint(
+                        place(folder, file_name(name), f"datapoint_{number}.pt"), latent, label
+                    )
+                    number += 1
+
+
+def _write_datapoint(path: Path, latent: Tensor, label: Any) -> None:
+    content = {"modulations": latent.clone(), "label": torch.as_tensor(label).reshape(-1)}
+    write_atomically(path, lambda temporary: torch.save(content, temporary))
 
 
 def _shared_shape(latent_set: LatentSet) -> tuple[int, ...]:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.door.callers import expecting
+from medfuncta.field.device import usable_device
 from medfuncta.learning.fitter import Fitted, Fitter
-from medfuncta.run import Run, default_device
+from medfuncta.run import Run
 from medfuncta.signals.signal_set import SignalSet
 
 
+@expecting
 def fitter_of(
     run: Run, config: FitConfig | None = None, *, device: torch.device | str | None = None
 ) -> Fitter:
@@ -21,11 +24,15 @@ def fitter_of(
         run: The shared network and the inner loop it was trained with.
         config: Steps, batch and quality; those of the run when None.
         device: Where to compute; an accelerator when there is one.
+
+    Raises:
+        ConfigError: If there is no such device, or it does not compute.
     """
     config = config or run.config.fit
-    return Fitter(run.network, run.config.inner, config, device=device or default_device())
+    return Fitter(run.network, run.config.inner, config, device=usable_device(device))
 
 
+@expecting
 def fit_latents(
     run: Run,
     signals: SignalSet,

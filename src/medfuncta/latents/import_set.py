@@ -15,6 +15,7 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.official import Datapoint, datapoint_files, read_datapoint
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
+from medfuncta.lock import writing
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalHeader, ValueRange
@@ -49,6 +50,7 @@ def import_latent_set(
 
     Raises:
         LatentSetError: If there is no split, a file is bad, or ``out`` holds something else.
+        MedFunctaError: If another process writes into ``out``, or the disk is full.
     """
     files = {split: found for split in SPLITS if (found := datapoint_files(folder / split))}
     if not files:
@@ -57,26 +59,50 @@ def import_latent_set(
             "folder that fit_NFset.py wrote"
         )
     size = run.config.field.latent_size
-    example = next(iter(_readable(next(iter(files.values())), size, skip_bad)))
+    example = next(_readable(folder, next(iter(files.values())), size, skip_bad))
     multi_label = isinstance(example, Datapoint) and isinstance(example.label, tuple)
     spec = replace(
         run.spec, label_names=tuple(label_names), task="multi-label" if multi_label else ""
     )
-    writer = LatentSetWriter(out, run, SetInfo(run.fingerprint, size, spec, source, {}, dtype))
-    for split, paths in files.items():
-        target = writer.split(split)
-        if target is not None:
-            _import_split(target, paths, writer.info, run, skip_bad)
-            writer.finish_split(target)
-    return writer.finish()
+    info = SetInfo(run.fingerprint, size, spec, source, {}, dtype)
+    with writing(Path(out)):
+        writer = LatentSetWriter(out, run, info)
+        for split, paths in files.items():
+            target = writer.split(split)
+            if target is not None:
+                _check_same_files(target, paths)
+                _import_split(target, folder, paths, writer.info, run, skip_bad)
+                writer.finish_split(target)
+        return writer.finish()
+
+
+def _check_same_files(target: SplitWriter, paths: Sequence[Path]) -> None:
+    """Raise unless the last file that an earlier call has read stands where it stood then.
+
+    Raises:
+        LatentSetError: If it does not.
+    """
+    if not target.consumed:
+        return
+    before = paths[: target.consumed]
+    if len(before) < target.consumed or before[-1].name != target.last_id:
+        raise LatentSetError(
+            f"file {target.consumed} of split '{target.name}' is no longer '{target.last_id}'; the "
+            "folder has changed since its import was begun: write to another folder"
+        )
 
 
 def _import_split(
-    target: SplitWriter, paths: Sequence[Path], info: SetInfo, run: Run, skip_bad: bool
+    target: SplitWriter,
+    folder: Path,
+    paths: Sequence[Path],
+    info: SetInfo,
+    run: Run,
+    skip_bad: bool,
 ) -> None:
     for start in range(target.consumed, len(paths), _BLOCK):
         block = paths[start : start + _BLOCK]
-        read = list(_readable(block, info.latent_size, skip_bad))
+        read = list(_readable(folder, block, info.latent_size, skip_bad))
         points = [entry for entry in read if isinstance(entry, Datapoint)]
         headers = [_header(f"{target.name}-{point.number}", point, run) for point in points]
         latents = (
@@ -93,11 +119,11 @@ def _import_split(
 
 
 def _readable(
-    paths: Sequence[Path], latent_size: int, skip_bad: bool
+    folder: Path, paths: Sequence[Path], latent_size: int, skip_bad: bool
 ) -> Iterator[Datapoint | Skipped]:
     for path in paths:
         try:
-            point = read_datapoint(path, latent_size)
+            point = read_datapoint(path, latent_size, folder)
             if not np.isfinite(point.latent).all():
                 raise LatentSetError(f"{path.name} holds a latent with NaN or Inf")
             yield point

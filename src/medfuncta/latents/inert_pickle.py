@@ -2,18 +2,20 @@
 it.
 
 A pickle is a program: it names functions and calls them. Here every name means an inert stand-in
-    that keeps what it was given and does
-nothing, but for the few that rebuild a tensor from its numbers, which are our own. So a pickled
-module becomes a tree of stand-ins whose state can be looked at, and a hostile pickle becomes a tree
-that holds no tensor.
+that keeps what it was given and does nothing, but for the few that rebuild a tensor from its
+numbers, which are our own. So a pickled module becomes a tree of stand-ins whose state can be
+looked at, and a hostile pickle becomes a tree that holds no tensor. What it asks for in memory is
+held against the bytes of its file first.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +39,14 @@ _STORAGES: Final = {
     "BoolStorage": torch.bool,
 }
 _PICKLE_MEMBER: Final = "data.pkl"
+_SHARED: Final = 4
+"""How often the numbers of a file may be part of a tensor: weights that are tied are, twice."""
+_PLACES: Final = ("PUT", "BINPUT", "LONG_BINPUT")
+"""Operations of a pickle that name a place of its memory."""
+_LONGEST_NAME: Final = 80
+"""Characters of a module's name."""
+_MAX_MODULES: Final = 10_000
+"""Of a module, all that lie in it together."""
 
 
 class StandIn:
@@ -51,9 +61,13 @@ class StandIn:
         self.state = state
 
 
-def load_inert(path: Path) -> Any:
+def load_inert(path: Path, within: Path | None = None) -> Any:
     """What ``torch.save`` wrote: tensors, plain Python data, and a :class:`StandIn` for any other
     object.
+
+    Args:
+        path: The file.
+        within: The folder that a link must not lead out of; None when the user named the file.
 
     Raises:
         LatentSetError: If the file is no such archive, is damaged, or is in the format before
@@ -61,7 +75,7 @@ def load_inert(path: Path) -> Any:
     """
     origin = Origin(path.name, LatentSetError, "give a file that torch.save wrote")
     try:
-        with open_regular(path, origin) as file, zipfile.ZipFile(file) as archive:
+        with open_regular(path, origin, within) as file, zipfile.ZipFile(file) as archive:
             return _Reader(archive).load()
     except LatentSetError:
         raise
@@ -85,7 +99,13 @@ class _Reader(pickle.Unpickler):
             raise ValueError(f"{len(names)} members named {_PICKLE_MEMBER}, expected 1")
         self._prefix = names[0].removesuffix(_PICKLE_MEMBER)
         self._storages: dict[str, torch.Tensor] = {}
-        super().__init__(io.BytesIO(self._member(_PICKLE_MEMBER)), encoding="utf-8")
+        held = sum(info.compress_size for info in archive.infolist())
+        self._tensor_bytes = self._left = _SHARED * _size_of(archive)
+        if held > _size_of(archive):
+            raise ValueError("members that lie in one place")
+        program = self._member(_PICKLE_MEMBER)
+        _check_places(program)
+        super().__init__(io.BytesIO(program), encoding="utf-8")
 
     def _member(self, name: str) -> bytes:
         info = self._archive.getinfo(self._prefix + name)
@@ -115,6 +135,8 @@ class _Reader(pickle.Unpickler):
         """The numbers of one storage, ``("storage", kind, key, location, count)``, as a flat
         tensor."""
         _, kind, key, _, _ = pid
+        if kind not in _STORAGES:
+            raise ValueError("numbers of a type that latents do not have")
         if key not in self._storages:
             self._storages[key] = torch.frombuffer(
                 bytearray(self._member(f"data/{key}")) or bytearray(8), dtype=_STORAGES[kind]
@@ -133,22 +155,57 @@ class _Reader(pickle.Unpickler):
             raise ValueError(
                 f"a tensor of {prod(size)} numbers over a storage of {storage.numel()}"
             )
+        self._left -= prod(size) * storage.element_size()
+        if self._left < 0:
+            raise ValueError(f"its tensors claim more than {self._tensor_bytes:,} bytes")
         return torch.as_strided(storage, size, stride, offset)
 
     def _rebuild_parameter(self, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
         return tensor
 
 
-def state_of(module: Any, prefix: str = "") -> dict[str, torch.Tensor]:
+def _size_of(archive: zipfile.ZipFile) -> int:
+    """The bytes of an archive on the disk."""
+    assert archive.fp is not None
+    return archive.fp.seek(0, io.SEEK_END)
+
+
+def _check_places(program: bytes) -> None:
+    """Raise where a pickle puts something into a place of its memory that lies far beyond what it
+    could have filled: a reader in C makes room for all places before it.
+
+    Raises:
+        ValueError: If it does, or is no pickle.
+    """
+    for operation, argument, _ in pickletools.genops(program):
+        if operation.name in _PLACES and isinstance(argument, int) and argument > len(program):
+            raise ValueError(f"it names the place {argument} of its memory")
+
+
+def state_of(module: Any) -> dict[str, torch.Tensor]:
     """The parameters and buffers of an inert module by dotted name, as its ``state_dict`` would
-    give them."""
-    state = module.state if isinstance(module, StandIn) and isinstance(module.state, dict) else {}
-    tensors = {
-        f"{prefix}{name}": tensor
-        for kind in ("_parameters", "_buffers")
-        for name, tensor in state.get(kind, {}).items()
-        if isinstance(tensor, torch.Tensor)
-    }
-    for name, child in state.get("_modules", {}).items():
-        tensors.update(state_of(child, f"{prefix}{name}."))
-    return tensors
+    give them.
+
+    Raises:
+        ValueError: If it contains itself, or more modules than any network.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    stack: list[tuple[Any, str]] = [(module, "")]
+    for _ in range(_MAX_MODULES):
+        if not stack:
+            return tensors
+        part, prefix = stack.pop()
+        for kind in ("_parameters", "_buffers"):
+            for name, tensor in _entries(part, kind).items():
+                if isinstance(tensor, torch.Tensor):
+                    tensors[f"{prefix}{name}"] = tensor
+        for name, child in _entries(part, "_modules").items():
+            stack.append((child, f"{prefix}{str(name)[:_LONGEST_NAME]}."))
+    raise ValueError(f"a module that contains itself, or more than {_MAX_MODULES:,} others")
+
+
+def _entries(module: Any, kind: str) -> Mapping[str, Any]:
+    """What an inert module has of a kind, by name."""
+    state = module.state if isinstance(module, StandIn) else None
+    found = state.get(kind) if isinstance(state, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

@@ -132,7 +132,7 @@ class SetInfo:
             missing=f"'{folder.name}' is not a latent set: no {INFO_FILE} in it; give the folder "
             "that 'medfuncta fit --out' wrote",
         )
-        data = read_json(folder / INFO_FILE, origin, limit=MAX_SET_BYTES)
+        data = read_json(folder / INFO_FILE, origin, limit=MAX_SET_BYTES, within=folder)
         _check_format(data, folder)
         with origin.blamed():
             for name in ("format", "version"):

@@ -16,12 +16,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.config import FitConfig
-from medfuncta.door.limits import MAX_ID
+from medfuncta.door.callers import expecting
 from medfuncta.door.wording import printable
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
 from medfuncta.latents.info import INFO_FILE, SetInfo, fit_config_of
-from medfuncta.latents.rows import LatentRow, Rows, nearest_id
+from medfuncta.latents.rows import LatentRow, Rows, check_ids, nearest_id
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, find_shards, quality_text
 from medfuncta.run import Run, RunDescription
@@ -87,19 +87,10 @@ class Split:
         """The ids as Arrow holds them, a tenth of what a list of Python strings takes.
 
         Raises:
-            LatentSetError: If one is missing, or too long to be one.
+            LatentSetError: If one is missing, there twice, or too long to be one.
         """
         ids = self._column("id").table["id"]
-        if ids.null_count:
-            raise LatentSetError(
-                f"split '{self.name}' has {ids.null_count:,} rows without an id; fit it anew"
-            )
-        longest = pc.max(pc.utf8_length(ids)).as_py()  # type: ignore[attr-defined]
-        if longest is not None and longest > MAX_ID:
-            raise LatentSetError(
-                f"split '{self.name}' has an id of {longest:,} characters; expected at most "
-                f"{MAX_ID:,}; fit it anew"
-            )
+        check_ids(ids, self.name)
         return ids
 
     @cached_property
@@ -143,8 +134,7 @@ class Split:
         starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
         shard = int(np.searchsorted(starts, index, side="right")) - 1
         index_in_shard = index - int(starts[shard])
-        table, first = self.shards[shard].group_of(index_in_shard)
-        return Rows(table, self.info).row(index_in_shard - first, self.name)
+        return Rows(self.shards[shard].row(index_in_shard), self.info).row(0, self.name)
 
     def header(self, index: int) -> SignalHeader:
         """The signal of one row without its values."""
@@ -154,16 +144,11 @@ class Split:
         """The row of this id, or None.
 
         Raises:
-            LatentSetError: If several rows have it.
+            LatentSetError: As :attr:`id_column`.
         """
         index = pc.index(self.id_column, id).as_py()  # type: ignore[attr-defined]
         if index < 0:
             return None
-        later = self.id_column.slice(index + 1)
-        if pc.index(later, id).as_py() >= 0:  # type: ignore[attr-defined]
-            raise LatentSetError(
-                f"split '{self.name}' has '{id}' more than once; fit it anew or copy it again"
-            )
         return index
 
 
@@ -184,6 +169,7 @@ class LatentSet:
         )
 
     @classmethod
+    @expecting
     def open(cls, folder: Path | str) -> LatentSet:
         """Read what the set says of itself and the footers of its shards; no latent yet.
 
@@ -224,7 +210,7 @@ class LatentSet:
             RunError: If it is missing or damaged.
             LatentSetError: If it is not the one that the latents were fitted with.
         """
-        run = Run.load(self.folder / FIELD_FOLDER)
+        run = Run.load(self.folder / FIELD_FOLDER, self.folder)
         self.check_field(run)
         return run
 
@@ -255,6 +241,7 @@ class LatentSet:
     def __len__(self) -> int:
         return sum(len(split) for split in self._splits.values())
 
+    @expecting
     def split(self, name: str) -> Split:
         """One split.
 
@@ -267,6 +254,7 @@ class LatentSet:
             )
         return self._splits[name]
 
+    @expecting
     def row(self, id: str, split: str | None = None) -> LatentRow:
         """The signal with this id.
 
@@ -316,6 +304,7 @@ class LatentSet:
         """
         return InputGrid.of(header, self.preprocessing)
 
+    @expecting
     def decode(
         self,
         id: str,
@@ -377,7 +366,7 @@ def _check_field_fits(folder: Path, info: SetInfo) -> None:
         LatentSetError: If it does.
     """
     try:
-        described = RunDescription.load(folder / FIELD_FOLDER)
+        described = RunDescription.load(folder / FIELD_FOLDER, folder)
     except MedFunctaError:
         return
     if described.fingerprint != info.fingerprint:

@@ -10,8 +10,10 @@ imported field works on our grids.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,16 +22,24 @@ import torch
 from torch import Tensor
 
 from medfuncta.config import InnerConfig
-from medfuncta.errors import LatentSetError
+from medfuncta.door.allowance import NUMBER, check_signal
+from medfuncta.door.files import reason
+from medfuncta.door.limits import MAX_CLASSES
+from medfuncta.door.wording import shortened
+from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import SirenField
 from medfuncta.field.siren.omega import omegas
+from medfuncta.field.table import field_shapes
 from medfuncta.latents.inert_pickle import StandIn, load_inert, state_of
 from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.signal import Label, SignalSpec
 
 _OUTPUT_OFFSET: Final = 0.5
+_DATAPOINT: Final = re.compile(r"datapoint_([0-9]{1,18})\.pt")
+_ODD: Final = (LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError)
+"""What comes of tensors and modules that are not as the authors' code makes them."""
 _HINT: Final = "expected the layers of the authors' LatentModulatedSIREN with shift modulation only"
 
 
@@ -62,27 +72,24 @@ def read_reference_field(path: Path, settings: ReferenceSettings | None = None) 
     """
     settings = settings or ReferenceSettings()
     content = load_inert(path)
-    if isinstance(content, StandIn):
-        state, settings = state_of(content), _settings_of(content, settings)
-    else:
-        state = (
-            {name: t for name, t in content.items() if isinstance(t, Tensor)}
-            if isinstance(content, Mapping)
-            else {}
-        )
-    shape = settings.shape or _shape_of_grid(state.get("grid"))
-    if shape is None:
-        raise LatentSetError(
-            f"{path.name} does not say the grid of its signals; give it with --shape, such as "
-            "--shape 64,64"
-        )
-    weights = {name.removeprefix("model."): tensor.float() for name, tensor in state.items()}
     try:
+        state, settings = _state_and_settings(content, settings)
+        shape = settings.shape or _shape_of_grid(state.get("grid"))
+        if shape is None:
+            raise LatentSetError(
+                f"{path.name} does not say the grid of its signals; give it with --shape, such as "
+                "--shape 64,64"
+            )
+        weights = {name.removeprefix("model."): t.float() for name, t in state.items()}
         config = _field_config(weights, settings)
+        ours = _our_names(weights, config, shape)
+        _check_shapes(ours, config)  # before memory is asked for
         network = SirenField(config)
-        network.load_state_dict(_our_names(weights, config, shape))
-    except (KeyError, IndexError, RuntimeError) as error:
-        line = str(error).splitlines()[0]
+        network.load_state_dict(ours)
+    except LatentSetError:
+        raise
+    except (MedFunctaError, *_ODD) as error:
+        line = shortened(reason(error))
         raise LatentSetError(
             f"{path.name} does not hold a field that can be imported ({line}); {_HINT}"
         ) from error
@@ -91,12 +98,36 @@ def read_reference_field(path: Path, settings: ReferenceSettings | None = None) 
     return Run(network.eval(), whole, spec, {"imported": path.name})
 
 
+def _state_and_settings(
+    content: Any, settings: ReferenceSettings
+) -> tuple[dict[str, Tensor], ReferenceSettings]:
+    """The tensors by name, and what the file itself says of the settings."""
+    if isinstance(content, StandIn):
+        return state_of(content), _settings_of(content, settings)
+    if not isinstance(content, Mapping):
+        return {}, settings
+    tensors = {str(name): t for name, t in content.items() if isinstance(t, Tensor)}
+    return tensors, settings
+
+
+def _check_shapes(weights: Mapping[str, Tensor], config: SirenConfig) -> None:
+    """Raise unless weights have the shapes of a field.
+
+    Raises:
+        KeyError: At the first that has not.
+    """
+    for name, shape in (field_shapes(config) or {}).items():
+        found = tuple(weights[name].shape)
+        if found != shape:
+            raise KeyError(f"{name} has the shape {list(found)}; expected {list(shape)}")
+
+
 def _settings_of(module: StandIn, settings: ReferenceSettings) -> ReferenceSettings:
     """The omegas and the residual sums that a pickled module says of itself."""
     attributes = module.state if isinstance(module.state, dict) else {}
     inner = attributes.get("_modules", {}).get("model")
-    if isinstance(inner, StandIn):
-        return _settings_of(inner, settings)
+    if isinstance(inner, StandIn) and isinstance(inner.state, dict):
+        attributes = inner.state
     children = attributes.get("_modules", {})
     layers = (
         children["layers"].state["_modules"].values()
@@ -105,10 +136,10 @@ def _settings_of(module: StandIn, settings: ReferenceSettings) -> ReferenceSetti
     )
     omegas = [float(layer.state["w0"]) for layer in layers]
     if len(omegas) < 2:
-        raise LatentSetError(f"the pickled module has {len(omegas)} layers with an omega; {_HINT}")
+        raise ValueError(f"the pickled module has {len(omegas)} layers with an omega")
     increments = np.diff(omegas)
     if not np.allclose(increments, increments[0]):
-        raise LatentSetError(f"the omegas {omegas} do not grow evenly; {_HINT}")
+        raise ValueError(f"the omegas {omegas} do not grow evenly")
     return ReferenceSettings(
         omegas[0],
         float(increments[0]),
@@ -191,6 +222,7 @@ def reference_state(
             f"signals of shape {shape}; the authors' layout needs {config.dim} axes of at least "
             "two samples"
         )
+    check_signal(f"the grid of shape {list(shape)}", prod(shape) * len(shape) * NUMBER)
     ours = {name: tensor.detach().cpu() for name, tensor in run.network.state_dict().items()}
     state = {
         "last_layer.linear.weight": ours["last.weight"],
@@ -246,38 +278,72 @@ class Datapoint:
 
 
 def datapoint_files(folder: Path) -> list[Path]:
-    """The files ``datapoint_<i>.pt`` of one split, by number."""
-    numbered = [
-        (path.stem.removeprefix("datapoint_"), path) for path in folder.glob("datapoint_*.pt")
-    ]
-    return [
-        path
-        for _, path in sorted((int(number), path) for number, path in numbered if number.isdigit())
-    ]
+    """The files ``datapoint_<i>.pt`` of one split, by number.
+
+    Raises:
+        LatentSetError: If two files have one number.
+    """
+    by_number: dict[int, Path] = {}
+    for path in sorted(folder.glob("datapoint_*.pt")):
+        number = _number_of(path)
+        if number is None:
+            continue
+        if number in by_number:
+            raise LatentSetError(
+                f"{by_number[number].name} and {path.name} in '{folder.name}' have one number; "
+                "expected one file a signal"
+            )
+        by_number[number] = path
+    return [by_number[number] for number in sorted(by_number)]
 
 
-def read_datapoint(path: Path, latent_size: int) -> Datapoint:
+def _number_of(path: Path) -> int | None:
+    """The number in the name of such a file."""
+    found = _DATAPOINT.fullmatch(path.name)
+    return int(found[1]) if found else None
+
+
+def read_datapoint(path: Path, latent_size: int, within: Path | None = None) -> Datapoint:
     """One of them, with nothing in it executed.
 
     Raises:
-        LatentSetError: If it holds something else or a latent of another size.
+        LatentSetError: If it holds something else, a latent of another size, or a label that is no
+            number, or if it is a link that leads out of the folder ``within``.
     """
-    content = load_inert(path)
+    content = load_inert(path, within)
     latent = content.get("modulations") if isinstance(content, dict) else None
     if not isinstance(latent, Tensor) or latent.numel() != latent_size:
         got = f"{latent.numel()} numbers" if isinstance(latent, Tensor) else "no tensor"
         raise LatentSetError(f"{path.name} holds {got} as modulations; expected {latent_size}")
-    return Datapoint(
-        int(path.stem.removeprefix("datapoint_")),
-        latent.float().reshape(-1).numpy(),
-        _label(content.get("label")),
-    )
+    try:
+        label = _label(content.get("label"))
+    except ValueError as error:
+        raise LatentSetError(
+            f"{path.name} holds {error} as its label; expected the number of a class, or 0 or 1 "
+            "for each"
+        ) from error
+    return Datapoint(_number_of(path) or 0, latent.float().reshape(-1).numpy(), label)
 
 
 def _label(stored: Any) -> Label:
-    if isinstance(stored, int):
-        return stored
-    if not isinstance(stored, Tensor) or not stored.numel():
+    """The classes of a datapoint.
+
+    Raises:
+        ValueError: If they are no numbers of classes.
+    """
+    if stored is None:
         return None
+    if isinstance(stored, int):
+        stored = torch.tensor([min(stored, 2**62)])
+    if not isinstance(stored, Tensor):
+        raise ValueError("no number")
     flat = stored.reshape(-1)
-    return int(flat[0]) if len(flat) == 1 else tuple(flat.nonzero().reshape(-1).tolist())
+    if not len(flat):
+        return None
+    if flat.is_complex() or not flat.isfinite().all() or (flat != flat.round()).any():
+        raise ValueError("fractions, NaN or Inf")
+    if flat.abs().max() > MAX_CLASSES:
+        raise ValueError("a number beyond any class")
+    if len(flat) == 1:
+        return int(flat[0])
+    return tuple(flat.nonzero().reshape(-1).tolist())

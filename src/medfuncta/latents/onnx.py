@@ -9,6 +9,7 @@ from typing import Final
 import torch
 
 from medfuncta.atomic import write_atomically
+from medfuncta.door.callers import expecting
 from medfuncta.errors import missing_extra
 from medfuncta.run import Run
 
@@ -17,6 +18,7 @@ _EXAMPLE: Final = (2, 3)
 """Signals and points of the example that is traced; any number of either works afterwards."""
 
 
+@expecting
 def export_onnx(run: Run, path: Path) -> None:
     """Write ``(coordinates [batch, points, dim], latents [batch, latent]) -> values [batch, points,
     channels]``, all float32.

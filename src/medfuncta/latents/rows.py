@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
-from medfuncta.door.limits import MAX_CLASSES
-from medfuncta.door.wording import printable
+from medfuncta.door.limits import MAX_CLASSES, MAX_ID
+from medfuncta.door.wording import printable, shown
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import restore
@@ -190,3 +190,28 @@ def nearest_id(id: str, few: Sequence[str], signals: int) -> str:
     if near:
         return f"did you mean '{near[0]}'? It {known}"
     return f"it {known}"
+
+
+def check_ids(ids: pa.ChunkedArray, split: str) -> None:
+    """Raise unless the ids of a split tell its signals apart.
+
+    Raises:
+        LatentSetError: If one is missing, there twice, or too long to be one.
+    """
+    if ids.null_count:
+        raise LatentSetError(
+            f"split '{split}' has {ids.null_count:,} rows without an id; fit it anew"
+        )
+    longest = pc.max(pc.utf8_length(ids)).as_py()  # type: ignore[attr-defined]
+    if longest is not None and longest > MAX_ID:
+        raise LatentSetError(
+            f"split '{split}' has an id of {longest:,} characters; expected at most {MAX_ID:,}; "
+            "fit it anew"
+        )
+    if pc.count_distinct(ids).as_py() < len(ids):  # type: ignore[attr-defined]
+        counts = pc.value_counts(ids).flatten()  # type: ignore[attr-defined]
+        doubled = counts[0].filter(pc.greater(counts[1], 1))  # type: ignore[attr-defined]
+        raise LatentSetError(
+            f"split '{split}' has {len(doubled)} ids more than once, such as "
+            f"{shown(doubled[0].as_py())}; fit it anew or filter them out"
+        )

@@ -21,11 +21,16 @@ from medfuncta.door.files import Origin, check_regular, decode_json, reason
 from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
+from medfuncta.latents.columns import Columns, check_footer
+from medfuncta.places import file_name
+from medfuncta.signals.mark import Sum
 from medfuncta.sources.source import Skipped
 
 DATA_FOLDER = "data"
 _NAME: Final = re.compile(r"(?P<split>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.parquet")
 _NOTE_KEY: Final = b"medfuncta"
+_MARK_KEY: Final = b"medfuncta.mark"
+_MARK_BYTES: Final = 64
 _GROUP_BYTES: Final = 16 * 2**20
 """Latents of a row group: what a reader holds at a time, and what reading one row costs."""
 _DISTINCT: Final = ("id", "psnr", "latent_scale", "positions")
@@ -44,6 +49,9 @@ class Note:
         next_piece: The first piece (see ``writer``) that it does not hold.
         fitted_psnr: Sum over rows of the PSNR before latents were stored in fewer bits, in
             decibels; None when not known.
+        mark: What the signals add to the mark of their split (see :mod:`medfuncta.signals.mark`);
+            None when not known. It has an entry of its own in the footer, which older programs
+            pass over.
     """
 
     fingerprint: Fingerprint
@@ -52,19 +60,39 @@ class Note:
     last_id: str = ""
     next_piece: Count = 0
     fitted_psnr: Annotated[float, Meta(ge=-1e15, le=1e15)] | None = None
+    mark: Sum | None = None
 
     @classmethod
     def join(cls, notes: Sequence[Note]) -> Note:
         """The note of several pieces, one after the other."""
-        fitted = [note.fitted_psnr for note in notes]
         return cls(
             notes[0].fingerprint,
             sum(note.consumed for note in notes),
             tuple(entry for note in notes for entry in note.left_out),
             notes[-1].last_id,
             notes[-1].next_piece,
-            None if None in fitted else sum(fitted),  # type: ignore[arg-type]
+            sum_of([note.fitted_psnr for note in notes]),
+            sum_of([note.mark for note in notes]),
         )
+
+    def footer(self) -> dict[bytes, str]:
+        """The entries of a footer that hold it."""
+        entries = asdict(self)
+        mark = entries.pop("mark")
+        footer = {_NOTE_KEY: json.dumps(entries)}
+        if mark is not None:
+            footer[_MARK_KEY] = json.dumps(mark)
+        return footer
+
+
+def sum_of(numbers: Sequence[float | None]) -> float | None:
+    """Their sum; None where one is not known."""
+    total = 0.0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
 
 
 def quality_text(shards: Sequence[Shard]) -> str:
@@ -82,7 +110,7 @@ def quality_text(shards: Sequence[Shard]) -> str:
 
 def shard_name(split: str, index: int, count: int) -> str:
     """``train-00000-of-00002.parquet``, as Hugging Face names them."""
-    return f"{split}-{index:05d}-of-{count:05d}.parquet"
+    return f"{file_name(split)}-{index:05d}-of-{count:05d}.parquet"
 
 
 def write_shard(path: Path, table: pa.Table, note: Note) -> None:
@@ -92,7 +120,7 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
     Pages carry checksums, which readers of Parquet may check and ours do: latents look alike
         whether they are right or not.
     """
-    metadata = {**(table.schema.metadata or {}), _NOTE_KEY: json.dumps(asdict(note))}
+    metadata = {**(table.schema.metadata or {}), **note.footer()}
     latent_bytes = (
         table.schema.field("latent").type.list_size
         * table.schema.field("latent").type.value_type.bit_width
@@ -112,7 +140,12 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
         "write_page_checksum": True,
     }
     described = table.replace_schema_metadata(metadata)
-    write_atomically(path, lambda temporary: pq.write_table(described, temporary, **options))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # Arrow opens no file whose path is not UTF-8
+            pq.write_table(described, file, **options)
+
+    write_atomically(path, write)
 
 
 def _leaf_paths(schema: pa.Schema, names: Sequence[str]) -> list[str]:
@@ -131,44 +164,49 @@ class Shard:
         path: The file.
         rows: How many it holds.
         note: What it says of itself.
+        columns: Those that are read; all when None.
     """
 
     path: Path
     rows: int
     note: Note
+    columns: tuple[str, ...] | None = None
 
     @classmethod
-    def open(cls, path: Path, schema: pa.Schema) -> Shard:
+    def open(cls, path: Path, schema: pa.Schema, within: Path | None = None) -> Shard:
         """Read the footer.
 
         Args:
             path: The file.
             schema: The columns that it must have.
+            within: The folder of the set, which no link may lead out of.
 
         Raises:
             LatentSetError: If the file is missing, cut, no shard of a latent set, or one of another
                 set.
         """
-        size = check_regular(path, _origin(path))
-        with reading(path), _open(path) as file:
-            rows, found = file.metadata.num_rows, file.schema_arrow
+        size = check_regular(path, _origin(path), within)
+        with reading(path), pq.ParquetFile(path) as file:
+            footer, found = file.metadata, file.schema_arrow
+            rows = footer.num_rows
         with _origin(path).blamed():
+            check_footer(path, footer)
             note = _note_of(found.metadata or {})
             _check_columns(found, schema)
             latent = schema.field("latent").type
             least = rows * latent.list_size * latent.value_type.bit_width // 8
             if not 0 <= least <= size:
                 raise Fault("", f"claims {rows:,} latents, which have more bytes than it has")
-        return cls(path, rows, note)
+        return cls(path, rows, note, tuple(schema.names))
 
     def read(self) -> pa.Table:
-        """All rows and columns.
+        """All rows.
 
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), _open(self.path) as file:
-            return file.read()
+        with self._opened() as file:
+            return file.read(self.columns)
 
     def batches(self, columns: Sequence[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
         """The rows in order, at most ``rows`` at a time.
@@ -176,23 +214,23 @@ class Shard:
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), _open(self.path) as file:
-            yield from file.iter_batches(
-                batch_size=rows, columns=None if columns is None else list(columns)
-            )
+        with self._opened() as file:
+            yield from file.batches(columns or self.columns, rows)
 
-    def group_of(self, row: int) -> tuple[pa.Table, int]:
-        """The row group that holds a row, and the number of its first row.
+    def row(self, row: int) -> pa.Table:
+        """One row.
 
         Raises:
             LatentSetError: If the file is damaged.
         """
-        with reading(self.path), _open(self.path) as file:
-            first = group = 0
-            while row >= first + file.metadata.row_group(group).num_rows:
-                first += file.metadata.row_group(group).num_rows
-                group += 1
-            return file.read_row_group(group), first
+        with self._opened() as file:
+            return file.row(row, self.columns)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Columns]:
+        """The file; what is wrong with it is said of it."""
+        with reading(self.path), _origin(self.path).blamed(), Columns(self.path) as file:
+            yield file
 
 
 def _origin(path: Path) -> Origin:
@@ -240,11 +278,12 @@ def _note_of(metadata: Mapping[bytes, bytes]) -> Note:
         raise Fault("", "is not a shard of a latent set: its footer has no note")
     if len(text) > MAX_SET_BYTES:
         raise Fault("its note", f"has {len(text):,} bytes")
-    return convert(decode_json(text), Note, "its note")
-
-
-def _open(path: Path) -> pq.ParquetFile:
-    return pq.ParquetFile(path, page_checksum_verification=True)
+    note = decode_json(text)
+    if _MARK_KEY in metadata and isinstance(note, dict):
+        if len(metadata[_MARK_KEY]) > _MARK_BYTES:
+            raise Fault("its mark", f"has {len(metadata[_MARK_KEY]):,} bytes")
+        note = {**note, "mark": decode_json(metadata[_MARK_KEY])}
+    return convert(note, Note, "its note")
 
 
 @contextmanager
@@ -286,4 +325,4 @@ def find_shards(folder: Path, split: str, schema: pa.Schema) -> list[Shard]:
         raise LatentSetError(
             f"split '{split}' in '{folder.name}' is not whole ({odd}); copy the whole folder again"
         )
-    return [Shard.open(folder / DATA_FOLDER / name, schema) for name in names]
+    return [Shard.open(folder / DATA_FOLDER / name, schema, folder) for name in names]

@@ -47,19 +47,9 @@ def _split_problems(split: Split) -> Iterator[str]:
             f"split '{split.name}' has {len(split)} rows; expected {expected}; copy the whole "
             "folder again"
         )
-    yield from _doubled(split)
     for rows in split.batches(columns=[*split.latent_columns, "id", "label"]):
         yield from _row_problems(split, rows)
-
-
-def _doubled(split: Split) -> Iterator[str]:
-    counts = pc.value_counts(split.id_column).flatten()  # type: ignore[attr-defined]
-    ids = counts[0].filter(pc.greater(counts[1], 1))  # type: ignore[attr-defined]
-    if len(ids):
-        yield (
-            f"split '{split.name}' has {len(ids)} ids more than once, such as "
-            f"{shown(ids[0].as_py())}; fit it anew or filter them out"
-        )
+    _ = split.id_column
 
 
 def _row_problems(split: Split, rows: Rows) -> Iterator[str]:

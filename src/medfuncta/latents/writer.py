@@ -12,7 +12,6 @@ to do, and each of them can be repeated:
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import pyarrow as pa
 from msgspec import Meta
 
 from medfuncta.atomic import remove_leftovers, write_json, write_text
+from medfuncta.disk import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import MAX_SET_BYTES, Count
@@ -31,7 +31,17 @@ from medfuncta.latents.card import card
 from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.schema import schema_of
-from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, write_shard
+from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, sum_of, write_shard
+from medfuncta.lock import check_held
+from medfuncta.places import (
+    file_name,
+    make_folder,
+    move,
+    place,
+    remove_empty,
+    remove_file,
+    remove_folder,
+)
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
@@ -64,22 +74,27 @@ class LatentSetWriter:
             self.info.check_continues(info)
         else:
             _check_free(self.folder)
-            run.save(self.folder / FIELD_FOLDER)
+            run.save(place(self.folder, FIELD_FOLDER))
             self.info = info
             info.save(self.folder)
-        remove_leftovers(self.folder)
+        with disk_told(self.folder.name):
+            remove_leftovers(self.folder)
         row_bytes = info.latent_size * np.dtype(info.dtype).itemsize
         self._shard_rows = max(1, shard_bytes // row_bytes)
 
     def split(self, name: str) -> SplitWriter | None:
         """Where to append the rows of a split, or None when it is finished already."""
-        folder = self.folder / _FITTING / name
+        folder = self._fitting(name)
         if (folder / _COMPLETE).exists():
             self._publish(name)
         if name in self.info.splits:
-            shutil.rmtree(folder, ignore_errors=True)  # the kill came before this was all removed
+            remove_folder(self.folder, _FITTING, file_name(name))  # a kill may have left it
             return None
         return SplitWriter(folder, self.info, self._shard_rows)
+
+    def _fitting(self, name: str) -> Path:
+        """Where a split lies while it is fitted."""
+        return place(self.folder, _FITTING, file_name(name))
 
     def finish_split(self, writer: SplitWriter, skipped: Sequence[Skipped] = ()) -> None:
         """Give the shards their final names.
@@ -95,22 +110,27 @@ class LatentSetWriter:
         self._publish(writer.name)
 
     def _publish(self, name: str) -> None:
-        folder = self.folder / _FITTING / name
+        check_held(self.folder)
+        with disk_told(self.folder.name):
+            self._rename(name)
+
+    def _rename(self, name: str) -> None:
+        folder = self._fitting(name)
         complete = _Complete.load(folder)
-        (self.folder / DATA_FOLDER).mkdir(exist_ok=True)
+        data = make_folder(self.folder, DATA_FOLDER)
         for index in range(complete.shards):
-            part = folder / _shard_part(index)
-            final = self.folder / DATA_FOLDER / shard_name(name, index, complete.shards)
+            part = place(folder, _shard_part(index))
+            final = shard_name(name, index, complete.shards)
             if part.exists():
-                part.replace(final)
-            elif not final.exists():
+                move(part, data, final)
+            elif not (data / final).exists():
                 raise LatentSetError(
                     f"shard {index} of split '{name}' is missing; remove the folder "
                     f"'{_FITTING}/{name}' and fit the split anew"
                 )
         self.info = self.info.with_split(name, SplitInfo(complete.signals, complete.left_out))
         self.info.save(self.folder)
-        shutil.rmtree(folder)
+        remove_folder(self.folder, _FITTING, file_name(name))
 
     def finish(self) -> LatentSet:
         """Write the card and open the set.
@@ -120,9 +140,7 @@ class LatentSetWriter:
         """
         latent_set = LatentSet.open(self.folder)
         write_text(self.folder / CARD_FILE, card(latent_set))
-        fitting = self.folder / _FITTING
-        if fitting.exists() and not any(fitting.iterdir()):
-            fitting.rmdir()
+        remove_empty(self.folder, _FITTING)
         return latent_set
 
 
@@ -148,7 +166,7 @@ class _Complete:
         """
         remedy = f"remove the folder '{_FITTING}/{folder.name}' and fit the split anew"
         origin = Origin(f"{_COMPLETE} of split '{folder.name}'", LatentSetError, remedy)
-        data = read_json(folder / _COMPLETE, origin, limit=MAX_SET_BYTES)
+        data = read_json(folder / _COMPLETE, origin, limit=MAX_SET_BYTES, within=folder)
         with origin.blamed():
             return convert(data, cls)
 
@@ -166,7 +184,7 @@ class SplitWriter:
         for path in sorted(folder.glob("piece-*.parquet")):
             piece = self._opened(path)
             if piece.note.next_piece <= self._next:
-                path.unlink()  # the kill came between writing a shard with it and removing it
+                remove_file(folder, path.name)  # a kill came before it was removed
             else:
                 self._pieces.append(piece)
                 self._next = piece.note.next_piece
@@ -174,7 +192,7 @@ class SplitWriter:
 
     def _opened(self, path: Path) -> Shard:
         """A piece or a shard of an earlier attempt."""
-        part = Shard.open(path, schema_of(self._info))
+        part = Shard.open(path, schema_of(self._info), self._folder)
         remedy = f"remove the folder '{_FITTING}/{self.name}' and fit the split anew"
         if part.note.fingerprint != self._info.fingerprint:
             raise LatentSetError(f"{path.name} was fitted with another field; {remedy}")
@@ -201,6 +219,11 @@ class SplitWriter:
         return self._parts[-1].note.last_id if self._parts else ""
 
     @property
+    def mark(self) -> float | None:
+        """What was noted of their values, see :class:`Note`; None where nothing was."""
+        return sum_of([part.note.mark for part in self._parts])
+
+    @property
     def _parts(self) -> list[Shard]:
         return [*self._shards, *self._pieces]
 
@@ -211,6 +234,7 @@ class SplitWriter:
         last_id: str,
         left_out: Sequence[Skipped] = (),
         fitted_psnr: float | None = None,
+        mark: float | None = None,
     ) -> None:
         """Add one block of signals, wholly or not at all.
 
@@ -219,16 +243,23 @@ class SplitWriter:
             last_id: The last signal of the block, kept or left out.
             left_out: Signals of the block without a row.
             fitted_psnr: As in :class:`Note`.
+            mark: As in :class:`Note`, of this block alone.
         """
         self._next += 1
         consumed = table.num_rows + len(left_out)
         note = Note(
-            self._info.fingerprint, consumed, tuple(left_out), last_id, self._next, fitted_psnr
+            self._info.fingerprint,
+            consumed,
+            tuple(left_out),
+            last_id,
+            self._next,
+            fitted_psnr,
+            mark,
         )
         if not self._pieces and table.num_rows >= self._shard_rows:
             self._add_shard(table, note)
             return
-        path = self._folder / f"piece-{self._next:08d}.parquet"
+        path = place(self._folder, f"piece-{self._next:08d}.parquet")
         write_shard(path, table, note)
         self._pieces.append(Shard(path, table.num_rows, note))
         self._merge_when_full()
@@ -249,7 +280,7 @@ class SplitWriter:
             )
         left_out = tuple(entry for shard in self._shards for entry in shard.note.left_out)
         complete = _Complete(rows, (*skipped, *left_out), len(self._shards))
-        write_json(self._folder / _COMPLETE, asdict(complete))
+        write_json(place(self._folder, _COMPLETE), asdict(complete))
 
     def _merge_when_full(self) -> None:
         if sum(piece.rows for piece in self._pieces) >= self._shard_rows:
@@ -258,12 +289,13 @@ class SplitWriter:
     def _merge(self) -> None:
         table = pa.concat_tables(piece.read() for piece in self._pieces)
         self._add_shard(table, Note.join([piece.note for piece in self._pieces]))
-        for piece in self._pieces:
-            piece.path.unlink()
+        with disk_told(DATA_FOLDER):
+            for piece in self._pieces:
+                remove_file(self._folder, piece.path.name)
         self._pieces = []
 
     def _add_shard(self, table: pa.Table, note: Note) -> None:
-        path = self._folder / _shard_part(len(self._shards))
+        path = place(self._folder, _shard_part(len(self._shards)))
         write_shard(path, table, note)
         self._shards.append(Shard(path, table.num_rows, note))
 

@@ -6,27 +6,28 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from msgspec import Meta
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.door.declared import Fault, convert, from_text
-from medfuncta.door.files import Origin, decode_json, reason
+from medfuncta.door.files import Origin, decode_json
 from medfuncta.door.limits import Count
-from medfuncta.door.stored_arrays import TensorHeader, read_tensor_header
+from medfuncta.door.stored_arrays import TensorHeader, read_tensor_header, read_tensors
 from medfuncta.door.wording import shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.learning.optimiser import WeightAverage
 from medfuncta.run import check_finite
 from medfuncta.settings import ADDED, without_retired
+from medfuncta.signals.mark import DataMark
 
-_FORMAT = "medfuncta-checkpoint-3"
+_Format: TypeAlias = Literal["medfuncta-checkpoint-3"]
+_FORMAT: Final = get_args(_Format)[0]
 _FLOATS: Final = {torch.float32: "F32", torch.float64: "F64"}
 _OPTIMISER_STATE: Final[Mapping[type, Mapping[str, bool]]] = {
     torch.optim.AdamW: {"step": True, "exp_avg": False, "exp_avg_sq": False},
@@ -63,13 +64,23 @@ class Progress:
 
 @dataclass(eq=False)
 class TrainingState:
-    """All that a meta-step changes."""
+    """All that a meta-step changes, and what it learns from.
+
+    Args:
+        field: The shared network.
+        optimisers: Of its parameters.
+        average: Of its weights.
+        generator: Draws the contexts.
+        progress: How far the run is.
+        data: The mark of the training signals.
+    """
 
     field: Field
     optimisers: Sequence[torch.optim.Optimizer]
     average: WeightAverage
     generator: torch.Generator
     progress: Progress
+    data: DataMark
 
     def save(self, path: Path, config: Settings) -> None:
         """Write everything atomically; ``config`` is stored so that a run is not continued with
@@ -79,6 +90,7 @@ class TrainingState:
             "config": json.dumps(config, sort_keys=True),
             "progress": json.dumps(asdict(self.progress)),
             "average_updates": str(self.average.updates),
+            "data": json.dumps(asdict(self.data)),
         }
         write_atomically(
             path, lambda temporary: save_file(self._tensors(), temporary, metadata=header)
@@ -88,9 +100,11 @@ class TrainingState:
         """Read everything back.
 
         Raises:
-            RunError: If the file is missing, damaged, or was written with other settings.
+            RunError: If the file is missing, damaged, or was written with other settings or other
+                signals.
         """
         stored = _Stored.read(path, config)
+        stored.check_data(self.data)
         with stored.origin.blamed():
             self._load(stored)
             try:
@@ -180,10 +194,11 @@ class TrainingState:
 class _Notes:
     """The header of a checkpoint, whose entries are texts."""
 
-    format: Literal["medfuncta-checkpoint-3"]
+    format: _Format
     config: str
     progress: str
     average_updates: str
+    data: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +210,7 @@ class _Stored:
     tensors: Mapping[str, Tensor]
     progress: Progress
     average_updates: int
+    data: DataMark | None
 
     @classmethod
     def read(cls, path: Path, config: Settings) -> _Stored:
@@ -220,17 +236,30 @@ class _Stored:
             stored = convert(decode_json(notes.config), dict[str, dict[str, Any]], "config")
             progress = convert(decode_json(notes.progress), Progress, "progress", whole=True)
             updates = from_text(notes.average_updates, Count, "average_updates")
+            data = None
+            if notes.data:  # older ones say nothing of it
+                data = convert(decode_json(notes.data), DataMark, "data", whole=True)
         stored = without_retired(stored)
         with origin.blamed():
             _check_whole(stored, config)
         _check_settings(stored, config)
         with origin.blamed():
             _check_progress(progress, stored["train"]["steps"])
-            try:
-                tensors = load_file(path)
-            except (OSError, RuntimeError, SafetensorError) as error:
-                raise Fault("", f"cannot be read: {reason(error)}") from error
-        return cls(origin, header, tensors, progress, updates)
+            tensors = read_tensors(path)
+        return cls(origin, header, tensors, progress, updates, data)
+
+    def check_data(self, now: DataMark) -> None:
+        """Raise unless the training signals are those that it learned from.
+
+        Raises:
+            RunError: If they are others.
+        """
+        difference = "" if self.data is None else self.data.difference(now)
+        if difference:
+            raise RunError(
+                f"the training signals are not those that the run was started with: {difference}; "
+                "resume with the same data, or start a new run with --start-from"
+            )
 
 
 def _check_progress(progress: Progress, steps: int) -> None:

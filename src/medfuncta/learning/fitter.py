@@ -88,9 +88,11 @@ class Fitter:
         Returns:
             ``[batch, latent]`` there; NaN for a signal that could not be fitted.
         """
+        with torch.no_grad():
+            initial = self.field.initial_latents(points)
         latents = adapt_to(
             self._objective,
-            self.field.zero_latents(points.batch),
+            initial,
             points,
             self._plan.inner_steps,
             self._inner,

@@ -29,15 +29,44 @@ _MATRICES = 2**20  # numbers of J^T J that one group of signals holds
 _MOST_SIGNALS = 16  # of a group: more are not faster
 
 
-@dataclass(frozen=True, eq=False)
-class NormalEquations:
-    """What :class:`LeastSquares` knows at some latents, in its own unknowns.
+class NormalEquations(ABC):
+    """What :class:`LeastSquares` knows at some latents, in its own unknowns."""
 
-    Args:
-        losses: |r|^2 of each signal.
-        gradient: J^T r.
-        matrix: J^T J.
-    """
+    losses: Losses
+    """|r|^2 of each signal."""
+    gradient: Unknowns
+    """J^T r."""
+
+    @property
+    @abstractmethod
+    def mean_diagonal(self) -> Losses:
+        """Of J^T J."""
+
+    @abstractmethod
+    def solve(self, damping: Losses) -> Unknowns:
+        """The step (J^T J + damping)^-1 (-J^T r); not finite where the matrix is singular to
+        rounding."""
+
+    @abstractmethod
+    def applied(self, change: Unknowns) -> Unknowns:
+        """J^T J d."""
+
+    @abstractmethod
+    def select(self, rows: Tensor) -> NormalEquations:
+        """Those of some signals."""
+
+    @abstractmethod
+    def where(self, these: Bool[Tensor, " batch"], others: Any) -> NormalEquations:
+        """Row by row these equations or the others, which are of the same type."""
+
+    def predicted_fall(self, change: Unknowns) -> Losses:
+        """|r|^2 - |r + J d|^2 of a step d."""
+        return -(change * (2 * self.gradient + self.applied(change))).sum(1)
+
+
+@dataclass(frozen=True, eq=False)
+class FullEquations(NormalEquations):
+    """With J^T J as a matrix, ``[batch, unknowns, unknowns]``."""
 
     losses: Losses
     gradient: Unknowns
@@ -48,30 +77,50 @@ class NormalEquations:
         return self.matrix.diagonal(dim1=1, dim2=2).mean(1)
 
     def solve(self, damping: Losses) -> Unknowns:
-        """The step (J^T J + damping)^-1 (-J^T r); not finite where the matrix is singular to
-        rounding."""
         damped = self.matrix.clone()
         damped.diagonal(dim1=1, dim2=2).add_(damping.unsqueeze(1))
         factor = torch.linalg.cholesky_ex(damped).L
         return torch.cholesky_solve(-self.gradient.unsqueeze(-1), factor).squeeze(-1)
 
-    def predicted_fall(self, change: Unknowns) -> Losses:
-        """|r|^2 - |r + J d|^2 of a step d."""
-        return -(
-            change * (2 * self.gradient + (self.matrix @ change.unsqueeze(-1)).squeeze(-1))
-        ).sum(1)
+    def applied(self, change: Unknowns) -> Unknowns:
+        return (self.matrix @ change.unsqueeze(-1)).squeeze(-1)
 
-    def select(self, rows: Tensor) -> NormalEquations:
-        """Those of some signals."""
-        return NormalEquations(self.losses[rows], self.gradient[rows], self.matrix[rows])
+    def select(self, rows: Tensor) -> FullEquations:
+        return FullEquations(self.losses[rows], self.gradient[rows], self.matrix[rows])
 
-    def where(self, these: Bool[Tensor, " batch"], others: NormalEquations) -> NormalEquations:
-        """Row by row these equations or the others."""
+    def where(self, these: Bool[Tensor, " batch"], others: FullEquations) -> FullEquations:
         losses = torch.where(these, self.losses, others.losses)
         gradient = torch.where(these[:, None], self.gradient, others.gradient)
-        return NormalEquations(
-            losses, gradient, torch.where(these[:, None, None], self.matrix, others.matrix)
-        )
+        matrix = torch.where(these[:, None, None], self.matrix, others.matrix)
+        return FullEquations(losses, gradient, matrix)
+
+
+@dataclass(frozen=True, eq=False)
+class DiagonalEquations(NormalEquations):
+    """With a diagonal in place of J^T J, ``[batch, unknowns]``."""
+
+    losses: Losses
+    gradient: Unknowns
+    diagonal: Unknowns
+
+    @property
+    def mean_diagonal(self) -> Losses:
+        return self.diagonal.mean(1)
+
+    def solve(self, damping: Losses) -> Unknowns:
+        return -self.gradient / (self.diagonal + damping.unsqueeze(1))
+
+    def applied(self, change: Unknowns) -> Unknowns:
+        return self.diagonal * change
+
+    def select(self, rows: Tensor) -> DiagonalEquations:
+        return DiagonalEquations(self.losses[rows], self.gradient[rows], self.diagonal[rows])
+
+    def where(self, these: Bool[Tensor, " batch"], others: DiagonalEquations) -> DiagonalEquations:
+        losses = torch.where(these, self.losses, others.losses)
+        gradient = torch.where(these[:, None], self.gradient, others.gradient)
+        diagonal = torch.where(these[:, None], self.diagonal, others.diagonal)
+        return DiagonalEquations(losses, gradient, diagonal)
 
 
 class LeastSquares(ABC):
@@ -120,6 +169,10 @@ class FieldLeastSquares(LeastSquares):
 
     @torch.no_grad()
     def at(self, latents: Latents, points: Points) -> NormalEquations:
+        diagonal = self._objective.curvature(latents, points)
+        if diagonal is not None:
+            found = self._objective.inner_gradient(latents, points)
+            return DiagonalEquations(found.losses, found.gradient / 2, diagonal)
         losses = points.weights.new_zeros(points.batch)
         gradient = latents.new_zeros(points.batch, self.unknowns)
         matrix = latents.new_zeros(points.batch, self.unknowns, self.unknowns)
@@ -131,7 +184,7 @@ class FieldLeastSquares(LeastSquares):
                 losses += residuals.square().sum(1)
                 gradient += (jacobian.mT @ residuals.unsqueeze(-1)).squeeze(-1)
                 matrix.baddbmm_(jacobian.mT, jacobian)
-        return NormalEquations(losses, gradient, matrix)
+        return FullEquations(losses, gradient, matrix)
 
     def losses(self, latents: Latents, points: Points) -> Losses:
         return self._objective.losses(latents, points)

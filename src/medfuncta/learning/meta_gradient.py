@@ -9,6 +9,8 @@ each step needs one directional derivative of its full gradient along u:
     theta' += d/de grad_theta L_t(theta, phi_t + e u)
     b_t     = mu u
 
+and at the end a_0 dphi_0/dtheta, where phi_0 is not 0 but depends on theta too.
+
 Only the phi_t are remembered (and activations, when a memory budget allows). Signals are
 independent of each other through the whole inner loop, so a batch is processed a few signals at a
 time: memory depends neither on the batch nor on G, nor, since every term is a sum over points, on
@@ -67,7 +69,7 @@ def meta_gradient(
 
     Args:
         objective: The loss and its derivatives.
-        initial: phi_0.
+        initial: phi_0; made of the first context where it depends on the signals.
         targets: All points of each signal: the target set, and what contexts are taken from.
         contexts: The context set of each inner step; their number is G.
         inner: alpha, momentum.
@@ -164,6 +166,8 @@ class _Group:
             adjoint = adjoint + self.objective.directional(
                 visited.latents, tangent, self.context(step), self.sums, visited.tape
             )
+        first = self.context(0) if self.contexts else self.targets
+        self.objective.back_to_start(adjoint, first, self.sums)
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ def make_optimisers(field: Field, config: TrainConfig) -> list[torch.optim.Optim
         if config.optimiser == "muon" and group.hidden:
             matrices = [parameter for parameter in others if parameter.ndim == 2]
             others = [parameter for parameter in others if parameter.ndim != 2]
-            for_muon.append({"params": matrices, "scale": _MUON * group.rate})
-        scale = group.rate if config.omega_scaled else 1.0
-        for_adamw.append({"params": others, "scale": scale})
+            for_muon.append({"params": matrices, "scale": _MUON * group.rate * group.scale})
+        by_omega = group.rate if config.omega_scaled else 1.0
+        for_adamw.append({"params": others, "scale": by_omega * group.scale})
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(
             for_adamw, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

@@ -28,7 +28,8 @@ def sharing_points(objective: Objective[Any], points: Points) -> Objective[Any]:
     than signals to keep them busy."""
     cores = workers_for(points.values.device)
     few, large = points.batch < cores, points.batch * points.count >= _WORTH * cores
-    return SharedPoints(objective, cores) if objective.concurrent and few and large else objective
+    worth = objective.concurrent and objective.by_points and few and large
+    return SharedPoints(objective, cores) if worth else objective
 
 
 class SharedPoints(Objective[list[Sums]]):
@@ -79,6 +80,12 @@ class SharedPoints(Objective[list[Sums]]):
             )
 
         return _sum(self._on_parts(points, work))
+
+    def back_to_start(self, adjoint: Latents, points: Points, sums: list[Sums]) -> None:
+        self._objective.back_to_start(adjoint, points, sums[0])
+
+    def curvature(self, latents: Latents, points: Points) -> Latents | None:
+        return self._objective.curvature(latents, points)
 
     def residuals(self, latents: Latents, points: Points) -> Iterator[tuple[Tensor, Tensor]]:
         return self._objective.residuals(latents, points)

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 
-from medfuncta.atomic import write_json
+from medfuncta.atomic import remove_leftovers
 from medfuncta.errors import ConfigError, RunError
+from medfuncta.field.device import usable_device
 from medfuncta.field.field import Field
-from medfuncta.field.table import build_field
+from medfuncta.field.table import build_field, field_kind
 from medfuncta.learning.checkpoint import Progress, TrainingState
-from medfuncta.learning.context import draw_context
+from medfuncta.learning.context import context_points, draw_context
 from medfuncta.learning.meta_gradient import meta_gradient
 from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers, rate_at
 from medfuncta.learning.outer_loss import outer_derivative
@@ -24,14 +25,17 @@ from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.validate import validation_psnr
-from medfuncta.run import METADATA_FILE, Run, default_device
+from medfuncta.lock import writing
+from medfuncta.places import place
+from medfuncta.run import METADATA_FILE, Run
 from medfuncta.settings import Config
+from medfuncta.signals.mark import DataMark
 from medfuncta.signals.psnr import psnr_of
+from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
 _BEST_CHECKPOINT = Path("checkpoints") / "best.safetensors"
-_CONFIG_FILE = "config.json"
 _MAX_SKIPPED_IN_A_ROW = 20
 _MAX_RETURNS = 8  # to the best network
 LOST = 3.0
@@ -84,7 +88,7 @@ def train_network(
 
     The folder's top level holds the network that was best on ``val`` so far, ``checkpoints/`` the
     state to resume from; both are written at every validation, atomically, so that a run can be
-    killed at any moment.
+    killed at any moment. While it is trained, no other training may write there.
 
     The inner loop sits at its edge of stability, and a rate that is a little too high loses the
     network sooner or later. When validation falls far below the best, training goes on from the
@@ -98,13 +102,15 @@ def train_network(
         start: A network whose weights to start from, with the same field settings; random ones when
             None.
         provenance: What to note about the data, e.g. its source and licence.
-        resume: Continue from the last checkpoint with the same settings.
+        resume: Continue from the last checkpoint with the same settings and signals.
         device: Where to compute; an accelerator when there is one.
         listener: Called after each meta-step.
 
     Raises:
-        ConfigError: If the batch is larger than the number of training signals.
-        RunError: If ``out`` is in use, cannot be resumed, or training diverges.
+        ConfigError: If the batch is larger than the number of training signals, or the device is
+            not there.
+        RunError: If ``out`` holds a run, cannot be resumed, or training diverges.
+        MedFunctaError: If ``out`` is being written by another process, or the disk is full.
     """
     out = Path(out)
     if len(train) < config.train.batch:
@@ -112,48 +118,120 @@ def train_network(
             f"{len(train)} training signals for a batch of {config.train.batch}; give --batch "
             f"{len(train)} or less, or more signals"
         )
-    if not resume and any((out / name).exists() for name in (METADATA_FILE, CHECKPOINT)):
-        raise RunError(
-            f"'{out.name}' already holds a run; give --resume to continue it, or another folder"
-        )
     outer_derivative(
         config.train.outer_loss
     )  # an unknown one is refused before anything is written
-    state = _new_state(config, start, torch.device(device or default_device()))
-    if resume:
-        state.restore(out / CHECKPOINT, config.to_dict())
-    write_json(out / _CONFIG_FILE, config.to_dict())
-    log = RunLog(out, state.progress.step)
+    device = usable_device(device)
+    kind = field_kind(config.field.kind)
+    config = replace(config, field=kind.fitted_to(config.field, train))
+    learn_from = None if resume or start is not None else train
+    with writing(out):
+        holds_run = (out / METADATA_FILE).exists() or (out / CHECKPOINT).exists()
+        if holds_run and not resume:
+            raise RunError(
+                f"'{out.name}' already holds a run; give --resume to continue it, or another folder"
+            )
+        remove_leftovers(out)
+        saving = _Saving(out, config, val.spec, provenance or {})
+        state = _new_state(config, start, learn_from, device, DataMark.of(train))
+        if resume:
+            _resume(state, saving)
+        log = RunLog(out, state.progress.step)
+        try:
+            _loop(state, train, val, saving, log, listener)
+        finally:
+            log.close()
+        return Training(Run.load(out), out, state.progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Saving:
+    """What a run folder is told besides the network.
+
+    Args:
+        folder: The run.
+        config: All settings.
+        spec: The kind of its signals.
+        provenance: What is known of the data.
+    """
+
+    folder: Path
+    config: Config
+    spec: SignalSpec
+    provenance: Mapping[str, Any]
+
+    def checkpoint(self, state: TrainingState, name: Path) -> None:
+        """Write the state."""
+        state.save(place(self.folder, *name.parts), self.config.to_dict())
+
+    def network(self, state: TrainingState) -> None:
+        """Write the network of a state, which is the best so far."""
+        progress = state.progress
+        training = {
+            **self.provenance,
+            "steps": progress.step,
+            "seconds": round(progress.seconds, 1),
+            "val_psnr": progress.best_psnr,
+            "torch": torch.__version__,
+        }
+        field = state.average.averaged(state.field)
+        Run(field, self.config, self.spec, training).save(self.folder)
+
+
+def _resume(state: TrainingState, saving: _Saving) -> None:
+    """Go on where the last session was stopped, wherever that was.
+
+    The best network has a checkpoint of its own, which is written before the network and before
+    the last checkpoint of that moment: what a kill in between has left out is made from it.
+
+    Raises:
+        RunError: If there is nothing to go on from, or it is damaged or of another run.
+    """
+    folder, settings = saving.folder, saving.config.to_dict()
+    last, best = (place(folder, *name.parts) for name in (CHECKPOINT, _BEST_CHECKPOINT))
+    if not last.exists() and best.exists():
+        last = best
+    state.restore(last, settings)
+    if state.progress.best_psnr is None or not best.exists():
+        return
     try:
-        _loop(state, train, val, out, config, provenance or {}, log, listener)
-    finally:
-        log.close()
-    return Training(Run.load(out), out, state.progress)
+        Run.load(folder)
+    except RunError:
+        of_best = _new_state(saving.config, None, None, state.field.device, state.data)
+        of_best.restore(best, settings)
+        saving.network(of_best)
 
 
-def _new_state(config: Config, start: Field | None, device: torch.device) -> TrainingState:
+def _new_state(
+    config: Config,
+    start: Field | None,
+    learn_from: SignalSet | None,
+    device: torch.device,
+    data: DataMark,
+) -> TrainingState:
     generator = torch.Generator().manual_seed(config.train.seed)
     field = build_field(config.field, generator)
     if start is not None:
         field.load_state_dict(start.state_dict())
     elif config.train.shift_init == "orthogonal":
         field.orthogonalise_shifts(generator)
+    if learn_from is not None:
+        field.learn_start(learn_from, generator)
     field.to(device, getattr(torch, config.train.dtype))
     optimisers = make_optimisers(field, config.train)
     average = WeightAverage(field, config.train.average)
-    return TrainingState(field, optimisers, average, generator, Progress())
+    return TrainingState(field, optimisers, average, generator, Progress(), data)
 
 
 def _loop(
     state: TrainingState,
     train: SignalSet,
     val: SignalSet,
-    out: Path,
-    config: Config,
-    provenance: Mapping[str, Any],
+    saving: _Saving,
     log: RunLog,
     listener: Callable[[StepReport], None] | None,
 ) -> None:
+    config = saving.config
     progress, settings = state.progress, config.train
     skipped_in_a_row = 0
     before, clock = progress.seconds, time.perf_counter()
@@ -163,8 +241,7 @@ def _loop(
         if skipped_in_a_row == _MAX_SKIPPED_IN_A_ROW:
             _go_back(
                 state,
-                out,
-                config,
+                saving,
                 f"the meta-gradient was not finite {_MAX_SKIPPED_IN_A_ROW} times in a row",
             )
             skipped_in_a_row = 0
@@ -175,8 +252,8 @@ def _loop(
         last = progress.step == settings.steps
         val_psnr = None
         if last or progress.step % settings.validate_every == 0:
-            val_psnr = _validate(state, val, out, config, provenance)
-            state.save(out / CHECKPOINT, config.to_dict())
+            val_psnr = _validate(state, val, saving)
+            saving.checkpoint(state, CHECKPOINT)
             progress.seconds = before + time.perf_counter() - clock
         if last or val_psnr is not None or progress.step % _LOG_EVERY == 0:
             log.add(
@@ -199,9 +276,11 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)
     ]
     objective = field.objective(channel_mean=config.inner.channel_mean, autocast=settings.autocast)
+    with torch.no_grad():
+        initial = field.initial_latents(context_points(points, contexts[0]))
     result = meta_gradient(
         sharing_points(objective, points),
-        field.zero_latents(points.batch),
+        initial,
         points,
         contexts,
         config.inner,
@@ -224,33 +303,21 @@ def _rate(state: TrainingState, step: int, config: Config) -> float:
     return rate_at(step, config.train) / 2**state.progress.returns
 
 
-def _validate(
-    state: TrainingState, val: SignalSet, out: Path, config: Config, provenance: Mapping[str, Any]
-) -> float:
+def _validate(state: TrainingState, val: SignalSet, saving: _Saving) -> float:
     """Validation PSNR. The network is saved when it is the best so far, and replaced by the best
     one when it is lost."""
     progress = state.progress
-    field = state.average.averaged(state.field)
-    psnr = validation_psnr(field, val, config)
+    psnr = validation_psnr(state.average.averaged(state.field), val, saving.config)
     if progress.best_psnr is None or psnr > progress.best_psnr:
         progress.best_psnr, progress.best_step = psnr, progress.step
-        training = {
-            **provenance,
-            "steps": progress.step,
-            "seconds": round(progress.seconds, 1),
-            "val_psnr": psnr,
-            "torch": torch.__version__,
-        }
-        Run(field, config, val.spec, training).save(out)
-        state.save(out / _BEST_CHECKPOINT, config.to_dict())
+        saving.checkpoint(state, _BEST_CHECKPOINT)
+        saving.network(state)
     elif psnr < progress.best_psnr - LOST:
-        _go_back(
-            state, out, config, f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB"
-        )
+        _go_back(state, saving, f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB")
     return psnr
 
 
-def _go_back(state: TrainingState, out: Path, config: Config, reason: str) -> None:
+def _go_back(state: TrainingState, saving: _Saving, reason: str) -> None:
     """Return to the best network, with half the rate from here on.
 
     Raises:
@@ -260,10 +327,10 @@ def _go_back(state: TrainingState, out: Path, config: Config, reason: str) -> No
     if progress.best_psnr is None or progress.returns == _MAX_RETURNS:
         raise RunError(
             f"{reason} at step {progress.step}; lower the learning rate (now "
-            f"{_rate(state, progress.step - 1, config):.2g}) "
+            f"{_rate(state, progress.step - 1, saving.config):.2g}) "
             "or check the data with 'medfuncta info'"
         )
-    state.go_back(out / _BEST_CHECKPOINT, config.to_dict())
+    state.go_back(place(saving.folder, *_BEST_CHECKPOINT.parts), saving.config.to_dict())
 
 
 def _row(

@@ -8,11 +8,9 @@ signal beside its place and gets its name only when it is whole.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
@@ -20,11 +18,22 @@ import numpy as np
 from msgspec import Meta
 
 from medfuncta.atomic import write_json
+from medfuncta.disk import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, check_regular, read_bytes
 from medfuncta.door.limits import MAX_CACHE_BYTES
 from medfuncta.door.stored_arrays import read_arrays
 from medfuncta.errors import DataError, MedFunctaError
+from medfuncta.lock import remove_abandoned, writing
+from medfuncta.places import (
+    TEMPORARY,
+    fresh_folder,
+    make_folder,
+    move,
+    place,
+    remove_file,
+    remove_folder,
+)
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet, starts_of
@@ -87,23 +96,18 @@ def cached(
             ``spec``.
         MedFunctaError: If the disk is full or the folder cannot be written.
     """
-    entry = folder / key.name
+    entry = place(folder, key.name)
     found = _open(entry, spec, key.state, notes_type)
     if found is not None:
         return found
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".writing-", dir=folder) as name:
-            fresh = Path(name) / "entry"
+    with disk_told(f"the cache '{folder.name}'"):
+        make_folder(folder)
+        remove_abandoned(folder, f"{TEMPORARY}*")
+        with fresh_folder(folder) as beside, writing(beside):
+            fresh = make_folder(beside, "entry")
             _write(fresh, spec, signals, key.state, notes)
-            if entry.exists():
-                shutil.rmtree(entry)  # whoever has mapped its files keeps them
-            fresh.rename(entry)
-    except OSError as error:
-        raise MedFunctaError(
-            f"cannot write the cache '{folder.name}': {error.strerror or error}; free some room, "
-            "or do without"
-        ) from error
+            remove_folder(folder, key.name)  # whoever has mapped its files keeps them
+            move(fresh, folder, key.name)
     found = _open(entry, spec, key.state, notes_type)
     if found is None:
         raise MedFunctaError(
@@ -153,7 +157,7 @@ def _open(
 ) -> tuple[SignalSet, Any] | None:
     """The entry, or None when there is none, it is of another state, or it is damaged."""
     try:
-        content = read_bytes(entry / _HEADERS, _ORIGIN, limit=MAX_CACHE_BYTES)
+        content = read_bytes(entry / _HEADERS, _ORIGIN, limit=MAX_CACHE_BYTES, within=entry)
         facts = msgspec.json.decode(content, type=_Facts)
         if facts.state != state:
             return None
@@ -172,7 +176,7 @@ def _open(
 
 def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
     """The array in a file, once it is known to be of this type and shape."""
-    check_regular(path, _ORIGIN)
+    check_regular(path, _ORIGIN, within=path.parent)
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{array.dtype} of shape {array.shape}")
@@ -181,7 +185,7 @@ def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.n
 
 def _read_domains(entry: Path, stored: list[dict[str, Any]]) -> list[Domain]:
     domains: list[Domain] = []
-    positions = read_arrays(entry / _POSITIONS, _ORIGIN)
+    positions = read_arrays(entry / _POSITIONS, _ORIGIN, within=entry)
     for number, data in enumerate(stored):
         if "low" in data:
             domains.append(Scatter.from_dict(data, positions[str(number)]))
@@ -193,7 +197,6 @@ def _read_domains(entry: Path, stored: list[dict[str, Any]]) -> list[Domain]:
 def _write(
     entry: Path, spec: SignalSpec, signals: Iterable[Signal], state: str, notes: Callable[[], Any]
 ) -> None:
-    entry.mkdir()
     headers: list[dict[str, Any]] = []
     domains: list[Domain] = []
     for signal in _written(entry, spec, signals):
@@ -206,7 +209,7 @@ def _write(
     for number, domain in enumerate(domains):
         if isinstance(domain, Scatter):
             positions[str(number)] = domain.positions
-    np.savez(entry / _POSITIONS, allow_pickle=False, **positions)
+    np.savez(place(entry, _POSITIONS), allow_pickle=False, **positions)
     facts = {
         "state": state,
         "masked": (entry / _OBSERVED).exists(),
@@ -214,7 +217,7 @@ def _write(
         "domains": [domain.to_dict() for domain in domains],
         "headers": headers,
     }
-    write_json(entry / _HEADERS, facts)
+    write_json(place(entry, _HEADERS), facts)
 
 
 def _written(entry: Path, spec: SignalSpec, signals: Iterable[Signal]) -> Iterator[Signal]:
@@ -223,8 +226,8 @@ def _written(entry: Path, spec: SignalSpec, signals: Iterable[Signal]) -> Iterat
     number = np.dtype(np.float32)
     masked = False
     with (
-        _GrowingArray(entry / _VALUES, (spec.channels,), number) as values,
-        _GrowingArray(entry / _OBSERVED, (), np.dtype(np.bool_)) as observed,
+        _GrowingArray(place(entry, _VALUES), (spec.channels,), number) as values,
+        _GrowingArray(place(entry, _OBSERVED), (), np.dtype(np.bool_)) as observed,
     ):
         for signal in signals:
             spec.check_fits(SignalSpec(signal.domain.dim, signal.channels))
@@ -234,7 +237,7 @@ def _written(entry: Path, spec: SignalSpec, signals: Iterable[Signal]) -> Iterat
             masked |= not seen.all()
             yield signal
     if not masked:
-        (entry / _OBSERVED).unlink()
+        remove_file(entry, _OBSERVED)
 
 
 class _GrowingArray:
@@ -254,9 +257,9 @@ class _GrowingArray:
         self._count += len(rows)
 
     def __exit__(self, *_: object) -> None:
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
 
     def _write_header(self) -> None:
         header = {

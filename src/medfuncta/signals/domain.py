@@ -12,20 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Annotated, Any, Final, TypeAlias
+from numbers import Real
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import numpy as np
 from msgspec import Meta
 
-from medfuncta.door.declared import convert_known
+from medfuncta.door.declared import Fault, convert, convert_known, plain
 from medfuncta.door.limits import MAX_POINTS, Name, Shape
 from medfuncta.door.wording import shown
 from medfuncta.errors import DataError
 from medfuncta.types import ArrayCoordinates
 
-COORDINATE_CONVENTION: Final = "longest-side"
-_BEYOND: Final = 2.0**62
-"""Samples along an axis that no grid has."""
+Convention: TypeAlias = Literal["longest-side"]
+COORDINATE_CONVENTION: Final[Convention] = "longest-side"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Grid:
             raise DataError("a grid's affine is not a 4 x 4 matrix of finite numbers; repair it")
 
     def _is_spacing(self, spacing: tuple[float, ...]) -> bool:
-        positive = all(np.isfinite(s) and s > 0 for s in spacing)
+        positive = all(isinstance(s, Real) and 0 < s < np.inf for s in spacing)
         return len(spacing) == len(self.shape) and positive
 
     def __eq__(self, other: object) -> bool:
@@ -152,10 +152,9 @@ class Grid:
         """The same box sampled at another shape; spacing and affine follow.
 
         Raises:
-            DataError: If the number of axes differs.
+            DataError: If the number of axes differs, or one is not a whole number of at least 1.
         """
-        new = tuple(int(n) for n in shape)
-        _check_sides(new)
+        new = _whole(shape)
         if len(new) != self.dim:
             raise DataError(
                 f"a shape of {len(new)} axes {new} for a {self.dim}D signal; give {self.dim} "
@@ -178,7 +177,8 @@ class Grid:
         whole.
 
         Raises:
-            DataError: If this grid has no spacing, or the number of axes differs.
+            DataError: If this grid has no spacing, or the number of axes differs, or a distance is
+                not positive.
         """
         if self.spacing is None:
             raise DataError(
@@ -189,25 +189,32 @@ class Grid:
             raise DataError(
                 f"a spacing of {len(spacing)} numbers for a {self.dim}D signal; give {self.dim}"
             )
+        if not self._is_spacing(tuple(spacing)):
+            raise DataError(f"a spacing of {shown(spacing)}; expected one positive number an axis")
         shape = []
         for samples, old, new in zip(self.shape, self.spacing, spacing, strict=True):
-            wanted = min(samples * old / new, _BEYOND) if new > 0 else _BEYOND
+            wanted = samples * old / new
+            if not wanted <= MAX_POINTS:
+                raise DataError(
+                    f"a spacing of {new:g} for {samples} samples {old:g} apart asks for "
+                    f"{wanted:.3g} samples; expected at most {MAX_POINTS:,} along an axis"
+                )
             shape.append(max(1, round(wanted)))
         return self.with_shape(shape)
 
 
-def _check_sides(shape: Sequence[int]) -> None:
-    """Raise at a side that no signal has.
+def _whole(shape: Any) -> tuple[int, ...]:
+    """A shape, once all of its numbers are known to be such; numbers of NumPy's become Python's.
 
     Raises:
-        DataError: If one has more samples than any signal.
+        DataError: If one is not.
     """
-    longest = max(shape, default=0)
-    if longest > MAX_POINTS:
+    try:
+        return convert(plain(list(shape)), Shape, "a shape")
+    except (Fault, TypeError) as error:
         raise DataError(
-            f"a grid of {shown(longest)} samples along an axis; expected at most {MAX_POINTS:,}: "
-            "ask for fewer samples, or a larger spacing"
-        )
+            f"a shape of {shown(shape)}; expected 1 to 3 whole numbers from 1 to {MAX_POINTS:,}"
+        ) from error
 
 
 Spacing: TypeAlias = Annotated[

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from medfuncta.errors import ConfigError
+from medfuncta.places import file_name
 from medfuncta.signals.cache import CacheKey, cached
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import Skipped, Source
@@ -70,8 +70,8 @@ def cache_key(source: Source, split: str) -> CacheKey:
         for path in watched_files(location)
     ]
     state = _digest([version("medfuncta"), asdict(source.spec), files])
-    label = re.sub(r"[^A-Za-z0-9]+", "-", f"{source.info.name}-{split}")
-    return CacheKey(f"{label}-{_digest([facts, location.as_posix()])[:12]}", state)
+    name = f"{source.info.name}-{split}-{_digest([facts, location.as_posix()])[:12]}"
+    return CacheKey(file_name(name.replace(":", "-")), state)
 
 
 def watched_files(location: Path) -> Iterator[Path]:

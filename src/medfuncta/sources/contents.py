@@ -85,6 +85,8 @@ class Contents:
         settled: What is settled by looking into the first split though the first signal tells the
             rest; recorded beside the options.
         label_maps: None when the format knows none.
+        published: Whether its files are known, by their checksums, to be the published ones; they
+            may ask for any memory.
         location: The file or folder in which signals lie; None when they lie in no file.
         licence: As the publisher words it, or ``"unknown"``.
         citation: Who made the data and where it is published.
@@ -105,6 +107,7 @@ class Contents:
     settled: Callable[[], Details] | None = None
     label_maps: LabelMaps | None = None
     location: Path | None = None
+    published: bool = False
     licence: str = "unknown"
     citation: str = ""
     unlike: str = "keep files of one form in a folder"

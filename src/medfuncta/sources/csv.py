@@ -208,7 +208,7 @@ class CsvTables:
         keys = {record.key for record in held}
         if not keys:
             return []  # told with its reason by who asks for the first split
-        chosen = set(split_groups(keys, self._plan.within)[item.split])
+        chosen = set(split_groups(keys, self._plan.within).get(item.split, ()))
         return [record for record in held if record.key in chosen]
 
     def _signal(self, path: Path, record: Record) -> Signal:

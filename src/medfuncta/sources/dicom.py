@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from medfuncta.door.allowance import NUMBER, check_signal, on_disk
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.preprocess import Preprocessing
@@ -194,6 +195,7 @@ def _read_traces(path: Path, name: str) -> tuple[np.ndarray, Grid, str]:
                 f"{name} holds {len(group.WaveformData):,} bytes of traces, its header claims "
                 f"{needed:,}; get it again"
             )
+        check_signal(name, samples * NUMBER, on_disk(path))
         values = multiplex_array(data, 0, as_raw=False)
         grid = Grid(values.shape[:1], (1 / float(group.SamplingFrequency),), unit="s")
         unit = _trace_unit(name, group)

@@ -4,8 +4,8 @@ patient leaves this module."""
 from __future__ import annotations
 
 import filecmp
+import io
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medfuncta.errors import DataError, MedFunctaError, missing_extra
-from medfuncta.sources.identity import public_name
+from medfuncta.sources.dicom_packed import opened
+from medfuncta.sources.identity import group_name, public_name
 from medfuncta.sources.skips import Skips
 
 if TYPE_CHECKING:
@@ -50,9 +51,6 @@ _NOT_IMAGES: Final = {
     "1.2.840.10008.5.1.4.1.1.77.1.6": "tiles of whole slides (microscopy)",
 }
 """Objects with rows and columns that are no images of a grid."""
-_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
-_MOST_INFLATED: Final = 2**28
-"""Bytes that a deflated file may become."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def _series(uid: str, members: Sequence[_Header]) -> Series:
     first, paths = members[0], tuple(header.path for header in members)
     return Series(
         public_name(uid, "hash"),
-        public_name(first.patient, "hash"),
+        group_name(first.patient),
         paths,
         first.waveform,
         first.modality,
@@ -191,8 +189,10 @@ def _header(path: Path, name: str) -> _Header | str:
         import pydicom
         from pydicom.uid import UID
 
-        _check_inflated(path, name)
-        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        source = _unpacked(path, name)
+        data = pydicom.dcmread(
+            source, stop_before_pixels=True, specific_tags=list(_TAGS), force=True
+        )
         uid = UID(data.get("SOPClassUID", ""))
         what = str(uid.name)
         if uid in _NOT_IMAGES:
@@ -256,40 +256,23 @@ def _is_text(start: bytes) -> bool:
     return bool(text) and all(c.isprintable() or c.isspace() for c in text)
 
 
-def _check_inflated(path: Path, name: str) -> None:
-    """Raise before pydicom inflates a deflated file that becomes more than any image has."""
-    from pydicom.filereader import read_file_meta_info
-
+def _unpacked(path: Path, name: str) -> Path | io.BytesIO:
+    """The file, or what a deflated one unpacks to; without the mark at its begin none is."""
     with path.open("rb") as file:
         marked = file.read(132)[128:] == b"DICM"
-        if not marked:
-            return
-        meta = read_file_meta_info(path)
-        if meta.get("TransferSyntaxUID") != _DEFLATED:
-            return
-        file.seek(144 + int(meta.FileMetaInformationGroupLength))
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        size = 0
-        while block := inflater.unconsumed_tail or file.read(2**16):
-            size += len(inflater.decompress(block, 2**22))
-            if size > _MOST_INFLATED:
-                raise DataError(
-                    f"{name} is deflated and becomes more than {_MOST_INFLATED:,} bytes; save it "
-                    "without compression"
-                )
+    return opened(path, name) if marked else path
 
 
 def read_dataset(path: Path, name: str) -> Dataset:
     """A whole DICOM file; to be called inside :func:`reading`.
 
     Raises:
-        DataError: If it inflates to more than any image has.
+        DataError: If it unpacks to more than a signal may ask for.
     """
     import pydicom
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-    _check_inflated(path, name)
-    data = pydicom.dcmread(path, force=True)
+    data = pydicom.dcmread(_unpacked(path, name), force=True)
     if "TransferSyntaxUID" not in data.file_meta:  # without a preamble, none is said
         implicit, little = data.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian

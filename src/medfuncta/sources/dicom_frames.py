@@ -97,7 +97,7 @@ def check_claims(name: str, data: Dataset, held: int, files: int) -> None:
     """
     frames = int(data.get("NumberOfFrames") or 1)
     shape = (frames, int(data.get("Rows", 0)), int(data.get("Columns", 0)))
-    check_claim(name, (files, *shape))
+    check_claim(name, (files, *shape, int(data.get("SamplesPerPixel", 1))), files * held)
     tag = next((tag for tag in _PIXELS if tag in data), None)
     if tag is None:
         raise DataError(f"{name} has no pixels (PixelData), only a header; get the whole file")

@@ -14,6 +14,7 @@ from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.dicom_files import read_dataset, reading
 from medfuncta.sources.dicom_frames import Frame, check_claims, frames_of, stored_type, unit_of
+from medfuncta.sources.dicom_packed import check_frames
 from medfuncta.sources.volume import file_type, physical_grid
 
 _TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -63,6 +64,7 @@ def read_series(paths: Sequence[Path], name: str, *, mask_missing: bool) -> Imag
         for path in paths:
             data = read_dataset(path, name)
             check_claims(name, data, path.stat().st_size, len(paths))
+            check_frames(data, name)
             frames += frames_of(name, data)
             stored, unit = stored_type(data), unit_of(data)
             modality = str(data.get("Modality", "")).lower()

@@ -8,11 +8,12 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final, Literal
 
+from medfuncta.door.allowance import allowance
 from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess import Preprocessing
@@ -173,7 +174,7 @@ def find_files(
         return [folder]
     others = Counter() if others is None else others
     found: list[Path] = []
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in _walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in (*folders, *sorted(files)):
             path = Path(root, name)
@@ -182,7 +183,7 @@ def find_files(
                     name,
                     DataError(
                         f"{name} is a symbolic link that leaves the folder; copy the file into the "
-                        "folder"
+                        "folder, or give --follow-links"
                     ),
                 )
             elif name.startswith(".") or not path.is_file():
@@ -200,6 +201,19 @@ def find_files(
             "at least one file of that kind"
         )
     return sorted(found)
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As ``os.walk``; folders that are links are looked into only where links that leave the folder
+    are followed, and no folder twice."""
+    seen = set()
+    for root, folders, files in os.walk(folder, followlinks=allowance().links):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield root, folders, files
 
 
 def file_items(folder: Path, paths: Sequence[Path], options: FileOptions) -> list[Item]:
@@ -307,7 +321,8 @@ def _read_labels(folder: Path, name: str, relative: Sequence[Path]) -> dict[str,
     path = folder / name
     if lies_outside(path, folder):
         raise DataError(
-            f"the file of labels {path.name} lies outside the folder; copy it into the folder"
+            f"the file of labels {path.name} lies outside the folder; copy it into the folder, or "
+            "give --follow-links"
         )
     try:
         if not path.is_file():

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from medfuncta.door.allowance import on_disk
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.volume import check_claim
 
@@ -78,6 +79,8 @@ def read_picture(path: Path) -> Picture:
     try:
         with _refusing(path.name), Image.open(path, formats=_FORMATS) as image:
             _check_kind(path.name, image)
+            shape = (image.height, image.width, len(image.getbands()))
+            check_claim(path.name, shape, on_disk(path))
             deep = image.mode in ("RGB", "RGBA") and _has_16_bits(image)
             image.load()  # decodes the whole file, so that one cut short is noticed here
             if deep:
@@ -214,7 +217,7 @@ def _by_tifffile(path: Path) -> np.ndarray:
                     f"{path.name} is a TIFF of {pages} pages of type {dtype} and shape {shape}; "
                     "expected one grey picture of numbers, or 8 or 16 bits a colour"
                 )
-            check_claim(path.name, shape)
+            check_claim(path.name, shape, on_disk(path))
             pixels = page.asarray()
     except (tifffile.TiffFileError, *_DAMAGE) as error:
         raise DataError(

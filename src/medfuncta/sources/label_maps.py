@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from medfuncta.door.files import lies_outside
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.contents import LabelMap, LabelMaps
@@ -40,6 +42,11 @@ def label_maps_beside(
         path = path_of(signal)
         if path is None or not path.is_file():
             return None
+        if lies_outside(path, Path(os.path.commonpath([signal, path]))):
+            raise DataError(
+                f"the label map of {signal.name} is a link that leaves its folder; copy the file "
+                "into the folder, or give --follow-links"
+            )
         grid = grid_of(signal)
         return LabelMap(on_grid(read(path), grid, f"the label map of {signal.name}"), grid)
 

@@ -76,6 +76,7 @@ def _open_medmnist(location: str, options: MedmnistOptions, skips: Skips) -> Con
         licence=facts["licence"],
         citation=_CITATION,
         details=told,
+        published=options.verify,
         survey=lambda: survey,
     )
 

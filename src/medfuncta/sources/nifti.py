@@ -155,7 +155,7 @@ def _dataset_json(folder: Path) -> Mapping[str, Any]:
     """What the ``dataset.json`` of a Decathlon folder says, where there is one."""
     origin = Origin("dataset.json", DataError, "repair it, or remove it")
     try:
-        return read_json(folder / "dataset.json", origin)
+        return read_json(folder / "dataset.json", origin, within=folder)
     except DataError:
         return {}
 

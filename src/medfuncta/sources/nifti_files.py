@@ -19,6 +19,7 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.spatialimages import HeaderDataError
 
+from medfuncta.door.allowance import on_disk
 from medfuncta.door.files import reason
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
@@ -38,6 +39,8 @@ from medfuncta.sources.volume import (
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
 _GZIP: Final = b"\x1f\x8b"
 _LONGEST_HEADER: Final = 544
+_LONGEST_START: Final = 2**24
+"""Bytes of a header and its extensions."""
 _ONE_FILE: Final = (b"n+1", b"n+2")
 """The magic of a header that stands in one file with its voxels begins so."""
 _TYPES: Final = {0: "0 (unknown)", 1: "1 (binary, one bit a voxel)"}
@@ -112,7 +115,7 @@ def _opened(path: Path) -> Iterator[_Image]:
         if not path.is_file():  # a pipe would let us wait
             raise FileNotFoundError(errno.ENOENT, "no such file")
         with path.open("rb") as file:
-            yield _image(path.name, file)
+            yield _image(path.name, file, on_disk(path))
     except EOFError as error:
         raise DataError(f"{path.name} ends early; get the file again") from error
     except _DAMAGE as error:
@@ -121,16 +124,16 @@ def _opened(path: Path) -> Iterator[_Image]:
         ) from error
 
 
-def _image(name: str, file: BinaryIO) -> _Image:
+def _image(name: str, file: BinaryIO, on_the_disk: int) -> _Image:
     packed = file.read(2) == _GZIP
     file.seek(0)
     stream: Any = gzip.GzipFile(fileobj=file) if packed else file
     start = stream.read(_LONGEST_HEADER)
     header, resized = _header(name, start)
     shape = tuple(int(n) for n in header.get_data_shape())
-    check_claim(name, shape)
+    check_claim(name, shape, on_the_disk)
     dtype = _number_type(name, header)
-    offset, moved = _offset(header)
+    offset, moved = _offset(name, header)
     needed = offset + prod(shape) * dtype.itemsize
     if packed:
         content = start + read_at_most(stream, needed - len(start))
@@ -172,8 +175,18 @@ def _header(name: str, start: bytes) -> tuple[Any, str]:
     return header, "a size of voxels of 0 in the header is taken as 1" if zero else ""
 
 
-def _offset(header: Any) -> tuple[int, str]:
-    """Where the voxels begin, and a remark where the header says that they begin inside itself."""
+def _offset(name: str, header: Any) -> tuple[int, str]:
+    """Where the voxels begin, and a remark where the header says that they begin inside itself.
+
+    Raises:
+        DataError: If more is claimed to lie before them than any header and its extensions have.
+    """
+    claimed = float(header["vox_offset"])
+    if not 0 <= claimed <= _LONGEST_START:
+        raise DataError(
+            f"{name} claims {claimed:.3g} bytes in front of its values; expected at most "
+            f"{_LONGEST_START:,}; get the file again"
+        )
     said, least = int(header.get_data_offset()), int(header.single_vox_offset)
     if said >= least:
         return said, ""

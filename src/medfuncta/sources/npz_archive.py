@@ -15,9 +15,14 @@ from typing import IO, Final, Literal
 
 import numpy as np
 
+from medfuncta.door.allowance import NUMBER, check_command, check_signal, on_disk
 from medfuncta.door.files import reason
 from medfuncta.errors import DataError
 
+_PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Those that NumPy writes; others become a million times larger."""
+_DENSEST: Final = 1100
+"""Bytes that one byte of a deflated array can become."""
 _ONE_ARRAY: Final = b"\x93NUMPY"
 _BLOCK_BYTES: Final = 2**22  # decompressed at a time, so that memory does not grow with the file
 
@@ -68,7 +73,10 @@ class NpzArchive:
 
     def array(self, name: str) -> np.ndarray:
         """One array as a whole."""
-        row = self.header(name).shape[1:]
+        header = self.header(name)
+        row = header.shape[1:]
+        size = prod(header.shape) * header.dtype.itemsize
+        check_command(f"{name} in {self.path.name}", size, on_disk(self.path))
         none = np.empty((0, *row), np.int8)  # so that an array without rows is one too
         return np.concatenate([none, *self.blocks(name)])
 
@@ -83,6 +91,8 @@ class NpzArchive:
             else:
                 header = ArrayHeader(*np.lib.format.read_array_header_2_0(stream))
             self._check_numbers(name, header)
+            self._check_packing(archive.getinfo(file))
+            self._check_memory(name, header)
             needed = prod(header.shape) * header.dtype.itemsize
             found = archive.getinfo(file).file_size - stream.tell()
             if found != needed:
@@ -91,6 +101,25 @@ class NpzArchive:
                     f"{needed}; get the file again"
                 )
             yield header, stream
+
+    def _check_packing(self, info: zipfile.ZipInfo) -> None:
+        """Raise where an array is packed otherwise than NumPy does, or claims to hold more than its
+        bytes can unpack to."""
+        most = info.compress_size * _DENSEST
+        if info.compress_type not in _PACKINGS or info.file_size > most + _BLOCK_BYTES:
+            raise DataError(
+                f"{info.filename} in {self.path.name} is packed in a way that NumPy does not "
+                "write; save the file again with numpy.savez_compressed"
+            )
+
+    def _check_memory(self, name: str, header: ArrayHeader) -> None:
+        """Raise where one signal of an array, or one in Fortran order as a whole, would take more
+        memory than it may ask for."""
+        what, held = f"{name} in {self.path.name}", on_disk(self.path)
+        wide = max(header.dtype.itemsize, NUMBER)
+        check_signal(f"a signal of {what}", prod(header.shape[1:]) * wide, held)
+        if header.fortran_order:
+            check_command(what, prod(header.shape) * wide, held)
 
     def _check_numbers(self, name: str, header: ArrayHeader) -> None:
         """Raise unless an array holds plain numbers along at least one axis."""

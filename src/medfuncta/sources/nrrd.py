@@ -14,6 +14,7 @@ from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 
+from medfuncta.door.allowance import on_disk
 from medfuncta.door.files import lies_outside, reason
 from medfuncta.door.wording import shortened
 from medfuncta.errors import DataError, missing_extra
@@ -60,6 +61,7 @@ _DATA_SUFFIXES: Final = (".raw", ".zraw", ".img", ".gz", ".bz2", ".bin", ".dat",
 _SPATIAL_KINDS: Final = ("domain", "space", "???", "none")
 _UNPACKERS: Final = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
 _ENCODINGS: Final = ("raw", "txt", "text", "ascii", *_UNPACKERS)
+_MOST_LINES: Final = 10_000  # in front of the data
 _LONGEST_HEADER: Final = 2**20
 _WIDEST: Final = 8  # bytes of the largest number that NRRD knows
 
@@ -156,7 +158,8 @@ def _read(path: Path, inside: Path) -> _Read:
             raise FileNotFoundError(path.name)
         with path.open("rb") as file:
             header = dict(nrrd.read_header(_header_lines(path.name, file)))
-            check_claim(path.name, tuple(int(n) for n in header["sizes"]))
+            _check_skips(path.name, header)
+            check_claim(path.name, tuple(int(n) for n in header["sizes"]), on_disk(path))
             _check_encoding(path.name, header)
             spatial = _spatial_axes(path.name, header)
             grid, remarks = _grid(path.name, header, spatial)
@@ -223,7 +226,8 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
     data_path = path.parent / name if name else path
     if lies_outside(data_path, inside):
         raise DataError(
-            f"the data file that {path.name} names lies outside the folder; copy it into the folder"
+            f"the data file that {path.name} names lies outside the folder; copy it into the "
+            "folder, or give --follow-links"
         )
     if not data_path.is_file():
         raise DataError(
@@ -238,6 +242,13 @@ def _data(path: Path, header: dict[str, Any], file: io.BufferedIOBase, inside: P
         with _UNPACKERS[header["encoding"]](stream) as unpacked:
             held = read_at_most(unpacked, claimed)
     return nrrd.read_data({**header, "encoding": "raw"}, io.BytesIO(held))
+
+
+def _check_skips(name: str, header: Mapping[str, Any]) -> None:
+    """Refuse a header that lets a reader pass over lines without end."""
+    for key in ("line skip", "lineskip", "line_skip"):
+        if not 0 <= int(header.get(key, 0)) <= _MOST_LINES:
+            raise DataError(f"{name} skips {header[key]} lines; expected at most {_MOST_LINES:,}")
 
 
 def _spatial_axes(name: str, header: Mapping[str, Any]) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
+from medfuncta.door.allowance import NUMBER, all_on_disk, allowance, check_command
 from medfuncta.door.wording import printable
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
@@ -201,7 +202,7 @@ class Source:
 
     def _first_of(self, split: str) -> Iterator[Signal]:
         """The signals of one split, as many as were asked for."""
-        return islice(self._alike(split), self.contents.limit)
+        return islice(self._within_budget(split), self.contents.limit)
 
     @property
     def has_label_maps(self) -> bool:
@@ -264,6 +265,22 @@ class Source:
         """Names of the classes that items have, sorted."""
         names = {item.label for items in self.items.values() for item in items}
         return tuple(sorted(names - {""}))
+
+    def _within_budget(self, split: str) -> Iterator[Signal]:
+        """The signals of a split, as long as they take no more memory than its files may ask
+        for."""
+        needed = held = 0
+        for signal in self._alike(split):
+            needed += signal.values.size * NUMBER
+            if needed > allowance().command and self._is_foreign:
+                held = held or all_on_disk(self.location or Path())
+                check_command(f"the {split} split of {self.contents.name}", needed, held)
+            yield signal
+
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether its signals lie in files that nobody has vouched for."""
+        return self.location is not None and not self.contents.published
 
     def _alike(self, split: str) -> Iterator[Signal]:
         """The signals of a split, each held against what all have in common."""

@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.sources.contents import Format
 from medfuncta.sources.options import describe, parse
@@ -98,6 +99,7 @@ def options_of(format: Format) -> dict[str, str]:
     return {**describe(format.options), **STATEMENTS}
 
 
+@expecting
 def open_source(text: str, *, skip_bad: bool = False) -> Source:
     """The source that ``kind:path[?option=value&option=value]`` names.
 

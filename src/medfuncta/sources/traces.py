@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from medfuncta.door.allowance import check_signal
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, ValueRange
@@ -70,10 +71,13 @@ class Trace:
         Raises:
             DataError: If the rates lie too far apart.
         """
-        ratio = Fraction(rate / self.rate).limit_denominator(_FINEST_RATIO)
+        factor = rate / self.rate
+        ratio = Fraction(0)
+        if 1 / _FINEST_RATIO <= factor <= _FINEST_RATIO:
+            ratio = Fraction(factor).limit_denominator(_FINEST_RATIO)
         if ratio == 1:
             return self
-        if not 1 <= ratio * _FINEST_RATIO <= _FINEST_RATIO**2:
+        if not ratio:
             raise DataError(
                 f"a trace of {self.rate:g} samples a second is asked for at {rate:g}; expected "
                 f"rates within a factor of {_FINEST_RATIO:,}"
@@ -83,6 +87,8 @@ class Trace:
                 f"a trace of {len(self.values):,} samples is asked for at {float(ratio):g} times "
                 f"its rate; expected at most {_MOST_SAMPLES:,} samples; give a lower rate"
             )
+        held = self.values.nbytes
+        check_signal(f"a trace resampled to {rate:g} samples a second", factor * held, held)
         from scipy.signal import resample_poly
 
         values = resample_poly(self.values, ratio.numerator, ratio.denominator, padtype="line")

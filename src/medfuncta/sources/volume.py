@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from medfuncta.door.allowance import NUMBER, check_signal
 from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
@@ -40,11 +41,17 @@ class Volume(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def check_claim(name: str, shape: tuple[int, ...]) -> None:
+def check_claim(name: str, shape: tuple[int, ...], held: int = 0) -> None:
     """Refuse a header's shape before memory is asked for.
 
+    Args:
+        name: What an error calls the file.
+        shape: Samples along each axis, channels included.
+        held: Bytes of the file.
+
     Raises:
-        DataError: If an axis is empty, or the header claims more values than any volume has.
+        DataError: If an axis is empty, or the header claims more values than any volume has, or
+            more memory than a signal may ask for.
     """
     size = prod(int(n) for n in shape)
     if not shape or min(shape) < 1:
@@ -57,6 +64,7 @@ def check_claim(name: str, shape: tuple[int, ...]) -> None:
             f"the header of {name} claims {size:,} values; expected at most {MAX_POINTS:,}; get "
             "the file again"
         )
+    check_signal(f"{name}, as its header claims,", size * NUMBER, held)
 
 
 def read_at_most(stream: BufferedIOBase, limit: int) -> bytes:

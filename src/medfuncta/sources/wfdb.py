@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 import numpy as np
 import wfdb
 
-from medfuncta.door.files import reason
+from medfuncta.door.allowance import check_signal
+from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import DataError
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import find_files, open_folder
@@ -25,6 +26,7 @@ from medfuncta.sources.traces import Annotation, Trace
 from medfuncta.sources.units import to_millivolts
 from medfuncta.sources.wfdb_header import HeaderText, read_header, readable
 
+_NUMBER: Final = 8  # bytes of a sample in memory
 _SAMPLE_BYTES: Final = {
     "8": 1,
     "16": 2,
@@ -73,6 +75,7 @@ class WfdbRecord:
         positions: Where each stands among the record's signals.
         rate: Frames a second; a signal has one sample or more in each.
         seconds: How long it lasts, or None when the header does not say.
+        inside: The folder that its other files must lie in.
     """
 
     path: Path
@@ -81,6 +84,7 @@ class WfdbRecord:
     positions: Mapping[str, int]
     rate: float
     seconds: float | None
+    inside: Path
 
     @property
     def name(self) -> str:
@@ -95,7 +99,8 @@ class WfdbRecord:
         """
         text = read_header(self.path)
         with readable(self.path, text) as name:
-            _check_signal_files(self.path, text, _parse_header(self.path, name))
+            header = _parse_header(self.path, name)
+            _check_signal_files(self.path, text, header, self.inside)
             try:
                 record: Any = wfdb.rdrecord(
                     name, channels=[self.positions[lead]], smooth_frames=False
@@ -121,6 +126,7 @@ class WfdbRecord:
             DataError: If the file is missing or is not one of annotations.
         """
         name = f"{self.path.name}.{self.annotator}"
+        _check_beside(self.path.with_name(name), self.inside)
         try:
             annotation: Any = wfdb.rdann(str(self.path), self.annotator)
         except FileNotFoundError as error:
@@ -141,11 +147,12 @@ class WfdbRecord:
         ]
 
 
-def _open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
+def _open_record(path: Path, inside: Path, annotator: str = "atr") -> WfdbRecord:
     """The header of a record.
 
     Args:
         path: The record, without suffix.
+        inside: The folder that its other files must lie in.
         annotator: Suffix of its annotation file.
 
     Raises:
@@ -169,7 +176,7 @@ def _open_record(path: Path, annotator: str = "atr") -> WfdbRecord:
         leads[name] = Lead(unit, rate * header.samps_per_frame[position])
         positions[name] = position
     seconds = header.sig_len / rate if header.sig_len else None
-    return WfdbRecord(path, annotator, leads, positions, rate, seconds)
+    return WfdbRecord(path, annotator, leads, positions, rate, seconds, inside)
 
 
 def _parse_header(path: Path, name: str) -> Any:
@@ -193,11 +200,24 @@ def _check_held(path: Path, header: Any) -> None:
         raise DataError(f"{path.name}.hea describes {held}; expected signals in files beside it")
 
 
-def _check_signal_files(path: Path, text: HeaderText, header: Any) -> None:
+def _check_beside(file: Path, inside: Path) -> None:
+    """Refuse a file of a record that lies elsewhere, or that a reader would wait for."""
+    if lies_outside(file, inside):
+        raise DataError(
+            f"{file.name} is a link that leaves the folder; copy the file into the folder, or give "
+            "--follow-links"
+        )
+    if file.exists() and not file.is_file():
+        raise DataError(f"{file.name} is a folder, a pipe or a device; expected a file")
+
+
+def _check_signal_files(path: Path, text: HeaderText, header: Any, inside: Path) -> None:
     """Whether the files that a header names lie beside it and are as long as it says, before
     anything is allocated."""
+    held = 0
     for name in dict.fromkeys(text.files):
         file = path.parent / name
+        _check_beside(file, inside)
         if not file.is_file():
             raise DataError(f"no file {name}, which {path.name}.hea names; copy the whole record")
         frame = 0.0
@@ -205,10 +225,17 @@ def _check_signal_files(path: Path, text: HeaderText, header: Any) -> None:
             if other == name:
                 frame += header.samps_per_frame[i] * _SAMPLE_BYTES.get(header.fmt[i], 0)
         needed, found = int(frame * (header.sig_len or 0)), file.stat().st_size
+        held += found
         if found < needed:
             raise DataError(
                 f"{name} has {found} bytes; {path.name}.hea needs {needed}; copy the record again"
             )
+    samples = (header.sig_len or 0) * sum(header.samps_per_frame)
+    check_signal(f"{path.name}.hea", samples * _NUMBER, held)
+    if max((skew or 0 for skew in header.skew), default=0) > (header.sig_len or 0):
+        raise DataError(
+            f"{path.name}.hea shifts a signal by more samples than it has; copy the record again"
+        )
 
 
 def _records(folder: Path, options: WfdbOptions, skips: Skips) -> list[Item]:
@@ -269,9 +296,10 @@ def _recordings_in_segments(paths: dict[str, Path], skips: Skips) -> dict[str, s
 def _open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:
     """What lies in ``wfdb:DIR``."""
     folder = open_folder(location)
+    inside = folder.parent if folder.is_file() else folder
 
     def open_recording(path: Path) -> WfdbRecord:
-        return _open_record(path, options.annotator)
+        return _open_record(path, inside, options.annotator)
 
     def modality_of(_lead: str) -> str:
         return "ecg"

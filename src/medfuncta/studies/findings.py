@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from medfuncta.atomic import write_atomically, write_json, write_text
+from medfuncta.places import place
 from medfuncta.result import Result
 from medfuncta.tasks.drawing.figure import png
 from medfuncta.tasks.drawing.page import Page
@@ -146,13 +147,13 @@ def write_findings(findings: Findings, folder: Path) -> None:
     write_json(folder / "report.json", findings.to_json())
     write_text(folder / "table.csv", _csv([_HEADER, *findings.rows]))
     write_text(folder / "signals.csv", _csv([_SIGNAL_COLUMNS, *_signal_rows(findings.trials)]))
-    write_atomically(folder / "picture.png", lambda path: path.write_bytes(picture))
+    write_atomically(folder / "picture.png", lambda temporary: temporary.write_bytes(picture))
     page = Page(findings.title).text(findings.explanation)
     for trial in findings.trials:
         page.text(f"{trial.verdict}.")
     page.table(_HEADER, findings.rows).picture(picture, findings.title)
     page.heading("Where this comes from").facts(findings.facts)
-    page.save(folder / "report.html")
+    page.save(place(folder, "report.html"))
 
 
 def _signal_rows(trials: Iterable[Trial]) -> Iterable[tuple[object, ...]]:

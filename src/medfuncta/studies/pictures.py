@@ -19,6 +19,7 @@ from medfuncta.tasks.drawing.figure import (
     LETTERS,
     MUTED,
     SECOND,
+    caption,
     new_figure,
 )
 from medfuncta.tasks.drawing.panes import Slice, colours_of, window_of
@@ -95,7 +96,7 @@ def _draw_trace(axes: Axes, example: Restoration) -> None:
     for (method, signal), colour in zip(_in_order(example), _COLOURS, strict=False):
         draw_trace(axes, domain, signal.values, step, method, color=colour, linewidth=1.0)
     axes.set_xlabel(name)
-    axes.set_ylabel(original.unit or "value")
+    axes.set_ylabel(caption(original.unit) or "value")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.18 * (high - low))  # for the legend
 

@@ -28,7 +28,12 @@ def write_csv(signal: Signal, path: Path) -> None:
     # NaN becomes an empty cell.
     cells = [pa.array(column, from_pandas=True) for column in columns.values()]
     table = pa.table(cells, names=list(columns))
-    write_atomically(path, lambda temporary: csv.write_csv(table, temporary))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # Arrow opens no file whose path is not UTF-8
+            csv.write_csv(table, file)
+
+    write_atomically(path, write)
 
 
 def _positions(signal: Signal) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
@@ -62,6 +63,7 @@ FORMATS: Final[Mapping[str, Format]] = {
 """Longer suffixes stand before the shorter ones that they end in."""
 
 
+@expecting
 def write_signal(signal: Signal, path: Path | str) -> None:
     """Write a signal in physical units, whole or not at all, in the format that the suffix names.
 

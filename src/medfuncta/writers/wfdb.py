@@ -38,7 +38,8 @@ def write_wfdb(signal: Signal, path: Path) -> None:
     rate = 1 / grid.spacing[0]
 
     def write(header: Path) -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        # Beside the record, so that what does not fit there is not taken for whole.
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=header.parent) as folder:
             _write_record(signal, rate, path, folder)
             made = Path(folder) / path.stem
             copy_samples = partial(shutil.copyfile, made.with_suffix(".dat"))

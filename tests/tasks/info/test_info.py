@@ -29,6 +29,19 @@ def signals() -> list[Signal]:
     return [make_signal("a", grid, label=(0,)), make_signal("a", grid, label=()), scattered, masked]
 
 
+def test_what_leaks_and_what_hardly_uses_its_range_is_odd() -> None:
+    grid = Grid((4, 5))
+    dark = make_signal("dark", grid, label=())
+    dark = dark.with_values(dark.values / np.abs(dark.values).max())
+    dark = dark.with_header(range=ValueRange(-100.0, 100.0), unit="")
+    copy, blank = dark.with_header(id="copy"), dark.with_values(np.zeros((4, 5, 1), np.float32))
+    spec = SignalSpec(2, 1)
+    splits = {"train": [dark, blank], "test": [copy, blank.with_header(id="blank")]}
+    odd = describe_source(list_source(spec, splits)).odd
+    assert "test: 1 signals are the same as one of another split" in odd
+    assert sum("of the range -100 to 100" in line for line in odd) == 2
+
+
 def test_a_source_is_counted() -> None:
     source = list_source(
         SPEC, {"train": signals(), "test": [make_signal("t", Grid((4, 5)), label=(1,))]}

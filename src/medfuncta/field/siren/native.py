@@ -16,6 +16,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from medfuncta.atomic import write_atomically
 from medfuncta.errors import MedFunctaError
+from medfuncta.places import make_folder, place
 
 SWITCH: Final = "MEDFUNCTA_NATIVE"
 """Environment variable; ``0`` keeps to PyTorch's operations."""
@@ -49,6 +51,7 @@ _FLAGS_OF_PROCESSOR: Final = {  # by PyTorch's name of what the processor can do
     "AVX512": ("-mavx2", "-mfma", "-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"),
 }
 _COMPILE_SECONDS: Final = 60
+_FOR_ME: Final = 0o700
 
 
 def native_library(device: torch.device, dtype: torch.dtype) -> NativeLibrary | None:
@@ -74,25 +77,66 @@ def load_library() -> NativeLibrary | None:
         return NativeLibrary(ctypes.CDLL(str(_library([compiler, *_FLAGS, *flags]))))
     except (
         OSError,
+        RuntimeError,  # no home folder
         subprocess.SubprocessError,
         MedFunctaError,
-    ):  # a compiler that does not work, a folder that cannot be written
+    ):  # a compiler that does not work, a folder that cannot be written or that others can write
         return None
 
 
 def _library(command: Sequence[str]) -> Path:
-    """The functions as this command compiles them, made if they are not there yet."""
+    """The functions as this command compiles them, made if they are not there yet.
+
+    Code is loaded from a folder that is the user's own and that nobody else can write, and from a
+    file of which the same holds; its name tells the source, the flags and the processor.
+
+    Raises:
+        MedFunctaError: If the folder is another user's, or cannot be written.
+        SubprocessError: If the compiler fails.
+    """
     recipe = " ".join([platform.machine(), *command[1:]])
     digest = hashlib.sha256(
         _SOURCE.read_bytes() + _HEADER.read_bytes() + recipe.encode()
-    ).hexdigest()[:16]
+    ).hexdigest()[:32]
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = cache_home / "medfuncta" / f"layers-{digest}.so"
-    if not path.exists():
+    path = place(_own_folder(cache_home.absolute()), f"layers-{digest}.so")
+    if not _is_own(path):
         write_atomically(
             path, lambda temporary: _compile([*command, str(_SOURCE), "-o", str(temporary), "-lm"])
         )
+        path.chmod(_FOR_ME)
     return path
+
+
+def _own_folder(cache_home: Path) -> Path:
+    """The folder of the package in the user's cache, which nobody else can write.
+
+    Raises:
+        MedFunctaError: If it belongs to someone else.
+        OSError: If it cannot be made.
+    """
+    folder = make_folder(cache_home, "medfuncta")
+    if os.name == "posix" and folder.stat().st_uid == os.getuid():
+        folder.chmod(_FOR_ME)
+    if not _is_own(folder):
+        raise MedFunctaError(
+            f"'{folder.name}' in the folder of caches is not yours; name another with "
+            "XDG_CACHE_HOME"
+        )
+    return folder
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file or folder is there, no link, the user's own, and not to be written by
+    others."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    if os.name != "posix":
+        return not path.is_symlink()
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return not path.is_symlink() and found.st_uid == os.getuid() and not others
 
 
 def _compile(command: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from medfuncta.door.allowance import NUMBER, check_signal
 from medfuncta.door.limits import MAX_POINTS
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
@@ -85,6 +86,8 @@ class GridStep(Step):
                 f"signal '{signal.id}': {self.name} asks for a grid of shape {after.shape}; "
                 f"expected at most {MAX_POINTS} points"
             )
+        what = f"signal '{signal.id}' on a grid of shape {list(after.shape)} ({self.name})"
+        check_signal(what, after.points * signal.channels * NUMBER, signal.values.nbytes)
         values = signal.values
         if signal.mask is not None:
             values = np.where(signal.mask[..., None], values, np.float32(0))

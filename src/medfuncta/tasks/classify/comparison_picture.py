@@ -10,7 +10,15 @@ from numpy import ndarray
 
 from medfuncta.tasks.classify.comparison import ClassifierReport, Comparison
 from medfuncta.tasks.classify.metrics import METRICS
-from medfuncta.tasks.drawing.figure import HAIRLINE, INK, MUTED, clear_frame, new_figure
+from medfuncta.tasks.drawing.figure import (
+    HAIRLINE,
+    INK,
+    MUTED,
+    caption,
+    clear_frame,
+    new_figure,
+    plain_powers,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,6 +116,7 @@ def _draw_confusions(part: SubFigure, comparison: Comparison, rows: int, columns
 
 def _name_classes(axes: Axes, across: Sequence[str], down: Sequence[str], *, first: bool) -> None:
     """Names at the edges of a matrix; at its left only where it is the first of its row."""
+    across, down = list(map(caption, across)), list(map(caption, down))
     style = {"rotation": 40, "ha": "right"}
     if sum(map(len, across)) <= 18:  # short enough to stand side by side
         style = {"rotation": 0, "ha": "center"}
@@ -145,6 +154,7 @@ def _draw_curves(axes: Axes, reports: Sequence[ClassifierReport], multi_label: b
             if kept is not None:
                 axes.plot(kept.seconds, kept.val_score, "o", color=_colour(number), markersize=4)
     axes.set_xscale("log")
+    plain_powers(axes.xaxis)
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("validation AUC" if multi_label else "validation balanced accuracy")
     axes.set_title(

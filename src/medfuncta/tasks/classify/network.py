@@ -13,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medfuncta.run import default_device
+from medfuncta.field.device import default_device
 from medfuncta.tasks.classify.classifier import Classifier
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling

@@ -10,6 +10,8 @@ import numpy as np
 from medfuncta.tasks.compress.codec import Codec
 from medfuncta.types import ArrayValues
 
+_FORMATS: Final = ("JPEG", "JPEG2000", "WEBP")
+"""What Pillow may open."""
 _QUALITIES: Final = (5, 10, 20, 35, 50, 70, 85, 95)
 _DECIBELS: Final = (22, 26, 30, 34, 38, 42, 46)
 
@@ -40,7 +42,7 @@ class _ImageCodec(Codec):
     def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
         from PIL import Image
 
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             mode = "L" if shape[-1] == 1 else "RGB"
             pixels = np.asarray(image.convert(mode))
         return pixels.reshape(shape).astype(np.float32) / 255

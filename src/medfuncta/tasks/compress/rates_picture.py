@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.compress.rates import LATENTS, CompressionReport
-from medfuncta.tasks.drawing.figure import ACCENT, MUTED, new_figure
+from medfuncta.tasks.drawing.figure import ACCENT, MUTED, new_figure, plain_powers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def curves_picture(report: CompressionReport) -> Figure:
                 label="latents, not quantised",
             )
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(lambda bits, _: f"{bits:g}")
+        plain_powers(axes.xaxis)
         axes.set_xlabel("bits a sample; what all signals share is not counted")
         axes.set_ylabel("PSNR (dB)")
         axes.set_title(

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from medfuncta.door.wording import shortened
 from medfuncta.signals.signal import Signal
 from medfuncta.tasks.drawing.figure import INK, clear_frame, new_figure
 from medfuncta.tasks.drawing.panes import colours_of, panes, window_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 10.0
 _SMALL = 7.5  # points, of titles of small pictures
+_LONGEST_TITLE = 200
 _LETTER = 0.6  # of a font's size: how wide a letter is
 
 
@@ -50,6 +52,7 @@ def _height(signals: Sequence[Signal]) -> float:
 def wrap_title(title: str, inches: float) -> str:
     """A title in lines that are no longer than the small picture below them is wide; names stay in
     one piece where they fit."""
+    title = shortened(title, _LONGEST_TITLE)
     return textwrap.fill(title, int(inches * 72 / (_LETTER * _SMALL)), break_on_hyphens=False)
 
 

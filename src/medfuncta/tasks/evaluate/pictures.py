@@ -17,7 +17,9 @@ from medfuncta.tasks.drawing.figure import (
     INK,
     MUTED,
     SECOND,
+    caption,
     new_figure,
+    plain_powers,
     with_unit,
 )
 from medfuncta.tasks.drawing.panes import Pane, colours_of, panes, window_of
@@ -55,7 +57,7 @@ class Example:
     @property
     def title(self) -> str:
         psnr = "exact" if self.metrics.exact else f"{self.metrics.psnr:.2f} dB"
-        return f"{self.rank}   {self.metrics.id}   {psnr}"
+        return f"{self.rank}   {caption(self.metrics.id)}   {psnr}"
 
     @property
     def error(self) -> np.ndarray:
@@ -119,7 +121,7 @@ def _draw_trace_row(row: SubFigure, example: Example, error_limit: float) -> Non
     draw_trace(bottom, domain, example.error, color=SECOND, linewidth=0.8)
     bottom.set_ylim(-1.05 * error_limit, 1.05 * error_limit)
     bottom.set_xlabel(axis_of(domain)[1])
-    top.set_ylabel(original.unit or "value")
+    top.set_ylabel(caption(original.unit) or "value")
     bottom.set_ylabel("error")
     row.align_ylabels()
 
@@ -223,6 +225,7 @@ def baselines_picture(baselines: Baselines, field: float | None) -> Figure:
                 [place], [field], color=ACCENT, marker="D", linestyle="none", label="this field"
             )
         axes.set_xscale("log", base=2)
+        plain_powers(axes.xaxis)
         axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
         axes.set_xlabel("numbers stored a signal")
         axes.set_ylabel("mean PSNR (dB)")

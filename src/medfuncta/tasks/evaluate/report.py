@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medfuncta.atomic import write_atomically, write_json, write_text
 from medfuncta.latents.likeness import Likeness
+from medfuncta.places import place
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.drawing.figure import class_names, png, with_unit
 from medfuncta.tasks.drawing.page import Page
@@ -32,11 +33,13 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     picture = None
     if evaluation.examples:
         picture = png(reconstruction_picture(evaluation.examples))
-        write_atomically(folder / "reconstructions.png", lambda path: path.write_bytes(picture))
+        write_atomically(
+            folder / "reconstructions.png", lambda temporary: temporary.write_bytes(picture)
+        )
     if evaluation.baselines is not None:
         curve = png(baselines_picture(evaluation.baselines, evaluation.summary.psnr.mean))
-        write_atomically(folder / "baselines.png", lambda path: path.write_bytes(curve))
-    _report_page(evaluation, picture).save(folder / "report.html")
+        write_atomically(folder / "baselines.png", lambda temporary: temporary.write_bytes(curve))
+    _report_page(evaluation, picture).save(place(folder, "report.html"))
 
 
 def _signals_table(evaluation: Evaluation) -> str:

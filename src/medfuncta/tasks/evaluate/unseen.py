@@ -11,6 +11,7 @@ from time import perf_counter
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.door.callers import expecting
 from medfuncta.errors import DataError
 from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.round_trip import round_trip
@@ -27,6 +28,7 @@ from medfuncta.tasks.evaluate.report import write_report
 _Device = torch.device | str | None
 
 
+@expecting
 def evaluate(
     run: Run,
     source: Source,

@@ -15,7 +15,7 @@ from numpy import ndarray
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.result import Result
-from medfuncta.tasks.drawing.figure import HAIRLINE, class_names, new_figure
+from medfuncta.tasks.drawing.figure import HAIRLINE, caption, class_names, new_figure
 from medfuncta.tasks.explore.sample import Sample
 from medfuncta.types import ArrayLatents
 
@@ -166,7 +166,7 @@ def _draw_groups(axes: Axes, places: np.ndarray, groups: Sequence[str], size: fl
     for number, name in enumerate(order):  # the rarest group last, so that no other covers it
         x, y = places[of_each == name].T
         colour = HAIRLINE if name == "others" else _COLOURS[number]
-        label = f"{name} ({counts[name]:,})"
+        label = f"{caption(name)} ({counts[name]:,})"
         axes.scatter(x, y, s=size, color=colour, alpha=0.75, linewidths=0, label=label)
     legend = axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=4, handletextpad=0.1, borderaxespad=0.2

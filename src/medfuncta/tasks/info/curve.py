@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medfuncta.errors import RunError
 from medfuncta.learning.run_log import read_log
-from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure
+from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure, plain_powers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,7 @@ def curve_picture(metrics_csv: Path) -> Figure:
         loss.set_xlabel(_step_label(columns))
         if all(value > 0 for _, value in columns.get("loss", ())):
             loss.set_yscale("log")
+            plain_powers(loss.yaxis)
         rate = loss.twinx()
         _draw(rate, columns, "learning_rate", color=SECOND, linewidth=1.0, linestyle="--")
         rate.set_ylabel("learning rate", color=SECOND)

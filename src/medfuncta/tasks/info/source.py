@@ -191,7 +191,8 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
         for signal in source.signals(split):
             tallies[split].add(signal, source.spec.label_names)
             first = split_of.setdefault(_digest(signal), split)
-            if first != split:
+            blank = signal.values.min() == signal.values.max()
+            if first != split and not blank:
                 tallies[split].copies += 1
             seen += 1
             if len(kept) < pictured:

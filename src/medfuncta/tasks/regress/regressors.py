@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
-from medfuncta.run import default_device
+from medfuncta.field.device import default_device
 from medfuncta.tasks.heads.preparation import Preparation
 from medfuncta.tasks.heads.training import Recipe, Validation, seeded, train_network
 from medfuncta.tasks.regress.targets import Column, Measured

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from medfuncta.atomic import write_atomically
+from medfuncta.disk import disk_told
+from medfuncta.door.files import is_utf8
 from medfuncta.errors import LatentSetError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.tasks.search.hits import all_blocks
@@ -23,6 +25,8 @@ _PER_CELL = 40
 _PROBED = 8
 """A query looks into one of so many cells, and into :data:`_PROBES` at the least."""
 _PROBES = 32
+_PIECE = 2**20
+"""Bytes of an index that are written at a time."""
 _COMPONENTS = 256
 """Principal components that the index holds of each latent, at the most; they are nearly all that
 latents differ in."""
@@ -50,7 +54,14 @@ class FaissIndex(Index):
             LatentSetError: If the file is no index or one of other latents.
             MedFunctaError: If FAISS is not installed.
         """
-        if path.exists():
+        if not is_utf8(path):
+            raise LatentSetError(
+                f"the index {path.name} or its folder has a name that is not UTF-8, which FAISS "
+                "does not open; give another name"
+            )
+        with disk_told(path.name):
+            there = path.exists()
+        if there:
             return cls._read(path, latents, metric)
         return cls._make(path, latents, metric)
 
@@ -86,7 +97,7 @@ class FaissIndex(Index):
         index.train(sample)
         for block in all_blocks(latents):
             index.add(_prepared(block, metric))
-        write_atomically(path, lambda temporary: faiss.write_index(index, str(temporary)))
+        write_atomically(path, lambda temporary: _write(index, temporary))
         return cls._read(path, latents, metric)
 
     def search(self, queries: ArrayLatents, k: int) -> Neighbours:
@@ -99,6 +110,13 @@ class FaissIndex(Index):
         else:
             distances = np.sqrt(np.maximum(numbers, 0))
         return Neighbours(rows[:, :found].astype(np.int64), distances[:, :found])
+
+
+def _write(index: Any, temporary: Path) -> None:
+    """Write an index through Python's files; FAISS's own pass over a full disk."""
+    faiss = _faiss()
+    with temporary.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, _PIECE))
 
 
 def _prepared(latents: ArrayLatents, metric: Metric) -> ArrayLatents:

@@ -18,8 +18,8 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medfuncta.field.device import default_device
 from medfuncta.latents.decode import CHUNK
-from medfuncta.run import default_device
 from medfuncta.tasks.heads.masks import MaskedRow
 from medfuncta.tasks.heads.preparation import Preparation
 from medfuncta.tasks.heads.training import (

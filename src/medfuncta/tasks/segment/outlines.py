@@ -10,7 +10,7 @@ import numpy as np
 
 from medfuncta.errors import DataError
 from medfuncta.signals.signal import Signal
-from medfuncta.tasks.drawing.figure import INK, new_figure
+from medfuncta.tasks.drawing.figure import INK, caption, new_figure
 from medfuncta.tasks.drawing.panes import Pane, Slice, colours_of, panes, window_of
 from medfuncta.tasks.segment.segmentation import FIELD, Segmentation, SegmentedVolume
 
@@ -48,14 +48,14 @@ def segmentation_picture(segmentation: Segmentation, originals: Sequence[Signal]
     with new_figure(_CELL * columns + 0.4, (_CELL + 0.25) * len(volumes) + 0.5) as figure:
         rows = figure.subfigures(len(volumes), 1, squeeze=False)[:, 0]
         for row, volume, original in zip(rows, volumes, originals, strict=True):
-            title = f"{original.id}   Dice: {_dice_text(segmentation.structures, volume)}"
+            title = f"{caption(original.id)}   Dice: {_dice_text(segmentation.structures, volume)}"
             row.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
             cells = row.subplots(1, columns, squeeze=False)[0]
             for axes, view in zip(cells, panes(original.domain), strict=True):
                 _draw(axes, _through(view, volume.entry.mask), original, volume)
         keys = []
         for number, name in enumerate(segmentation.structures):
-            keys.append(Line2D([], [], color=_colour(number), label=name))
+            keys.append(Line2D([], [], color=_colour(number), label=caption(name)))
         keys.append(Line2D([], [], color=INK, linestyle="-", label="true"))
         keys.append(Line2D([], [], color=INK, linestyle=":", label="predicted"))
         figure.legend(handles=keys, loc="outside lower left", ncols=6)

@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from medfuncta.errors import DataError
+from medfuncta.field.device import default_device
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.result import Result
-from medfuncta.run import default_device
 from medfuncta.sources.source import Source
 from medfuncta.tasks.heads.intervals import Interval
 from medfuncta.tasks.heads.left_out import LeftOut

@@ -1,0 +1,1 @@
+"""A field that starts as functional principal components: see ``field.py``."""

@@ -1,0 +1,129 @@
+"""Settings of a field of components."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated, Final, TypeAlias
+
+import numpy as np
+from msgspec import Meta
+
+from medfuncta.config import FieldConfig, Word
+from medfuncta.errors import ConfigError
+from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.signal_set import SignalSet
+
+_Side: TypeAlias = Annotated[int, Meta(ge=2, le=4096)]
+_HalfSide: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
+_UNSEEN_SIDE: Final = 32
+"""Nodes an axis, at the least, as long as no data has been seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentsConfig(FieldConfig):
+    """Sizes of a field of components.
+
+    Args:
+        grid: Nodes along each axis of the grid on which values are made; those of the training
+            signals when empty.
+        half_sides: Half the length of each side of the box that the grid fills, in coordinates;
+            that of the training signals when empty.
+        most_nodes: Of one axis, where the grid follows from the data.
+        modes: Cosines along an axis, at the most, that the mean and the components are made of.
+        layers: Convolutions of the refinement, the first and the last one included.
+        width: Channels between them.
+        kernel: Nodes along an axis that a convolution sees.
+        squeeze: Nodes along an axis that become channels before the first convolution.
+        component_rate: What the learning rate of the mean and the components is multiplied by: they
+            start where linear methods end.
+
+    Raises:
+        ConfigError: If a setting is out of its bounds, or there are more components than numbers
+            they could be made of.
+    """
+
+    kind: Word = "components"
+    grid: Annotated[tuple[_Side, ...], Meta(max_length=3)] = ()
+    half_sides: Annotated[tuple[_HalfSide, ...], Meta(max_length=3)] = ()
+    most_nodes: _Side = 256
+    modes: _Side = 64
+    layers: Annotated[int, Meta(ge=2, le=100)] = 4
+    width: Annotated[int, Meta(ge=1, le=2**16)] = 32
+    kernel: Annotated[int, Meta(ge=1, le=99)] = 3
+    squeeze: Annotated[int, Meta(ge=1, le=16)] = 1
+    component_rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.03
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("grid", "half_sides"):
+            numbers = getattr(self, name)
+            if len(numbers) not in (0, self.dim):
+                raise ConfigError(
+                    f"setting 'field.{name}' has {len(numbers)} numbers; expected {self.dim}, one "
+                    "an axis, or none to take those of the data"
+                )
+        if self.kernel % 2 == 0:
+            raise ConfigError(f"setting 'field.kernel' is {self.kernel}; expected an odd number")
+        if self.latent_size > self.features * self.channels:
+            raise ConfigError(
+                f"setting 'field.latent_size' is {self.latent_size}; the mean and the components "
+                f"are made of {self.features * self.channels} numbers (cosines times channels), "
+                "expected at most as many"
+            )
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """Nodes along each axis; as long as no data has been seen, enough for the components."""
+        needed = math.ceil(self.latent_size ** (1 / self.dim)) + 1
+        return self.grid or (max(_UNSEEN_SIDE, needed),) * self.dim
+
+    @property
+    def box(self) -> tuple[float, ...]:
+        """Half the length of each side."""
+        return self.half_sides or (1.0,) * self.dim
+
+    @property
+    def cosines(self) -> tuple[int, ...]:
+        """Cosines along each axis."""
+        return tuple(min(self.modes, nodes) for nodes in self.nodes)
+
+    @property
+    def features(self) -> int:
+        """Products of cosines, one an axis."""
+        return int(np.prod(self.cosines))
+
+
+def fitted_to(config: ComponentsConfig, signals: SignalSet) -> ComponentsConfig:
+    """The settings with the grid and the box of these signals, where none were given.
+
+    The box holds every signal; nodes lie as densely as samples of the signal in the middle.
+    """
+    domains = [header.domain for header in signals.headers]
+    box = config.half_sides
+    if not box:
+        sides = np.array([_half_sides(domain) for domain in domains])
+        box = tuple(sides.max(axis=0).tolist())
+    grid = config.grid
+    if not grid:
+        densities = np.array([_samples_per_length(domain) for domain in domains])
+        wanted = np.round(np.median(densities, axis=0) * np.array(box))
+        nodes = wanted.clip(2, config.most_nodes).astype(int)
+        grid = tuple(nodes.tolist())
+    return replace(config, grid=grid, half_sides=box)
+
+
+def _half_sides(domain: Domain) -> np.ndarray:
+    if isinstance(domain, Grid):
+        return np.array(domain.half_sides)
+    sides = np.subtract(domain.high, domain.low)
+    return sides / sides.max()
+
+
+def _samples_per_length(domain: Domain) -> np.ndarray:
+    """Samples along each axis for each half side of length 1."""
+    half_sides = _half_sides(domain)
+    if isinstance(domain, Grid):
+        return np.array(domain.shape) / half_sides
+    along_the_longest = domain.points ** (1 / domain.dim)
+    return np.full(domain.dim, along_the_longest)

@@ -1,0 +1,135 @@
+"""A field that starts where linear methods end, and goes on from there.
+
+    u(y) = m(y) + sum_j phi_j b_j(y)          on the nodes y of a grid
+    v(x) = sum_y k(x, y) (u + R(u))(y)        at any x
+
+The mean ``m`` and the components ``b_j`` are sums of cosines. At the start the components are the
+functional principal components of the training signals (Ramsay and Silverman 2005, chapter 8), with
+a covariance that is regularised, so that few signals do not spoil it. ``R`` is a small network of
+convolutions, 0 at the start; ``k`` is cubic convolution, so that a value is defined everywhere. The
+components are orthonormal on the box: from the projection of a signal on them, which is the
+least-squares latent of the linear part, a few gradient steps find the latent of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from medfuncta.field.components.config import ComponentsConfig, fitted_to
+from medfuncta.field.components.interpolation import Interpolation, NodeGrid, read, spread
+from medfuncta.field.components.objective import ComponentsObjective
+from medfuncta.field.components.principal import principal_components
+from medfuncta.field.components.refinement import Refinement
+from medfuncta.field.components.spectrum import analysed, lowest_cosines, synthesised
+from medfuncta.field.field import Field, ParameterGroup
+from medfuncta.field.table import FieldKind
+from medfuncta.signals.points import Points
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.types import Coordinates, Features, Latents, Values
+
+
+class ComponentsField(Field[ComponentsConfig]):
+    """Components and their refinement.
+
+    Args:
+        config: Sizes; grid and box are those of the data by then.
+        generator: Where the initial weights are drawn from.
+    """
+
+    def __init__(self, config: ComponentsConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.config = config
+        self.grid = NodeGrid(config.nodes, config.box)
+        self.mean = nn.Parameter(torch.zeros(config.features, config.channels))
+        self.components = nn.Parameter(
+            torch.zeros(config.latent_size, config.features, config.channels)
+        )
+        self.refinement = Refinement(config, generator)
+        with torch.no_grad():
+            rows, features, channels = lowest_cosines(config)
+            self.components[rows, features, channels] = 1.0
+
+    def forward(self, coordinates: Coordinates, latents: Latents) -> Values:
+        grid = self.grid
+        flat = self.node_values(latents).flatten(2).mT
+        taps = [grid.taps(coordinates[..., axis], axis) for axis in range(grid.dim)]
+        index, weights = taps[0]
+        for axis in range(1, grid.dim):
+            nodes, of_nodes = taps[axis]
+            index = (index.unsqueeze(-1) * grid.nodes[axis] + nodes.unsqueeze(-2)).flatten(-2)
+            weights = (weights.unsqueeze(-1) * of_nodes.unsqueeze(-2)).flatten(-2)
+        batch, points, count = index.shape
+        wanted = index.reshape(batch, points * count, 1).expand(len(flat), -1, flat.shape[2])
+        values = flat.gather(1, wanted).reshape(len(flat), points, count, -1)
+        return (weights.unsqueeze(-1) * values).sum(2)
+
+    def node_values(self, latents: Latents) -> Tensor:
+        """``[batch, channels, *nodes]``."""
+        linear = self.linear_values(latents)
+        return linear + self.refinement(linear)
+
+    def linear_values(self, latents: Latents) -> Tensor:
+        """Those of the mean and the components alone."""
+        coefficients = self.mean + torch.einsum("bp,pfc->bfc", latents, self.components)
+        return synthesised(coefficients, self.config)
+
+    def initial_latents(self, points: Points) -> Latents:
+        """The projection of signals on the components: the least-squares latent of the linear part
+        where all of the box was observed."""
+        return self.projected(points, Interpolation(self.grid, points.coordinates))
+
+    def projected(self, points: Points, interpolation: Interpolation) -> Latents:
+        """The same, told how the points are read."""
+        mean = synthesised(self.mean.expand(points.batch, -1, -1), self.config)
+        deviations = points.values - read(interpolation, mean)
+        weighted = spread(interpolation, points.weights.unsqueeze(-1) * deviations)
+        return torch.einsum("bfc,pfc->bp", analysed(weighted, self.config), self.components)
+
+    def objective(self, *, channel_mean: bool = False, autocast: str = "") -> ComponentsObjective:
+        return ComponentsObjective(self, channel_mean=channel_mean, autocast=autocast)
+
+    def values_of(self, latents: Latents, points: int) -> Callable[[Coordinates], Values]:
+        del points
+        with torch.no_grad():
+            nodes = self.node_values(latents)
+
+        def values(coordinates: Coordinates) -> Values:
+            with torch.no_grad():
+                return Interpolation(self.grid, coordinates).read(nodes)
+
+        return values
+
+    def features(self, coordinates: Coordinates, latents: Latents) -> Features:
+        nodes = self.refinement.features(self.linear_values(latents))
+        return read(Interpolation(self.grid, coordinates), nodes)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        return [
+            ParameterGroup([self.mean, self.components], scale=self.config.component_rate),
+            ParameterGroup(list(self.refinement.parameters())),
+        ]
+
+    @torch.no_grad()
+    def learn_start(self, signals: SignalSet, generator: torch.Generator) -> None:
+        """Take the mean and the principal components of these signals."""
+        mean, components = principal_components(signals, self.config, generator)
+        missing = self.config.latent_size - len(components)
+        if missing > 0:  # fewer signals than numbers: the lowest cosines that are left
+            components = _completed(components, self.components, self.config.latent_size)
+        self.mean.copy_(mean)
+        self.components.copy_(components)
+
+
+def _completed(components: Tensor, others: Tensor, count: int) -> Tensor:
+    """Orthonormal rows: the components, then what the others add to them."""
+    rows = torch.cat([components, others.to(components)]).flatten(1)
+    basis = torch.linalg.qr(rows[: len(components) + count].T).Q
+    signs = torch.ones(basis.shape[1]).to(basis)
+    signs[: len(components)] = (basis[:, : len(components)].T * components.flatten(1)).sum(1).sign()
+    return (basis * signs).T[:count].reshape(count, *components.shape[1:])
+
+
+KIND = FieldKind(ComponentsConfig, ComponentsField, fitted_to)

@@ -1,0 +1,279 @@
+"""The start of a field of components: functional principal components in closed form.
+
+The covariance of cosine coefficients over the training signals is shrunk towards that of a
+stationary process, whose variances are those of all cosines of about one frequency (Ledoit and Wolf
+2004 shrink towards a multiple of the identity), and, where signals are few, tapered with distance
+(Furrer and Bengtsson 2007): points far apart are then less correlated than few signals say. How
+much of either is chosen by held-out training signals. Signals count by 1 / L, so that the mean of
+log L is what falls.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medfuncta.field.components.config import ComponentsConfig
+from medfuncta.field.components.interpolation import Interpolation, NodeGrid, along_axis
+from medfuncta.field.components.spectrum import (
+    analysed,
+    cosine_matrix,
+    frequencies,
+    lowest_cosines,
+)
+from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.signal_set import SignalSet
+
+_MOST_NUMBERS: Final = 2**25
+"""Of the training signals that are looked at, in cosine coefficients: 128 MiB."""
+_OVERSAMPLING: Final = 24
+"""Directions more than are asked for, in the search for the leading ones (Halko et al. 2011)."""
+_HELD_OUT: Final = 5
+"""One training signal in so many chooses the regularisation, a stretch of neighbours: neighbours in
+a file are often of one patient."""
+_PLENTY: Final = 8
+"""So many signals for each number of a latent need no choice."""
+_FLOOR: Final = 1e-3
+"""Of a signal's L, in mean L, below which its weight grows no more."""
+
+
+@dataclass(frozen=True)
+class Regularisation:
+    """How a covariance is made of few signals.
+
+    Args:
+        shrinkage: Part of the stationary one.
+        tapered: Part of the rest that is tapered.
+        length: Distance at which a taper has fallen to 0.6, in sides of the box.
+        copies: Of each signal, times random fields whose covariance is the taper.
+    """
+
+    shrinkage: float = 0.02
+    tapered: float = 0.0
+    length: float = 0.5
+    copies: int = 8
+
+
+_CANDIDATES: Final = (
+    Regularisation(),
+    Regularisation(shrinkage=0.1),
+    Regularisation(shrinkage=0.3),
+    Regularisation(shrinkage=0.05, tapered=0.75),
+)
+
+
+@torch.no_grad()
+def principal_components(
+    signals: SignalSet, config: ComponentsConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Mean and components of signals, as cosine coefficients.
+
+    Returns:
+        ``[features, channels]``, and ``[components, features, channels]``: orthonormal, the leading
+        one first; fewer than ``config.latent_size`` where there are fewer directions.
+    """
+    values = _on_nodes(signals, config)
+    mean = values.mean(0)
+    deviations = values - mean
+    colours = _colour_axes(deviations)
+    turned = torch.einsum("nc...,cd->nd...", deviations, colours)
+    problem = _Problem(config, turned, generator)
+    found = problem.components(problem.best_regularisation())
+    components = found.T.reshape(-1, config.features, config.channels) @ colours.T
+    return analysed(mean.unsqueeze(0), config)[0] / problem.nodes, components
+
+
+class _Problem:
+    """The leading directions of regularised covariances of one set of signals.
+
+    Args:
+        config: Sizes.
+        deviations: ``[signals, channels, *nodes]``, the mean taken off.
+        generator: Of the random fields and the first guess.
+    """
+
+    def __init__(
+        self, config: ComponentsConfig, deviations: Tensor, generator: torch.Generator
+    ) -> None:
+        self._config = config
+        self._deviations = deviations
+        self._generator = generator
+        self.nodes = math.prod(config.nodes)
+        self._rows = analysed(deviations, config).flatten(1) / self.nodes
+        self._bins = torch.from_numpy(frequencies(config).round().astype(int))
+
+    def best_regularisation(self) -> Regularisation:
+        """The candidate whose components, of the other signals, leave the least mean log L of the
+        held-out ones."""
+        count = len(self._rows)
+        held_out = count // _HELD_OUT
+        if count > _PLENTY * self._config.latent_size or held_out < 2:
+            return _CANDIDATES[0]
+        others = torch.arange(held_out, count)
+        unseen = self._rows[:held_out]
+        scores = []
+        for candidate in _CANDIDATES:
+            components = self.components(candidate, others, reweightings=1)
+            left = _left_over(unseen, components)
+            scores.append(float((left + 1e-9).log().mean()))
+        return _CANDIDATES[int(np.argmin(scores))]
+
+    def components(
+        self, how: Regularisation, of: Tensor | None = None, *, reweightings: int = 2
+    ) -> Tensor:
+        """Orthonormal columns ``[features * channels, components]``."""
+        rows, deviations = self._rows, self._deviations
+        if of is not None:
+            rows, deviations = rows[of], deviations[of]
+        copies = self._tapered_copies(deviations, how)
+        weights = rows.new_full((len(rows),), 1 / len(rows))
+        subspace, iterations = self._first_guess(rows), 6
+        for _ in range(reweightings + 1):
+            data = torch.cat([rows, copies])
+            own = (1 - how.tapered) * weights
+            of_copies = how.tapered / how.copies * weights.repeat(len(copies) // len(rows))
+            subspace = _leading(
+                data,
+                (1 - how.shrinkage) * torch.cat([own, of_copies]),
+                how.shrinkage * self._smooth_spectrum(rows, weights),
+                subspace,
+                iterations,
+            )
+            iterations = 3  # from a good guess
+            left = _left_over(rows, subspace[:, : self._config.latent_size])
+            weights = 1 / (left + _FLOOR * left.mean() + 1e-12)
+            weights = weights / weights.sum()
+        return subspace[:, : self._config.latent_size]
+
+    def _first_guess(self, rows: Tensor) -> Tensor:
+        """Some signals and the lowest cosines."""
+        size = rows.shape[1]
+        width = min(self._config.latent_size + _OVERSAMPLING, size)
+        guess = 1e-3 * torch.randn(size, width, generator=self._generator)
+        component, feature, channel = lowest_cosines(self._config)
+        flat = feature * self._config.channels + channel
+        guess[flat, component] += 1
+        some = torch.randperm(len(rows), generator=self._generator)[: width // 2]
+        guess[:, width - len(some) :] = rows[some].T
+        return torch.linalg.qr(guess).Q
+
+    def _smooth_spectrum(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """The variance of each cosine and channel of a stationary process: the mean over cosines
+        of about one frequency."""
+        power = (rows.square() * weights.unsqueeze(1)).sum(0)
+        power = power.reshape(self._config.features, self._config.channels)
+        count = torch.bincount(self._bins).clamp(min=1)
+        total = power.new_zeros(len(count), self._config.channels)
+        total.index_add_(0, self._bins, power)
+        return (total / count.unsqueeze(1))[self._bins].flatten()
+
+    def _tapered_copies(self, deviations: Tensor, how: Regularisation) -> Tensor:
+        """Signals times smooth random fields: the covariance of these products is the signals'
+        times the fields' (a Schur product), of full rank and never formed."""
+        if not how.tapered:
+            return self._rows[:0]
+        copies = []
+        for _ in range(how.copies):
+            fields = self._random_fields(len(deviations), how.length)
+            copies.append(analysed(deviations * fields, self._config).flatten(1) / self.nodes)
+        return torch.cat(copies)
+
+    def _random_fields(self, count: int, length: float) -> Tensor:
+        """``[count, 1, *nodes]`` of variance 1 and about covariance exp(-(d / length)^2 / 2)."""
+        cosines = max(2, math.ceil(3.3 / length))
+        dim = self._config.dim
+        fields = torch.randn(count, 1, *[cosines] * dim, generator=self._generator)
+        k = torch.arange(cosines)
+        amplitude = torch.exp(-((math.pi * k * length) ** 2) / 4)
+        amplitude = amplitude / amplitude.square().sum().sqrt()
+        for axis, nodes in enumerate(self._config.nodes):
+            matrix = cosine_matrix(nodes, cosines, fields) * amplitude
+            fields = along_axis(fields, matrix, axis)
+        return fields
+
+
+def _leading(
+    data: Tensor, weights: Tensor, diagonal: Tensor, guess: Tensor, iterations: int
+) -> Tensor:
+    """Leading eigenvectors of ``data^T diag(weights) data + diag(diagonal)``, which is not formed,
+    by subspace iteration; orthonormal columns, the leading one first."""
+
+    def applied(subspace: Tensor) -> Tensor:
+        products = data.T @ ((data @ subspace) * weights.unsqueeze(1))
+        return products + diagonal.unsqueeze(1) * subspace
+
+    subspace = guess
+    for _ in range(iterations - 1):
+        subspace = torch.linalg.qr(applied(subspace)).Q
+    within = subspace.T @ applied(subspace)
+    _, rotation = torch.linalg.eigh((within + within.T) / 2)
+    return subspace @ rotation.flip(1)
+
+
+def _left_over(rows: Tensor, components: Tensor) -> Tensor:
+    """L of each signal with these components alone."""
+    return (rows.square().sum(1) - (rows @ components).square().sum(1)).clamp(min=0)
+
+
+def _colour_axes(deviations: Tensor) -> Tensor:
+    """Orthonormal axes along which the channels are uncorrelated, ``[channels, channels]``."""
+    channels = deviations.shape[1]
+    flat = deviations.transpose(0, 1).reshape(channels, -1)
+    return torch.linalg.eigh(flat @ flat.T / flat.shape[1])[1]
+
+
+def _on_nodes(signals: SignalSet, config: ComponentsConfig) -> Tensor:
+    """Values of signals on the nodes, ``[signals, channels, *nodes]``; where nothing was observed,
+    the mean of the other signals."""
+    most = max(2, _MOST_NUMBERS // (config.features * config.channels))
+    chosen = np.linspace(0, len(signals) - 1, min(len(signals), most)).astype(int)
+    grid = NodeGrid(config.nodes, config.box)
+    weighted, weights = [], []
+    for index in np.unique(chosen):
+        points = signals.points([int(index)])
+        domain = signals.headers[index].domain
+        observed = (points.weights > 0).to(points.values.dtype)
+        if isinstance(domain, Grid) and bool(observed.all()):
+            weighted.append(_resampled(points.values, domain, grid))
+            weights.append(torch.ones_like(weighted[-1][:, :1]))
+        else:
+            interpolation = Interpolation(grid, points.coordinates)
+            weighted.append(interpolation.spread(points.values * observed.unsqueeze(-1)))
+            weights.append(interpolation.spread(observed.unsqueeze(-1)))
+    known = torch.cat(weights)
+    seen = known > 1e-3
+    values = torch.cat(weighted) / torch.where(seen, known, 1.0)
+    mean = (values * seen).sum(0) / seen.sum(0).clamp(min=1)
+    return torch.where(seen, values, mean)
+
+
+def _resampled(values: Tensor, domain: Domain, grid: NodeGrid) -> Tensor:
+    """Values of samples on a grid, ``[1, points, channels]``, on the nodes of another one: read
+    where nodes are denser, averaged where samples are; the outer values reach to the box's end."""
+    assert isinstance(domain, Grid)
+    samples = NodeGrid(domain.shape, domain.half_sides)
+    result = values[0].T.reshape(1, values.shape[-1], *domain.shape)
+    for axis in range(grid.dim):
+        matrix = _resampling(samples, grid, axis)
+        if matrix is not None:
+            result = along_axis(result, matrix, axis)
+    return result
+
+
+def _resampling(samples: NodeGrid, grid: NodeGrid, axis: int) -> Tensor | None:
+    nodes = grid.axis(axis)
+    if samples.nodes[axis] / samples.half_sides[axis] <= grid.nodes[axis] / grid.half_sides[axis]:
+        return samples.matrix(nodes, axis)
+    averaging = grid.matrix(samples.axis(axis), axis)
+    if averaging is None:
+        return None
+    total = averaging.sum(0)
+    within = samples.matrix(nodes, axis)
+    assert within is not None
+    means = averaging.T / torch.where(total > 0.1, total, 1.0).unsqueeze(1)
+    return torch.where((total > 0.1).unsqueeze(1), means, within)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from latents.sets import header, make_run
+from medfuncta.cli.main import main
+from medfuncta.errors import ConfigError
+from medfuncta.field.device import default_device, usable_device
+from medfuncta.latents.decode import decode, reconstruct
+from medfuncta.latents.fit import fitter_of
+from medfuncta.learning.fitter import Fitter
+from medfuncta.signals.domain import Grid
+
+NONE = ("foo", "cuda:99", "meta", "", "cpu:x", "hpu", "fpga", "mkldnn")
+"""Nothing that computes, on any machine."""
+
+
+@pytest.mark.parametrize("device", NONE)
+def test_what_does_not_compute_gets_one_line(device: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^cannot compute on the device '{device}'") as caught:
+        usable_device(device)
+    line = str(caught.value)
+    assert "; give cpu" in line and len(line) < 250 and "\n" not in line
+
+
+def test_what_computes_is_given_with_its_number() -> None:
+    assert usable_device("cpu") == usable_device(torch.device("cpu")) == torch.device("cpu")
+    assert usable_device(None) == default_device()
+    if torch.cuda.is_available():
+        assert usable_device("cuda").index is not None
+
+
+RUN = make_run()
+LATENT = torch.zeros(RUN.config.field.latent_size)
+DOORS: dict[str, Callable[[str], object]] = {
+    "a field": lambda device: RUN.network.on(device),
+    "a fitter": lambda device: Fitter(RUN.network, RUN.config.inner, RUN.config.fit, device=device),
+    "a fitter of a run": lambda device: fitter_of(RUN, device=device),
+    "decoding": lambda device: decode(RUN.network, LATENT, Grid((3, 3)), device=device),
+    "a reconstruction": lambda device: reconstruct(RUN, LATENT, header("a"), device=device),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_refuses_it(door: str) -> None:
+    with pytest.raises(ConfigError, match="cannot compute on the device 'meta'"):
+        DOORS[door]("meta")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --data sample:ecg --out {out}",
+        "fit {run} --data sample:ecg --out {out}",
+        "evaluate {run} --data sample:ecg --out {out}",
+        "decode {latents} --id val-0000 --out {out}/a.csv",
+    ],
+)
+def test_every_command_refuses_it_before_anything_is_written(
+    words: str, device_run: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*words.format(**device_run, out=tmp_path / "out").split(), "--device", "foo"]
+    assert main(command) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("medfuncta: cannot compute on the device 'foo'; give cpu")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def device_run() -> dict[str, Path]:
+    stored = Path(__file__).parents[1] / "stored" / "ecg"
+    return {"run": stored / "run", "latents": stored / "float32"}

@@ -1,0 +1,180 @@
+"""No file starts a program or brings code: Pillow opens the formats that are stated, and compiled
+passes come from a folder of the user's own."""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+import medfuncta
+from hostile.bench import Bench
+from medfuncta.errors import DataError, MedFunctaError
+from medfuncta.field.siren import native
+from medfuncta.sources.images import read_image
+from security.test_bombs import refused
+
+ROOT = Path(medfuncta.__file__).parent
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+OTHERS = {
+    "PostScript": POSTSCRIPT,
+    "GIF": b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;",
+    "PPM": b"P6 1 1 255\n\0\0\0",
+    "XPM": b"/* XPM */\n",
+    "SGI": b"\x01\xda" + bytes(510),
+    "PDF": b"%PDF-1.7\n",
+}
+
+
+@pytest.fixture
+def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Ghostscript that leaves a mark when it is started."""
+    mark, folder = tmp_path / "started", tmp_path / "bin"
+    folder.mkdir()
+    for name in ("gs", "gswin32c", "gswin64c"):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\ntouch {mark}\nexit 0\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return mark
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_picture_of_another_kind_starts_nothing(
+    kind: str, suffix: str, tmp_path: Path, ghostscript: Path
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(OTHERS[kind])
+    with pytest.raises(DataError, match=f"a{suffix} is not a readable image"):
+        read_image(path)
+    assert not ghostscript.exists()
+
+
+@pytest.mark.parametrize("what", ["images:{f}", "dicom:{f}", "nifti:{f}"])
+def test_a_command_starts_nothing(what: str, tmp_path: Path, bench: Bench) -> None:
+    (tmp_path / "data").mkdir()
+    for suffix in (".png", ".dcm", ".nii", ".eps.png"):
+        (tmp_path / "data" / f"a{suffix}").write_bytes(POSTSCRIPT)
+    source = what.format(f=tmp_path / "data")
+    words = ["train", "--data", source, "--out", str(tmp_path / "run")]
+    (answer,) = bench.answers([words])
+    refused(answer)
+
+
+def test_every_use_of_pillow_states_its_formats() -> None:
+    seen = 0
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Image.open"):
+                seen += 1
+                assert "formats" in {word.arg for word in node.keywords}, path.name
+    assert seen >= 2
+
+
+# --- compiled passes
+
+
+def compiled(command: list[str] | None = None) -> Path:
+    return native._library(command or ["cc", "-shared", "-fPIC", "-march=native"])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of caches, and a compiler that writes the words of its command."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def compile_(command: list[str]) -> None:
+        Path(command[command.index("-o") + 1]).write_text("compiled")
+
+    monkeypatch.setattr(native, "_compile", compile_)
+    return tmp_path / "cache" / "medfuncta"
+
+
+def test_only_the_user_can_write_where_code_comes_from(cache: Path) -> None:
+    before = os.umask(0)
+    try:
+        path = compiled()
+    finally:
+        os.umask(before)
+    for each in (cache, path):
+        assert stat.S_IMODE(each.stat().st_mode) == 0o700
+        assert each.stat().st_uid == os.getuid()
+    assert path.parent == cache
+
+
+def test_the_name_holds_source_flags_and_processor(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [compiled().name, compiled(["cc", "-shared", "-O0"]).name]
+    monkeypatch.setattr(native.platform, "machine", lambda: "another")
+    names.append(compiled().name)
+    other = tmp_path / "native.c"
+    other.write_text("int x;")
+    monkeypatch.setattr(native, "_SOURCE", other)
+    names.append(compiled().name)
+    monkeypatch.setattr(native, "_HEADER", other)
+    names.append(compiled().name)
+    assert len(set(names)) == 5
+
+
+@pytest.mark.parametrize("harm", ["writable by the group", "writable by all", "a link"])
+def test_a_file_that_others_could_have_written_is_made_anew(harm: str, cache: Path) -> None:
+    path = compiled()
+    path.write_text("planted")
+    if harm == "a link":
+        planted = cache.parent / "planted.so"
+        path.rename(planted)
+        path.symlink_to(planted)
+        with pytest.raises(MedFunctaError, match="is a link"):
+            compiled()
+        return
+    path.chmod(0o770 if "group" in harm else 0o707)
+    assert compiled().read_text() == "compiled"
+
+
+def test_a_folder_that_others_can_write_is_closed_first(cache: Path) -> None:
+    cache.mkdir(parents=True, mode=0o777)
+    cache.chmod(0o777)
+    path = compiled()
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700 and path.read_text() == "compiled"
+
+
+def test_a_folder_of_somebody_else_is_not_used(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = os.getuid()
+    cache.mkdir(parents=True)
+    monkeypatch.setattr(native.os, "getuid", lambda: own + 1)
+    with pytest.raises(MedFunctaError, match="not yours"):
+        compiled()
+    assert not list(cache.iterdir())
+
+
+def test_a_folder_that_is_a_link_is_not_used(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    cache.parent.mkdir()
+    cache.symlink_to(tmp_path / "shared")
+    with pytest.raises(MedFunctaError, match="is a link"):
+        compiled()
+    assert not list((tmp_path / "shared").iterdir())
+
+
+def test_nothing_is_loaded_from_such_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And work goes on without it."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "cache" / "medfuncta").symlink_to(tmp_path / "shared")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def load(*_: object) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert native.load_library.__wrapped__() is None
