@@ -24,6 +24,7 @@ ORDER = (
     "result",
     "places",
     "process",
+    "status",
     "door",
     "disk",
     "lock",
