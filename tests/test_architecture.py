@@ -35,6 +35,7 @@ ORDER = (
     "writers",
     "field",
     "settings",
+    "settings_guide",
     "presets",
     "run",
     "learning",
