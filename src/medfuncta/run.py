@@ -23,7 +23,7 @@ from medfuncta.door.declared import Fault, convert
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import Fingerprint
 from medfuncta.door.stored_arrays import read_tensor_header, read_tensors
-from medfuncta.door.wording import printable, shortened, shown
+from medfuncta.door.wording import counted, printable, shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_names, field_shapes
@@ -38,6 +38,20 @@ _Version: TypeAlias = Literal[1]
 _FORMAT: Final = get_args(_Format)[0]
 _VERSION: Final = get_args(_Version)[0]
 _DTYPES: Final = {"F32": torch.float32, "F64": torch.float64}
+
+
+_WORD: Final = 80
+"""Characters of other people's words in one line."""
+
+
+def _steps(steps: object) -> str:
+    if isinstance(steps, int):
+        return counted(steps, "step")
+    return "unknown steps"
+
+
+def _in_unit(unit: str) -> str:
+    return f" in {unit}" if unit else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +73,19 @@ class Run:
 
     def __repr__(self) -> str:
         field, spec = self.config.field, self.spec
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        channels = counted(spec.channels, "channel")
+        parts = [
+            f"{field.kind} field, P {field.latent_size}, {parameters:,} parameters",
+            f"of {spec.dim}D signals with {channels}{_in_unit(spec.unit)}",
+        ]
+        if self.training:
+            source, steps = self.training.get("source", "unknown"), self.training.get("steps", 0)
+            parts.append(f"trained on {shortened(str(source), _WORD)} for {_steps(steps)}")
         psnr = self.training.get("val_psnr")
-        quality = f", {psnr:.2f} dB on validation" if isinstance(psnr, float) else ""
-        return printable(
-            f"Run({field.kind} field, P {field.latent_size}, of {spec.dim}D signals with "
-            f"{spec.channels} channels, trained on {self.training.get('source', 'unknown')} for "
-            f"{self.training.get('steps', 0)} steps{quality})"
-        )
+        if isinstance(psnr, float):
+            parts.append(f"{psnr:.2f} dB on validation")
+        return printable(f"Run({', '.join(parts)})")
 
     @property
     def fingerprint(self) -> str:

@@ -116,7 +116,7 @@ def test_latents_and_signals_stand_side_by_side(
         ([], "nothing to classify; give a latent set"),
         (["SET", "--classifier", "kmn"], "unknown classifier 'kmn'; did you mean 'knn'"),
         (["SET", "--classifier", "resnet50"], "'resnet50' learns from signals; give --data"),
-        (["SET", "--seeds", "0"], "--seeds is 0; expected at least 1"),
+        (["SET", "--seeds", "0"], "--seeds is 0; expected a whole number from 1 to"),
         (["SET", "--classifier", "knn", "-k", "41"], "41 neighbours among 40 training signals"),
         (
             ["SET", "--classifier", "knn", "--group", "patient"],

@@ -35,4 +35,4 @@ def test_the_summary_names_who_needs_the_fewest_bits(
     assert main(["compress", latent_set, "--data", "list:x"]) == 0
     assert "fewest bits" in capsys.readouterr().out
     assert main(["compress", latent_set, "--data", "list:x", "--limit", "0"]) == 2
-    assert "--limit is 0; expected at least 1" in capsys.readouterr().err
+    assert "--limit is 0; expected a whole number from 1 to" in capsys.readouterr().err

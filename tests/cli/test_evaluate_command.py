@@ -68,7 +68,7 @@ def test_a_person_gets_tables(run: str, capsys: pytest.CaptureFixture[str]) -> N
         ),
         (
             ["--data", "sample:histology", "--steps", "0"],
-            "fit.steps' is 0; expected a whole number from 1 to",
+            "--steps is 0; expected a whole number from 1 to",
         ),
         (["--data", "histology"], "expected kind:path"),
     ],

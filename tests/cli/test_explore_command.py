@@ -60,7 +60,7 @@ def test_the_summary_lists_outliers(latent_set: str, capsys: pytest.CaptureFixtu
     [
         (["interpolate"], "give --between with two ids"),
         (["interpolate", "--between", "train-0", "train-99"], "no signal 'train-99'"),
-        (["map", "--limit", "0"], "--limit is 0; expected at least 1"),
+        (["map", "--limit", "0"], "--limit is 0; expected a whole number from 1 to"),
         (["mean", "--label", "wel"], "no signal of a class 'wel'; did you mean 'well'"),
         (["outliers", "--split", "test"], "6 signals; at least 20 are needed"),
     ],

@@ -64,12 +64,12 @@ def test_regress_writes_a_report_and_a_picture(
     [
         (
             ["segment", "SET", "--data", "list:x", "--points", "0"],
-            "--points is 0; expected at least 1",
+            "--points is 0; expected a whole number from 1 to",
         ),
         (["regress", "SET", "--target", "volume:ball"], "give --data"),
         (
             ["regress", "SET", "--target", "radius", "--epochs", "0"],
-            "--epochs is 0; expected at least 1",
+            "--epochs is 0; expected a whole number from 1 to",
         ),
         (["regress", "SET", "--target", "radios"], "did you mean 'radius'"),
     ],

@@ -65,7 +65,7 @@ def test_the_neighbours_of_a_new_file(
     [
         ([], "nothing to search for; give --id"),
         (["--id", "tset-1"], "no signal 'tset-1' in 'set'; did you mean"),
-        (["--id", "test-1", "-k", "-1"], "neighbours; expected at least 1"),
+        (["--id", "test-1", "-k", "-1"], "-k is -1; expected a whole number from 1 to"),
         (["--file", "scan.nii"], "expected kind:path"),
     ],
 )

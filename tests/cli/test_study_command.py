@@ -59,7 +59,7 @@ def test_a_person_gets_a_table_and_a_verdict(
     [
         (["missing-sample"], "unknown study 'missing-sample'; did you mean 'missing-samples'?"),
         (["mixed-shapes"], "needs data of your own; give --data"),
-        (["missing-samples", "--limit", "0"], "--limit is 0; expected at least 1"),
+        (["missing-samples", "--limit", "0"], "--limit is 0; expected a whole number from 1 to"),
         (["missing-slices", "--data", "sample:ecg"], "expected volumes, 3D"),
     ],
 )

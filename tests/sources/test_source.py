@@ -199,4 +199,4 @@ def test_a_split_that_is_not_there_is_named_at_once() -> None:
 
 
 def test_it_says_what_it_is() -> None:
-    assert repr(Source(contents_of(given_items()))) == "<Source test:traces: train, val, test>"
+    assert repr(Source(contents_of(given_items()))) == "Source(test:traces: train 5, val 2, test 3)"

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
+from msgspec import Meta
 
-from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.command import Command, Count, Epochs, Seconds
 from medfuncta.cli.terminal import counts_text, left_out_lines, table, tell
 from medfuncta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from medfuncta.tasks.classify import Comparison, LabelledData
     from medfuncta.tasks.heads.intervals import Interval
+
+Components: TypeAlias = Annotated[int, Meta(ge=0, le=2**20)]
+"""Principal components, 0 for none."""
 
 
 @dataclass(kw_only=True)
@@ -33,20 +37,22 @@ class Classify(Command):
     classifier: str = "all"
     """knn, logistic, mlp (on latents), resnet50, efficientnet-b0 (on signals), several of them
     separated by commas, or all that fit what was given."""
-    k: Annotated[tuple[int, ...], tyro.conf.arg(aliases=["-k"], metavar="K ...")] = (1, 3)
+    k: Annotated[tuple[Count, ...], tyro.conf.arg(aliases=["-k"], metavar="K ...")] = (1, 3)
     """Neighbours that vote, one k-NN for each number."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """What near means to them."""
-    seeds: int = 1
+    seeds: Annotated[int, Meta(ge=1, le=1000)] = 1
     """How often each network is trained anew."""
     balanced: bool = True
     """Weigh every class alike in training, however rare it is; not for nearest neighbours."""
-    whiten: Annotated[tuple[int, ...], tyro.conf.arg(metavar="COMPONENTS ...")] = (0,)
+    whiten: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=2**20)], ...], tyro.conf.arg(metavar="COMPONENTS ...")
+    ] = (0,)
     """Principal components of the latents to whiten first, 0 for latents as they are; one
     classifier of each kind for each number."""
-    epochs: int | None = None
+    epochs: Epochs | None = None
     """Passes over the training split; each network has its own number when not given."""
-    seconds: float | None = None
+    seconds: Seconds | None = None
     """Time budget of one training; what is cut short says so."""
     group: str | None = None
     """The entry of the signals' metadata that those of one patient or recording share: intervals
@@ -70,7 +76,6 @@ class Classify(Command):
                 "nothing to classify; give a latent set, or --data with a source of labelled "
                 "signals"
             )
-        check_positive(seeds=self.seeds)
         comparison = self._compare()
         if self.out is not None:
             write_json(self.out / "classification.json", comparison.to_json())

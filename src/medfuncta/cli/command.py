@@ -9,21 +9,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import tyro
+from msgspec import Meta
 
 from medfuncta.cli.terminal import say
 from medfuncta.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
+from medfuncta.door.declared import Fault, check_plain, convert, hints_of
+from medfuncta.door.wording import bare, members, remedy, shown
 from medfuncta.errors import ConfigError
 from medfuncta.lock import writing
 from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
 
-_LARGEST_BUDGET: Final = 2.0**30
-
 Number = TypeVar("Number", int, float)
 
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
+"""How many signals, neighbours, ... there are at the most."""
+Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
+"""Passes over the training split."""
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=10**9)]
+"""A time budget."""
+Gibibytes: TypeAlias = Annotated[float, Meta(gt=0, le=2**30)]
+"""A budget of memory."""
+Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+"""Of random draws."""
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:
 ``--set a.b=1 c.d=2 --set e.f=3``."""
@@ -37,10 +49,10 @@ class Command(ABC):
     json: bool = False
     """Print the result as one JSON object on standard output; progress goes to standard error
     either way."""
-    signal_budget: float = SIGNAL_GIB
+    signal_budget: Gibibytes = SIGNAL_GIB
     """GiB of memory that one signal may ask for. A file whose signal claims or unpacks to more is
     refused before memory is given, unless it takes less than eight times its bytes on the disk."""
-    command_budget: float = COMMAND_GIB
+    command_budget: Gibibytes = COMMAND_GIB
     """GiB of memory that all signals of a split, or an array as a whole, may ask for in the same
     way; up to 32 times the bytes of their files is always allowed."""
     follow_links: bool = False
@@ -48,21 +60,31 @@ class Command(ABC):
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """Within, files may ask for what the options say.
-
-        Raises:
-            ConfigError: If a budget is not positive.
-        """
-        budgets = {"signal-budget": self.signal_budget, "command-budget": self.command_budget}
-        for name, budget in budgets.items():
-            if not 0 < budget < _LARGEST_BUDGET:
-                raise ConfigError(f"--{name} is {budget:g}; expected a positive number of GiB")
+        """Within, files may ask for what the options say."""
         with allowing(
             signal_gib=self.signal_budget,
             command_gib=self.command_budget,
             links=self.follow_links,
         ):
             yield
+
+    def __post_init__(self) -> None:
+        """Hold every number to the bounds that its option declares.
+
+        Raises:
+            ConfigError: At the first that is not in them.
+        """
+        for name, kind in hints_of(type(self)).items():
+            if not numbers_in(kind):
+                continue
+            value = getattr(self, name)
+            flag = _flag(name, kind)
+            try:
+                check_plain(value)
+                convert(value, kind, flag)
+            except Fault:
+                said = f"is {_quoted(value)}; {remedy(value, _in_words(kind), written=True)}"
+                raise ConfigError(f"{flag} {said}") from None
 
     @abstractmethod
     def run(self) -> Any:
@@ -115,15 +137,39 @@ def given(**options: object) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def check_positive(**options: int) -> None:
-    """Raise unless every option, named as on the command line, is at least 1.
+def _quoted(value: object) -> str:
+    """A value as it was typed."""
+    if isinstance(value, tuple):
+        return " ".join(map(shown, value))
+    return shown(value)
 
-    Raises:
-        ConfigError: If one is not.
-    """
-    for name, value in options.items():
-        if value < 1:
-            raise ConfigError(f"--{name} is {value}; expected at least 1")
+
+def _in_words(kind: Any) -> Any:
+    """The number that an option holds, or that each of several is."""
+    return numbers_in(kind)[0]
+
+
+def _flag(name: str, kind: Any) -> str:
+    """What an option is called on the command line: the short one where there is one."""
+    for extra in get_args(kind)[1:]:
+        short = [alias for alias in getattr(extra, "aliases", None) or () if alias[1] != "-"]
+        if short:
+            return short[0]
+    return f"--{name.replace('_', '-')}"
+
+
+def numbers_in(kind: Any) -> list[Any]:
+    """The whole and other numbers that an option's type may hold, each with its bounds."""
+    found = []
+    for member in members(kind)[1]:
+        plain = bare(member)
+        if plain in (int, float):
+            found.append(member)
+        elif get_origin(plain) in (tuple, list):
+            found += numbers_in(get_args(plain)[0])
+        elif get_origin(plain) in (Union, UnionType):
+            found += numbers_in(plain)
+    return found
 
 
 def numbers(flag: str, text: str, kind: type[Number], axes: int = 0) -> list[Number]:

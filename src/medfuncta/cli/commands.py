@@ -18,6 +18,7 @@ from medfuncta.cli.latents import Latents
 from medfuncta.cli.regress import Regress
 from medfuncta.cli.search import Search
 from medfuncta.cli.segment import Segment
+from medfuncta.cli.settings import Presets, Settings
 from medfuncta.cli.study import Study
 from medfuncta.cli.train import Train
 
@@ -38,6 +39,8 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "segment": Segment,
     "regress": Regress,
     "compress": Compress,
+    "presets": Presets,
+    "settings": Settings,
 }
 """Name on the command line and the dataclass behind it; a command's module imports nothing heavy
 before it runs."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.command import Command, Count
 from medfuncta.cli.terminal import table, tell
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Compress(Command):
     """The source that it was fitted from, kind:path[?option=value]."""
     split: str = "test"
     """The part to compress."""
-    limit: int = 100
+    limit: Count = 100
     """Signals to compress at the most, evenly spread over the split."""
     out: Path | None = None
     """Folder for compression.json and compression.png."""
@@ -39,7 +39,6 @@ class Compress(Command):
         from medfuncta.tasks.compress import compare_codecs, curves_picture
         from medfuncta.tasks.drawing.figure import save_png
 
-        check_positive(limit=self.limit)
         source = open_source(self.data)
         latents = LatentSet.open(self.latents)
         report = compare_codecs(latents, source, split=self.split, limit=self.limit, progress=tell)

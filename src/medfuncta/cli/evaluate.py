@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from medfuncta.cli.command import Command, given
 from medfuncta.cli.terminal import table
-from medfuncta.config import Quality
+from medfuncta.config import InnerSteps, Quality
 from medfuncta.result import Result, to_json
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Evaluate(Command):
     seen. The test split when not given; all of data without splits, such as a single file."""
     out: Path | None = None
     """Folder for report.json, signals.csv, reconstructions.png and report.html."""
-    steps: int | None = None
+    steps: InnerSteps | None = None
     """H, inner steps of a fit; the run's own when not given."""
     quality: Quality | None = None
     """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 import tyro
+from msgspec import Meta
 
 from medfuncta.cli.command import Command, numbers
 from medfuncta.door.files import lies_outside
@@ -69,9 +70,9 @@ class Import(Command):
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N")] = None
     """Samples of the signals along each axis, such as 64,64; needed where the weights do not say
     it."""
-    omega_first: float = 10.0
+    omega_first: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
     """w of the first layer, where the weights do not say it."""
-    omega_increment: float | None = None
+    omega_increment: Annotated[float, Meta(ge=0, le=1e6)] | None = None
     """What each further layer adds to it, where the weights do not say it; the authors' 10 for
     traces, else 5, when not given."""
     residual: bool = True

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+from msgspec import Meta
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, Count
 from medfuncta.cli.terminal import facts, table
 from medfuncta.errors import ConfigError
 
@@ -39,7 +40,7 @@ class Explore(Command):
     """Folder for the view's numbers (JSON) and its picture (PNG), both of the view's name."""
     split: str | None = None
     """Look at this split only."""
-    limit: int = 10_000
+    limit: Count = 10_000
     """Signals looked at, evenly spread over the set."""
     colour: Literal["label", "psnr"] = "label"
     """What the dots of a map are coloured by."""
@@ -47,14 +48,14 @@ class Explore(Command):
     """How a map is made."""
     between: tuple[str, str] | None = None
     """The two signals to interpolate between."""
-    steps: int = 7
+    steps: Annotated[int, Meta(ge=2, le=256)] = 7
     """Signals from one to the other, both included."""
     label: str | None = None
     """The one class to take the mean of."""
     distance: Literal["neighbours", "mahalanobis"] = "neighbours"
     """How outliers are measured: mean distance to the ten nearest latents, or robust Mahalanobis
     distance."""
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 16
+    k: Annotated[Count, tyro.conf.arg(aliases=["-k"])] = 16
     """How many outliers are listed."""
 
     def run(self) -> View:
@@ -63,9 +64,6 @@ class Explore(Command):
         from medfuncta.places import place
         from medfuncta.tasks.drawing.figure import save_png
 
-        for name, value in (("--limit", self.limit), ("-k", self.k)):
-            if value < 1:
-                raise ConfigError(f"{name} is {value}; expected at least 1")
         latents = LatentSet.open(self.latents)
         views = {
             "map": self._map,

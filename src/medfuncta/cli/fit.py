@@ -11,7 +11,7 @@ import tyro
 
 from medfuncta.cli.command import Command, given
 from medfuncta.cli.terminal import counts_text
-from medfuncta.config import Quality
+from medfuncta.config import Batch, InnerSteps, Quality
 from medfuncta.result import Result
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class Fit(Command):
     """Where the signals come from: kind:path[?option=value], such as wfdb:mitbih or sample:ecg."""
     out: Annotated[Path, tyro.conf.arg(metavar="LATENTS")]
     """Folder of the latent set to write."""
-    steps: Annotated[int | None, tyro.conf.arg(metavar="H")] = None
+    steps: Annotated[InnerSteps | None, tyro.conf.arg(metavar="H")] = None
     """Inner steps; the run's own when not given."""
-    batch: int | None = None
+    batch: Batch | None = None
     """Signals fitted side by side; the run's own when not given."""
     quality: Quality | None = None
     """paper: H inner steps; fast: five and three Gauss-Newton steps, quicker and closer; best: on

@@ -12,6 +12,7 @@ from medfuncta.door.files import reason
 from medfuncta.door.wording import shortened
 from medfuncta.errors import MedFunctaError
 from medfuncta.process import stopping
+from medfuncta.status import working_on
 
 _LONGEST: Final = 480
 """Characters of the line about a mistake."""
@@ -55,7 +56,7 @@ def _run(words: list[str]) -> int:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
         keep_freed_memory()
-        with safely(), command.allowed():
+        with working_on(f"medfuncta {words[0]}"), safely(), command.allowed():
             command.print_result(command.answer())
     except MedFunctaError as error:
         return _complain(str(error))

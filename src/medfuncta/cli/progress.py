@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +19,7 @@ from rich.progress import (
 from medfuncta.cli.terminal import tell
 from medfuncta.learning.train import StepReport
 from medfuncta.sources.source import Source
+from medfuncta.status import status_hidden
 
 _NAMED = 5  # bad files that are named one by one
 
@@ -36,11 +37,11 @@ def training_progress(steps: int) -> Iterator[Callable[[StepReport], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with _shown_when_used(Progress(*columns, console=Console(stderr=True))) as bar:
+    with _shown_when_used(Progress(*columns, console=Console(stderr=True))) as (bar, start):
         task = bar.add_task("training", total=steps, speed=0.0, train=0.0, val="-")
 
         def listen(report: StepReport) -> None:
-            bar.start()
+            start()
             progress = report.progress
             val = "-" if progress.best_psnr is None else f"{progress.best_psnr:.2f} dB"
             bar.update(
@@ -63,27 +64,30 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
         TextColumn("{task.completed:,.0f} {task.description}"),
         TimeElapsedColumn(),
     )
-    with _shown_when_used(
-        Progress(*columns, console=Console(stderr=True), transient=True)
-    ) as progress:
+    counter = Progress(*columns, console=Console(stderr=True), transient=True)
+    with _shown_when_used(counter) as (progress, start):
         task = progress.add_task(what, total=None)
 
         def show(done: int) -> None:
-            progress.start()
+            start()
             progress.update(task, completed=done)
 
         yield show
 
 
 @contextmanager
-def _shown_when_used(progress: Progress) -> Iterator[Progress]:
-    """A display that leaves no trace when it was never started, so that a mistake found before gets
-    its one line."""
-    try:
-        yield progress
-    finally:
-        if progress.live.is_started:
-            progress.stop()
+def _shown_when_used(progress: Progress) -> Iterator[tuple[Progress, Callable[[], None]]]:
+    """A display and what starts it. It leaves no trace when it was never started, so that a mistake
+    found before gets its one line; once started, no other line says that something is going on."""
+    with ExitStack() as shown:
+
+        def start() -> None:
+            if not progress.live.is_started:
+                shown.enter_context(status_hidden())
+                shown.callback(progress.stop)
+                progress.start()
+
+        yield progress, start
 
 
 def report_skipped(source: Source) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.command import Command, Epochs, Seed
 from medfuncta.cli.terminal import counts_text, interval_text, left_out_lines, table, tell
 from medfuncta.errors import ConfigError
 
@@ -31,9 +31,9 @@ class Regress(Command):
     for the size of a structure in --data."""
     data: str | None = None
     """The source that the set was fitted from, kind:path[?option=value], for its label maps."""
-    epochs: int = 100
+    epochs: Epochs = 100
     """Passes over the training split at the most, for the MLP."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the MLP's initial weights and the order of signals."""
     strict: bool = False
     """Refuse signals without the number instead of leaving them out and counting them."""
@@ -48,7 +48,6 @@ class Regress(Command):
         from medfuncta.tasks.heads.training import Recipe
         from medfuncta.tasks.regress import Mlp, Ridge, TrainingMean, regress, regression_picture
 
-        check_positive(epochs=self.epochs)
         latents = LatentSet.open(self.latents)
         left_out = LeftOut(strict=self.strict)
         mlp = Mlp(Recipe(epochs=self.epochs, batch=64, patience=20), seed=self.seed)

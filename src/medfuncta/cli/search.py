@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import Command, Count
 from medfuncta.cli.terminal import table
 from medfuncta.errors import ConfigError
 
@@ -33,7 +33,7 @@ class Search(Command):
     file: str | None = None
     """A new signal: a source, kind:path[?option=value], read with the options that the set was made
     with; its first signal without --id."""
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10
+    k: Annotated[Count, tyro.conf.arg(aliases=["-k"])] = 10
     """How many neighbours."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """What near means."""

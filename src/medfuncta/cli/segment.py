@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from msgspec import Meta
 
-from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.command import Command, Epochs, Seconds, Seed
 from medfuncta.cli.terminal import counts_text, interval_text, left_out_lines, table, tell
 
 if TYPE_CHECKING:
@@ -26,15 +27,15 @@ class Segment(Command):
     """A latent set with the splits train, val and test, as 'medfuncta fit' writes it."""
     data: str
     """The source that it was fitted from, with label maps: kind:path[?option=value]."""
-    points: int = 2048
+    points: Annotated[int, Meta(ge=1, le=2**24)] = 2048
     """Points drawn of each training signal."""
-    hidden: int = 128
+    hidden: Annotated[int, Meta(ge=1, le=2**14)] = 128
     """Units of the head's hidden layers."""
-    epochs: int = 100
+    epochs: Epochs = 100
     """Passes over the training split at the most."""
-    seconds: float | None = None
+    seconds: Seconds | None = None
     """Time budget of one training."""
-    seed: int = 0
+    seed: Seed = 0
     """Of initial weights and of the points that are drawn."""
     strict: bool = False
     """Refuse signals without a label map, and structures that training never shows, instead of
@@ -49,7 +50,6 @@ class Segment(Command):
         from medfuncta.tasks.drawing.figure import save_png
         from medfuncta.tasks.segment import SegmentOptions, segment, segmentation_picture
 
-        check_positive(points=self.points, hidden=self.hidden, epochs=self.epochs)
         source = open_source(self.data)
         options = SegmentOptions(
             points=self.points,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from medfuncta.cli.command import Command, check_positive
+from medfuncta.cli.command import Command, Count, Seed
 from medfuncta.cli.terminal import facts, table, tell
+from medfuncta.config import Steps
 from medfuncta.errors import ConfigError
 from medfuncta.result import Result, to_json
 
@@ -33,11 +34,11 @@ class Study(Command):
     run_folder: Annotated[Path | None, tyro.conf.arg(name="run", metavar="RUN")] = None
     """The folder that 'medfuncta train --out' wrote; without it a network is trained on the data
     first."""
-    steps: int | None = None
+    steps: Steps | None = None
     """Meta-steps of that training."""
-    limit: int = 32
+    limit: Count = 32
     """Held-out signals at the most."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of every random draw."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for report.json, table.csv, signals.csv, picture.png and report.html."""
@@ -56,7 +57,6 @@ class Study(Command):
             raise ConfigError(
                 f"the study {self.name} needs data of your own; give --data, such as nifti:FOLDER"
             )
-        check_positive(limit=self.limit)
         options = StudyOptions(
             data,
             run=self.run_folder,

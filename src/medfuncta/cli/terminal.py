@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from medfuncta.door.wording import printable, shortened
+from medfuncta.status import status_hidden
 
 if TYPE_CHECKING:
     from medfuncta.tasks.heads.intervals import Interval
@@ -133,13 +134,16 @@ def interval_text(interval: Interval, value: str, ends: str) -> str:
 
 def say(text: str) -> None:
     """A result on standard output; bold and dim may stay where it is a terminal."""
-    sys.stdout.write(safe_lines(text, emphasis=sys.stdout.isatty()) + "\n")
+    with status_hidden():
+        sys.stdout.write(safe_lines(text, emphasis=sys.stdout.isatty()) + "\n")
+        sys.stdout.flush()
 
 
 def tell(line: str) -> None:
     """A line of progress on standard error, where it never mixes with a result."""
-    sys.stderr.write(f"{printable(line)}\n")
-    sys.stderr.flush()
+    with status_hidden():
+        sys.stderr.write(f"{printable(line)}\n")
+        sys.stderr.flush()
 
 
 @contextmanager

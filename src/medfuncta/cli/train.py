@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from medfuncta.cli.command import Assignments, Command, assigned, given
 from medfuncta.cli.terminal import remark_lines
+from medfuncta.config import Batch, Steps
 from medfuncta.result import Result
 
 
@@ -28,11 +31,11 @@ class Train(Command):
     start_from: Path | None = None
     """Folder of a run whose network to go on from, on other data or with other settings; its
     settings stand in for a preset."""
-    steps: int | None = None
+    steps: Steps | None = None
     """Meta-steps."""
-    batch: int | None = None
+    batch: Batch | None = None
     """Signals a meta-step."""
-    seed: int | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     """Seed of every random draw."""
     set: Assignments = field(default_factory=list)
     """Any other setting, as section.name=value; overrides the file."""

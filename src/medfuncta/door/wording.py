@@ -51,6 +51,17 @@ def shortened(text: str, limit: int = _LINE) -> str:
     return f"{printable(text[: limit - 1])}…"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "channel"), counted(12000, "signal")
+    ('1 channel', '12,000 signals')
+    """
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {noun}s"
+
+
 def printable(text: str) -> str:
     """Other people's text for a terminal: a blank in place of what moves the cursor, colours,
     rings, or turns the direction of writing."""

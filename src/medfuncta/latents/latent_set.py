@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +17,13 @@ from numpy import ndarray
 
 from medfuncta.config import FitConfig
 from medfuncta.door.callers import expecting
+from medfuncta.door.wording import printable
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
 from medfuncta.latents.info import INFO_FILE, SetInfo, fit_config_of
-from medfuncta.latents.rows import LatentRow, Rows, check_ids
+from medfuncta.latents.rows import LatentRow, Rows, check_ids, nearest_id
 from medfuncta.latents.schema import schema_of
-from medfuncta.latents.shards import Shard, find_shards
+from medfuncta.latents.shards import Shard, find_shards, quality_text
 from medfuncta.run import Run, RunDescription
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.preprocess import InputGrid, Preprocessing
@@ -52,7 +52,10 @@ class Split:
     info: SetInfo
 
     def __repr__(self) -> str:
-        return f"Split({self.name!r}, {len(self):,} latents of {self.info.latent_size} numbers)"
+        return (
+            f"Split({self.name!r}, {len(self):,} latents of {self.info.latent_size} "
+            f"numbers{quality_text(self.shards)})"
+        )
 
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)
@@ -159,9 +162,10 @@ class LatentSet:
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{name} {len(split):,}" for name, split in self._splits.items())
-        return (
+        shards = [shard for split in self._splits.values() for shard in split.shards]
+        return printable(
             f"LatentSet({str(self.folder)!r}, of {self.info.source.name}, {splits}, "
-            f"P {self.info.latent_size}, {self.info.dtype})"
+            f"P {self.info.latent_size}, {self.info.dtype}{quality_text(shards)})"
         )
 
     @classmethod
@@ -271,9 +275,11 @@ class LatentSet:
             if index is not None:
                 found[place.name] = index
         if not found:
-            raise LatentSetError(
-                f"no signal '{id}' in '{self.folder.name}'; {_nearest(id, places)}"
-            )
+            few: list[str] = []
+            for place in places:
+                few += place.id_column.slice(0, _IDS_SHOWN).to_pylist()
+            hint = nearest_id(id, few, sum(map(len, places)))
+            raise LatentSetError(f"no signal '{id}' in '{self.folder.name}'; {hint}")
         if len(found) > 1:
             raise LatentSetError(f"'{id}' is in the splits {', '.join(found)}; say which one")
         [(name, index)] = found.items()
@@ -373,16 +379,3 @@ def _check_field_fits(folder: Path, info: SetInfo) -> None:
                 f"{INFO_FILE} in '{folder.name}' is damaged ({name} is {size:,}, that of its field "
                 f"{getattr(field, name):,}); copy the latent set again"
             )
-
-
-def _nearest(id: str, splits: Sequence[Split]) -> str:
-    """The end of an error line about an unknown id; only some ids are looked at and shown, there
-    may be a million."""
-    few: list[str] = []
-    for split in splits:
-        few += split.id_column.slice(0, _IDS_SHOWN).to_pylist()
-    near = difflib.get_close_matches(id, few, n=1, cutoff=0.5)
-    known = f"has {sum(map(len, splits))} signals, such as {', '.join(few[:3])}"
-    if near:
-        return f"did you mean '{near[0]}'? It {known}"
-    return f"it {known}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
 from medfuncta.door.limits import MAX_CLASSES, MAX_ID
-from medfuncta.door.wording import shown
+from medfuncta.door.wording import printable, shown
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.quantise import restore
@@ -41,6 +43,13 @@ class LatentRow:
     label: Label
     psnr: float
     header: SignalHeader
+
+    def __repr__(self) -> str:
+        label = "" if self.label is None else f", label {self.label}"
+        quality = f", {self.psnr:.2f} dB" if np.isfinite(self.psnr) else ""
+        return printable(
+            f"LatentRow({self.id!r}, {self.split}, {len(self.latent)} numbers{label}{quality})"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +175,21 @@ class Rows:
             psnr=float(one.psnr[0]),
             header=header,
         )
+
+
+def nearest_id(id: str, few: Sequence[str], signals: int) -> str:
+    """The end of an error line about an unknown id.
+
+    Args:
+        id: It.
+        few: Some ids that there are; there may be a million.
+        signals: How many there are.
+    """
+    near = difflib.get_close_matches(id, few, n=1, cutoff=0.5)
+    known = f"has {signals} signals, such as {', '.join(few[:3])}"
+    if near:
+        return f"did you mean '{near[0]}'? It {known}"
+    return f"it {known}"
 
 
 def check_ids(ids: pa.ChunkedArray, split: str) -> None:

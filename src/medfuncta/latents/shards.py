@@ -95,6 +95,19 @@ def sum_of(numbers: Sequence[float | None]) -> float | None:
     return total
 
 
+def quality_text(shards: Sequence[Shard]) -> str:
+    """The mean PSNR of the rows as their notes have it, for the end of a line; nothing where they
+    do not."""
+    rows = sum(shard.rows for shard in shards)
+    notes = [shard.note for shard in shards]
+    if not rows:
+        return ""
+    fitted = Note.join(notes).fitted_psnr
+    if fitted is None:
+        return ""
+    return f", {fitted / rows:.2f} dB on average"
+
+
 def shard_name(split: str, index: int, count: int) -> str:
     """``train-00000-of-00002.parquet``, as Hugging Face names them."""
     return f"{file_name(split)}-{index:05d}-of-{count:05d}.parquet"

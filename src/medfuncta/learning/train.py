@@ -68,6 +68,9 @@ class Training:
     folder: Path
     progress: Progress
 
+    def __repr__(self) -> str:
+        return f"Training({str(self.folder)!r}, {self.run!r})"
+
 
 def train_network(
     train: SignalSet,

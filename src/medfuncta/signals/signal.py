@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from medfuncta.door.declared import Fault, convert, settle
 from medfuncta.door.limits import MAX_CLASSES, Name, Shape
+from medfuncta.door.wording import counted, printable
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Domain
 from medfuncta.types import ArrayMask, ArrayValues
@@ -176,8 +177,8 @@ class Signal:
         unit = f" {self.unit}" if self.unit else ""
         label = "" if self.label is None else f", label {self.label}"
         observed = "" if self.mask is None else f", {self.mask.mean():.0%} observed"
-        return (
-            f"Signal({self.id!r}, {shape}, {self.channels} channels, "
+        return printable(
+            f"Signal({self.id!r}, {shape}, {counted(self.channels, 'channel')}, "
             f"{self.range.low:g} to {self.range.high:g}{unit}{label}{observed})"
         )
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from medfuncta.door.wording import counted, printable
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.points import Points
@@ -61,7 +62,11 @@ class SignalSet:
         )
 
     def __repr__(self) -> str:
-        return f"SignalSet({len(self)} signals, {len(self.values):,} points, {self.spec})"
+        signals, channels = counted(len(self), "signal"), counted(self.spec.channels, "channel")
+        form = f"{self.spec.dim}D, {channels}"
+        if self.spec.unit:
+            form += f" in {self.spec.unit}"
+        return printable(f"SignalSet({signals}, {len(self.values):,} points, {form})")
 
     def __len__(self) -> int:
         return len(self.headers)

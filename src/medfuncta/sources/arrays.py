@@ -20,6 +20,7 @@ from medfuncta.sources.held import (
     HeldSplits,
     OneEach,
     as_array,
+    check_texts,
     held_signal,
     one_by_one,
     one_each,
@@ -117,6 +118,7 @@ def from_arrays(
     )
     numbers = {item.id: number for number, item in enumerate(items)}
     class_numbers, classes = _classes(one_each("labels", labels, count), label_names, entries)
+    check_texts({"name": name, "unit": unit, "modality": modality}, classes)
     _, first_items = first_split(items, splitting)
     held = _HeldSignals(
         entries=entries,
@@ -292,7 +294,7 @@ def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
             id = given[number]
         elif entry.signal is not None:
             id = entry.signal.id
-        if not isinstance(id, str) or not id or "/" in id or "\\" in id:
+        if not isinstance(id, str) or not id or "/" in id or "\\" in id or not id.isprintable():
             raise DataError(f"the id of signal {number} is no name; expected text without / and \\")
         ids.append(id)
     different = len(set(ids))

@@ -4,11 +4,13 @@ is right."""
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from medfuncta.door.files import reason
 from medfuncta.errors import DataError, missing_extra
+from medfuncta.status import status_hidden
 
 
 def md5_of(path: Path) -> str:
@@ -77,6 +79,7 @@ class _ProgressBar:
         )
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._progress.add_task(name, total=None)
+        self._shown = ExitStack()
 
     @property
     def total(self) -> float | None:
@@ -98,12 +101,14 @@ class _ProgressBar:
     def __enter__(
         self,
     ) -> Any:  # the downloader is annotated to take a bool, and documented to take a bar
+        self._shown.enter_context(status_hidden())
         self._progress.start()
         return self
 
     def close(self) -> None:
         """Take the bar away."""
         self._progress.stop()
+        self._shown.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()

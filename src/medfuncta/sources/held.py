@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from torch import Tensor
 
+from medfuncta.door.wording import shown
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
@@ -56,6 +57,26 @@ class Held:
         if isinstance(self.domain, Grid):
             return self.domain.shape
         return (self.domain.points,)
+
+
+def check_texts(texts: Mapping[str, str], classes: Sequence[str]) -> None:
+    """Raise where a text that others will read, in a terminal or on a page, is no text or holds
+    what cannot be printed, such as a sequence that moves the cursor.
+
+    Args:
+        texts: By what they are.
+        classes: Names of classes.
+
+    Raises:
+        ConfigError: At the first.
+    """
+    named = [(f"the {what}", text) for what, text in texts.items()]
+    named += [(f"the name of class {number}", name) for number, name in enumerate(classes)]
+    for what, text in named:
+        if not isinstance(text, str) or not text.isprintable():
+            raise ConfigError(
+                f"{what} is {shown(text)}; expected text of characters that can be printed"
+            )
 
 
 def one_by_one(values: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from medfuncta.door.allowance import NUMBER, all_on_disk, allowance, check_command
+from medfuncta.door.wording import printable
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
@@ -79,8 +80,13 @@ class Source:
             self.items = {split: items[:limit] for split, items in self.items.items()}
 
     def __repr__(self) -> str:
-        splits = ", ".join(self.splits)
-        return f"<Source {self.contents.name}: {splits}>"
+        parts = []
+        for split, items in self.items.items():
+            many = len(items) > 1 or not self.contents.many
+            parts.append(f"{split} {len(items):,}" if many else split)
+        contents = self.contents
+        split_by = "" if contents.split_by == "given" else f", split by {contents.split_by}"
+        return printable(f"Source({contents.name}: {', '.join(parts)}{split_by})")
 
     @property
     def info(self) -> SourceInfo:

@@ -20,6 +20,7 @@ from medfuncta.tasks.explore import (
     find_outliers,
     interpolate,
     make_map,
+    map_picture,
     take_sample,
 )
 from tasks.blob_set import write_blob_set
@@ -60,6 +61,28 @@ def test_principal_components_separate_the_classes(latent_set: LatentSet) -> Non
     first = plane.places[:, 0]
     assert first[ill].min() > first[~ill].max() or first[ill].max() < first[~ill].min()
     assert "% of the variance" in plane.horizontal
+
+
+def test_signals_whose_quality_is_not_known_are_grey_in_a_map_of_quality(
+    latent_set: LatentSet,
+) -> None:
+    sample = take_sample(latent_set, 1000)
+    sample.psnr[:5] = np.nan
+    plane = make_map(sample)
+    unknown, known = map_picture(latent_set, plane, "psnr").axes[0].collections
+    assert len(unknown.get_offsets()) == 5
+    assert len(known.get_offsets()) == len(sample.ids) - 5
+    assert np.isfinite(np.asarray(known.get_array(), float)).all()
+    assert plane.to_json()["points"][0]["psnr"] is None
+    sample.psnr[:] = np.nan
+    with pytest.raises(DataError, match="no PSNR is known for this set"):
+        map_picture(latent_set, plane, "psnr")
+
+
+def test_a_map_of_equal_latents_says_no_variance(latent_set: LatentSet) -> None:
+    sample = take_sample(latent_set, 1000)
+    sample.latents[:] = sample.latents[0]
+    assert make_map(sample).horizontal == "component 1 (0.0 % of the variance)"
 
 
 def test_umap_is_asked_for_a_reproducible_plane(monkeypatch: pytest.MonkeyPatch) -> None:

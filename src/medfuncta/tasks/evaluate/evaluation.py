@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medfuncta.config import FitConfig
+from medfuncta.door.wording import counted, printable
 from medfuncta.latents.likeness import Likeness
 from medfuncta.result import Result, to_json
 from medfuncta.signals.signal import SignalSpec
@@ -68,6 +69,15 @@ class Evaluation(Result):
     baselines: Baselines | None = None
     remarks: Sequence[str] = ()
     likeness: Likeness | None = None
+
+    def __repr__(self) -> str:
+        mean = self.summary.psnr.mean
+        quality = "no finite PSNR" if mean is None else f"mean PSNR {mean:.2f} dB"
+        remarks = f", {counted(len(self.remarks), 'remark')}" if self.remarks else ""
+        return printable(
+            f"Evaluation({counted(len(self.signals), 'signal')} of {self.source.name} "
+            f"({self.split}), {quality}{remarks})"
+        )
 
     @property
     def summary(self) -> Summary:

@@ -99,8 +99,10 @@ def make_map(sample: Sample, method: _MapMethod = "pca") -> Map:
     from sklearn.decomposition import PCA
 
     pca = PCA(2, random_state=0)
-    places = pca.fit_transform(latents)
-    first, second = (100 * pca.explained_variance_ratio_).tolist()
+    with np.errstate(invalid="ignore"):
+        places = pca.fit_transform(latents)
+    shares = np.nan_to_num(pca.explained_variance_ratio_)  # NaN where all latents are alike
+    first, second = (100 * shares).tolist()
     return Map(
         sample,
         places,
@@ -121,7 +123,7 @@ def _umap(latents: ArrayLatents) -> Float[ndarray, "rows 2"]:
 
 
 def map_picture(latents: LatentSet, map: Map, colour: Colour) -> Figure:
-    """Every signal a dot, coloured by its classes or its PSNR.
+    """Every signal a dot, coloured by its classes or its PSNR; grey where that is not known.
 
     Raises:
         DataError: If colour is PSNR and the set knows none.
@@ -135,8 +137,11 @@ def map_picture(latents: LatentSet, map: Map, colour: Colour) -> Figure:
         axes = figure.subplots()
         size = float(np.clip(6000 / map.signals, 3, 28))
         if colour == "psnr":
-            x, y = map.places.T
-            dots = axes.scatter(x, y, c=psnr, s=size, cmap="viridis", linewidths=0)
+            known = np.isfinite(psnr)
+            x, y = map.places[~known].T
+            axes.scatter(x, y, s=size, color=HAIRLINE, linewidths=0)
+            x, y = map.places[known].T
+            dots = axes.scatter(x, y, c=psnr[known], s=size, cmap="viridis", linewidths=0)
             bar = figure.colorbar(dots, label="PSNR (dB)", fraction=0.04, pad=0.02)
             bar.outline.set_visible(False)  # type: ignore[union-attr]
         else:
