@@ -27,7 +27,7 @@ TINY = {
 def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("everything")
     waves = np.sin(np.linspace(0, 6, 32) + np.arange(20)[:, None])
-    source = from_arrays(waves, channels="none", unit="m\x1b[2JV", name="waves", labels=[0, 1] * 10)
+    source = from_arrays(waves, channels="none", unit="mV", name="waves", labels=[0, 1] * 10)
     training = train(source, folder / "run", settings=TINY)
     latents = create_latent_set(training.run, source, folder / "set")
     split = latents.split("test")

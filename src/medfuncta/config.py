@@ -76,7 +76,7 @@ class TrainConfig:
     Args:
         steps: Meta-steps.
         batch: Signals a meta-step.
-        inner_steps: G.
+        inner_steps: G, steps of each latent before the meta-step.
         context_ratio: gamma, the part of a signal's points that an inner step sees.
         context: ``"random"`` draws points independently, ``"stratified"`` one from each stretch of
             neighbouring points.

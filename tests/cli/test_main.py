@@ -41,7 +41,7 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("train --data sample:ecg --out x --steps many", "--steps"),
         (
             "train --data sample:ecg --out x --steps 0",
-            "'train.steps' is 0; expected a whole number from 1",
+            "--steps is 0; expected a whole number from 1",
         ),
         (
             "info sample:ecg --skip-bad",

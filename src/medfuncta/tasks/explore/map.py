@@ -99,8 +99,9 @@ def make_map(sample: Sample, method: _MapMethod = "pca") -> Map:
     from sklearn.decomposition import PCA
 
     pca = PCA(2, random_state=0)
+    from_the_first = latents - latents[0]  # exactly 0 where all are alike
     with np.errstate(invalid="ignore"):
-        places = pca.fit_transform(latents)
+        places = pca.fit_transform(from_the_first)
     shares = np.nan_to_num(pca.explained_variance_ratio_)  # NaN where all latents are alike
     first, second = (100 * shares).tolist()
     return Map(
