@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from medfuncta.atomic import write_text
+from medfuncta.disk.atomic import write_text
 from medfuncta.errors import DataError
 from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure
 

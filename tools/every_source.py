@@ -28,8 +28,8 @@ from typing import Any
 from decoded_files import CHECKS
 from layouts import LAYOUTS
 
-from medfuncta.atomic import write_json, write_text
 from medfuncta.cli.main import main as medfuncta
+from medfuncta.disk.atomic import write_json, write_text
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source

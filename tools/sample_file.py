@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.source import SourceInfo
 

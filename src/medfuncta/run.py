@@ -16,8 +16,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import torch
 from safetensors.torch import save_file
 
-from medfuncta.atomic import write_atomically, write_json
 from medfuncta.config import FieldConfig
+from medfuncta.disk.atomic import write_atomically, write_json
 from medfuncta.door.callers import expecting
 from medfuncta.door.declared import Fault, convert
 from medfuncta.door.files import Origin, read_json

@@ -23,12 +23,12 @@ import pytest
 from PIL import Image
 
 from cli.conftest import train_words
-from medfuncta import atomic
 from medfuncta.cli.main import main
+from medfuncta.disk import atomic
+from medfuncta.disk.lock import LOCK_FILE
 from medfuncta.errors import MedFunctaError
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.learning.run_log import RunLog, read_log
-from medfuncta.lock import LOCK_FILE
 from medfuncta.run import Run
 
 RUN, LATENTS, REFERENCE, OUT = "@run", "@latents", "@reference", "@out"
@@ -301,7 +301,7 @@ def test_of_two_writers_the_second_is_told_of_the_first(
 HOLDING = """
 import sys
 from pathlib import Path
-from medfuncta.lock import writing
+from medfuncta.disk.lock import writing
 with writing(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

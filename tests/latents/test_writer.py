@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from latents.sets import LATENT, SetMaker, header, make_info, random_latents
+from medfuncta.disk.places import TEMPORARY
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter
-from medfuncta.places import TEMPORARY
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 

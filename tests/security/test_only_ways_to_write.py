@@ -13,11 +13,11 @@ import medfuncta
 
 ROOT = Path(medfuncta.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
-WAYS = {"places.py", "atomic.py"}
+WAYS = {"disk/places.py", "disk/atomic.py"}
 """Where the functions stand through which all writing goes."""
 ELSEWHERE = {
-    "disk.py": {"path.open"},  # the temporary file of an atomic write, asked whether it can grow
-    "lock.py": {"folder.mkdir", "place.rmdir", "path.unlink", "path.rmdir", "entry.unlink"}
+    "disk/refusals.py": {"path.open"},  # the temporary file of an atomic write, asked whether it can grow
+    "disk/lock.py": {"folder.mkdir", "place.rmdir", "path.unlink", "path.rmdir", "entry.unlink"}
     | {"shutil.rmtree"},  # the folder itself, its lock, and what a dead process left aside
     "field/siren/native.py": {"folder.chmod", "path.chmod"},  # by place(): the user's own cache
     "signals/cache.py": {"np.savez", "self._path.open"},  # in a fresh folder, by place()

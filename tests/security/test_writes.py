@@ -12,8 +12,7 @@ import pytest
 
 from hostile.bench import Bench
 from hostile.case import TINY_WORDS
-from medfuncta.errors import MedFunctaError
-from medfuncta.places import (
+from medfuncta.disk.places import (
     create_private,
     file_name,
     fresh_folder,
@@ -24,6 +23,7 @@ from medfuncta.places import (
     remove_file,
     remove_folder,
 )
+from medfuncta.errors import MedFunctaError
 from security.test_bombs import refused
 
 NAMES = [

@@ -67,7 +67,7 @@ class Classify(Command):
     """Folder for classification.json and classification.png."""
 
     def run(self) -> Comparison:
-        from medfuncta.atomic import write_json
+        from medfuncta.disk.atomic import write_json
         from medfuncta.tasks.classify import comparison_picture
         from medfuncta.tasks.drawing.figure import save_png
 

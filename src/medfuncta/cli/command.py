@@ -16,11 +16,11 @@ import tyro
 from msgspec import Meta
 
 from medfuncta.cli.terminal import say
+from medfuncta.disk.lock import writing
 from medfuncta.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta.door.declared import Fault, check_plain, convert, hints_of
 from medfuncta.door.wording import bare, members, remedy, shown
 from medfuncta.errors import ConfigError
-from medfuncta.lock import writing
 from medfuncta.result import to_json
 from medfuncta.settings import parse_assignments
 

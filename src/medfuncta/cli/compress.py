@@ -33,7 +33,7 @@ class Compress(Command):
     """Folder for compression.json and compression.png."""
 
     def run(self) -> CompressionReport:
-        from medfuncta.atomic import write_json
+        from medfuncta.disk.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.compress import compare_codecs, curves_picture

@@ -59,9 +59,9 @@ class Explore(Command):
     """How many outliers are listed."""
 
     def run(self) -> View:
-        from medfuncta.atomic import write_json
+        from medfuncta.disk.atomic import write_json
+        from medfuncta.disk.places import place
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.places import place
         from medfuncta.tasks.drawing.figure import save_png
 
         latents = LatentSet.open(self.latents)

@@ -41,7 +41,7 @@ class Regress(Command):
     """Folder for regression.json and regression.png."""
 
     def run(self) -> Regression:
-        from medfuncta.atomic import write_json
+        from medfuncta.disk.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.tasks.drawing.figure import save_png
         from medfuncta.tasks.heads.left_out import LeftOut

@@ -44,7 +44,7 @@ class Search(Command):
     """Folder for search.json and search.png, a picture of the query and its neighbours."""
 
     def run(self) -> Found:
-        from medfuncta.atomic import write_json
+        from medfuncta.disk.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.tasks.drawing.figure import class_names, save_png
         from medfuncta.tasks.search import (

@@ -44,7 +44,7 @@ class Segment(Command):
     """Folder for segmentation.json and segmentation.png."""
 
     def run(self) -> Segmentation:
-        from medfuncta.atomic import write_json
+        from medfuncta.disk.atomic import write_json
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.drawing.figure import save_png

@@ -9,10 +9,10 @@ from typing import Final
 
 from medfuncta.demo.page import PAGE_FILE
 from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER
-from medfuncta.disk import disk_told
+from medfuncta.disk.lock import check_held, remove_abandoned, writing
+from medfuncta.disk.places import TEMPORARY, fresh_folder, move, open_to_append, remove_folder
+from medfuncta.disk.refusals import disk_told
 from medfuncta.errors import ConfigError
-from medfuncta.lock import check_held, remove_abandoned, writing
-from medfuncta.places import TEMPORARY, fresh_folder, move, open_to_append, remove_folder
 
 _MARK: Final = ".medfuncta-demo"  # says that what lies beside it was written by a demo
 _PARTS: Final = (RUN_FOLDER, LATENTS_FOLDER, REPORT_FOLDER, PAGE_FILE)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from medfuncta.atomic import write_json
 from medfuncta.demo.steps import LATENTS_FOLDER, REPORT_FOLDER, RUN_FOLDER, SOURCE, Demonstration
+from medfuncta.disk.atomic import write_json
+from medfuncta.disk.places import place
 from medfuncta.learning.run_log import METRICS_FILE
-from medfuncta.places import place
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.classify import METRICS, Comparison, comparison_picture
 from medfuncta.tasks.drawing.figure import save_png

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.disk.lock import writing
 from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.field.field import Field
@@ -21,7 +22,6 @@ from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
 from medfuncta.learning.fitter import Fitter
 from medfuncta.learning.quality import clamped_errors
-from medfuncta.lock import writing
 from medfuncta.run import Run
 from medfuncta.signals.mark import TOLERANCE, DataMark, weighted_mean
 from medfuncta.signals.psnr import psnr_of

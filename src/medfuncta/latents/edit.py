@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medfuncta.disk.lock import writing
 from medfuncta.door.callers import expecting
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
@@ -18,7 +19,6 @@ from medfuncta.latents.rows import Rows
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.where import parse_where
 from medfuncta.latents.writer import LatentSetWriter
-from medfuncta.lock import writing
 from medfuncta.sources.source import Skipped, SourceInfo
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfuncta.atomic import new_folder, write_atomically, write_text
+from medfuncta.disk.atomic import new_folder, write_atomically, write_text
+from medfuncta.disk.places import file_name, place
 from medfuncta.door.files import Origin, open_regular, read_bytes, reason
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
@@ -19,7 +20,6 @@ from medfuncta.latents.official import reference_state
 from medfuncta.latents.shards import DATA_FOLDER
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import CARD_FILE
-from medfuncta.places import file_name, place
 
 _LARGE_FILES: Final = ("*.parquet", "*.safetensors")
 _GIT_ATTRIBUTES: Final = "".join(

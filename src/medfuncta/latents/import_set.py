@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
+from medfuncta.disk.lock import writing
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.official import Datapoint, datapoint_files, read_datapoint
 from medfuncta.latents.schema import table_of
 from medfuncta.latents.writer import LatentSetWriter, SplitWriter
-from medfuncta.lock import writing
 from medfuncta.run import Run
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalHeader, ValueRange

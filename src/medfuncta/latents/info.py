@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta
 
-from medfuncta.atomic import write_json
 from medfuncta.config import FitConfig, InnerConfig
+from medfuncta.disk.atomic import write_json
 from medfuncta.door.declared import Fault, convert, hints_of, settle
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import (

@@ -8,7 +8,7 @@ from typing import Final
 
 import torch
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.door.callers import expecting
 from medfuncta.errors import missing_extra
 from medfuncta.run import Run

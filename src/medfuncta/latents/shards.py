@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Meta
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
+from medfuncta.disk.places import file_name
 from medfuncta.door.declared import Fault, convert
 from medfuncta.door.files import Origin, check_regular, decode_json, is_utf8, reason
 from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.columns import Columns, check_footer
-from medfuncta.places import file_name
 from medfuncta.signals.mark import Sum
 from medfuncta.sources.source import Skipped
 

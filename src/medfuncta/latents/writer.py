@@ -21,8 +21,18 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Meta
 
-from medfuncta.atomic import remove_leftovers, write_json, write_text
-from medfuncta.disk import disk_told
+from medfuncta.disk.atomic import remove_leftovers, write_json, write_text
+from medfuncta.disk.lock import check_held
+from medfuncta.disk.places import (
+    file_name,
+    make_folder,
+    move,
+    place,
+    remove_empty,
+    remove_file,
+    remove_folder,
+)
+from medfuncta.disk.refusals import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import MAX_SET_BYTES, Count
@@ -32,16 +42,6 @@ from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo
 from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, sum_of, write_shard
-from medfuncta.lock import check_held
-from medfuncta.places import (
-    file_name,
-    make_folder,
-    move,
-    place,
-    remove_empty,
-    remove_file,
-    remove_folder,
-)
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 

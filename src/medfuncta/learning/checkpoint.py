@@ -13,7 +13,7 @@ from msgspec import Meta
 from safetensors.torch import save_file
 from torch import Tensor
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.door.declared import Fault, convert, from_text
 from medfuncta.door.files import Origin, decode_json
 from medfuncta.door.limits import Count

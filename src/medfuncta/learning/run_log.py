@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from medfuncta.atomic import write_text
-from medfuncta.disk import disk_told
+from medfuncta.disk.atomic import write_text
+from medfuncta.disk.lock import check_held
+from medfuncta.disk.places import make_folder, open_to_append, open_to_append_bytes, place
+from medfuncta.disk.refusals import disk_told
 from medfuncta.door.files import Origin, read_bytes, reason
 from medfuncta.door.limits import MAX_LOG_BYTES
 from medfuncta.errors import RunError
-from medfuncta.lock import check_held
-from medfuncta.places import make_folder, open_to_append, open_to_append_bytes, place
 
 COLUMNS = ("step", "seconds", "loss", "train_psnr", "learning_rate", "gradient_norm", "val_psnr")
 METRICS_FILE: Final = "metrics.csv"

@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
-from medfuncta.atomic import remove_leftovers
+from medfuncta.disk.atomic import remove_leftovers
+from medfuncta.disk.lock import writing
+from medfuncta.disk.places import place
 from medfuncta.errors import ConfigError, RunError
 from medfuncta.field.device import usable_device
 from medfuncta.field.field import Field
@@ -25,8 +27,6 @@ from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.validate import validation_psnr
-from medfuncta.lock import writing
-from medfuncta.places import place
 from medfuncta.run import METADATA_FILE, Run
 from medfuncta.settings import Config
 from medfuncta.signals.mark import DataMark

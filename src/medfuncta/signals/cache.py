@@ -17,15 +17,9 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from medfuncta.atomic import write_json
-from medfuncta.disk import disk_told
-from medfuncta.door.declared import convert
-from medfuncta.door.files import Origin, check_regular, read_bytes
-from medfuncta.door.limits import MAX_CACHE_BYTES
-from medfuncta.door.stored_arrays import read_arrays
-from medfuncta.errors import DataError, MedFunctaError
-from medfuncta.lock import remove_abandoned, writing
-from medfuncta.places import (
+from medfuncta.disk.atomic import write_json
+from medfuncta.disk.lock import remove_abandoned, writing
+from medfuncta.disk.places import (
     TEMPORARY,
     fresh_folder,
     make_folder,
@@ -34,6 +28,12 @@ from medfuncta.places import (
     remove_file,
     remove_folder,
 )
+from medfuncta.disk.refusals import disk_told
+from medfuncta.door.declared import convert
+from medfuncta.door.files import Origin, check_regular, read_bytes
+from medfuncta.door.limits import MAX_CACHE_BYTES
+from medfuncta.door.stored_arrays import read_arrays
+from medfuncta.errors import DataError, MedFunctaError
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet, starts_of

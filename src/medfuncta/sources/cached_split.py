@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from medfuncta.disk.places import file_name
 from medfuncta.errors import ConfigError
-from medfuncta.places import file_name
 from medfuncta.signals.cache import CacheKey, cached
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import Skipped, Source

@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
+from medfuncta.disk.places import create_private
 from medfuncta.door.files import Origin, read_bytes
 from medfuncta.errors import ConfigError
-from medfuncta.places import create_private
 
 Ids = Literal["hash", "names"]
 """Whether signals are named by a digest of the file's name (it may be a patient's identifier) or by

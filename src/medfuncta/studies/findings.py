@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from medfuncta.atomic import write_atomically, write_json, write_text
-from medfuncta.places import place
+from medfuncta.disk.atomic import write_atomically, write_json, write_text
+from medfuncta.disk.places import place
 from medfuncta.result import Result
 from medfuncta.tasks.drawing.figure import png
 from medfuncta.tasks.drawing.page import Page

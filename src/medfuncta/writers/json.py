@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medfuncta.atomic import write_json
+from medfuncta.disk.atomic import write_json
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.writers.values import as_stored, file_dtype, filled, without_single_channel

@@ -8,7 +8,7 @@ from typing import Final
 import nibabel as nib
 import numpy as np
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.writers.values import file_dtype, filled, without_single_channel

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.signals.signal import Signal
 from medfuncta.writers.values import filled, without_single_channel
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.errors import missing_extra
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal

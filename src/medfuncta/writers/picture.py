@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.errors import DataError
 from medfuncta.signals.signal import Signal
 from medfuncta.writers.values import as_stored, file_dtype, filled, without_single_channel

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import wfdb
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal

@@ -27,9 +27,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from medfuncta.atomic import write_atomically
+from medfuncta.disk.atomic import write_atomically
+from medfuncta.disk.places import make_folder, place
 from medfuncta.errors import MedFunctaError
-from medfuncta.places import make_folder, place
 
 SWITCH: Final = "MEDFUNCTA_NATIVE"
 """Environment variable; ``0`` keeps to PyTorch's operations."""

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from medfuncta.atomic import write_text
+from medfuncta.disk.atomic import write_text
 
 _CSS: Final = """
 :root {

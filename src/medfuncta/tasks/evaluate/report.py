@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from medfuncta.atomic import write_atomically, write_json, write_text
+from medfuncta.disk.atomic import write_atomically, write_json, write_text
+from medfuncta.disk.places import place
 from medfuncta.latents.likeness import Likeness
-from medfuncta.places import place
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.drawing.figure import class_names, png, with_unit
 from medfuncta.tasks.drawing.page import Page

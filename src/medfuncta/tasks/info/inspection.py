@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from medfuncta.atomic import write_json
+from medfuncta.disk.atomic import write_json
 from medfuncta.errors import DataError
 from medfuncta.latents.describe import Figures, describe
 from medfuncta.latents.info import INFO_FILE, SetInfo

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from medfuncta.atomic import write_atomically
-from medfuncta.disk import disk_told
+from medfuncta.disk.atomic import write_atomically
+from medfuncta.disk.refusals import disk_told
 from medfuncta.door.files import is_utf8
 from medfuncta.errors import LatentSetError, missing_extra
 from medfuncta.latents.latent_set import LatentSet

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from medfuncta.disk import disk_told
+from medfuncta.disk.refusals import disk_told
 from medfuncta.door.wording import shortened
 from medfuncta.errors import MedFunctaError
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from medfuncta.disk import disk_told, fault_of_disk, unwritten
+from medfuncta.disk.lock import LOCK_FILE, check_held, writing
+from medfuncta.disk.places import TEMPORARY, fresh_folder, move
+from medfuncta.disk.refusals import disk_told, fault_of_disk, unwritten
 from medfuncta.door.files import reason
 from medfuncta.errors import ConfigError
-from medfuncta.lock import LOCK_FILE, check_held, writing
-from medfuncta.places import TEMPORARY, fresh_folder, move
 
 _SUFFIX: Final = 40
 """Characters that a temporary name keeps of a suffix."""
@@ -30,7 +30,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         MedFunctaError: If the disk is full or the folder cannot be written, whatever the library
             that writes says of it; or if the folder was removed while this process wrote into it
-            (see :func:`~medfuncta.lock.writing`).
+            (see :func:`~medfuncta.disk.lock.writing`).
     """
     check_held(path)
     temporary: Path | None = None
