@@ -20,6 +20,7 @@ from medfuncta.field.functional import FunctionalObjective
 from medfuncta.field.table import FIELDS, build_field, field_kind, field_shapes
 from medfuncta.latents.decode import decode
 from medfuncta.latents.fit import fit_latents
+from medfuncta.latents.onnx import export_onnx
 from medfuncta.learning.context import context_points
 from medfuncta.learning.gauss_newton import FieldLeastSquares, FullEquations
 from medfuncta.learning.meta_gradient import meta_gradient
@@ -45,9 +46,9 @@ def config_of(kind: str, **changes: object) -> FieldConfig:
     )
 
 
-def double_field(kind: str) -> Field:
+def double_field(kind: str, **changes: object) -> Field:
     """In double precision; parameters that start at 0 are moved away from it."""
-    field = build_field(config_of(kind)).double()
+    field = build_field(config_of(kind, **changes)).double()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in field.parameters():
@@ -134,6 +135,22 @@ def test_values_without_a_graph_are_those_of_forward(kind: str) -> None:
     got = field.values_of(latents, points.count)(points.coordinates)
     assert_close(got, field(points.coordinates, latents).detach())
     assert not got.requires_grad
+
+
+@each_field
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_the_exported_model_says_the_same(kind: str, dim: int, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    field = double_field(kind, dim=dim).float().eval()
+    export_onnx(Run(field, Config(field.config), SignalSpec(dim, 2)), tmp_path / "f.onnx")
+    generator = torch.Generator().manual_seed(1)
+    coordinates = 2 * torch.rand(4, 9, dim, generator=generator) - 1
+    latents = 0.1 * torch.randn(4, 5, generator=generator)
+    session = onnxruntime.InferenceSession(tmp_path / "f.onnx")
+    given = {"coordinates": coordinates.numpy(), "latents": latents.numpy()}
+    (values,) = session.run(None, given)
+    assert_close(torch.from_numpy(values), field(coordinates, latents).detach(), atol=1e-4, rtol=0)
 
 
 @each_field

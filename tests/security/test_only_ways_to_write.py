@@ -16,7 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 WAYS = {"disk/places.py", "disk/atomic.py"}
 """Where the functions stand through which all writing goes."""
 ELSEWHERE = {
-    "disk/refusals.py": {"path.open"},  # the temporary file of an atomic write, asked whether it can grow
+    "disk/refusals.py": {"path.open"},  # a temporary file, asked whether it can grow
     "disk/lock.py": {"folder.mkdir", "place.rmdir", "path.unlink", "path.rmdir", "entry.unlink"}
     | {"shutil.rmtree"},  # the folder itself, its lock, and what a dead process left aside
     "field/siren/native.py": {"folder.chmod", "path.chmod"},  # by place(): the user's own cache

@@ -10,7 +10,8 @@ import torch
 
 from medfuncta.disk.atomic import write_atomically
 from medfuncta.door.callers import expecting
-from medfuncta.errors import missing_extra
+from medfuncta.door.wording import shortened
+from medfuncta.errors import MedFunctaError, missing_extra
 from medfuncta.run import Run
 
 _OPSET: Final = 17
@@ -35,7 +36,15 @@ def export_onnx(run: Run, path: Path) -> None:
         raise missing_extra("onnx", "onnx") from error
 
     def write(temporary: Path) -> None:
-        _trace(run, temporary)
+        try:
+            _trace(run, temporary)
+        except torch.onnx.errors.OnnxExporterError as error:
+            kind = run.config.field.kind
+            said = shortened(str(error))
+            raise MedFunctaError(
+                f"a field of kind '{kind}' cannot be written as ONNX: {said}; its forward must "
+                "consist of operations that PyTorch's exporter knows"
+            ) from error
         model = onnx.load(temporary)
         model.producer_name = "medfuncta"
         model.metadata_props.add(key="fingerprint", value=run.fingerprint)

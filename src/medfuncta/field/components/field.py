@@ -54,16 +54,17 @@ class ComponentsField(Field[ComponentsConfig]):
 
     def forward(self, coordinates: Coordinates, latents: Latents) -> Values:
         grid = self.grid
-        flat = self.node_values(latents).flatten(2).mT
+        flat = self.node_values(latents).flatten(2).transpose(1, 2)
         taps = [grid.taps(coordinates[..., axis], axis) for axis in range(grid.dim)]
         index, weights = taps[0]
         for axis in range(1, grid.dim):
             nodes, of_nodes = taps[axis]
             index = (index.unsqueeze(-1) * grid.nodes[axis] + nodes.unsqueeze(-2)).flatten(-2)
             weights = (weights.unsqueeze(-1) * of_nodes.unsqueeze(-2)).flatten(-2)
-        batch, points, count = index.shape
-        wanted = index.reshape(batch, points * count, 1).expand(len(flat), -1, flat.shape[2])
-        values = flat.gather(1, wanted).reshape(len(flat), points, count, -1)
+        # Sizes are read off shapes, so that an exported model takes any number of either.
+        signals, channels = flat.shape[0], self.config.channels
+        wanted = index.flatten(1).unsqueeze(-1).expand(signals, -1, channels)
+        values = flat.gather(1, wanted).reshape(signals, -1, index.shape[2], channels)
         return (weights.unsqueeze(-1) * values).sum(2)
 
     def node_values(self, latents: Latents) -> Tensor:

@@ -108,8 +108,8 @@ class Interpolation:
     def read(self, nodes: Tensor) -> Values:
         """``[batch, channels, *nodes]`` to ``[batch, points, channels]``."""
         if self._matrices is not None:
-            return _along_axes(nodes, self._matrices).flatten(2).mT
-        flat = nodes.flatten(2).mT.contiguous()
+            return _along_axes(nodes, self._matrices).flatten(2).transpose(1, 2)
+        flat = nodes.flatten(2).transpose(1, 2).contiguous()
         points = self.coordinates.shape[1]
         values = flat.new_zeros(len(flat), points, flat.shape[2])
         for start in range(0, points, _CHUNK):
@@ -127,13 +127,13 @@ class Interpolation:
                 if matrix is not None:
                     axes[axis] = len(matrix)
             transposed = [None if matrix is None else matrix.T for matrix in self._matrices]
-            return _along_axes(values.mT.reshape(batch, channels, *axes), transposed)
+            return _along_axes(values.transpose(1, 2).reshape(batch, channels, *axes), transposed)
         flat = values.new_zeros(batch, self.grid.count, channels)
         for start in range(0, self.coordinates.shape[1], _CHUNK):
             part = values[:, start : start + _CHUNK]
             for index, weights in self._taps(start):
                 _add_rows(flat, index, weights.unsqueeze(-1) * part)
-        return flat.mT.reshape(batch, channels, *self.grid.nodes)
+        return flat.transpose(1, 2).reshape(batch, channels, *self.grid.nodes)
 
     def _taps(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Flat indices of nodes and their weights, ``[1 or batch, points]`` each, tap by tap, of a
@@ -189,7 +189,8 @@ def _matrices(grid: NodeGrid, coordinates: Coordinates) -> list[Tensor | None] |
 
 def along_axis(values: Tensor, matrix: Tensor, axis: int) -> Tensor:
     """``[batch, channels, *axes]`` with a matrix ``[new, old]`` applied along one axis."""
-    return (values.movedim(axis + 2, -1) @ matrix.T).movedim(-1, axis + 2)
+    last = values.ndim - 1
+    return (values.transpose(axis + 2, last) @ matrix.T).transpose(axis + 2, last)
 
 
 def _along_axes(values: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:

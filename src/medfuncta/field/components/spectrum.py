@@ -26,7 +26,7 @@ def cosine_matrix(nodes: int, cosines: int, like: Tensor) -> Tensor:
 
 def synthesised(coefficients: Tensor, config: ComponentsConfig) -> Tensor:
     """``[batch, features, channels]`` to values ``[batch, channels, *nodes]``."""
-    values = coefficients.mT.reshape(len(coefficients), config.channels, *config.cosines)
+    values = coefficients.transpose(1, 2).reshape(-1, config.channels, *config.cosines)
     for axis, (nodes, cosines) in enumerate(zip(config.nodes, config.cosines, strict=True)):
         matrix = cosine_matrix(nodes, cosines, values)
         values = along_axis(values, matrix, axis)
@@ -39,7 +39,7 @@ def analysed(values: Tensor, config: ComponentsConfig) -> Tensor:
     for axis, (nodes, cosines) in enumerate(zip(config.nodes, config.cosines, strict=True)):
         matrix = cosine_matrix(nodes, cosines, values)
         values = along_axis(values, matrix.T, axis)
-    return values.flatten(2).mT
+    return values.flatten(2).transpose(1, 2)
 
 
 def frequencies(config: ComponentsConfig) -> np.ndarray:
