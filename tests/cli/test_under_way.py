@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cli.conftest import train_words
@@ -373,8 +374,17 @@ def test_a_signal_that_a_library_takes_for_an_error_of_its_own(
     assert "stopped by SIGTERM" in complaint(words("train", tmp_path / "out"), 143)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """PyTorch's own threads are not there in a copy of a process, which would wait for them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def in_a_copy(command: list[str]) -> int:
-    """A command in a copy of this process, which may be killed."""
+    """A command in a copy of this process, which may be killed; needs ``one_thread``."""
     copy = os.fork()
     if not copy:
         os._exit(main(command))
@@ -382,6 +392,7 @@ def in_a_copy(command: list[str]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("number", range(1, 11))
 def test_a_training_killed_at_any_write_goes_on_to_the_same_network(
     number: int,
@@ -406,12 +417,13 @@ network each."""
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def whole(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("whole") / "run"
     assert main([*train_words(folder), "train.validate_every=1"]) == 0
     return Run.load(folder)
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("name", ["fit", "import", "filter", "merge", "export npz", "export hub"])
 def test_what_was_killed_goes_on_to_the_same_set(
