@@ -33,6 +33,7 @@ TYPED = [
 
 SURFACE = [
     "PRESETS",
+    "ComponentsConfig",
     "Config",
     "ConfigError",
     "Contents",

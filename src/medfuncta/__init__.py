@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         MedFunctaError,
         RunError,
     )
+    from medfuncta.field.components.config import ComponentsConfig
     from medfuncta.field.field import Field
     from medfuncta.field.finer import FinerConfig
     from medfuncta.field.siren.config import SirenConfig
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "ComponentsConfig",
     "Config",
     "ConfigError",
     "Contents",
@@ -110,6 +112,7 @@ __version__ = version("medfuncta")
 
 _HOMES: Final = {
     "PRESETS": "presets",
+    "ComponentsConfig": "field.components.config",
     "Config": "settings",
     "ConfigError": "errors",
     "Contents": "sources.contents",

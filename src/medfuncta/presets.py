@@ -197,7 +197,13 @@ PRESETS: Final[Mapping[str, Config]] = {
     ),
     "components-3d": _from_components(
         ComponentsConfig(
-            dim=3, channels=1, latent_size=512, squeeze=2, modes=20, component_rate=3e-3
+            dim=3,
+            channels=1,
+            latent_size=512,
+            most_nodes=64,
+            squeeze=2,
+            modes=20,
+            component_rate=3e-3,
         ),
         TrainConfig(steps=1000, batch=4, learning_rate=3e-3, validate_signals=16),
         fit_batch=4,

@@ -118,3 +118,12 @@ def test_a_run_starts_from_another_one(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert main([*words[:-4], "--start-from", str(tmp_path / "nowhere")]) == 2
     assert "'nowhere' is not a run" in capsys.readouterr().err
+
+
+def test_a_network_that_learned_nothing_is_said_to_be_of_no_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = train_words(tmp_path / "run")
+    assert main([*words, "field.kind=components", "inner.step_size=1000"]) == 0
+    said = capsys.readouterr().out
+    assert "! the network is of no use" in said and "lower train.learning_rate" in said

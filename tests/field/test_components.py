@@ -152,6 +152,8 @@ def test_grid_and_box_are_those_of_the_data() -> None:
     assert small.grid == (6, 6)
     chosen = ComponentsConfig(latent_size=8, grid=(5, 5), half_sides=(1.0, 1.0))
     assert fitted_to(chosen, bumps(2, image)) == chosen
+    with pytest.raises(ConfigError, match=r"'field.half_sides' is .*; the signals reach to"):
+        fitted_to(replace(chosen, half_sides=(1.0, 0.3)), bumps(2, image))
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,13 @@ def test_grid_and_box_are_those_of_the_data() -> None:
         ({"grid": (4, 4), "latent_size": 17}, r"'field.latent_size' is 17; .* of 16 numbers"),
         ({"grid": (1, 4)}, r"field.grid"),
         ({"half_sides": (0.0, 1.0)}, r"field.half_sides"),
+        ({"grid": (4096, 4096)}, r"a field on 4096 x 4096 nodes .* expected at most 67,108,864"),
+        ({"dim": 3, "grid": (512,) * 3, "squeeze": 16, "modes": 2, "width": 1}, "nodes with 4"),
+        ({"grid": (4096,), "dim": 1, "width": 1024, "layers": 20}, "layers of width 1024"),
+        ({"grid": (256, 256), "kernel": 31}, "kernel 31"),
+        ({"kernel": 99}, r"field.kernel"),
+        ({"layers": 100}, r"field.layers"),
+        ({"width": 4096}, r"field.width"),
     ],
 )
 def test_settings_that_cannot_be_are_named(settings: dict[str, object], words: str) -> None:

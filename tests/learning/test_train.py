@@ -20,7 +20,7 @@ from medfuncta.learning.optimiser import rate_at
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.train import CHECKPOINT, LOST, StepReport, Training, train_network
 from medfuncta.run import WEIGHTS_FILE, Run
-from medfuncta.settings import Config
+from medfuncta.settings import Config, override
 from medfuncta.signals.signal_set import SignalSet
 
 TRAIN, VAL = make_signals(8, 0), make_signals(4, 1)
@@ -90,6 +90,13 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(RunError, match="learning_rate"):
         train(tmp_path, tiny(learning_rate=5e-4), resume=True)
+
+
+def test_resuming_with_another_kind_of_field_names_both(tmp_path: Path) -> None:
+    train(tmp_path)
+    other = override(tiny(), {"field": {"kind": "components", "latent_size": 4}})
+    with pytest.raises(RunError, match=r"a field of kind 'siren', now it is 'components'"):
+        train(tmp_path, other, resume=True)
 
 
 @pytest.mark.parametrize(

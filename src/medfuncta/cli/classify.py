@@ -92,6 +92,12 @@ class Classify(Command):
                 "an interval 1.000-1.000 means no error was seen, not that there is none: up to "
                 f"{most:.1%} wrong would be no surprise"
             )
+        intervals = [report.metrics["accuracy"] for report in result.classifiers]
+        if any(of.low == of.high != 1 and of.low is not None for of in intervals):
+            lines.append(
+                "an interval of no width says nothing: no resample differs, as where all test "
+                "signals are of one record"
+            )
         lines += left_out_lines(result.left_out)
         return "\n".join(lines)
 

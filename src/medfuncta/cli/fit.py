@@ -44,6 +44,7 @@ class FittedSet(Result):
         left_out: Files and signals without a row.
         remarks: What a reader of the figures should know first, a line each: that the network has
             never seen this data, and how it differs.
+        labelled: Whether a signal has a class.
     """
 
     latents: Path
@@ -56,6 +57,7 @@ class FittedSet(Result):
     storage_cost: float | None
     left_out: Sequence[Skipped]
     remarks: Sequence[str]
+    labelled: bool
 
 
 @dataclass(kw_only=True)
@@ -134,6 +136,7 @@ class Fit(Command):
             storage_cost=figures.storage_cost,
             left_out=left_out,
             remarks=[*source.remarks, *figures.likeness.remarks],
+            labelled=any(split.labels for split in figures.splits.values()),
         )
 
     def summary(self, result: FittedSet) -> str:
@@ -157,7 +160,7 @@ class Fit(Command):
         return "\n".join(lines)
 
     def _next(self, result: FittedSet) -> str:
-        """What to do with the set: classifying needs splits."""
-        if {"train", "val", "test"} <= result.splits.keys():
+        """What to do with the set: classifying needs labels and splits."""
+        if result.labelled and {"train", "val", "test"} <= result.splits.keys():
             return f"classify {result.latents}"
         return f"explore {result.latents} map --out map"

@@ -91,9 +91,7 @@ def _shown_when_used(progress: Progress) -> Iterator[tuple[Progress, Callable[[]
 
 
 def report_skipped(source: Source) -> None:
-    """Name the files that were left out, and say what was assumed of the others."""
-    for remark in source.remarks:
-        tell(f"remark: {remark}")
+    """Name the files that were left out."""
     for entry in source.skipped[:_NAMED]:
         tell(f"left out {entry.name}: {entry.reason}")
     if len(source.skipped) > _NAMED:

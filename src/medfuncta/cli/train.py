@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
@@ -13,6 +13,9 @@ from medfuncta.cli.command import Assignments, Command, assigned, given
 from medfuncta.cli.terminal import remark_lines
 from medfuncta.config import Batch, Steps
 from medfuncta.result import Result
+
+_USELESS: Final = 7.8
+"""dB of validation below which nothing was learned: values drawn at random have it."""
 
 
 @dataclass(kw_only=True)
@@ -75,6 +78,12 @@ class Train(Command):
         report_skipped(source)
         progress = training.progress
         remarks = list(source.remarks)
+        if progress.best_psnr is not None and progress.best_psnr < _USELESS:
+            remarks.insert(
+                0,
+                f"the network is of no use: {progress.best_psnr:.1f} dB is no better than noise; "
+                "lower train.learning_rate or inner.step_size, or go back to the preset's settings",
+            )
         facts = DataFacts.from_training(training.run.training)
         if facts is not None:
             remarks += range_remark(facts)

@@ -240,6 +240,7 @@ class _Stored:
             if notes.data:  # older ones say nothing of it
                 data = convert(decode_json(notes.data), DataMark, "data", whole=True)
         stored = without_retired(stored)
+        _check_kind(stored, config)
         with origin.blamed():
             _check_whole(stored, config)
         _check_settings(stored, config)
@@ -271,6 +272,17 @@ def _check_progress(progress: Progress, steps: int) -> None:
         if count > progress.step:
             expected = f"expected at most {progress.step:,}, the steps taken"
             raise Fault(f"progress.{name}", f"is {count:,}; {expected}")
+
+
+def _check_kind(stored: Settings, config: Settings) -> None:
+    """Raise where the run is of another kind of field, whose settings are others altogether."""
+    before = stored.get("field", {}).get("kind", "siren")
+    now = config["field"]["kind"]
+    if before != now:
+        raise RunError(
+            f"the run was started with a field of kind {shown(before)}, now it is {shown(now)}; "
+            "resume with the same --preset and settings"
+        )
 
 
 def _check_whole(stored: Settings, config: Settings) -> None:

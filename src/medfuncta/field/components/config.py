@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Annotated, Final, TypeAlias
 
 import numpy as np
@@ -16,6 +17,11 @@ from medfuncta.signals.signal_set import SignalSet
 
 _Side: TypeAlias = Annotated[int, Meta(ge=2, le=4096)]
 _HalfSide: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
+_MOST_NUMBERS: Final = 2**26
+"""Of one signal on its way through the field, all layers together: 256 MiB."""
+_MOST_PRODUCTS: Final = 2**35
+"""Of one signal on its way through the field: seconds on a core."""
+_ROUNDING: Final = 1e-5
 _UNSEEN_SIDE: Final = 32
 """Nodes an axis, at the least, as long as no data has been seen."""
 
@@ -48,9 +54,9 @@ class ComponentsConfig(FieldConfig):
     half_sides: Annotated[tuple[_HalfSide, ...], Meta(max_length=3)] = ()
     most_nodes: _Side = 256
     modes: _Side = 64
-    layers: Annotated[int, Meta(ge=2, le=100)] = 4
-    width: Annotated[int, Meta(ge=1, le=2**16)] = 32
-    kernel: Annotated[int, Meta(ge=1, le=99)] = 3
+    layers: Annotated[int, Meta(ge=2, le=32)] = 4
+    width: Annotated[int, Meta(ge=1, le=1024)] = 32
+    kernel: Annotated[int, Meta(ge=1, le=31)] = 3
     squeeze: Annotated[int, Meta(ge=1, le=16)] = 1
     component_rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.03
 
@@ -65,11 +71,28 @@ class ComponentsConfig(FieldConfig):
                 )
         if self.kernel % 2 == 0:
             raise ConfigError(f"setting 'field.kernel' is {self.kernel}; expected an odd number")
+        self._check_cost()
         if self.latent_size > self.features * self.channels:
             raise ConfigError(
                 f"setting 'field.latent_size' is {self.latent_size}; the mean and the components "
                 f"are made of {self.features * self.channels} numbers (cosines times channels), "
                 "expected at most as many"
+            )
+
+    def _check_cost(self) -> None:
+        """Raise where one signal would ask for more memory or time than any field of ours."""
+        cells = prod(-(-nodes // self.squeeze) for nodes in self.nodes)
+        ends = self.channels * self.squeeze**self.dim
+        numbers = cells * (2 * ends + self.layers * self.width)
+        weights = 2 * ends * self.width + (self.layers - 2) * self.width**2
+        products = cells * self.kernel**self.dim * weights
+        if numbers > _MOST_NUMBERS or products > _MOST_PRODUCTS:
+            shape = " x ".join(map(str, self.nodes))
+            raise ConfigError(
+                f"a field on {shape} nodes with {self.layers} layers of width {self.width}, kernel "
+                f"{self.kernel} and squeeze {self.squeeze} asks for {numbers:,} numbers and "
+                f"{products:,} products a signal; expected at most {_MOST_NUMBERS:,} and "
+                f"{_MOST_PRODUCTS:,}: lower one, or field.most_nodes"
             )
 
     @property
@@ -91,7 +114,7 @@ class ComponentsConfig(FieldConfig):
     @property
     def features(self) -> int:
         """Products of cosines, one an axis."""
-        return int(np.prod(self.cosines))
+        return prod(self.cosines)
 
 
 def fitted_to(config: ComponentsConfig, signals: SignalSet) -> ComponentsConfig:
@@ -101,9 +124,14 @@ def fitted_to(config: ComponentsConfig, signals: SignalSet) -> ComponentsConfig:
     """
     domains = [header.domain for header in signals.headers]
     box = config.half_sides
+    largest = np.array([_half_sides(domain) for domain in domains]).max(axis=0)
     if not box:
-        sides = np.array([_half_sides(domain) for domain in domains])
-        box = tuple(sides.max(axis=0).tolist())
+        box = tuple(largest.tolist())
+    if (largest > np.array(box) * (1 + _ROUNDING)).any():
+        raise ConfigError(
+            f"setting 'field.half_sides' is {box}; the signals reach to "
+            f"{tuple(largest.round(6).tolist())}, expected at least that, or nothing to take it"
+        )
     grid = config.grid
     if not grid:
         densities = np.array([_samples_per_length(domain) for domain in domains])
