@@ -13,14 +13,14 @@ from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.axes import odd_axes
+from medfuncta.sources.containers import Channels
 from medfuncta.sources.contents import Contents, Survey
 from medfuncta.sources.held import (
-    Channels,
     Held,
     HeldSplits,
     OneEach,
-    as_array,
     check_texts,
+    held_mask,
     held_signal,
     one_by_one,
     one_each,
@@ -131,8 +131,8 @@ def from_arrays(
         modality=modality,
     )
     skips = Skips(skip_bad=skip_bad)
-    if entries[0].signal is None:
-        for remark in odd_axes(entries[0].shape, entries[0].channels, channels or ""):
+    if entries[0].signal is None and channels is not None:
+        for remark in odd_axes(entries[0].shape, entries[0].channels, channels):
             skips.remark(remark)
 
     def read(item: Item) -> Iterator[Signal]:
@@ -254,16 +254,10 @@ class _HeldSignals:
         return f"{self._span.low},{self._span.high}"
 
     def _mask(self, number: int) -> np.ndarray | None:
-        given, expected = self.masks[number], self.entries[number].shape
+        given = self.masks[number]
         if given is None:
             return None
-        mask = as_array(given)
-        if mask.dtype != bool or mask.shape != expected:
-            raise DataError(
-                f"the mask of signal {number} is of {mask.dtype} and shape {mask.shape}; expected "
-                f"bool, True where a value was observed, and shape {expected}"
-            )
-        return mask
+        return held_mask(f"signal {number}", given, self.entries[number].shape)
 
     def _unit(self, entry: Held) -> str:
         if entry.signal is not None:
