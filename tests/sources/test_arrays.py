@@ -314,7 +314,11 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
             "the name of class 1 is 'b '; expected text",
         ),
         (TRACES[:1], {"channels": "none", "ids": ["a\rb"]}, "the id of signal 0 is no name"),
-        ([volume((3, 4, 5)), np.ones(3)], {"seed": 1}, "signal 1 has 1 dimensions and 1 channels in no"),
+        (
+            [volume((3, 4, 5)), np.ones(3)],
+            {"seed": 1},
+            "signal 1 has 1 dimensions and 1 chan",
+        ),
         (np.ma.masked_less(TRACES, 0), {}, "signal 0 is a masked array; give its values"),
         ([volume((3, 4, 5, 2, 2))], {}, "signal 0 is an image of shape (3, 4, 5, 2, 2)"),
     ],
