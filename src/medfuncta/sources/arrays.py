@@ -125,9 +125,8 @@ def from_arrays(
         one_each("splits", splits, count),
     )
     numbers = {item.id: number for number, item in enumerate(items)}
-    class_numbers, classes = classes_of(
-        one_each("labels", given.labels, count), label_names, entries
-    )
+    own_labels = one_each("labels", given.labels, count)
+    class_numbers, classes = classes_of(own_labels, label_names, entries)
     check_texts({"name": name, "unit": unit, "modality": modality}, classes)
     _, first_items = first_split(items, splitting)
     held = _HeldSignals(
@@ -141,11 +140,8 @@ def from_arrays(
         modality=modality,
     )
     skips = Skips(skip_bad=skip_bad)
-    for remark in given.remarks:
+    for remark in (*given.remarks, *_odd(entries[0], channels)):
         skips.remark(remark)
-    if entries[0].signal is None and channels is not None:
-        for remark in odd_axes(entries[0].shape, entries[0].channels, channels):
-            skips.remark(remark)
 
     def read(item: Item) -> Iterator[Signal]:
         try:
@@ -348,6 +344,13 @@ def _fraction(what: str, given: float) -> str:
             "split of each signal with splits="
         )
     return str(float(given))
+
+
+def _odd(first: Held, channels: Channels | None) -> Sequence[str]:
+    """What is odd about the axes of arrays, if anything."""
+    if first.signal is not None or channels is None:
+        return ()
+    return odd_axes(first.shape, first.channels, channels)
 
 
 def _split_by(groups: Any, splits: Any) -> str:
