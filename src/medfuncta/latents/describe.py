@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from medfuncta.errors import LatentSetError, MedFunctaError
-from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
+from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.shards import Note
+from medfuncta.latents.split import Split
 from medfuncta.run import RunDescription
 from medfuncta.signals.data_facts import FactsTally
 

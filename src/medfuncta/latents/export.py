@@ -15,9 +15,10 @@ from medfuncta.disk.atomic import new_folder, write_atomically, write_text
 from medfuncta.disk.places import file_name, place
 from medfuncta.door.files import Origin, open_regular, read_bytes, reason
 from medfuncta.errors import LatentSetError
-from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
+from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
 from medfuncta.latents.official import reference_state
 from medfuncta.latents.shards import DATA_FOLDER
+from medfuncta.latents.split import Split
 from medfuncta.latents.validate import validate
 from medfuncta.latents.writer import CARD_FILE
 

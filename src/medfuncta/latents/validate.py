@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from medfuncta.door.wording import shown
 from medfuncta.errors import LatentSetError, RunError
-from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import Rows
+from medfuncta.latents.split import Split
 
 
 def problems(latent_set: LatentSet) -> Iterator[str]:
