@@ -38,6 +38,8 @@ ORDER = (
     "learning",
     "latents",
     "workflow",
+    "trackers",
+    "estimator",
     "tasks",
     "demo",
     "studies",

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from medfuncta.errors import DataError
-from medfuncta.learning.train import StepReport
+from medfuncta.learning.callbacks import StepReport
 from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
