@@ -58,7 +58,7 @@ def test_a_training_is_heard_from_its_start_to_its_end(tmp_path: Path) -> None:
     reports = [what for kind, what in notes.heard if kind == "stepped"]
     assert [report.progress.step for report in reports] == [1, 2, 3, 4]
     assert [report.val_psnr is None for report in reports] == [True, False, True, False]
-    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines()))
     for name in rows[-1]:
         if name != "step":
             assert float(rows[-1][name]) == pytest.approx(reports[-1].metrics[name], rel=1e-5)
@@ -103,9 +103,8 @@ def test_mlflow_is_told(active: object, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "mlflow", fake)
     train(tmp_path / "run", MLflowCallback("waves", every=3))
     names = [name for name, _, _ in fake.calls]
-    metrics = [
-        (named["step"], given[0]) for name, given, named in fake.calls if name == "log_metrics"
-    ]
+    logged = [(given, named) for name, given, named in fake.calls if name == "log_metrics"]
+    metrics = [(named["step"], given[0]) for given, named in logged]
     assert [step for step, _ in metrics] == [2, 3, 4]
     assert {"val_psnr", "loss"} <= metrics[-1][1].keys()
     [(settings,)] = [given for name, given, _ in fake.calls if name == "log_params"]

