@@ -24,8 +24,8 @@ from medfuncta.field.components.interpolation import Interpolation, NodeGrid, re
 from medfuncta.field.components.objective import ComponentsObjective
 from medfuncta.field.components.principal import principal_components
 from medfuncta.field.components.refinement import Refinement
-from medfuncta.field.components.start import coverage_of, largest_eigenvalue, solved
 from medfuncta.field.components.spectrum import analysed, lowest_cosines, synthesised
+from medfuncta.field.components.start import coverage_of, largest_eigenvalue, solved
 from medfuncta.field.field import Field, ParameterGroup
 from medfuncta.field.table import FieldKind
 from medfuncta.signals.points import Points
@@ -150,7 +150,7 @@ class ComponentsField(Field[ComponentsConfig]):
             variances = torch.cat([variances, variances[-1:].expand(missing)])
         self.mean.copy_(found.mean)
         self.variances.copy_(variances.clamp(min=max(found.noise, _LEAST_VARIANCE)))
-        self.noise.copy_(found.noise)
+        self.noise.fill_(found.noise)
         self.components.copy_(components)
 
 
