@@ -22,6 +22,7 @@ from medfuncta.errors import ConfigError, DataError
 from medfuncta.field.components.config import ComponentsConfig
 from medfuncta.field.table import build_field, field_kind
 from medfuncta.learning.train import train_network, untrained
+from medfuncta.presets import sized_for
 from medfuncta.run import Run
 from medfuncta.settings import Config, override
 from medfuncta.signals.data_facts import DataFacts
@@ -48,8 +49,8 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     (20, 4)
 
     Args:
-        latent_size: P, numbers in a latent; that of the preset when None, or as many as the signals
-            allow where they are shorter.
+        latent_size: P, numbers in a latent; when None that of the preset, or as many as the signals
+            are worth, and no more than they allow.
         preset: Settings by name; ``components-1d``, ``-2d`` or ``-3d`` when None.
         steps: Meta-steps; 0 stops at what the field takes from the signals in closed form.
         fit_steps: H, inner steps of a latent; the preset's when None.
@@ -206,17 +207,17 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise ConfigError(
                 f"validation_fraction is {self.validation_fraction}; expected 0 or more, below 1"
             )
-        preset = self.preset or f"components-{spec.dim}d"
         train: dict[str, Any] = {"seed": seed}
         if self.steps:
             train["steps"] = self.steps
-        config = resolve(spec, preset, self.settings or {}, {"train": train})
+        config = resolve(spec, self.preset, self.settings or {}, {"train": train})
         fit = replace(config.fit, quality=self.quality).with_steps(self.fit_steps)
         config = replace(config, fit=fit)
-        size = self.latent_size
-        if size is None:
-            size = _largest_latent(config, signals)
-        return override(config, {"field": {"latent_size": size}})
+        if self.latent_size is not None:
+            return override(config, {"field": {"latent_size": self.latent_size}})
+        if self.preset is None:
+            config = sized_for(config, signals)
+        return _within_grid(config, signals)
 
     def _network(self, signals: SignalSet, config: Config) -> tuple[Any, Config]:
         """The shared network and its settings, fitted to the signals."""
@@ -279,14 +280,14 @@ _parameters.__name__ = FieldEncoder.__name__  # who an error says is speaking
 _check_parameters = expecting(_parameters)
 
 
-def _largest_latent(config: Config, signals: SignalSet) -> int:
-    """The preset's size, or as many numbers as the grid of the signals has."""
-    size = config.field.latent_size
+def _within_grid(config: Config, signals: SignalSet) -> Config:
+    """The settings with a latent of no more numbers than the grid of the signals has."""
     if not isinstance(config.field, ComponentsConfig):
-        return size
+        return config
     least = replace(config.field, latent_size=1)
     fitted = field_kind(least.kind).fitted_to(least, signals)
-    return min(size, fitted.features * fitted.channels)
+    size = min(config.field.latent_size, fitted.features * fitted.channels)
+    return override(config, {"field": {"latent_size": size}})
 
 
 def _plain(run: Run) -> dict[str, Any]:
