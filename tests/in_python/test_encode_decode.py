@@ -92,6 +92,8 @@ def test_tensors_come_back_as_tensors_and_arrays_as_arrays(trained: Trained) -> 
     "changed",
     [
         lambda x: x.astype(np.float64),
+        lambda x: x.astype(">f4"),
+        lambda x: [np.asmatrix(one) for one in x],
         lambda x: np.asfortranarray(x),
         lambda x: x[::-1][::-1],
         lambda x: np.broadcast_to(x, x.shape),  # read only
@@ -315,13 +317,29 @@ MISTAKES: dict[str, tuple[str, Callable[[Run], object], str]] = {
     "a number": ("ecg", lambda run: run.encode(3.0), "the signal is a float; expected an array"),
     "text": ("ecg", lambda run: run.encode("a.csv"), "the signal is a str; expected an array"),
     "numbers in a list": ("ecg", lambda run: run.encode([1.0, 2.0]), "signal 0 is a float; exp"),
+    "a class": ("ecg", lambda run: run.encode(np.ndarray), "the signal is a type; expected an ar"),
+    "a masked array": (
+        "ecg",
+        lambda run: run.encode(np.ma.masked_less(BEATS, 0)),
+        "the signal is a masked array; give its values (.filled(0)) and a mask that is True",
+    ),
+    "a tensor without values": (
+        "ecg",
+        lambda run: run.encode(torch.zeros(187, device="meta")),
+        "the signal is a meta tensor; expected one whose values lie in memory",
+    ),
+    "a nested tensor": (
+        "ecg",
+        lambda run: run.encode(torch.nested.nested_tensor([torch.zeros(3), torch.zeros(4)])),
+        "the signal is a nested tensor; expected one whose values lie in memory",
+    ),
     "no list": ("ecg", lambda run: run.encode([]), "no signal was given"),
     "no signal": ("ecg", lambda run: run.encode(np.ones((0, 187))), "an array of shape (0, 187)"),
     "an axis too many": ("ecg", lambda run: run.encode(BEATS[None]), "an array of shape (1, 3, "),
     "three channels": (
         "ecg",
         lambda run: run.encode(np.ones((3, 187)), channels="first"),
-        "an array of shape (3, 187) with channels='first'; this run expects 1 axes a signal and 1",
+        "an array of shape (3, 187) with channels='first'; this run expects 1 axis a signal and 1",
     ),
     "one sample or one channel": (
         "ecg",
@@ -388,6 +406,17 @@ MISTAKES: dict[str, tuple[str, Callable[[Run], object], str]] = {
         "latents of float64 and shape (3, 5); expected [16] or [signals, 16] finite numbers",
     ),
     "latents that are none": ("ecg", lambda run: run.decode("phi"), "latents were given as str;"),
+    "complex latents": (
+        "ecg",
+        lambda run: run.decode(LATENTS * 1j),
+        "latents of complex64 and shape (3, 16); expected [16] or [signals, 16] finite numbers",
+    ),
+    "rows of several lengths": ("ecg", lambda run: run.decode([[1], [2, 3]]), "latents were giv"),
+    "complex coordinates": (
+        "ecg",
+        lambda run: run.decode(LATENTS, coordinates=[1j], like=BEATS),
+        "coordinates of shape (1, 1) for 3 latents; expected [points, 1]",
+    ),
     "latents with NaN": ("ecg", lambda run: run.decode(LATENTS * np.nan), "latents hold NaN or I"),
     "no latents": ("ecg", lambda run: run.decode(LATENTS[:0]), "no latents; expected [16]"),
     "units unknown": ("ecg", lambda run: run.decode(LATENTS), "each signal of this run was mapped"),
@@ -460,7 +489,7 @@ MISTAKES: dict[str, tuple[str, Callable[[Run], object], str]] = {
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value", "ignore:.*nested")
 @pytest.mark.parametrize("what", MISTAKES)
 def test_a_mistake_is_one_line(what: str, trained: Trained) -> None:
     name, mistake, line = MISTAKES[what]

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from torch import Tensor
 
+from medfuncta.door.wording import counted
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.run import Run
 from medfuncta.signals.data_facts import DataFacts
@@ -217,16 +218,16 @@ class _Layout:
         if len(possible) == 1:
             return possible[0]
         asked = "" if channels is None else f" with channels='{channels}'"
-        axes = f"{spec.dim} axes a signal and {_count(spec)}"
+        expected = f"{_axes(spec)} a signal and {counted(spec.channels, 'channel')}"
         if not possible:
             raise DataError(
-                f"an array of shape {shape}{asked}; this run expects {axes}, one signal or an axis "
-                "of them in front"
+                f"an array of shape {shape}{asked}; this run expects {expected}, one signal or an "
+                "axis of them in front"
             )
         words = " or ".join(dict.fromkeys(f"'{one.channels}'" for one in possible))
         raise DataError(
             f"an array of shape {shape} leaves open where its channels are (this run expects "
-            f"{axes}); say channels={words}"
+            f"{expected}); say channels={words}"
         )
 
 
@@ -249,8 +250,10 @@ def _without_doubles(possible: Sequence[_Layout], shape: tuple[int, ...]) -> Seq
     return possible
 
 
-def _count(spec: SignalSpec) -> str:
-    return "1 channel" if spec.channels == 1 else f"{spec.channels} channels"
+def _axes(spec: SignalSpec) -> str:
+    if spec.dim == 1:
+        return "1 axis"
+    return f"{spec.dim} axes"
 
 
 def _name(number: int, many: bool) -> str:

@@ -20,7 +20,7 @@ from medfuncta.latents.decode import decode as decode_on
 from medfuncta.latents.decode import decode_at
 from medfuncta.latents.fit import fit_latents
 from medfuncta.latents.given import Given, Ranges
-from medfuncta.latents.target import CoordinatesOf, Target
+from medfuncta.latents.target import CoordinatesOf, Target, numbers_of
 from medfuncta.run import Run
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.signal import ValueRange
@@ -115,15 +115,10 @@ def _latents_of(run: Run, given: Any) -> Tensor:
     """
     size = run.config.field.latent_size
     expected = f"expected [{size}] or [signals, {size}] finite numbers"
-    if isinstance(given, Tensor):
-        latents = given
-    else:
-        try:
-            latents = torch.from_numpy(np.array(given, float))
-        except (TypeError, ValueError):
-            raise LatentSetError(
-                f"latents were given as {type(given).__name__}; {expected}"
-            ) from None
+    try:
+        latents = numbers_of(given)
+    except (TypeError, ValueError):
+        raise LatentSetError(f"latents were given as {type(given).__name__}; {expected}") from None
     if latents.is_complex() or latents.ndim not in (1, 2) or latents.shape[-1] != size:
         raise LatentSetError(
             f"latents of {str(latents.dtype).removeprefix('torch.')} and shape "
@@ -152,7 +147,7 @@ def _values(network: Field, latents: Tensor, place: Domain | CoordinatesOf) -> T
     """Normalised values, ``[signals, *shape, channels]`` float32, where the network is."""
     if latents.requires_grad and torch.is_grad_enabled():
         return _with_graph(network, latents, place)
-    still = latents.detach().float()
+    still = latents.detach().to(network.dtype)
     if isinstance(place, CoordinatesOf):
         values = decode_at(network, still, as_array(place.coordinates).astype(np.float32))
     else:

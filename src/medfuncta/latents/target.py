@@ -178,7 +178,7 @@ def _points_of(given: Any, count: int, dim: int) -> Sequence[CoordinatesOf]:
         DataError: If they are of another shape, or not finite.
     """
     try:
-        plain = given if isinstance(given, Tensor) else torch.from_numpy(np.array(given, float))
+        plain = numbers_of(given)
     except (TypeError, ValueError):
         raise DataError(
             f"coordinates were given as {type(given).__name__}; expected [points, {dim}]"
@@ -199,6 +199,20 @@ def _points_of(given: Any, count: int, dim: int) -> Sequence[CoordinatesOf]:
     if plain.ndim == 3:
         return [CoordinatesOf(own) for own in plain]
     return [CoordinatesOf(plain)] * count
+
+
+def numbers_of(given: Any) -> Tensor:
+    """Numbers that need not be an array yet, as a tensor; complex ones stay what they are.
+
+    Raises:
+        TypeError, ValueError: If they are no numbers, or rows of several lengths.
+    """
+    if isinstance(given, Tensor):
+        return given
+    array = np.asarray(given)
+    if array.dtype.kind == "c":
+        return torch.from_numpy(array.copy())
+    return torch.from_numpy(np.array(array, float))
 
 
 def _checked(domain: Any, dim: int) -> Domain:

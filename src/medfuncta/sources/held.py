@@ -150,19 +150,32 @@ def plain_array(name: str, entry: Any) -> Any:
         ConfigError: If it does not.
         DataError: If some of its values are masked, which an array cannot say.
     """
-    if np.ma.is_masked(entry):
-        raise DataError(
-            f"{name} is a masked array; give its values (.filled(0)) and a mask that is True where "
-            "a value was observed (~array.mask)"
-        )
-    if hasattr(entry, "shape") and hasattr(entry, "dtype"):
+    _check_readable(name, entry)
+    if isinstance(entry, np.ndarray):
+        return np.asarray(entry)  # rows of a matrix would be matrices again
+    if hasattr(entry, "shape") and hasattr(entry, "dtype") and not isinstance(entry, type):
         return entry
-    if hasattr(entry, "__array__") or hasattr(entry, "__array_interface__"):
+    as_one = hasattr(entry, "__array__") or hasattr(entry, "__array_interface__")
+    if as_one and not isinstance(entry, type):
         return np.asarray(entry)
     raise ConfigError(
         f"{name} is a {type(entry).__name__}; expected an array, a tensor, an image of nibabel, "
         "MONAI or TorchIO, or a signal"
     )
+
+
+def _check_readable(name: str, entry: Any) -> None:
+    """Raise where an array or a tensor has values that cannot be read as one array."""
+    if np.ma.is_masked(entry):
+        raise DataError(
+            f"{name} is a masked array; give its values (.filled(0)) and a mask that is True where "
+            "a value was observed (~array.mask)"
+        )
+    if isinstance(entry, Tensor) and (entry.is_nested or entry.is_meta):
+        kind = "nested" if entry.is_nested else "meta"
+        raise DataError(
+            f"{name} is a {kind} tensor; expected one whose values lie in memory as one block"
+        )
 
 
 def held_mask(name: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -223,7 +236,7 @@ def _held_array(
             f"{name} has a shape of {shape} with channels={channels!r}; expected 1 to 3 axes "
             "besides the channels"
         )
-    dtype = str(entry.dtype).removeprefix("torch.")
+    dtype = str(getattr(entry.dtype, "name", entry.dtype)).removeprefix("torch.")
     _check_numbers(name, dtype)
     grid = Grid(spatial, _steps(spacing, len(spatial)), unit=_steps_unit(spacing, len(spatial)))
 
