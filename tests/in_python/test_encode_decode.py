@@ -106,7 +106,7 @@ def test_tensors_come_back_as_tensors_and_arrays_as_arrays(trained: Trained) -> 
         lambda x: torch.from_numpy(x).transpose(1, 2).contiguous().transpose(1, 2),
     ],
 )
-@pytest.mark.filterwarnings("ignore:Sparse")
+@pytest.mark.filterwarnings("ignore:Sparse", "ignore:the matrix subclass")
 def test_whatever_holds_the_numbers_the_latents_are_the_same(
     changed: Callable[[np.ndarray], Any], trained: Trained
 ) -> None:
