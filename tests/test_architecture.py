@@ -34,6 +34,7 @@ ORDER = (
     "settings",
     "settings_guide",
     "presets",
+    "array_methods",
     "run",
     "learning",
     "latents",

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from medfuncta.config import FieldConfig, Quality
+from medfuncta.array_methods import ArrayMethods
+from medfuncta.config import FieldConfig
 from medfuncta.disk.atomic import write_atomically, write_json
 from medfuncta.door.callers import expecting
 from medfuncta.door.declared import Fault, convert
@@ -30,7 +29,7 @@ from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_names, field_shapes
 from medfuncta.settings import Config
-from medfuncta.signals.domain import COORDINATE_CONVENTION, Convention, Domain
+from medfuncta.signals.domain import COORDINATE_CONVENTION, Convention
 from medfuncta.signals.signal import SignalSpec
 
 WEIGHTS_FILE = "field.safetensors"
@@ -42,8 +41,6 @@ _VERSION: Final = get_args(_Version)[0]
 _DTYPES: Final = {"F32": torch.float32, "F64": torch.float64}
 
 
-_IN_MEMORY: Final = "medfuncta.latents.in_memory"
-"""What encodes and decodes; it stands above a run, and is named here as a row of a table is."""
 _WORD: Final = 80
 """Characters of other people's words in one line."""
 
@@ -59,7 +56,7 @@ def _in_unit(unit: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(ArrayMethods):
     """A shared network and its settings.
 
     Args:
@@ -90,123 +87,6 @@ class Run:
         if isinstance(psnr, float):
             parts.append(f"{psnr:.2f} dB on validation")
         return printable(f"Run({', '.join(parts)})")
-
-    def encode(
-        self,
-        signals: Any,
-        *,
-        channels: Literal["none", "first", "last"] | None = None,
-        spacing: float | Sequence[float] | None = None,
-        mask: Any = None,
-        range: Any = None,
-        quality: Quality | None = None,
-        steps: int | None = None,
-        batch: int | None = None,
-        device: torch.device | str | None = None,
-    ) -> torch.Tensor | np.ndarray:
-        """Latents of signals in memory: one signal, an array of many, or a list of them.
-
-        Args:
-            signals: Arrays or tensors ``[*shape]`` or ``[signals, *shape]`` in the units of the
-                training data, images of nibabel, ``MetaTensor``s of MONAI, ``ScalarImage``s or
-                ``Subject``s of TorchIO, or signals of this package. What was done to the files of
-                the training data (windows, resampling) is not done to them.
-            channels: Where arrays have their channels: ``"none"``, or the ``"first"`` or ``"last"``
-                axis of each signal. Left out, it is found where only one answer is possible.
-            spacing: Seconds (1D) or millimetres from sample to sample of arrays, one number or one
-                an axis; that of the training signals when None. Images keep their own.
-            mask: True (or 1) where a value was observed: an array of the shape of a signal without
-                channels, for every signal or one for each; or ``"nan"`` where NaN marks gaps.
-            range: What is mapped to [0, 1]: ``(low, high)``, an array ``[signals, 2]``, or
-                ``"each"`` for what each signal spans. When None, what the training data had: one
-                range of all signals, or what each spans.
-            quality: ``"paper"``, ``"fast"`` or ``"best"``; the run's own when None.
-            steps: H, inner steps; the run's own when None.
-            batch: Signals fitted side by side; the run's own when None.
-            device: Where to compute; an accelerator when there is one.
-
-        Returns:
-            ``[latent]`` of one signal or ``[signals, latent]`` of many, float32: a tensor on the
-            device of the signals where these are tensors (or images of MONAI or TorchIO), else an
-            array. There is no graph back to the signals.
-
-        Raises:
-            ConfigError: If an argument is not of its kind, or has to be said.
-            DataError: If signals are of another form than the run's, leave open where their
-                channels are, hold NaN where they were observed, or cannot be fitted.
-        """
-        return import_module(_IN_MEMORY).encode(
-            self,
-            signals,
-            channels=channels,
-            spacing=spacing,
-            mask=mask,
-            range=range,
-            quality=quality,
-            steps=steps,
-            batch=batch,
-            device=device,
-        )
-
-    def decode(
-        self,
-        latents: Any,
-        *,
-        shape: int | Sequence[int] | None = None,
-        grid: Domain | None = None,
-        coordinates: Any = None,
-        like: Any = None,
-        channels: Literal["none", "first", "last"] | None = None,
-        spacing: float | Sequence[float] | None = None,
-        range: Any = None,
-        device: torch.device | str | None = None,
-    ) -> Any:
-        """Signals that latents stand for, in the units of the data.
-
-        Where a latent is decoded: on the samples of the training signals when nothing is said; on
-        those of ``like``; at another ``shape`` of the same box; on a ``grid``; or at
-        ``coordinates``.
-
-        Args:
-            latents: ``[latent]`` or ``[signals, latent]``, an array or a tensor. With a tensor that
-                requires a gradient the result has one.
-            shape: Samples along each axis; a number for 1D.
-            grid: A :class:`Grid` or :class:`Scatter`; it fills the signal's box.
-            coordinates: ``[points, dim]`` or ``[signals, points, dim]``; the box of a signal spans
-                [-1, 1] along its longest side. The result is ``[points]``, or ``[points,
-                channels]``.
-            like: What was encoded, or another signal, one or one for each latent: the result has
-                its shape, channels and kind, so that images come back as such with their affine.
-            channels: Where the result has its channels; as ``like`` has them, else ``"none"`` for
-                one channel and ``"last"`` for several.
-            spacing: Of ``like``, as in :meth:`encode`.
-            range: What [0, 1] is mapped back to, as in :meth:`encode`; where each signal spanned
-                its own it is that of ``like``.
-            device: Where to compute; by default where the network is.
-
-        Returns:
-            ``[*shape]`` for one latent, ``[signals, *shape]`` for many (a list where shapes
-            differ), with the axis of channels; float32, a tensor where the latents are one and else
-            an array. Images where ``like`` is one: a list of them for many latents.
-
-        Raises:
-            ConfigError: If it is not known where to decode or in which units, or an argument is not
-                of its kind.
-            DataError: If something is of another dimension or number.
-            LatentSetError: If the latents are not of this run's size, or not finite.
-        """
-        return import_module(_IN_MEMORY).decode(
-            self,
-            latents,
-            shape=shape,
-            grid=grid,
-            coordinates=coordinates,
-            like=like,
-            channels=channels,
-            spacing=spacing,
-            range=range,
-            device=device,
-        )
 
     @property
     def fingerprint(self) -> str:

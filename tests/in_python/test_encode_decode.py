@@ -143,6 +143,24 @@ def test_what_is_masked_plays_no_part(trained: Trained) -> None:
     assert np.abs(expected - run.encode(arrays, device="cpu")).max() > 1e-3
 
 
+def test_units_are_those_of_what_was_observed(trained: Trained) -> None:
+    """Where each signal is mapped to [0, 1] by what it spans, a gap spans nothing."""
+    run, beats = trained("sample:ecg"), stacked("ecg", "none")
+    observed = np.ones(beats.shape, bool)
+    observed[:, 50:80] = False
+    spoilt = np.where(observed, beats, np.float32(99))
+    latents = run.encode(spoilt, mask=observed, device="cpu")
+    back = run.decode(latents, like=spoilt, mask=observed)
+    spans = [
+        (beat[seen].min(), beat[seen].max()) for beat, seen in zip(beats, observed, strict=True)
+    ]
+    np.testing.assert_array_equal(back, run.decode(latents, shape=187, range=spans))
+    assert np.abs(back - beats)[observed].mean() < 0.2
+    np.testing.assert_array_equal(back, run.decode(latents, like=seen))
+    with pytest.raises(MedFunctaError, match="signal 0 has no value that was observed"):
+        run.decode(latents, like=beats * np.nan)
+
+
 @pytest.mark.parametrize("kind", ["siren", "components"])
 def test_values_have_a_gradient_by_the_latents_and_leave_the_weights_alone(
     kind: str, trained: Trained

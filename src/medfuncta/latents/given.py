@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from medfuncta.door.wording import counted
 from medfuncta.errors import ConfigError, DataError, suggest
+from medfuncta.latents.array_layout import CHANNELS, ArrayLayout
 from medfuncta.run import Run
 from medfuncta.signals.data_facts import DataFacts
 from medfuncta.signals.domain import Domain, Grid
@@ -22,8 +22,7 @@ from medfuncta.sources.held import Held, held_mask, held_signal, plain_array
 Ranges: TypeAlias = Any
 """``(low, high)``, ``"each"``, or an array ``[signals, 2]``."""
 
-_CHANNELS: Final = ("none", "first", "last")
-_NAN: Final = "nan"
+NAN: Final = "nan"
 _ANOTHER_SCALE: Final = 0.01
 """Values that use less of a range than this are hardly in its units, nor are those that lie beyond
 it by more than its inverse."""
@@ -65,8 +64,8 @@ class Given:
             ConfigError, DataError: If it is no signal, of another form than the run's, or leaves
                 open where its channels are.
         """
-        if channels is not None and channels not in _CHANNELS:
-            raise ConfigError(f"channels={channels!r}; {suggest(str(channels), _CHANNELS)}")
+        if channels is not None and channels not in CHANNELS:
+            raise ConfigError(f"channels={channels!r}; {suggest(str(channels), CHANNELS)}")
         if isinstance(given, list | tuple):
             return cls._of_list(spec, given, channels, spacing)
         given = the_image("the signal", given)
@@ -75,7 +74,7 @@ class Given:
             entry = _held(spec, "the signal", given, channels, spacing)
             return cls([entry], False, channels or "last", tensors)
         given = plain_array("the signal", given)
-        layout = _Layout.of(tuple(given.shape), spec, channels, first=is_meta_tensor(given))
+        layout = ArrayLayout.of(tuple(given.shape), spec, channels, first=is_meta_tensor(given))
         entries = [given]
         if layout.many:
             entries = list(given)
@@ -129,8 +128,8 @@ class Given:
             ConfigError, DataError: If a mask is of another type or shape.
         """
         if isinstance(given, str):
-            if given != _NAN:
-                raise ConfigError(f"mask={given!r}; expected '{_NAN}', or arrays of bool")
+            if given != NAN:
+                raise ConfigError(f"mask={given!r}; expected '{NAN}', or arrays of bool")
             return None
         if given is None:
             return [None] * len(self)
@@ -162,98 +161,50 @@ class Given:
         spans = spans_of(run, ranges, len(self))
         facts = DataFacts.from_training(run.training)
         for number, entry in enumerate(self.entries):
-            values = entry.load()
-            observed = _known(values) if masks is None else masks[number]
-            if entry.signal is not None and entry.signal.mask is not None:
-                own = entry.signal.mask
-                observed = own if observed is None else own & observed
-            seen = _seen(self.name(number), values, observed)
-            span = spans[number] or ValueRange.of(seen)
-            domain = entry.domain
+            given = self.values(number, masks)
+            span, domain = spans[number] or ValueRange.of(given.seen), entry.domain
             if entry.signal is None:
                 domain = placed_as(run.spec, facts, domain)
             elif ranges is None:
                 span = entry.signal.range
-            _check_scale(self.name(number), seen, span, run.spec.unit)
+            _check_scale(self.name(number), given.seen, span, run.spec.unit)
             yield Signal.of(
                 id=f"{number:06d}",
-                values=values,
+                values=given.values,
                 domain=domain,
                 range=span,
                 unit=run.spec.unit,
-                mask=observed,
+                mask=given.observed,
                 dtype=entry.dtype,
             )
 
+    def values(self, number: int, masks: Sequence[np.ndarray | None] | None) -> Observed:
+        """The values of one signal.
 
-@dataclass(frozen=True)
-class _Layout:
-    """How the axes of an array are meant."""
-
-    many: bool
-    channels: Channels
-
-    @classmethod
-    def of(
-        cls, shape: tuple[int, ...], spec: SignalSpec, channels: Channels | None, *, first: bool
-    ) -> _Layout:
-        """The only layout that an array of this shape can have; of a ``MetaTensor``, whose channels
-        come ``first``, that one where it is possible.
+        Args:
+            number: Which.
+            masks: As :meth:`masks` has them.
 
         Raises:
-            DataError: If there is none, or there are several.
+            DataError: If they are not finite where they were observed, or were observed nowhere.
         """
-        if 0 in shape:
-            raise DataError(f"an array of shape {shape}; expected at least one value")
-        wanted = _CHANNELS if channels is None else (channels,)
-        possible = [
-            cls(many, where)
-            for many in (False, True)
-            for where in wanted
-            if _fits(shape, spec, many, where)
-        ]
-        if first and channels is None:
-            possible = [one for one in possible if one.channels == "first"] or possible
-        possible = _without_doubles(possible, shape)
-        if len(possible) == 1:
-            return possible[0]
-        asked = "" if channels is None else f" with channels='{channels}'"
-        expected = f"{_axes(spec)} a signal and {counted(spec.channels, 'channel')}"
-        if not possible:
-            raise DataError(
-                f"an array of shape {shape}{asked}; this run expects {expected}, one signal or an "
-                "axis of them in front"
-            )
-        words = " or ".join(dict.fromkeys(f"'{one.channels}'" for one in possible))
-        raise DataError(
-            f"an array of shape {shape} leaves open where its channels are (this run expects "
-            f"{expected}); say channels={words}"
-        )
+        entry = self.entries[number]
+        values = entry.load()
+        observed = _known(values) if masks is None else masks[number]
+        if entry.signal is not None and entry.signal.mask is not None:
+            own = entry.signal.mask
+            observed = own if observed is None else own & observed
+        return Observed(values, observed, _seen(self.name(number), values, observed))
 
 
-def _fits(shape: tuple[int, ...], spec: SignalSpec, many: bool, channels: Channels) -> bool:
-    """Whether an array may be meant so."""
-    inner = shape[1:] if many else shape
-    if channels == "none":
-        return spec.channels == 1 and len(inner) == spec.dim
-    if len(inner) != spec.dim + 1:
-        return False
-    return inner[0 if channels == "first" else -1] == spec.channels
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """The values of a signal ``[*shape, channels]``, where they were observed (everywhere when
+    None), and those that were, which are finite."""
 
-
-def _without_doubles(possible: Sequence[_Layout], shape: tuple[int, ...]) -> Sequence[_Layout]:
-    """Of a single channel: an axis of length 1 in front counts signals, since the latents are the
-    same whichever it counts."""
-    without_axis = _Layout(many=True, channels="none")
-    if without_axis in possible and shape[0] == 1:
-        return [without_axis]
-    return possible
-
-
-def _axes(spec: SignalSpec) -> str:
-    if spec.dim == 1:
-        return "1 axis"
-    return f"{spec.dim} axes"
+    values: np.ndarray
+    observed: np.ndarray | None
+    seen: np.ndarray
 
 
 def _name(number: int, many: bool) -> str:
@@ -290,7 +241,7 @@ def _seen(name: str, values: np.ndarray, observed: np.ndarray | None) -> np.ndar
     if bad:
         raise DataError(
             f"{name} holds {bad} values that are NaN or Inf; give a mask that is True where a "
-            f"value was observed, or mask='{_NAN}' where NaN marks gaps"
+            f"value was observed, or mask='{NAN}' where NaN marks gaps"
         )
     return seen
 

@@ -84,27 +84,39 @@ def decode(
     like: Any,
     channels: Channels | None,
     spacing: float | Sequence[float] | None,
+    mask: Any,
     range: Ranges,
     device: torch.device | str | None,
 ) -> Any:
     """See :meth:`Run.decode`."""
     phi = _latents_of(run, latents)
-    single = np.ndim(latents) == 1
     target = Target.of(run, len(phi), like, channels, spacing)
     network = run.network
     if device is not None:
         network = network.on(usable_device(device))
     places = target.places(shape, grid, coordinates)
-    spans = target.spans(range)
-    made = []
-    for rows in _alike(places):
-        values = _values(network, phi[rows], places[rows.start])
-        for number, one in zip(np.arange(len(phi))[rows].tolist(), values, strict=True):
-            restored = _restored(one, spans[number])
-            made.append(target.made(number, restored, places[number]))
-    if single:
+    spans = target.spans(range, mask)
+    made = _decoded(network, phi, target, places, spans)
+    if np.ndim(latents) == 1:
         return _as_given(made[0], latents)
     return _as_given(_stacked(made), latents)
+
+
+def _decoded(
+    network: Field,
+    latents: Tensor,
+    target: Target,
+    places: Sequence[Domain | CoordinatesOf],
+    spans: Sequence[ValueRange],
+) -> list[Any]:
+    """The signals in the form that was asked for, those at the same coordinates together."""
+    made = []
+    for rows in _alike(places):
+        values = _values(network, latents[rows.start : rows.stop], places[rows.start])
+        for number, normalised in zip(rows, values, strict=True):
+            restored = _restored(normalised, spans[number])
+            made.append(target.made(number, restored, places[number]))
+    return made
 
 
 def _latents_of(run: Run, given: Any) -> Tensor:
@@ -131,16 +143,14 @@ def _latents_of(run: Run, given: Any) -> Tensor:
     return latents.reshape(-1, size)
 
 
-def _alike(places: Sequence[Any]) -> list[slice]:
+def _alike(places: Sequence[Any]) -> list[range]:
     """Runs of signals that are decoded at the same coordinates."""
     found, start = [], 0
-    for stop in np.arange(1, len(places) + 1).tolist():
-        if stop == len(places) or not (
-            places[stop] is places[start] or places[stop] == places[start]
-        ):
-            found.append(slice(start, stop))
-            start = stop
-    return found
+    for number in range(1, len(places)):
+        if places[number] != places[start]:
+            found.append(range(start, number))
+            start = number
+    return [*found, range(start, len(places))]
 
 
 def _values(network: Field, latents: Tensor, place: Domain | CoordinatesOf) -> Tensor:

@@ -10,13 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.latents.given import Given, Ranges, own_spacing, placed_as, spans_of
+from medfuncta.errors import ConfigError, DataError, suggest
+from medfuncta.latents.array_layout import CHANNELS
+from medfuncta.latents.given import (
+    NAN,
+    Given,
+    Ranges,
+    own_spacing,
+    placed_as,
+    spans_of,
+)
 from medfuncta.run import Run
 from medfuncta.signals.data_facts import DataFacts
 from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import ValueRange
+from medfuncta.signals.signal import SignalSpec, ValueRange
 from medfuncta.sources.containers import Channels, channels_at
+from medfuncta.sources.held import Held
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +44,14 @@ class Target:
         count: Of latents.
         like: What they were made of, or should look like.
         channels: Where the channels go.
+        facts: What the run noted of its data.
     """
 
     run: Run
     count: int
     like: Given | None
     channels: Channels
+    facts: DataFacts | None
 
     @classmethod
     def of(
@@ -56,31 +67,26 @@ class Target:
         Raises:
             ConfigError, DataError: If ``like`` is no signal of the run, or not one for each latent.
         """
-        given = None
-        if like is not None:
-            given = Given.of(run.spec, like, channels, spacing)
-            channels = given.channels
-            if len(given) not in (1, count):
-                raise DataError(
-                    f"{len(given)} signals in like for {count} latents; expected one for each, or "
-                    "a single one"
-                )
-        else:
-            # The same checks, without a signal.
-            if channels not in (None, "none", "first", "last"):
-                raise ConfigError(f"channels={channels!r}; expected 'none', 'first' or 'last'")
-            if channels == "none" and run.spec.channels > 1:
-                raise DataError(
-                    f"channels='none' for a run of {run.spec.channels} channels; expected 'first' "
-                    "or 'last'"
-                )
-            channels = channels or ("none" if run.spec.channels == 1 else "last")
-        return cls(run, count, given, channels)
+        facts = DataFacts.from_training(run.training)
+        if like is None:
+            return cls(run, count, None, _channels_of(run.spec, channels), facts)
+        given = Given.of(run.spec, like, channels, spacing)
+        if len(given) not in (1, count):
+            raise DataError(
+                f"{len(given)} signals in like for {count} latents; expected one for each, or a "
+                "single one"
+            )
+        return cls(run, count, given, given.channels, facts)
 
-    def entry(self, number: int) -> Any:
+    def _place_in_like(self, number: int) -> int:
+        """Which signal of ``like`` one latent's should look like."""
+        assert self.like is not None
+        return number if len(self.like) > 1 else 0
+
+    def entry(self, number: int) -> Held:
         """The signal that one latent's should look like."""
         assert self.like is not None
-        return self.like.entries[number if len(self.like) > 1 else 0]
+        return self.like.entries[self._place_in_like(number)]
 
     def places(
         self, shape: int | Sequence[int] | None, grid: Domain | None, coordinates: Any
@@ -98,7 +104,7 @@ class Target:
             return list(_points_of(coordinates, self.count, self.run.spec.dim))
         if grid is not None:
             return [self._placed(_checked(grid, self.run.spec.dim))] * self.count
-        own = [self._own(number, shape) for number in np.arange(self.count).tolist()]
+        own = [self._own(number, shape) for number in range(self.count)]
         if shape is None:
             return own
         sides = [shape] if isinstance(shape, int | np.integer) else shape
@@ -106,7 +112,7 @@ class Target:
 
     def _placed(self, domain: Domain) -> Domain:
         """A grid that the user has made, in the box of the run's signals."""
-        facts = DataFacts.from_training(self.run.training)
+        facts = self.facts
         known = not isinstance(domain, Grid) or domain.spacing is not None
         if known or facts is None or facts.spacing is None or domain.dim == 1:
             return placed_as(self.run.spec, facts, domain)
@@ -117,12 +123,12 @@ class Target:
 
     def _own(self, number: int, shape: int | Sequence[int] | None) -> Domain:
         """The samples of a signal itself."""
-        spec, facts = self.run.spec, DataFacts.from_training(self.run.training)
+        spec, facts = self.run.spec, self.facts
         if self.like is not None:
             entry = self.entry(number)
-            return (
-                entry.domain if entry.signal is not None else placed_as(spec, facts, entry.domain)
-            )
+            if entry.signal is not None:
+                return entry.domain
+            return placed_as(spec, facts, entry.domain)
         steps = None if facts is None else own_spacing(facts)
         alike = facts is None or facts.spacing is None or steps is not None
         if spec.shape is not None and alike:
@@ -134,28 +140,33 @@ class Target:
             "encoded), grid= or coordinates="
         )
 
-    def spans(self, ranges: Ranges) -> list[ValueRange]:
+    def spans(self, ranges: Ranges, mask: Any) -> list[ValueRange]:
         """The units of each signal.
+
+        Args:
+            ranges: As they were given.
+            mask: Where the signals of ``like`` were observed; where they are not NaN when None.
 
         Raises:
             ConfigError, DataError: If they are not known.
         """
-        spans = spans_of(self.run, ranges, self.count)
+        own = None
+        if self.like is not None:
+            own = self.like.masks(NAN if mask is None else mask)
         found: list[ValueRange] = []
-        for number, span in enumerate(spans):
+        for number, span in enumerate(spans_of(self.run, ranges, self.count)):
             if ranges is None and self.like is not None:
                 signal = self.entry(number).signal
                 span = span if signal is None else signal.range
-            of_another = self.like is None or len(self.like) < self.count
-            if span is None and of_another:
+            if span is None and (self.like is None or len(self.like) < self.count):
                 raise ConfigError(
                     "each signal of this run was mapped to [0, 1] by what it spans itself; say "
                     "like= (what was encoded) or range= (low and high of each), or range=(0, 1) "
                     "for values as they are in the network"
                 )
             if span is None:
-                values = self.entry(number).load()
-                span = ValueRange.of(values[np.isfinite(values).all(axis=-1)])
+                assert self.like is not None
+                span = ValueRange.of(self.like.values(self._place_in_like(number), own).seen)
             found.append(span)
         return found
 
@@ -199,6 +210,23 @@ def _points_of(given: Any, count: int, dim: int) -> Sequence[CoordinatesOf]:
     if plain.ndim == 3:
         return [CoordinatesOf(own) for own in plain]
     return [CoordinatesOf(plain)] * count
+
+
+def _channels_of(spec: SignalSpec, channels: Any) -> Channels:
+    """Where a result has its channels: as was said, or none of one and the last axis of several.
+
+    Raises:
+        ConfigError, DataError: If that is another word, or they cannot be there.
+    """
+    if channels is None:
+        return "none" if spec.channels == 1 else "last"
+    if channels not in CHANNELS:
+        raise ConfigError(f"channels={channels!r}; {suggest(str(channels), CHANNELS)}")
+    if channels == "none" and spec.channels > 1:
+        raise DataError(
+            f"channels='none' for a run of {spec.channels} channels; expected 'first' or 'last'"
+        )
+    return channels
 
 
 def numbers_of(given: Any) -> Tensor:
