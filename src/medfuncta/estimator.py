@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -29,10 +29,12 @@ from medfuncta.signals.data_facts import DataFacts
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.arrays import from_arrays
+from medfuncta.sources.containers import Channels
 from medfuncta.workflow import resolve
 
 _SEEDS: Final = 2**31 - 1
 _RUN: Final = "run_"
+_FLOATS: Final[Any] = [np.float64, np.float32]
 
 
 class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -84,7 +86,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         fit_steps: int | None = None,
         quality: Quality = "paper",
         signal_shape: Sequence[int] | None = None,
-        channels: Literal["none", "first", "last"] | None = None,
+        channels: Channels | None = None,
         spacing: float | Sequence[float] | None = None,
         validation_fraction: float = 0.1,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -97,7 +99,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.fit_steps = fit_steps
         self.quality = quality
         self.signal_shape = signal_shape
-        self.channels = channels
+        self.channels: Channels | None = channels
         self.spacing = spacing
         self.validation_fraction = validation_fraction
         self.settings = settings
@@ -120,7 +122,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = validate_data(
             self,
             X,
-            dtype=[np.float64, np.float32],
+            dtype=_FLOATS,
             allow_nd=True,
             ensure_min_samples=2,
             ensure_min_features=2,
@@ -158,7 +160,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             DataError: If a signal cannot be fitted.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32], allow_nd=True)
+        X = validate_data(self, X, reset=False, dtype=_FLOATS, allow_nd=True)
         if X.shape[1:] != self._given_shape:
             raise ValueError(
                 f"X has signals of shape {X.shape[1:]}, but FieldEncoder is expecting "
@@ -183,7 +185,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             LatentSetError: If the latents are of another size.
         """
         check_is_fitted(self)
-        latents = check_array(X, dtype=[np.float64, np.float32])
+        latents = check_array(X, dtype=_FLOATS)
         values = self.run_.decode(latents, channels=self.channels, device=self.device)
         return values.reshape(-1, *self._given_shape).astype(latents.dtype)
 
@@ -246,7 +248,8 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling and copies: the network as arrays and settings."""
-        state = dict(super().__getstate__())
+        inherited: Any = super().__getstate__()
+        state: dict[str, Any] = dict(inherited)
         if _RUN in state:
             state[_RUN] = _plain(state[_RUN])
         return state

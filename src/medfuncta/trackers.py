@@ -31,7 +31,7 @@ class MLflowCallback(TrainingCallback):
 
     def __init__(self, name: str | None = None, *, every: int = 10, artifacts: bool = True) -> None:
         try:
-            import mlflow
+            import mlflow  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise missing_extra("mlflow", "mlflow") from None
         self._mlflow: Any = mlflow
@@ -87,7 +87,7 @@ class WandbCallback(TrainingCallback):
         every: int = 10,
     ) -> None:
         try:
-            import wandb
+            import wandb  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise missing_extra("wandb", "wandb") from None
         self._wandb: Any = wandb

@@ -76,7 +76,7 @@ def dataset_dict(splits: Mapping[str, Rows]) -> datasets.DatasetDict:
     Raises:
         MedFunctaError: If ``datasets`` is not installed.
     """
-    made = {name: as_datasets(rows) for name, rows in splits.items()}
+    made: Any = {name: as_datasets(rows) for name, rows in splits.items()}
     import datasets
 
     return datasets.DatasetDict(made)
