@@ -6,17 +6,22 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
+from html import unescape
 from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from latex2mathml.converter import convert  # noqa: E402
 from mkdocs.structure.files import File, Files  # noqa: E402
 
 from tools.site.pages import made_pages  # noqa: E402
 
 _LINK: Final = re.compile(r"(\]\()([^)#:\s]+)")
+_FORMULA: Final = re.compile(
+    r"""<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>""", re.DOTALL
+)
 _OPTIONAL: Final = {"representation.md": "What a number of a latent is worth"}
 """Pages that stand in the contents when they are there."""
 _COPIES: Final = "repository"
@@ -55,6 +60,16 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         return f"{link[1]}{posixpath.relpath(f'{_COPIES}/{path}', here)}"
 
     return _LINK.sub(led, markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Draw formulas as MathML, which browsers show without a program."""
+
+    def drawn(formula: re.Match[str]) -> str:
+        display = "block" if formula[2] == "[" else "inline"
+        return convert(unescape(formula[3]).strip(), display=display)
+
+    return _FORMULA.sub(drawn, html)
 
 
 def outside(page: str, markdown: str) -> set[str]:

@@ -115,7 +115,7 @@ def _option_lines(options: Sequence[argparse.Action]) -> list[str]:
 
 
 def _spelled(name: str, option: argparse.Action) -> str:
-    if isinstance(option, argparse.BooleanOptionalAction):
+    if option.nargs == 0:  # a switch
         return name
     return f"{name} {_placeholder(option)}"
 
