@@ -107,11 +107,19 @@ def _option_lines(options: Sequence[argparse.Action]) -> list[str]:
     """A definition list of options."""
     lines: list[str] = []
     for option in options:
-        names = [f"`{_spelled(name, option)}`" for name in option.option_strings]
+        names = [f"`{_spelled(name, option)}`" for name in _names_of(option)]
         title = ", ".join(names) or f"`{_placeholder(option)}`"
         text = " ".join((option.help or "").split())
         lines += [title, f":   {_safe(text)}", ""]
     return lines
+
+
+def _names_of(option: argparse.Action) -> list[str]:
+    """What an option is called; a switch that is off by default needs no word for off."""
+    names = list(option.option_strings)
+    if option.nargs == 0 and option.default is False:
+        return [name for name in names if not name.startswith("--no-")]
+    return names
 
 
 def _spelled(name: str, option: argparse.Action) -> str:
