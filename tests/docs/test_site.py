@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib.util
 import os
 import re
@@ -79,6 +80,13 @@ def test_formulas_are_drawn_without_a_program(site: Path) -> None:
     method = (site / "method.html").read_text()
     assert method.count("<math") > 20
     assert "arithmatex" not in method
+
+
+def test_docstrings_become_markdown() -> None:
+    pytest.importorskip("griffe", reason="the extra 'docs' is not installed")
+    docstrings = importlib.import_module("tools.site.docstrings")
+    found = doctest.testmod(docstrings)
+    assert found.attempted >= 2 and not found.failed
 
 
 def test_docstrings_have_no_foreign_markup(site: Path) -> None:

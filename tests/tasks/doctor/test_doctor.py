@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import json
+import platform
 import socket
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -127,11 +127,21 @@ def test_no_path_names_the_user(
     assert without_names(tmp_path / "elsewhere-of-jane" / "medfuncta") == "medfuncta"
 
 
-def test_nobody_and_no_host_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = json.dumps(to_json(examine()))
-    assert socket.gethostname() not in told
-    assert str(Path.home()) not in told
-    assert getpass.getuser() not in told
+def test_nobody_and_no_host_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails says so without a name."""
+
+    def broken(name: str) -> None:
+        raise ConfigError(f"no driver in {Path.home() / 'drivers'}")
+
+    for variable in ("USER", "LOGNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "jane-doe")
+    monkeypatch.setenv("HOME", str(tmp_path / "jane-doe"))
+    monkeypatch.setattr(socket, "gethostname", lambda: "host-of-jane")
+    monkeypatch.setattr(platform, "node", lambda: "host-of-jane")
+    monkeypatch.setattr(diagnosis, "usable_device", broken)
+    told = examine()
+    assert told.devices[0].fault == "no driver in ~/drivers"
+    assert "jane" not in json.dumps(to_json(told))
 
 
 def test_a_user_without_a_home_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

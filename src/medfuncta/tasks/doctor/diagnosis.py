@@ -13,7 +13,7 @@ from medfuncta.errors import ConfigError
 from medfuncta.field.device import default_device, usable_device
 from medfuncta.field.siren.native import CameFrom, passes_in_use
 from medfuncta.result import Result
-from medfuncta.tasks.doctor.folders import Folder, folders
+from medfuncta.tasks.doctor.folders import Folder, folders, home_as_tilde
 from medfuncta.tasks.doctor.packages import Extra, Package, extras, needed_packages
 
 
@@ -159,5 +159,5 @@ def _fault(name: str) -> str | None:
     try:
         usable_device(name)
     except ConfigError as error:
-        return str(error)
+        return home_as_tilde(str(error))
     return None

@@ -69,3 +69,11 @@ def without_names(path: Path) -> str:
         if path.is_relative_to(Path(start).absolute()):
             return Path(short, path.relative_to(Path(start).absolute())).as_posix()
     return path.name
+
+
+def home_as_tilde(text: str) -> str:
+    """A text of the system's in which the user's home folder has no name."""
+    try:
+        return text.replace(str(Path.home()), "~")
+    except RuntimeError:  # there is none
+        return text
