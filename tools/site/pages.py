@@ -147,7 +147,9 @@ def sources() -> str:
     for name in FORMATS:
         kind = format_named(name)
         lines += ["", f"## {name}", "", _safe(kind.summary), ""]
-        lines += _table(("option", "meaning"), describe(kind.options).items())
+        options = describe(kind.options)
+        meanings = {option: text.removesuffix(" (default: )") for option, text in options.items()}
+        lines += _table(("option", "meaning"), meanings.items())
     lines += ["", "## Options of every source", ""]
     lines += _table(("option", "meaning"), STATEMENTS.items())
     return "\n".join(lines) + "\n"
