@@ -20,6 +20,8 @@ from medfuncta.sources.table import FORMATS, format_named, options_of
 RUN = {"python", "bash"}
 SHOWN = {"console", "toml", "text", ""}
 OF_OTHERS = {"pip", "python3"}
+PRINTED = re.compile(r"^print\(.*\)  # (\(.*)$", re.MULTILINE)
+"""What a page says that a line prints: a shape, and what follows it."""
 each_page = pytest.mark.parametrize("page", PAGES, ids=named)
 with_code = pytest.mark.parametrize(
     "page", [page for page in PAGES if {block.language for block in blocks(page)} & RUN], ids=named
@@ -35,7 +37,11 @@ def test_the_blocks_of_a_page_run(
     names: dict[str, object] = {"__name__": named(page)}
     for block in blocks(page):
         if block.language == "python":
+            capsys.readouterr()
             exec(compile(block.code, named(page), "exec", dont_inherit=True), names)
+            printed = capsys.readouterr().out.splitlines()
+            for output in PRINTED.findall(block.code):
+                assert output in printed
         if block.language == "bash":
             for words in commands(block):
                 assert words[0] == "medfuncta", "a bash block is run; show other programs behind $"
