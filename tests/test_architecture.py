@@ -59,6 +59,7 @@ TASKS = (
     "regress",
     "compress",
     "info",
+    "doctor",
 )
 """The same inside tasks: what answers share, then the answers."""
 MAY_UNPICKLE = "inert_pickle.py"
@@ -88,7 +89,9 @@ CORE = packages(PROJECT["dependencies"])
 EXTRAS = {
     name: packages(requirements) for name, requirements in PROJECT["optional-dependencies"].items()
 }
-OPTIONAL = set().union(*(names for extra, names in EXTRAS.items() if extra not in ("test", "dev")))
+OPTIONAL = set().union(
+    *(names for extra, names in EXTRAS.items() if extra not in ("test", "docs", "dev"))
+)
 
 
 BROUGHT_BY = packages_distributions()

@@ -81,6 +81,8 @@ def keys_of_all(folder: Path) -> dict[str, list[str]]:
     keys["info latents"] = printed("info", fitted)
     keys["presets"] = printed("presets", "trace")
     keys["settings"] = printed("settings", "fit")
+    keys["doctor"] = printed("doctor")
+    keys["completion"] = printed("completion", "bash")
     keys["study"] = printed("study", "missing-samples", "--run", run, "--limit", 1)
 
     write_blob_set(blobs, {"train": 30, "val": 8, "test": 8})

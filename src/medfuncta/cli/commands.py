@@ -6,9 +6,11 @@ from typing import Final
 
 from medfuncta.cli.classify import Classify
 from medfuncta.cli.command import Command
+from medfuncta.cli.completion import Completion
 from medfuncta.cli.compress import Compress
 from medfuncta.cli.decode import Decode
 from medfuncta.cli.demo import Demo
+from medfuncta.cli.doctor import Doctor
 from medfuncta.cli.evaluate import Evaluate
 from medfuncta.cli.exchange import Export, Import
 from medfuncta.cli.explore import Explore
@@ -41,6 +43,10 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "compress": Compress,
     "presets": Presets,
     "settings": Settings,
+    "doctor": Doctor,
+    "completion": Completion,
 }
 """Name on the command line and the dataclass behind it; a command's module imports nothing heavy
 before it runs."""
+
+Completion.commands = COMMANDS

@@ -21,7 +21,8 @@ class SirenConfig(FieldConfig):
     Args:
         layers: K, the first and the last one included.
         width: L, units of a layer.
-        omega_first, omega_last: w_1 and w_K of the linear schedule; equal for a constant omega.
+        omega_first: w_1 of the linear schedule.
+        omega_last: w_K of it; equal to w_1 for a constant omega.
         omega_increment: When set, w_k = omega_first + (k - 1) * omega_increment instead (the
             authors' code).
         residual: Add each hidden layer's input to its output (the authors' code).
