@@ -23,7 +23,7 @@ HUB: Final = "hub:"
 WEIGHTS_FILE: Final = "field.safetensors"
 METADATA_FILE: Final = "field.json"
 _MAX_WEIGHTS: Final = MAX_TENSOR_HEADER + 8 * MAX_PARAMETERS
-_LIMITS: Final = {
+RUN_LIMITS: Final = {
     METADATA_FILE: MAX_JSON_BYTES,
     WEIGHTS_FILE: _MAX_WEIGHTS,
     "model_card.json": MAX_JSON_BYTES,
@@ -67,7 +67,7 @@ def from_hub(repository: str, revision: str | None = None, cache: Path | None = 
     Raises:
         MedFunctaError: As :func:`~medfuncta.hub.client.download`.
     """
-    folder, said = download(repository, "model", _LIMITS.get, revision=revision, cache=cache)
+    folder, said = download(repository, "model", RUN_LIMITS.get, revision=revision, cache=cache)
     return FoundRun(folder, said)
 
 

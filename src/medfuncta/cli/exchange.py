@@ -11,7 +11,7 @@ import tyro
 from msgspec import Meta
 
 from medfuncta.cli.command import Command, numbers
-from medfuncta.errors import LatentSetError
+from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.result import Result
 
 if TYPE_CHECKING:
@@ -223,6 +223,9 @@ class Export(Command):
     to: Literal["npz", "hub", "reference", "onnx"]
     """npz: an archive a split; hub: a folder ready to push; reference: the layout of the authors'
     code; onnx: the field alone."""
+    previews: bool = False
+    """With hub: add a column of small pictures of what the latents decode to, which viewers of
+    data sets show."""
 
     def run(self) -> Exported:
         from medfuncta.latents import export
@@ -231,6 +234,8 @@ class Export(Command):
         from medfuncta.run import Run
         from medfuncta.run_names import METADATA_FILE, find_run
 
+        if self.previews and self.to != "hub":
+            raise ConfigError(f"--previews belongs to --to hub, got --to {self.to}; leave it out")
         if self.to == "onnx":
             if (find_run(self.what).folder / METADATA_FILE).exists():
                 run = Run.load(self.what)
@@ -239,10 +244,10 @@ class Export(Command):
             export_onnx(run, self.out)
             return Exported(self.out, self.to)
         latent_set = LatentSet.open(self.what)
-        forms = {
-            "npz": export.export_npz,
-            "hub": export.export_hub,
-            "reference": export.export_reference,
-        }
-        forms[self.to](latent_set, self.out)
+        if self.to == "hub":
+            export.export_hub(latent_set, self.out, previews=self.previews)
+        elif self.to == "npz":
+            export.export_npz(latent_set, self.out)
+        else:
+            export.export_reference(latent_set, self.out)
         return ExportedSet(self.out, self.to, len(latent_set))

@@ -1,0 +1,176 @@
+"""One split of a latent set, and what a set is to those who check it or write it elsewhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from medfuncta.latents.info import SetInfo
+from medfuncta.latents.rows import LatentRow, Rows, check_ids
+from medfuncta.latents.schema import schema_of
+from medfuncta.latents.shards import Shard, quality_text
+from medfuncta.run import Run
+from medfuncta.signals.signal import SignalHeader
+from medfuncta.types import ArrayLatents
+
+_BATCH: Final = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split. Arrays are read when first asked for and kept; :meth:`batches` keeps nothing.
+
+    Args:
+        name: ``train``, ``val`` or ``test``.
+        shards: Its files.
+        info: What holds for all rows of the set.
+    """
+
+    name: str
+    shards: Sequence[Shard]
+    info: SetInfo
+
+    def __repr__(self) -> str:
+        return (
+            f"Split({self.name!r}, {len(self):,} latents of {self.info.latent_size} "
+            f"numbers{quality_text(self.shards)})"
+        )
+
+    def __len__(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def latent_columns(self) -> list[str]:
+        """The columns that :attr:`Rows.latents` needs."""
+        if self.info.dtype == "int8":
+            return ["latent", "latent_scale"]
+        return ["latent"]
+
+    def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+        """All rows in order, at most ``rows`` at a time, with only these columns.
+
+        Raises:
+            LatentSetError: If a shard is damaged.
+        """
+        for shard in self.shards:
+            for batch in shard.batches(columns, rows):
+                yield Rows(pa.Table.from_batches([batch]), self.info)
+
+    def _column(self, name: str) -> Rows:
+        tables = [rows.table for rows in self.batches(columns=[name])]
+        none = pa.schema([schema_of(self.info).field(name)]).empty_table()  # of a split of no rows
+        return Rows(pa.concat_tables([none, *tables]), self.info)
+
+    @cached_property
+    def id_column(self) -> pa.ChunkedArray:
+        """The ids as Arrow holds them, a tenth of what a list of Python strings takes.
+
+        Raises:
+            LatentSetError: If one is missing, there twice, or too long to be one.
+        """
+        ids = self._column("id").table["id"]
+        check_ids(ids, self.name)
+        return ids
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The names of the signals, in their order."""
+        return self.id_column.to_pylist()
+
+    @cached_property
+    def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
+        """As in :attr:`Rows.labels`."""
+        return self._column("label").labels
+
+    @property
+    def metadata(self) -> list[dict[str, Any]]:
+        """As in :attr:`Rows.metadata`."""
+        return self._column("metadata").metadata
+
+    @cached_property
+    def psnr(self) -> Float[ndarray, " rows"]:
+        """Decibels; NaN where it is not known."""
+        return self._column("psnr").psnr
+
+    @cached_property
+    def latents(self) -> ArrayLatents:
+        """All latents, ``[rows, latent]`` float32."""
+        latents = np.empty((len(self), self.info.latent_size), np.float32)
+        start = 0
+        for rows in self.batches(columns=self.latent_columns):
+            latents[start : start + len(rows)] = rows.latents
+            start += len(rows)
+        return latents
+
+    def row(self, index: int) -> LatentRow:
+        """One row, read from its row group.
+
+        Raises:
+            IndexError: If there is no such row.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
+        shard = int(np.searchsorted(starts, index, side="right")) - 1
+        index_in_shard = index - int(starts[shard])
+        return Rows(self.shards[shard].row(index_in_shard), self.info).row(0, self.name)
+
+    def header(self, index: int) -> SignalHeader:
+        """The signal of one row without its values."""
+        return self.row(index).header
+
+    def find(self, id: str) -> int | None:
+        """The row of this id, or None.
+
+        Raises:
+            LatentSetError: As :attr:`id_column`.
+        """
+        index = pc.index(self.id_column, id).as_py()  # type: ignore[attr-defined]
+        if index < 0:
+            return None
+        return index
+
+
+class SplitSet(ABC):
+    """Splits with the field that decodes them.
+
+    Args:
+        folder: Where they lie.
+        info: What holds for all rows.
+    """
+
+    def __init__(self, folder: Path, info: SetInfo) -> None:
+        self.folder = folder
+        self.info = info
+
+    @property
+    @abstractmethod
+    def splits(self) -> tuple[str, ...]:
+        """Names of the finished splits."""
+
+    @abstractmethod
+    def split(self, name: str) -> Split:
+        """One split.
+
+        Raises:
+            LatentSetError: If there is none of that name.
+        """
+
+    @abstractmethod
+    def field(self) -> Run:
+        """The field that decodes the latents.
+
+        Raises:
+            RunError: If it is missing or damaged.
+            LatentSetError: If it is not the one that the latents were fitted with.
+        """
