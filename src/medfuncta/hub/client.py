@@ -33,6 +33,8 @@ _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _HUB: Final = "https://huggingface.co"
+_TELLING: Final[Mapping[Kind, str]] = {"model": "field.json", "dataset": "latent_set.json"}
+"""A file that every repository of a kind has."""
 _MOST_FILES: Final = 10_000
 """Of a repository that are looked at."""
 _BLOCK: Final = 2**20
@@ -126,9 +128,11 @@ def download(
     folder = None
     for file in files:
         with _told(repository, revision):
-            path = _fetched(file, repository, kind, commit, cache)
+            path = _fetched(file, repository, kind, revision, cache)
         checksums[file.name] = _verified(path, file)
         folder = _root(path, file.name)
+        if folder.name != commit:
+            raise MedFunctaError(f"'{repository}' has changed meanwhile; run it again")
     if folder is None:
         raise MedFunctaError(
             f"'{repository}' holds no file of MedFuncta; give a repository that push_to_hub made"
@@ -296,7 +300,9 @@ def _listing(
     return commit, files
 
 
-def _fetched(file: _Remote, repository: str, kind: Kind, commit: str, cache: Path | None) -> Path:
+def _fetched(
+    file: _Remote, repository: str, kind: Kind, revision: str | None, cache: Path | None
+) -> Path:
     """The path of a file in the cache, downloaded where it is not there."""
     from huggingface_hub import hf_hub_download
 
@@ -305,7 +311,7 @@ def _fetched(file: _Remote, repository: str, kind: Kind, commit: str, cache: Pat
             repository,
             file.name,
             repo_type=kind,
-            revision=commit,
+            revision=revision,
             cache_dir=cache,
             endpoint=_endpoint(),
             library_name="medfuncta",
@@ -349,21 +355,15 @@ def _root(path: Path, name: str) -> Path:
 
 
 def _kept(repository: str, kind: Kind, revision: str | None, cache: Path | None) -> Path | None:
-    """What an earlier download of this revision has left; None where nothing is left."""
-    from huggingface_hub import snapshot_download
+    """The folder that an earlier download of this revision has left; None where there is none."""
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        return Path(
-            snapshot_download(
-                repository,
-                repo_type=kind,
-                revision=revision,
-                cache_dir=cache,
-                local_files_only=True,
-            )
-        )
-    except Exception:  # whatever is missing there
+    path = try_to_load_from_cache(
+        repository, _TELLING[kind], cache_dir=cache, revision=revision, repo_type=kind
+    )
+    if not isinstance(path, str):
         return None
+    return Path(path).parent
 
 
 def _found(

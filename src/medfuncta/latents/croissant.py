@@ -145,7 +145,9 @@ def _file_set() -> dict[str, Any]:
 def _record_set(info: SetInfo, previews: bool) -> dict[str, Any]:
     fields = [_field(column) for column in schema_of(info)]
     if previews:
-        fields.append(_described(COLUMN, "sc:ImageObject", repeated=False))
+        picture = _described(COLUMN, "sc:ImageObject", repeated=False)
+        picture["source"]["transform"] = {"jsonPath": "bytes"}
+        fields.append(picture)
     return {
         "@type": "cr:RecordSet",
         "@id": "signals",
