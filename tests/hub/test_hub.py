@@ -124,6 +124,15 @@ def test_a_file_with_another_checksum_is_refused_and_removed(
     assert Run.from_pretrained(NAME, cache=tmp_path).fingerprint == run.fingerprint
 
 
+def test_a_server_cannot_name_files_outside_of_the_cache(
+    hub: Hub, run: Run, tmp_path: Path
+) -> None:
+    run.push_to_hub(NAME)
+    hub.tag = "../../../../evil"
+    refused("has another checksum", cache=tmp_path / "a" / "b")
+    assert not list(tmp_path.rglob("evil*"))
+
+
 def test_a_file_larger_than_any_of_ours_is_not_downloaded(
     hub: Hub, run: Run, tmp_path: Path
 ) -> None:

@@ -303,8 +303,24 @@ def _listing(
 def _fetched(
     file: _Remote, repository: str, kind: Kind, revision: str | None, cache: Path | None
 ) -> Path:
-    """The path of a file in the cache, downloaded where it is not there."""
-    from huggingface_hub import hf_hub_download
+    """The path of a file in the cache, downloaded where it is not there.
+
+    The client names a file of its cache by the checksum (ETag) that the server answers with, which
+    is therefore looked at first.
+
+    Raises:
+        MedFunctaError: If it is not the one that the hub states.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+    url = hf_hub_url(repository, file.name, repo_type=kind, revision=revision, endpoint=_endpoint())
+    stated = get_hf_file_metadata(url, endpoint=_endpoint()).etag
+    if stated != (file.sha256 or file.git):
+        raise MedFunctaError(
+            f"{shortened(file.name, 60)} of '{repository}' has another checksum "
+            f"({shortened(str(stated), 12)}) than the hub states; check HF_ENDPOINT, or run it "
+            "again"
+        )
 
     return Path(
         hf_hub_download(
