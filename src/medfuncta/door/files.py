@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -43,19 +43,6 @@ _FOLDERS: Final = re.compile(
     r"(?<=')[^']*[\\/]|(?<=\")[^\"]*[\\/]|(?:[A-Za-z]:)?[\\/]?(?:[^\\/\s'\"]+[\\/])+"
 )
 """Folders of a path: quoted ones, and others without spaces."""
-
-
-@runtime_checkable
-class Stream(Protocol):
-    """Bytes that can be read from any place on: a file, or what a file was unpacked to."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-
-    def readline(self, size: int = -1, /) -> bytes: ...
-
-    def seek(self, offset: int, whence: int = 0, /) -> int: ...
-
-    def tell(self) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from medfuncta.door.allowance import check_command, on_disk, unpacked
-from medfuncta.door.files import Origin, Stream, lies_outside, open_regular, reason
+from medfuncta.door.files import Origin, lies_outside, open_regular, reason
+from medfuncta.door.streams import Stream
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
 

@@ -84,6 +84,17 @@ def array_of(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
     return array.reshape(sizes, order="F" if order == "F" else "C")
 
 
+def bytes_of(text: Any, encoding: Any = "") -> bytes:
+    """Bytes that the second version of the format has as a text.
+
+    Raises:
+        ValueError: If they are something else.
+    """
+    if not isinstance(text, str) or encoding != "latin1":
+        raise ValueError("a text in place of bytes")
+    return text.encode("latin1")
+
+
 def scalar(kind: Any, content: Any = b"") -> float:
     """The number of a scalar of NumPy's."""
     return float(array_of(content, kind, (1,), "C")[0])

@@ -22,7 +22,8 @@ from typing import IO, Any, Final, cast
 import torch
 
 from medfuncta.door.allowance import check_command, on_disk
-from medfuncta.door.files import Origin, Stream, open_regular, reason
+from medfuncta.door.files import Origin, open_regular, reason
+from medfuncta.door.streams import Stream
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.inert_objects import (
@@ -31,6 +32,7 @@ from medfuncta.latents.inert_objects import (
     StoredArray,
     StoredType,
     array_of,
+    bytes_of,
     jax_array,
     scalar,
 )
@@ -84,7 +86,11 @@ def load_inert_from(file: Stream, name: str) -> Any:
     """
     try:
         with zipfile.ZipFile(file) as archive:
-            return _Reader(archive).load()
+            reader = _Reader(archive)
+            try:
+                return reader.load()
+            finally:
+                reader.forget()
     except LatentSetError:
         raise
     except zipfile.BadZipFile as error:
@@ -106,6 +112,8 @@ def is_torch_file(path: Path) -> bool:
         LatentSetError: If it cannot be read.
     """
     with open_regular(path, Origin(path.name, LatentSetError, "copy it again")) as file:
+        if file.read(2) != b"PK":  # a tar archive may end with such a file
+            return False
         try:
             with zipfile.ZipFile(file) as archive:
                 last = [name.rpartition("/")[2] for name in archive.namelist()[:_FIRST_MEMBERS]]
@@ -129,6 +137,12 @@ class _Reader(pickle.Unpickler):
         program = self._member(_PICKLE_MEMBER)
         check_places(io.BytesIO(program), len(program))
         super().__init__(io.BytesIO(program), encoding="utf-8")
+
+    def forget(self) -> None:
+        """Let go of the numbers of the file: what was read keeps those that it needs, and a reader
+        keeps itself until somebody looks for such circles."""
+        self._storages = {}
+        self.memo.clear()
 
     def _member(self, name: str) -> bytes:
         info = self._archive.getinfo(self._prefix + name)
@@ -206,6 +220,8 @@ class _ArrayReader(pickle.Unpickler):
                 return StoredArray
             case "numpy", "dtype":
                 return StoredType
+            case "_codecs", "encode":
+                return bytes_of
             case "numpy.core.numeric", "_frombuffer":
                 return array_of
             case "numpy.core.multiarray", "scalar":
