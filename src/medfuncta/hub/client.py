@@ -11,7 +11,6 @@ server that speaks as the Hub does.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from medfuncta.door.files import reason
 from medfuncta.door.wording import shortened
 from medfuncta.errors import MedFunctaError, missing_extra
+from medfuncta.hub.checksums import RemoteFile, digests, verified
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -37,7 +37,6 @@ _TELLING: Final[Mapping[Kind, str]] = {"model": "field.json", "dataset": "latent
 """A file that every repository of a kind has."""
 _MOST_FILES: Final = 10_000
 """Of a repository that are looked at."""
-_BLOCK: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -63,23 +62,6 @@ class Download:
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for a run or a file beside what was downloaded."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class _Remote:
-    """A file as the hub knows it.
-
-    Args:
-        name: Of the file, with folders.
-        bytes: Its size.
-        git: Its SHA-1 as a blob of git; ``""`` for a file of Git LFS.
-        sha256: Of its content, for a file of Git LFS; else ``""``.
-    """
-
-    name: str
-    bytes: int
-    git: str
-    sha256: str
 
 
 def is_repository(text: str) -> bool:
@@ -129,7 +111,7 @@ def download(
     for file in files:
         with _told(repository, revision):
             path = _fetched(file, repository, kind, revision, cache)
-        checksums[file.name] = _verified(path, file)
+        checksums[file.name] = verified(path, file)
         folder = _root(path, file.name)
         if folder.name != commit:
             raise MedFunctaError(f"'{repository}' has changed meanwhile; run it again")
@@ -261,7 +243,7 @@ def _listing(
     kind: Kind,
     limit_of: Callable[[str], int | None],
     revision: str | None,
-) -> tuple[str, list[_Remote]]:
+) -> tuple[str, list[RemoteFile]]:
     """The commit and the wanted files of a repository.
 
     Raises:
@@ -296,12 +278,12 @@ def _listing(
                 f"{shortened(name, 60)} in '{repository}' has {size:,} bytes; expected at most "
                 f"{limit:,}"
             )
-        files.append(_Remote(name, size, git, sha256))
+        files.append(RemoteFile(name, size, git, sha256))
     return commit, files
 
 
 def _fetched(
-    file: _Remote, repository: str, kind: Kind, revision: str | None, cache: Path | None
+    file: RemoteFile, repository: str, kind: Kind, revision: str | None, cache: Path | None
 ) -> Path:
     """The path of a file in the cache, downloaded where it is not there.
 
@@ -333,36 +315,6 @@ def _fetched(
             library_name="medfuncta",
         )
     )
-
-
-def _verified(path: Path, file: _Remote) -> str:
-    """The checksum of a file that has arrived.
-
-    Raises:
-        MedFunctaError: If it is not what the hub knows the file by; what arrived is then removed.
-    """
-    sha256, git, size = _digests(path)
-    expected, found = (file.sha256, sha256) if file.sha256 else (file.git, git)
-    if size != file.bytes or found != expected:
-        path.resolve().unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise MedFunctaError(
-            f"{shortened(file.name, 60)} arrived with another checksum ({found[:12]}, the hub's is "
-            f"{shortened(expected, 12)}) and was removed; run it again"
-        )
-    return f"sha256:{sha256}"
-
-
-def _digests(path: Path) -> tuple[str, str, int]:
-    """SHA-256 of a file's content, SHA-1 as a blob of git, and its size."""
-    size = path.stat().st_size
-    sha256 = hashlib.sha256()
-    git = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as content:
-        while block := content.read(_BLOCK):
-            sha256.update(block)
-            git.update(block)
-    return sha256.hexdigest(), git.hexdigest(), size
 
 
 def _root(path: Path, name: str) -> Path:
@@ -400,9 +352,9 @@ def _found(
         if limit_of(name) is None or not path.is_file():
             continue
         blob = path.resolve().name
-        sha256, git, size = _digests(path)
+        sha256, git, size = digests(path)
         if path.is_symlink() and blob not in (sha256, git):
-            _verified(path, _Remote(name, size, "", blob))
+            verified(path, RemoteFile(name, size, "", blob))
         checksums[name] = f"sha256:{sha256}"
     said = Download(repository, kind, _endpoint(), revision or "", folder.name, checksums)
     return folder, said
