@@ -79,6 +79,7 @@ def keys_of_all(folder: Path) -> dict[str, list[str]]:
     keys["info source"] = printed("info", "sample:ecg")
     keys["info run"] = printed("info", run)
     keys["info latents"] = printed("info", fitted)
+    keys["models"] = printed("models", "ecg")
     keys["presets"] = printed("presets", "trace")
     keys["settings"] = printed("settings", "fit")
     keys["doctor"] = printed("doctor")

@@ -17,6 +17,7 @@ from medfuncta.cli.explore import Explore
 from medfuncta.cli.fit import Fit
 from medfuncta.cli.info import Info
 from medfuncta.cli.latents import Latents
+from medfuncta.cli.models import Models
 from medfuncta.cli.regress import Regress
 from medfuncta.cli.search import Search
 from medfuncta.cli.segment import Segment
@@ -41,6 +42,7 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "segment": Segment,
     "regress": Regress,
     "compress": Compress,
+    "models": Models,
     "presets": Presets,
     "settings": Settings,
     "doctor": Doctor,

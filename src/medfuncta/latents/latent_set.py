@@ -17,11 +17,12 @@ from medfuncta.door.callers import expecting
 from medfuncta.door.wording import printable
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
-from medfuncta.latents.info import INFO_FILE, SetInfo, fit_config_of
+from medfuncta.latents.hub import fetched_set, push_set
+from medfuncta.latents.info import FIELD_FOLDER, INFO_FILE, SetInfo, fit_config_of
 from medfuncta.latents.rows import LatentRow, nearest_id
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import find_shards, quality_text
-from medfuncta.latents.split import Split
+from medfuncta.latents.split import Split, SplitSet
 from medfuncta.latents.views import data_frame, dataset_dict
 from medfuncta.run import Run, RunDescription
 from medfuncta.signals.domain import Domain
@@ -35,11 +36,10 @@ if TYPE_CHECKING:
 
 _GridName: TypeAlias = Literal["own", "input"]
 """On which of its grids a signal is decoded: the one it was fitted on, or that of its file."""
-FIELD_FOLDER = "field"
 _IDS_SHOWN = 1000
 
 
-class LatentSet(Dataset[tuple[Tensor, Tensor]]):
+class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
     """Latents of many signals with the field that decodes them. Make one with :meth:`open`.
 
     It is a ``Dataset`` of PyTorch over the signals of all splits, one split after the other; so is
@@ -47,8 +47,7 @@ class LatentSet(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, folder: Path, info: SetInfo, splits: Sequence[Split]) -> None:
-        self.folder = folder
-        self.info = info
+        super().__init__(folder, info)
         self._splits = {split.name: split for split in splits}
 
     def __repr__(self) -> str:
@@ -104,6 +103,75 @@ class LatentSet(Dataset[tuple[Tensor, Tensor]]):
         run = Run.load(self.folder / FIELD_FOLDER, self.folder)
         self.check_field(run)
         return run
+
+    def field(self) -> Run:
+        """As :attr:`run`."""
+        return self.run
+
+    @classmethod
+    @expecting
+    def from_hub(
+        cls,
+        repository: str,
+        *,
+        revision: str | None = None,
+        out: Path | str | None = None,
+        cache: Path | None = None,
+    ) -> LatentSet:
+        """A set of a hub (the Hugging Face Hub, or the server that ``HF_ENDPOINT`` names).
+
+        Its files are held to the limits of any stranger's, and to the checksums that the hub
+        states; nothing but the files of a latent set is downloaded.
+
+        Args:
+            repository: ``owner/name`` of a data set.
+            revision: A branch, tag or commit; the newest when None.
+            out: A new folder to copy it to, with ``download.json``, which says what came from
+                where; it stays in the cache when None.
+            cache: The folder of downloads; that of ``huggingface_hub`` when None.
+
+        Raises:
+            LatentSetError: If it is no latent set, or damaged.
+            ConfigError: If ``out`` holds something.
+            MedFunctaError: If it cannot be downloaded, or ``huggingface_hub`` is not installed.
+        """
+        return cls.open(fetched_set(repository, revision, out, cache))
+
+    @expecting
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        previews: bool = False,
+        private: bool | None = None,
+        branch: str | None = None,
+        message: str = "Add latents of MedFuncta",
+    ) -> str:
+        """Push a checked copy of the set, with its data card and ``croissant.json``, to a hub as a
+        data set; the repository is made where it is missing. Log in with ``hf auth login`` first.
+
+        Args:
+            repository: ``owner/name``.
+            previews: Whether rows get a small picture of what they decode to, which viewers show.
+            private: Whether a repository that is made is; as its owner's settings say when None.
+            branch: Where to; the main branch when None.
+            message: Of the commit.
+
+        Returns:
+            The hub's address of the commit.
+
+        Raises:
+            LatentSetError: If the set is not sound.
+            MedFunctaError: If it cannot be pushed, or ``huggingface_hub`` is not installed.
+        """
+        return push_set(
+            self,
+            repository,
+            previews=previews,
+            private=private,
+            branch=branch,
+            message=message,
+        )
 
     @property
     def fit_config(self) -> FitConfig:

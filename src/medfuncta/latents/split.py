@@ -1,11 +1,14 @@
-"""One split of a latent set, read lazily."""
+"""One split of a latent set, read lazily, and what a set is to those who check it or write it
+elsewhere."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +23,7 @@ from medfuncta.latents.rows import LatentRow, Rows, check_ids
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import Shard, quality_text
 from medfuncta.latents.views import as_datasets, data_frame, item_of
+from medfuncta.run import Run
 from medfuncta.signals.signal import SignalHeader
 from medfuncta.types import ArrayLatents
 
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     import datasets
     import pandas
 
-_BATCH = 4096
+_BATCH: Final = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,3 +185,38 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
         if index < 0:
             return None
         return index
+
+
+class SplitSet(ABC):
+    """Splits with the field that decodes them.
+
+    Args:
+        folder: Where they lie.
+        info: What holds for all rows.
+    """
+
+    def __init__(self, folder: Path, info: SetInfo) -> None:
+        self.folder = folder
+        self.info = info
+
+    @property
+    @abstractmethod
+    def splits(self) -> tuple[str, ...]:
+        """Names of the finished splits."""
+
+    @abstractmethod
+    def split(self, name: str) -> Split:
+        """One split.
+
+        Raises:
+            LatentSetError: If there is none of that name.
+        """
+
+    @abstractmethod
+    def field(self) -> Run:
+        """The field that decodes the latents.
+
+        Raises:
+            RunError: If it is missing or damaged.
+            LatentSetError: If it is not the one that the latents were fitted with.
+        """

@@ -9,16 +9,15 @@ import pyarrow.compute as pc
 
 from medfuncta.door.wording import shown
 from medfuncta.errors import LatentSetError, RunError
-from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import Rows
-from medfuncta.latents.split import Split
+from medfuncta.latents.split import Split, SplitSet
 
 
-def problems(latent_set: LatentSet) -> Iterator[str]:
+def problems(latent_set: SplitSet) -> Iterator[str]:
     """Everything that is wrong, a line each: the field, then every split read once in constant
     memory (but for its ids)."""
     try:
-        _ = latent_set.run
+        latent_set.field()
     except (RunError, LatentSetError) as error:
         yield str(error)
     for name in latent_set.splits:
@@ -29,7 +28,7 @@ def problems(latent_set: LatentSet) -> Iterator[str]:
             yield str(error)
 
 
-def validate(latent_set: LatentSet) -> None:
+def validate(latent_set: SplitSet) -> None:
     """Raise unless everything is sound.
 
     Raises:

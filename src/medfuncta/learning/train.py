@@ -29,7 +29,8 @@ from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.validate import validation_psnr
-from medfuncta.run import METADATA_FILE, Run
+from medfuncta.run import Run
+from medfuncta.run_names import METADATA_FILE
 from medfuncta.settings import Config
 from medfuncta.signals.mark import DataMark
 from medfuncta.signals.psnr import psnr_of
