@@ -60,7 +60,7 @@ class Baselines(Result):
 
     Args:
         at_latent_size: With as many numbers as a latent has.
-        curve: Over the numbers stored.
+        curve: Over the numbers stored, those of every field that was evaluated among them.
         training_signals: How many the components were taken from.
     """
 
@@ -68,9 +68,24 @@ class Baselines(Result):
     curve: Sequence[BaselinePoint]
     training_signals: int
 
+    def at(self, numbers: int) -> BaselinePoint | None:
+        """The point of the curve with so many numbers; None where there is none."""
+        for point in self.curve:
+            if point.numbers == numbers:
+                return point
+        return None
 
-def measure_baselines(source: Source, split: str, latent_size: int) -> Baselines:
+
+def measure_baselines(
+    source: Source, split: str, latent_size: int, also: Iterable[int] = ()
+) -> Baselines:
     """Mean PSNR of both baselines on a split, values clamped to [0, 1].
+
+    Args:
+        source: The data.
+        split: Whose signals are measured.
+        latent_size: How many numbers a latent has.
+        also: Further numbers that the curve is to have a point at.
 
     The components are of the training split only; of each of them a signal stores one number. The
     mean signal, and what the components are, are shared by all and stored once.
@@ -84,7 +99,7 @@ def measure_baselines(source: Source, split: str, latent_size: int) -> Baselines
     if "train" in source.splits and split != ALL:  # components are of other signals
         components = _Components.of(source.signals("train"), common, source.spec.channels)
     largest = max(prod(shape) for shape in shapes) * source.spec.channels
-    counts = sorted({*(count for count in COUNTS if count <= largest), latent_size})
+    counts = sorted({*(count for count in COUNTS if count <= largest), latent_size, *also})
     totals = {count: [0.0, 0.0] for count in counts}
     signals = 0
     for values, coefficients in _batches(source.signals(split)):
@@ -98,7 +113,7 @@ def measure_baselines(source: Source, split: str, latent_size: int) -> Baselines
     for count, (cosines, known) in totals.items():
         of_components = known / signals if count <= components.count else None
         points[count] = BaselinePoint(count, cosines / signals, of_components)
-    curve = [points[count] for count in counts if count in COUNTS]
+    curve = [points[count] for count in counts]
     return Baselines(points[latent_size], curve, components.training_signals)
 
 
