@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from safetensors.torch import save_file
 
-from medfuncta.config import FieldConfig
+from medfuncta.config import LATER, FieldConfig
 from medfuncta.disk.atomic import write_atomically, write_json
 from medfuncta.door.callers import expecting
 from medfuncta.door.declared import Fault, convert
@@ -91,8 +91,9 @@ class Run:
     def fingerprint(self) -> str:
         """A digest of weights and sizes: equal exactly when two runs decode every latent alike."""
         sizes = asdict(self.config.field)
-        if sizes["kind"] == "siren":
-            del sizes["kind"]  # the only kind there was when the first fingerprints were taken
+        for setting in fields(self.config.field):
+            if setting.metadata == LATER and sizes[setting.name] == setting.default:
+                del sizes[setting.name]  # not there when the first fingerprints were taken
         digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())

@@ -30,6 +30,7 @@ from medfuncta.learning.validate import validation_psnr
 from medfuncta.run import METADATA_FILE, Run
 from medfuncta.settings import Config
 from medfuncta.signals.mark import DataMark
+from medfuncta.signals.points import Points
 from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
@@ -288,14 +289,29 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         first_order=settings.first_order,
         memory=settings.memory_mb * 2**20,
     )
+    gradients = _with_side_loss(result.gradients, state, points)
     rate = _rate(state, progress.step, config)
-    norm = apply_gradients(field, state.optimisers, result.gradients, rate, settings.clip)
+    norm = apply_gradients(field, state.optimisers, gradients, rate, settings.clip)
     progress.step += 1
     if math.isfinite(norm):
         state.average.update(field)
     else:
         progress.skipped += 1
     return result.losses, norm
+
+
+def _with_side_loss(
+    gradients: dict[str, torch.Tensor], state: TrainingState, points: Points
+) -> dict[str, torch.Tensor]:
+    """The gradients with those of the field's own loss, where it has one."""
+    field = state.field
+    with torch.enable_grad():
+        loss = field.side_loss(points, state.generator)
+    if loss is None:
+        return gradients
+    names, parameters = zip(*field.named_parameters(), strict=True)
+    found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    return {name: gradients[name] + own for name, own in zip(names, found, strict=True)}
 
 
 def _rate(state: TrainingState, step: int, config: Config) -> float:

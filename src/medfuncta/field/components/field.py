@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from medfuncta.field.components.completion import Completion
 from medfuncta.field.components.config import ComponentsConfig, fitted_to
 from medfuncta.field.components.interpolation import Interpolation, NodeGrid, read, spread
 from medfuncta.field.components.objective import ComponentsObjective
@@ -48,6 +49,9 @@ class ComponentsField(Field[ComponentsConfig]):
             torch.zeros(config.latent_size, config.features, config.channels)
         )
         self.refinement = Refinement(config, generator)
+        self.completion: Completion | None = None
+        if config.completion:
+            self.completion = Completion(config, generator)
         with torch.no_grad():
             rows, features, channels = lowest_cosines(config)
             self.components[rows, features, channels] = 1.0
@@ -107,10 +111,23 @@ class ComponentsField(Field[ComponentsConfig]):
         nodes = self.refinement.features(self.linear_values(latents))
         return read(Interpolation(self.grid, coordinates), nodes)
 
+    def completed(self, points: Points) -> Points:
+        if self.completion is None:
+            return points
+        return self.completion.completed(points)
+
+    def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
+        if self.completion is None:
+            return None
+        return self.completion.loss(points, generator)
+
     def parameter_groups(self) -> list[ParameterGroup]:
+        networks = list(self.refinement.parameters())
+        if self.completion is not None:
+            networks += self.completion.parameters()
         return [
             ParameterGroup([self.mean, self.components], scale=self.config.component_rate),
-            ParameterGroup(list(self.refinement.parameters())),
+            ParameterGroup(networks),
         ]
 
     @torch.no_grad()
