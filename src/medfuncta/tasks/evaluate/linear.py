@@ -125,13 +125,11 @@ class PrincipalComponents(LinearCode):
         return cls(block, np.zeros(prod(block), np.float32), nothing, 0)
 
     @classmethod
-    def of(
-        cls, training: Iterable[NormalisedValues], common: tuple[int, ...]
-    ) -> PrincipalComponents:
+    def of(cls, training: Iterable[ndarray], common: tuple[int, ...]) -> PrincipalComponents:
         """Those of training signals, as many as there are directions in them.
 
         Args:
-            training: Batches of signals, each of one shape.
+            training: Batches of signals, ``[signals, *shape, channels]``, each of one shape.
             common: The smallest number of samples along each axis, of all signals to come too.
         """
         rows, block = [], common
@@ -190,12 +188,19 @@ def _directions(rows: Numbers) -> Float[ndarray, "components numbers"]:
     return scaled.T @ rows
 
 
-def evenly_spread(training: Iterable[Signal], numbers: int) -> Iterator[Signal]:
-    """As many training signals of so many numbers as there is room for: every one, or every second,
-    fourth, ... of them."""
+def most_training(block: tuple[int, ...]) -> int:
+    """How many training signals of so many numbers there is room for."""
+    numbers = prod(block)
     most = max(2, _MOST_NUMBERS // numbers)
     if numbers > _MOST_SIGNALS:
         most = min(most, _MOST_SIGNALS)
+    return most
+
+
+def evenly_spread(training: Iterable[Signal], numbers: int) -> Iterator[Signal]:
+    """As many training signals of so many numbers as there is room for: every one, or every second,
+    fourth, ... of them."""
+    most = most_training((numbers,))
     held: list[Signal] = []
     stride = 1
     for index, signal in enumerate(training):
