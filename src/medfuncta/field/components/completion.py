@@ -23,6 +23,8 @@ _SEEN: Final = 0.1
 """Of a node, from which on it counts as observed."""
 _FAR: Final = 16.0
 """Nodes to the nearest observed one, from which on it is all the same."""
+_WIDEST: Final = 2
+"""Convolutions look at every node, then at every second, then at every fourth: across a gap."""
 _FLOOR: Final = 1e-6
 """Mean squared error below which a gap is good enough: 60 dB."""
 
@@ -41,6 +43,8 @@ class Completion(nn.Module):
         self._grid = NodeGrid(config.nodes, config.box)
         sizes = replace(config, channels=config.channels + 2, layers=config.completion)
         self.correction = Refinement(sizes, generator)
+        for number, layer in enumerate(self.correction.hidden):
+            _widen(layer, 2 ** min(number, _WIDEST))
 
     def forward(self, values: Tensor, known: Tensor) -> Tensor:
         """``[batch, channels, *nodes]``, as they were where ``known[batch, 1, *nodes]``."""
@@ -76,6 +80,14 @@ class Completion(nn.Module):
         count = wanted.flatten(1).sum(1)
         losses = (error * wanted).flatten(1).sum(1) / count.clamp(min=1)
         return (losses + _FLOOR).log().mul(count > 0).mean()
+
+
+def _widen(layer: nn.Module, stride: int) -> None:
+    """Let a convolution see nodes so far apart."""
+    assert isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    dim = len(layer.kernel_size)
+    layer.dilation = (stride,) * dim  # type: ignore[assignment]
+    layer.padding = (stride * (layer.kernel_size[0] // 2),) * dim
 
 
 def _on_nodes(points: Points, interpolation: Interpolation) -> tuple[Tensor, Tensor]:
@@ -146,12 +158,12 @@ def drawn_gaps(batch: int, nodes: tuple[int, ...], generator: torch.Generator) -
     of an axis, or all but every second to fourth of an axis."""
     gaps = torch.zeros(batch, 1, *nodes, dtype=torch.bool)
     for signal in range(batch):
-        kind, axis, number = (_whole(count, generator) for count in (3, len(nodes), 3))
+        kind, axis, number = (_whole(count, generator) for count in (4, len(nodes), 3))
         part = float(torch.rand((), generator=generator))
         if kind == 0:
             gaps[signal] = torch.rand(1, *nodes, generator=generator) < 0.1 + 0.5 * part
             continue
-        if kind == 1:
+        if kind <= 2:
             along = _stretches(nodes[axis], number + 1, 0.1 + 0.3 * part, generator)
         else:
             along = torch.arange(nodes[axis]) % (number + 2) != 0
