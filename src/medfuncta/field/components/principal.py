@@ -67,16 +67,29 @@ _CANDIDATES: Final = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Principal:
+    """What the training signals say of signals.
+
+    Args:
+        mean: ``[features, channels]`` cosine coefficients.
+        components: ``[components, features, channels]``: orthonormal, the leading one first; fewer
+            than were asked for where there are fewer directions.
+        variances: Of the coordinates of signals along each component.
+        noise: Variance along any other direction, a mean.
+    """
+
+    mean: Tensor
+    components: Tensor
+    variances: Tensor
+    noise: float
+
+
 @torch.no_grad()
 def principal_components(
     signals: SignalSet, config: ComponentsConfig, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Mean and components of signals, as cosine coefficients.
-
-    Returns:
-        ``[features, channels]``, and ``[components, features, channels]``: orthonormal, the leading
-        one first; fewer than ``config.latent_size`` where there are fewer directions.
-    """
+) -> Principal:
+    """Mean and components of signals."""
     values = _on_nodes(signals, config)
     mean = values.mean(0)
     deviations = values - mean
@@ -85,7 +98,15 @@ def principal_components(
     problem = _Problem(config, turned, generator)
     found = problem.components(problem.best_regularisation())
     components = found.T.reshape(-1, config.features, config.channels) @ colours.T
-    return analysed(mean.unsqueeze(0), config)[0] / problem.nodes, components
+    variances = problem.variances(found)
+    left = deviations.square().sum() / len(values) / problem.nodes - variances.sum()
+    others = max(1, problem.nodes * config.channels - len(components))
+    return Principal(
+        mean=analysed(mean.unsqueeze(0), config)[0] / problem.nodes,
+        components=components,
+        variances=variances,
+        noise=max(0.0, float(left)) / others,
+    )
 
 
 class _Problem:
@@ -122,6 +143,10 @@ class _Problem:
             left = _left_over(unseen, components)
             scores.append(float((left + 1e-9).log().mean()))
         return _CANDIDATES[int(np.argmin(scores))]
+
+    def variances(self, components: Tensor) -> Tensor:
+        """Of the signals' coordinates along orthonormal columns."""
+        return (self._rows @ components).square().mean(0)
 
     def components(
         self, how: Regularisation, of: Tensor | None = None, *, reweightings: int = 2
