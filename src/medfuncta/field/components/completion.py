@@ -2,14 +2,16 @@
 
 A latent that is fitted to what is left of a signal says nothing sure of a gap: many latents fit.
 So values are put into the gaps first: straight lines along the axes between what was observed, and
-a correction of these by a network of convolutions. It is trained beside the meta-gradient, on gaps
-that are drawn into training signals, and starts at no correction.
+a correction of these by a network of convolutions, which also sees what the components say of the
+gap (:mod:`medfuncta.field.components.start`). It is trained beside the meta-gradient, on gaps that
+are drawn into training signals, and starts at no correction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,8 @@ from medfuncta.field.components.interpolation import Interpolation, NodeGrid
 from medfuncta.field.components.refinement import Refinement
 from medfuncta.signals.points import Points
 
+Guess: TypeAlias = Callable[[Points], Tensor]
+"""What the components say of signals, ``[batch, channels, *nodes]``."""
 _SEEN: Final = 0.1
 """Of a node, from which on it counts as observed."""
 _FAR: Final = 16.0
@@ -41,20 +45,33 @@ class Completion(nn.Module):
         super().__init__()
         self._channels = config.channels
         self._grid = NodeGrid(config.nodes, config.box)
-        sizes = replace(config, channels=config.channels + 2, layers=config.completion)
+        sizes = replace(config, channels=2 * config.channels + 2, layers=config.completion)
         self.correction = Refinement(sizes, generator)
         for number, layer in enumerate(self.correction.hidden):
             _widen(layer, 2 ** min(number, _WIDEST))
 
-    def forward(self, values: Tensor, known: Tensor) -> Tensor:
+    def forward(self, values: Tensor, known: Tensor, guess: Guess) -> Tensor:
         """``[batch, channels, *nodes]``, as they were where ``known[batch, 1, *nodes]``."""
         filled, distance = filled_between(values, known)
         missing = (~known).to(values.dtype)
-        hints = [missing, (distance / _FAR).clamp(max=1.0)]
+        with torch.no_grad():
+            guessed = guess(self._as_points(values, known)).nan_to_num()  # none was observed
+            guessed = torch.where(known, values, guessed)
+        hints = [guessed, missing, (distance / _FAR).clamp(max=1.0)]
         correction = self.correction(torch.cat([filled, *hints], dim=1))
         return filled + missing * correction[:, : self._channels]
 
-    def completed(self, points: Points) -> Points:
+    def _as_points(self, values: Tensor, known: Tensor) -> Points:
+        """The nodes; those that are not known weigh nothing."""
+        axes = []
+        for axis in range(self._grid.dim):
+            axes.append(self._grid.axis(axis, device=values.device, dtype=values.dtype))
+        coordinates = torch.cartesian_prod(*axes).reshape(1, -1, self._grid.dim)
+        weights = known.flatten(1).to(values.dtype)
+        weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
+        return Points(coordinates, values.flatten(2).transpose(1, 2), weights)
+
+    def completed(self, points: Points, guess: Guess) -> Points:
         """The points with values at those that were not observed, which weigh as much as the
         others then; the padding of shorter signals is left alone."""
         missing = points.weights == 0
@@ -63,20 +80,20 @@ class Completion(nn.Module):
         if not bool(missing.any()):
             return points
         interpolation = Interpolation(self._grid, points.coordinates)
-        nodes = self(*_on_nodes(points, interpolation))
+        nodes = self(*_on_nodes(points, interpolation), guess)
         told = interpolation.read(nodes)
         values = torch.where(missing.unsqueeze(-1), told, points.values)
         counted = (missing | (points.weights > 0)).to(points.weights.dtype)
         return replace(points, values=values, weights=counted / counted.sum(1, keepdim=True))
 
-    def loss(self, points: Points, generator: torch.Generator) -> Tensor:
+    def loss(self, points: Points, guess: Guess, generator: torch.Generator) -> Tensor:
         """The mean over signals of log L in gaps that are drawn into them."""
         with torch.no_grad():
             interpolation = Interpolation(self._grid, points.coordinates)
             values, known = _on_nodes(points, interpolation)
             gaps = drawn_gaps(points.batch, self._grid.nodes, generator).to(known.device)
         wanted = (known & gaps).to(values.dtype)
-        error = (self(values, known & ~gaps) - values).square().mean(1, keepdim=True)
+        error = (self(values, known & ~gaps, guess) - values).square().mean(1, keepdim=True)
         count = wanted.flatten(1).sum(1)
         losses = (error * wanted).flatten(1).sum(1) / count.clamp(min=1)
         return (losses + _FLOOR).log().mul(count > 0).mean()
@@ -164,7 +181,7 @@ def drawn_gaps(batch: int, nodes: tuple[int, ...], generator: torch.Generator) -
             gaps[signal] = torch.rand(1, *nodes, generator=generator) < 0.1 + 0.5 * part
             continue
         if kind <= 2:
-            along = _stretches(nodes[axis], number + 1, 0.1 + 0.3 * part, generator)
+            along = _stretches(nodes[axis], number + 2, 0.15 + 0.2 * part, generator)
         else:
             along = torch.arange(nodes[axis]) % (number + 2) != 0
         shape = [1] * len(nodes)

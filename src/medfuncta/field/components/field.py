@@ -140,12 +140,16 @@ class ComponentsField(Field[ComponentsConfig]):
     def completed(self, points: Points) -> Points:
         if self.completion is None:
             return points
-        return self.completion.completed(points)
+        return self.completion.completed(points, self._linear_guess)
 
     def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
         if self.completion is None:
             return None
-        return self.completion.loss(points, generator)
+        return self.completion.loss(points, self._linear_guess, generator)
+
+    def _linear_guess(self, points: Points) -> Tensor:
+        """What the mean and the components say of signals, ``[batch, channels, *nodes]``."""
+        return self.linear_values(self.initial_latents(points))
 
     def parameter_groups(self) -> list[ParameterGroup]:
         networks = list(self.refinement.parameters())
