@@ -71,6 +71,7 @@ class Completion(nn.Module):
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
         return Points(coordinates, values.flatten(2).transpose(1, 2), weights)
 
+    @torch.no_grad()
     def completed(self, points: Points, guess: Guess) -> Points:
         """The points with values at those that were not observed, which weigh as much as the
         others then; the padding of shorter signals is left alone."""
