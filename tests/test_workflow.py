@@ -118,12 +118,14 @@ def test_the_latent_is_as_large_as_signals_are_worth_unless_it_was_asked_for(
     for shape, wanted in shapes.items():
         values = np.broadcast_to(np.float32(0.5), (*shape, 1))
         signal = Signal.of("a", values, Grid(shape), ValueRange(0, 1))
-        config = sized_for(PRESETS[f"components-{len(shape)}d"], of_headers([signal]))
+        config = sized_for(PRESETS[f"components-{len(shape)}d"], of_headers([signal] * 600))
         assert config.field.latent_size == wanted, shape
-    few = {**TINY, "field": {"layers": 3, "width": 8}}
-    sized = train(guarded_source(), tmp_path / "sized", settings=few, device="cpu").run
+    few = sized_for(PRESETS["components-2d"], of_headers([signal] * 20))
+    assert few.field.latent_size == 256, "there is little to learn them from"
+    free = {**TINY, "field": {"layers": 3, "width": 8}}
+    sized = train(guarded_source(), tmp_path / "sized", settings=free, device="cpu").run
     asked = train(guarded_source(), tmp_path / "asked", settings=TINY, device="cpu").run
-    named = train(guarded_source(), tmp_path / "named", "trace", settings=few, device="cpu").run
+    named = train(guarded_source(), tmp_path / "named", "trace", settings=free, device="cpu").run
     assert [run.config.field.latent_size for run in (sized, asked, named)] == [16, 4, 64]
 
 

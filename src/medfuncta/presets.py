@@ -222,6 +222,10 @@ _NUMBERS_A_SIDE: Final = 3.5
 """Of a latent, for the side of a square with as many points as a signal has: 64 for a heartbeat of
 187 samples, 128 for 28 x 28 points, 256 for 64 x 64, 512 for 128 x 128 or 32 x 32 x 32."""
 _MOST_NUMBERS: Final = 2048
+_FEW_NUMBERS: Final = 256
+_NUMBERS_A_SIGNAL: Final = 4
+"""Numbers of a latent for each training signal, at the most, beyond a few: what they stand for is
+learned from these."""
 
 
 def preset(name: str) -> Config:
@@ -244,11 +248,13 @@ def preset_for(spec: SignalSpec, kind: str | None = None) -> str:
 
 
 def sized_for(config: Config, signals: SignalSet) -> Config:
-    """The settings with a latent as large as these signals are worth: a power of two near 3.5 times
-    the square root of their points."""
+    """The settings with a latent as large as these training signals are worth: a power of two near
+    3.5 times the square root of their points, less where they are few."""
     points = float(np.median([header.domain.points for header in signals.headers]))
-    wanted = _NUMBERS_A_SIDE * math.sqrt(points)
-    size = min(_MOST_NUMBERS, 2 ** max(3, round(math.log2(wanted))))
+    size = 2 ** max(3, round(math.log2(_NUMBERS_A_SIDE * math.sqrt(points))))
+    most = min(_MOST_NUMBERS, max(_FEW_NUMBERS, _NUMBERS_A_SIGNAL * len(signals)))
+    while size > most:
+        size //= 2
     return replace(config, field=replace(config.field, latent_size=size))
 
 
