@@ -129,7 +129,7 @@ def test_runs_stand_beside_each_other_in_one_table(
     words = [run, "--data", "sample:histology", "--split", "val", "--steps", "1"]
     assert main(["evaluate", *words, "--baselines", "--compare", other, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert [(entry["name"], entry["numbers"]) for entry in result["compared"]] == [(other, 5)]
+    assert [(entry["name"], entry["numbers"]) for entry in result["compared"]] == [("other", 5)]
     assert 5 in [point["numbers"] for point in result["baselines"]["curve"]]
     assert main(["evaluate", *words, "--compare", other]) == 0
     assert "numbers a signal" in capsys.readouterr().out

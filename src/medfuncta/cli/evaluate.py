@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,8 +75,8 @@ class Evaluate(Command):
         run = self._load(self.run_folder)
         source = open_source(self.data, skip_bad=self.skip_bad)
         compare = {}
-        for folder in self.compare:
-            compare[str(folder)] = self._load(folder)
+        for name, folder in _named(self.compare).items():
+            compare[name] = self._load(folder)
         with counting("signals") as progress:
             evaluation = evaluate(
                 run,
@@ -124,6 +125,18 @@ class Evaluate(Command):
         if result.out is not None:
             lines.append(f"report: {result.out / 'report.html'}")
         return "\n".join(lines)
+
+
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their names; as they were given where two have one name."""
+    names = [folder.name for folder in folders]
+    named = {}
+    for folder in folders:
+        name = folder.name
+        if names.count(name) > 1 or not name:
+            name = str(folder)
+        named[name] = folder
+    return named
 
 
 def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
