@@ -106,7 +106,7 @@ def test_latents_and_signals_stand_side_by_side(
     reports = json.loads(capsys.readouterr().out)["classifiers"]
     assert [(report["name"], report["inputs"]) for report in reports] == [
         ("knn-5", "latents"),
-        ("knn-5, components", "components"),
+        ("knn-5 on PCs", "components"),
         ("resnet50", "signals"),
     ]
 

@@ -98,6 +98,8 @@ class Classify(Command):
         lines = [_classifiers_table(result), self._meaning(result)]
         if len(result.classifiers) > 1:
             lines.append(f"best on the validation split, and so the one to take: {result.chosen}")
+        if any(report.inputs == _COMPONENTS for report in result.classifiers):
+            lines.append("on PCs: of as many principal components of the signals as latents have")
         if any(report.metrics["accuracy"].low == 1 for report in result.classifiers):
             most = 3 / result.signals["test"]
             lines.append(
@@ -150,7 +152,7 @@ class Classify(Command):
         for inputs, data in self._data(names).items():
             makers = choose(kinds[inputs], names[inputs], options)
             if inputs == _COMPONENTS:
-                makers = {f"{name}, {inputs}": maker for name, maker in makers.items()}
+                makers = {f"{name} on PCs": maker for name, maker in makers.items()}
             part = compare(data, makers, range(self.seeds), inputs=inputs, progress=tell)
             comparison = part if comparison is None else comparison.joined(part)
         assert comparison is not None

@@ -87,5 +87,5 @@ def _cells(point: RatePoint) -> list[str]:
 def _verdict(verdict: Verdict) -> str:
     parts = []
     for name, bits in verdict.bits.items():
-        parts.append(f"{name} never" if bits is None else f"{name} {bits:.2f}")
+        parts.append(f"{name} never" if bits is None else f"{name} {bits:.3g}")
     return f"{verdict.psnr:.1f} dB: {verdict.shortest} ({', '.join(parts)})"

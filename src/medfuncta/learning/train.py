@@ -44,6 +44,8 @@ LOST = 3.0
 """dB below the best validation: the network is leaving the region where its inner loop is
 stable."""
 _LOG_EVERY = 10
+_SIDE_NORM = 1.0
+"""Of the gradient of a field's own loss, at the most: little beside a meta-gradient."""
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,8 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
 def _with_side_loss(
     gradients: dict[str, torch.Tensor], state: TrainingState, points: Points
 ) -> dict[str, torch.Tensor]:
-    """The gradients with those of the field's own loss, where it has one."""
+    """The gradients with those of the field's own loss, where it has one, clipped by themselves so
+    that they do not shrink the others."""
     field = state.field
     with torch.enable_grad():
         loss = field.side_loss(points, state.generator)
@@ -313,7 +316,8 @@ def _with_side_loss(
         return gradients
     names, parameters = zip(*field.named_parameters(), strict=True)
     found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-    return {name: gradients[name] + own for name, own in zip(names, found, strict=True)}
+    scale = (_SIDE_NORM / torch.nn.utils.get_total_norm(found)).clamp(max=1.0)
+    return {name: gradients[name] + scale * own for name, own in zip(names, found, strict=True)}
 
 
 def _rate(state: TrainingState, step: int, config: Config) -> float:
