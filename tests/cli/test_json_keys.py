@@ -66,6 +66,8 @@ def keys_of_all(folder: Path) -> dict[str, list[str]]:
     keys = {"train": printed(*train_words(run))}
     keys["fit"] = printed("fit", run, *data, "--out", fitted, "--splits", "val")
     keys["evaluate"] = printed("evaluate", run, *data, "--split", "val")
+    beside = ("--baselines", "--compare", run)
+    keys["evaluate compared"] = printed("evaluate", run, *data, "--split", "val", *beside)
     first = LatentSet.open(fitted).split("val").ids[0]
     keys["decode"] = printed("decode", fitted, "--id", first, "--out", folder / "beat.csv")
     to_reference = ("--to", "reference", "--out", folder / "reference")

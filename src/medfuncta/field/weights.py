@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import torch
 
-from medfuncta.config import FieldConfig
+from medfuncta.config import LATER, FieldConfig
 from medfuncta.door.declared import Fault
 from medfuncta.errors import RunError
 
@@ -17,8 +17,9 @@ from medfuncta.errors import RunError
 def fingerprint_of(sizes: FieldConfig, weights: Mapping[str, torch.Tensor]) -> str:
     """A digest of a field. Halves count as the numbers that they are read as."""
     entries = asdict(sizes)
-    if entries["kind"] == "siren":
-        del entries["kind"]  # the only kind there was when the first fingerprints were taken
+    for setting in fields(sizes):
+        if setting.metadata == LATER and entries[setting.name] == setting.default:
+            del entries[setting.name]  # not there when the first fingerprints were taken
     digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
     for name, tensor in sorted(weights.items()):
         digest.update(name.encode())

@@ -33,6 +33,7 @@ from medfuncta.run import Run
 from medfuncta.run_names import METADATA_FILE
 from medfuncta.settings import Config
 from medfuncta.signals.mark import DataMark
+from medfuncta.signals.points import Points
 from medfuncta.signals.psnr import psnr_of
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
@@ -45,6 +46,8 @@ LOST = 3.0
 """dB below the best validation: the network is leaving the region where its inner loop is
 stable."""
 _LOG_EVERY = 10
+_SIDE_NORM = 1.0
+"""Of the gradient of a field's own loss, at the most: little beside a meta-gradient."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,14 +310,31 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
         first_order=settings.first_order,
         memory=settings.memory_mb * 2**20,
     )
+    gradients = _with_side_loss(result.gradients, state, points)
     rate = _rate(state, progress.step, config)
-    norm = apply_gradients(field, state.optimisers, result.gradients, rate, settings.clip)
+    norm = apply_gradients(field, state.optimisers, gradients, rate, settings.clip)
     progress.step += 1
     if math.isfinite(norm):
         state.average.update(field)
     else:
         progress.skipped += 1
     return result.losses, norm
+
+
+def _with_side_loss(
+    gradients: dict[str, torch.Tensor], state: TrainingState, points: Points
+) -> dict[str, torch.Tensor]:
+    """The gradients with those of the field's own loss, where it has one, clipped by themselves so
+    that they do not shrink the others."""
+    field = state.field
+    with torch.enable_grad():
+        loss = field.side_loss(points, state.generator)
+    if loss is None:
+        return gradients
+    names, parameters = zip(*field.named_parameters(), strict=True)
+    found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    scale = (_SIDE_NORM / torch.nn.utils.get_total_norm(found)).clamp(max=1.0)
+    return {name: gradients[name] + scale * own for name, own in zip(names, found, strict=True)}
 
 
 def _rate(state: TrainingState, step: int, config: Config) -> float:

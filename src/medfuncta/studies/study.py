@@ -22,7 +22,7 @@ class StudyOptions:
         data: The source, as text.
         run: A trained run; None trains one on the data.
         steps: Meta-steps of that training; the preset's when None.
-        limit: Held-out signals at the most, the first ones of the test split.
+        limit: Held-out signals at the most, evenly spread over the test split.
         seed: Of every random draw.
         skip_bad: Leave bad files out.
         device: Where to compute; an accelerator when there is one.

@@ -19,6 +19,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from medfuncta.field.components.completion import Completion
 from medfuncta.field.components.config import ComponentsConfig, fitted_to
 from medfuncta.field.components.interpolation import Interpolation, NodeGrid, read, spread
 from medfuncta.field.components.objective import ComponentsObjective
@@ -55,6 +56,9 @@ class ComponentsField(Field[ComponentsConfig]):
             torch.zeros(config.latent_size, config.features, config.channels)
         )
         self.refinement = Refinement(config, generator)
+        self.completion: Completion | None = None
+        if config.completion:
+            self.completion = Completion(config, generator)
         self.variances: Tensor
         self.noise: Tensor
         self.register_buffer("variances", torch.ones(config.latent_size))
@@ -133,10 +137,27 @@ class ComponentsField(Field[ComponentsConfig]):
         nodes = self.refinement.features(self.linear_values(latents))
         return read(Interpolation(self.grid, coordinates), nodes)
 
+    def completed(self, points: Points) -> Points:
+        if self.completion is None:
+            return points
+        return self.completion.completed(points, self._linear_guess)
+
+    def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
+        if self.completion is None:
+            return None
+        return self.completion.loss(points, self._linear_guess, generator)
+
+    def _linear_guess(self, points: Points) -> Tensor:
+        """What the mean and the components say of signals, ``[batch, channels, *nodes]``."""
+        return self.linear_values(self.initial_latents(points))
+
     def parameter_groups(self) -> list[ParameterGroup]:
+        networks = list(self.refinement.parameters())
+        if self.completion is not None:
+            networks += self.completion.parameters()
         return [
             ParameterGroup([self.mean, self.components], scale=self.config.component_rate),
-            ParameterGroup(list(self.refinement.parameters())),
+            ParameterGroup(networks),
         ]
 
     @torch.no_grad()
