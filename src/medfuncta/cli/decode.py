@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from medfuncta.signals.preprocess import InputGrid
     from medfuncta.signals.signal import SignalHeader
 
-_VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr")
+_NIFTI: Final = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
+_VOLUMES: Final = (*_NIFTI, ".nrrd", ".nhdr")
 
 
 @dataclass(kw_only=True)
@@ -148,7 +149,7 @@ def _grid_of(path: Path) -> Grid:
             "or .png file"
         )
     check_regular(path, Origin(f"--like {path.name}", DataError, "give a file that is there"))
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith(_NIFTI):
         return nifti_files.read_grid(path)
     if name.endswith((".nrrd", ".nhdr")):
         return nrrd.read_volume(path, path.parent).grid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
@@ -12,6 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from medfuncta.door.allowance import NUMBER, all_on_disk, allowance, check_command
+from medfuncta.door.content import blaming
 from medfuncta.door.wording import printable
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
@@ -312,7 +314,10 @@ class Source:
         return map(self.preprocessing.apply, found)
 
     def _signal_of(self, item: Item) -> Signal:
-        found: Any = self.contents.read(item)
+        with ExitStack() as causes:
+            for path in item.paths:
+                causes.enter_context(blaming(path, item.name, listed=True))
+            found: Any = self.contents.read(item)
         signal = self.preprocessing.apply(found)
         label = self._label_names.index(item.label) if item.label else None
         return signal.with_header(id=item.id, label=label)
