@@ -268,7 +268,7 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             lambda f: (f / "101.hea").write_text("101/2 1 250 100\na 50\nb 50\n"),
-            "101.hea describes segments; expected signals in files beside it",
+            "no file a.hea, which 101.hea names; copy the whole record",
         ),
         (
             replace_in_header(" 250 ", " 0 "),
