@@ -204,5 +204,5 @@ def test_all_segments_together_stay_within_the_budget(fixed: Path) -> None:
 
 
 def test_a_layout_alone_is_no_record(variable: Path) -> None:
-    with pytest.raises(DataError, match="no record with signals in .* v_layout tells only"):
+    with pytest.raises(DataError, match=r"no record with signals in .* v_layout tells only"):
         opened(variable / "v_layout.hea", "&window=5")

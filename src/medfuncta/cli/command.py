@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import tyro
 from msgspec import Meta
@@ -26,6 +26,8 @@ from medfuncta.settings import parse_assignments
 
 Number = TypeVar("Number", int, float)
 
+GOES_ON: Final = "finished work is kept; start the same command again to go on"
+"""What is said of a command that was stopped and whose next start goes on where it was."""
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 """How many signals, neighbours, ... there are at the most."""
 Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
@@ -85,6 +87,10 @@ class Command(ABC):
             except Fault:
                 said = f"is {_quoted(value)}; {remedy(value, _in_words(kind), written=True)}"
                 raise ConfigError(f"{flag} {said}") from None
+
+    def when_stopped(self) -> str:
+        """What is left when a person or a batch system stops the command, and how to go on."""
+        return "every file that was written is whole; start the same command again"
 
     @abstractmethod
     def run(self) -> Any:

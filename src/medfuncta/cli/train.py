@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from medfuncta.cli.command import Assignments, Command, assigned, given
+from medfuncta.cli.command import GOES_ON, Assignments, Command, assigned, given
 from medfuncta.cli.terminal import remark_lines
 from medfuncta.config import Batch, Steps
 from medfuncta.result import Result
@@ -51,6 +51,11 @@ class Train(Command):
     than it or slow to read."""
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
+
+    def when_stopped(self) -> str:
+        if any((self.out / "checkpoints").glob("*.safetensors")):
+            return f"{GOES_ON}, with --resume"
+        return "it has no checkpoint yet; start the same command again"
 
     def run(self) -> Trained:
         from medfuncta.cli.progress import report_skipped, training_progress

@@ -54,6 +54,9 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=_MAX_ROWS)]
 """How many signals, rows or steps there are."""
 Name: TypeAlias = Annotated[str, Meta(max_length=256)]
 """A unit, a modality, a class: what stands on an axis or in a cell."""
+MAX_LATENT: Final = 1e9
+"""The largest number of a latent; fitted ones stay below a thousand, and squares of these and their
+sums must stay finite."""
 LatentSize: TypeAlias = Annotated[int, Meta(ge=1, le=2**20)]
 """Numbers in a latent; the paper takes 64 to 16,384."""
 Shape: TypeAlias = Annotated[
