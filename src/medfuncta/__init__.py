@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
 
 
 def _is_the_command() -> bool:
@@ -19,7 +17,7 @@ def _is_the_command() -> bool:
     program that uses the package."""
     if sys.argv[:1] == ["-m"]:
         return sys.orig_argv[1:3] == ["-m", "medfuncta"]
-    started = os.path.basename(sys.argv[0]) if sys.argv else ""
+    started = sys.argv[0].replace("\\", "/").rpartition("/")[2] if sys.argv else ""
     return started.removesuffix(".exe") == "medfuncta"
 
 
@@ -30,9 +28,12 @@ def _stop_quietly(*_: object) -> None:
 
 if _is_the_command():
     # Ctrl-C while modules are imported and while Python shuts down; in between main() cleans up.
-    import _signal
+    import _signal  # pyright: ignore[reportMissingImports]
 
     _signal.signal(_signal.SIGINT, _stop_quietly)
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any, Final  # noqa: E402
 
 if TYPE_CHECKING:
     from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
