@@ -272,12 +272,21 @@ class Source:
         """The signals of a split, as long as they take no more memory than its files may ask
         for."""
         needed = held = 0
-        for signal in self._alike(split):
+        for seen, signal in enumerate(self._alike(split), start=1):
             needed += signal.values.size * NUMBER
             if needed > allowance().command and self._is_foreign:
                 held = held or all_on_disk(self.location or Path())
-                check_command(f"the {split} split of {self.contents.name}", needed, held)
+                whole = max(needed, needed / seen * self._count(split))
+                check_command(f"the {split} split of {self.contents.name}", whole, held)
             yield signal
+
+    def _count(self, split: str) -> int:
+        """How many signals a split has, as far as that is known before they are read."""
+        items, limit = self.items[split], self.contents.limit
+        count = len(items)
+        if self.contents.many:
+            count = sum(map(self.contents.count, items)) if self.contents.count else 0
+        return min(count, limit or count)
 
     @property
     def _is_foreign(self) -> bool:
