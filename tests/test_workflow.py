@@ -3,15 +3,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from guarded_source import TestSplitWasRead, guarded_source
 from medfuncta.config import TrainConfig
 from medfuncta.errors import ConfigError, DataError
-from medfuncta.presets import PRESETS
+from medfuncta.presets import PRESETS, sized_for
 from medfuncta.settings import Config
-from medfuncta.signals.signal import SignalSpec
+from medfuncta.signals.domain import Grid
+from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta.signals.signal_set import SignalSet
 from medfuncta.workflow import read_for_training, resolve, train
 
 TINY: dict[str, dict[str, Any]] = {
@@ -71,7 +74,7 @@ def test_fewer_signals_than_the_presets_batch_make_a_smaller_batch(tmp_path: Pat
         **TINY,
         "train": {key: value for key, value in TINY["train"].items() if key != "batch"},
     }
-    assert PRESETS["trace"].train.batch > 6
+    assert PRESETS["components-1d"].train.batch > 6
     assert (
         train(guarded_source(), tmp_path, settings=settings, device="cpu").run.config.train.batch
         == 6
@@ -98,8 +101,39 @@ def test_default_then_preset_then_file_then_flag() -> None:
 
 
 def test_without_a_name_the_preset_fits_the_data() -> None:
-    assert resolve(TRACE, None) == PRESETS["trace"]
+    assert resolve(TRACE, None) == PRESETS["components-1d"]
     assert resolve(SignalSpec(2, 3), None).field.channels == 3
+    siren = {"field": {"kind": "siren"}}
+    assert resolve(TRACE, None, siren) == PRESETS["trace"]
+    finer = resolve(SignalSpec(3, 1), None, {"field": {"kind": "finer"}})
+    assert finer.field.kind == "finer"
+    assert finer.inner == PRESETS["volume"].inner
+
+
+def test_the_latent_is_as_large_as_signals_are_worth_unless_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    shapes = {(187,): 64, (28, 28): 128, (64, 64): 256, (128, 128): 512, (32, 32, 32): 512}
+    shapes |= {(9,): 8, (4096, 4096): 2048}
+    for shape, wanted in shapes.items():
+        values = np.broadcast_to(np.float32(0.5), (*shape, 1))
+        signal = Signal.of("a", values, Grid(shape), ValueRange(0, 1))
+        config = sized_for(PRESETS[f"components-{len(shape)}d"], of_headers([signal] * 600))
+        assert config.field.latent_size == wanted, shape
+    few = sized_for(PRESETS["components-2d"], of_headers([signal] * 20))
+    assert few.field.latent_size == 256, "there is little to learn them from"
+    free = {**TINY, "field": {"layers": 3, "width": 8}}
+    sized = train(guarded_source(), tmp_path / "sized", settings=free, device="cpu").run
+    asked = train(guarded_source(), tmp_path / "asked", settings=TINY, device="cpu").run
+    named = train(guarded_source(), tmp_path / "named", "trace", settings=free, device="cpu").run
+    assert [run.config.field.latent_size for run in (sized, asked, named)] == [16, 4, 64]
+
+
+def of_headers(signals: list[Signal]) -> SignalSet:
+    """A set of signals whose values are never asked for."""
+    empty = np.zeros((0, 1), np.float32)
+    spec = SignalSpec(signals[0].domain.dim, 1)
+    return SignalSet(spec, [signal.header for signal in signals], empty, None, np.zeros(1, int))
 
 
 def test_mistakes_are_named() -> None:
@@ -145,7 +179,9 @@ def test_a_network_to_start_from_must_fit_data_and_settings(tmp_path: Path) -> N
 
 
 def test_shift_maps_start_orthogonal_when_asked(tmp_path: Path) -> None:
-    still = {**TINY, "train": {**TINY["train"], "shift_init": "orthogonal", "learning_rate": 0.0}}
+    siren = {**TINY["field"], "kind": "siren"}
+    still = {**TINY, "field": siren}
+    still["train"] = {**TINY["train"], "shift_init": "orthogonal", "learning_rate": 0.0}
     shift = (
         train(guarded_source(), tmp_path, settings=still, device="cpu")
         .run.network.siren_layers[1]

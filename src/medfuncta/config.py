@@ -101,6 +101,8 @@ class TrainConfig:
             saving; 0 switches it off.
         validate_every: Meta-steps between validations.
         validate_signals: Validation signals at the most, spread evenly over the split.
+        augment: Changes of training signals that make others of their kind of them, separated by
+            commas: ``"flip"``, ``"rotate90"`` and ``"elastic"``; none when empty.
         seed: Seed of every random draw; the same one gives the same run on one machine.
         dtype: Floating type of weights and latents, ``"float32"`` or ``"float64"``.
         autocast: ``"bfloat16"`` runs the matrix products in bfloat16, which is faster on a GPU and
@@ -126,6 +128,7 @@ class TrainConfig:
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     validate_every: Steps = 200
     validate_signals: Annotated[int, Meta(ge=1, le=10**9)] = 128
+    augment: tuple[Word, ...] = field(default=(), metadata=LATER)
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     dtype: Literal["float32", "float64"] = "float32"
     autocast: Literal["", "bfloat16"] = ""

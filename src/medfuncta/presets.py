@@ -2,15 +2,19 @@
 
 ``paper-*`` are those of the paper (Table 6 and section 4.4), learning rate and length included;
 they want a large GPU. The others were chosen by measurement on two CPU cores (docs/log.md) and are
-sized for the kind of data that their name says; ``components-*`` are those of a field that starts
-as principal components (:mod:`medfuncta.field.components`).
+sized for the kind of data that their name says. ``components-*`` are those of a field that starts
+as principal components (:mod:`medfuncta.field.components`), and the ones taken where none is
+named; ``trace``, ``image`` and ``volume`` are small networks of the paper's kind.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
+
+import numpy as np
 
 from medfuncta.config import FitConfig, InnerConfig, TrainConfig
 from medfuncta.errors import ConfigError, suggest
@@ -18,6 +22,7 @@ from medfuncta.field.components.config import ComponentsConfig
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
+from medfuncta.signals.signal_set import SignalSet
 
 _PAPER_TRAIN = TrainConfig(
     steps=250_000, learning_rate=3e-6, warmup=0, clip=0.0, validate_every=5000, validate_signals=256
@@ -187,11 +192,11 @@ PRESETS: Final[Mapping[str, Config]] = {
         ComponentsConfig(
             dim=1, channels=1, latent_size=64, kernel=9, modes=256, component_rate=0.1
         ),
-        TrainConfig(steps=2000, batch=32, learning_rate=1e-3),
+        TrainConfig(steps=2000, batch=32, learning_rate=1e-3, augment=("elastic",)),
     ),
     "components-2d": _from_components(
         ComponentsConfig(
-            dim=2, channels=1, latent_size=256, squeeze=2, modes=48, component_rate=3e-3
+            dim=2, channels=1, latent_size=256, squeeze=2, modes=64, component_rate=3e-3
         ),
         TrainConfig(steps=2000, batch=8, learning_rate=3e-3),
     ),
@@ -212,7 +217,15 @@ PRESETS: Final[Mapping[str, Config]] = {
 """Every preset; its ``field.channels`` (and, where it is general, ``field.dim``) are replaced by
 those of the data."""
 
-_BY_DIMENSION: Final = {1: "trace", 2: "image", 3: "volume"}
+_SMALL: Final = {1: "trace", 2: "image", 3: "volume"}
+_NUMBERS_A_SIDE: Final = 3.5
+"""Of a latent, for the side of a square with as many points as a signal has: 64 for a heartbeat of
+187 samples, 128 for 28 x 28 points, 256 for 64 x 64, 512 for 128 x 128 or 32 x 32 x 32."""
+_MOST_NUMBERS: Final = 2048
+_FEW_NUMBERS: Final = 256
+_NUMBERS_A_SIGNAL: Final = 4
+"""Numbers of a latent for each training signal, at the most, beyond a few: what they stand for is
+learned from these."""
 
 
 def preset(name: str) -> Config:
@@ -226,9 +239,23 @@ def preset(name: str) -> Config:
     return PRESETS[name]
 
 
-def preset_for(spec: SignalSpec) -> str:
-    """The preset that fits signals of this kind on an ordinary machine."""
-    return _BY_DIMENSION[spec.dim]
+def preset_for(spec: SignalSpec, kind: str | None = None) -> str:
+    """The preset that fits signals of this kind on an ordinary machine, for this kind of field or
+    for the best one."""
+    if kind is None or kind == ComponentsConfig.kind:
+        return f"components-{spec.dim}d"
+    return _SMALL[spec.dim]
+
+
+def sized_for(config: Config, signals: SignalSet) -> Config:
+    """The settings with a latent as large as these training signals are worth: a power of two near
+    3.5 times the square root of their points, less where they are few."""
+    points = float(np.median([header.domain.points for header in signals.headers]))
+    size = 2 ** max(3, round(math.log2(_NUMBERS_A_SIDE * math.sqrt(points))))
+    most = min(_MOST_NUMBERS, max(_FEW_NUMBERS, _NUMBERS_A_SIGNAL * len(signals)))
+    while size > most:
+        size //= 2
+    return replace(config, field=replace(config.field, latent_size=size))
 
 
 def fitted_to(config: Config, spec: SignalSpec) -> Config:

@@ -15,7 +15,7 @@ from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError
 from medfuncta.field.table import field_shapes
 from medfuncta.learning.train import StepReport, Training, train_network
-from medfuncta.presets import fitted_to, preset, preset_for
+from medfuncta.presets import fitted_to, preset, preset_for, sized_for
 from medfuncta.run import Run
 from medfuncta.settings import Config, override
 from medfuncta.signals.data_facts import DataFacts, range_remark, remarks_for
@@ -50,7 +50,8 @@ def train(
     Args:
         source: A source, or the text that names one, such as ``"npz:bloodcells_64.npz"``.
         out: Folder of the run.
-        preset: Name of a preset; the one that fits the data when None.
+        preset: Name of a preset; when None the one that fits the data, with a latent as large as
+            its signals are worth (:func:`medfuncta.presets.sized_for`).
         settings: Sections of settings that override the preset, e.g. ``{"train": {"steps": 500}}``.
         start_from: A run, or its folder, whose network training goes on from on this data. Its
             settings stand in for the preset.
@@ -70,7 +71,10 @@ def train(
     start = Run.load(start_from) if isinstance(start_from, Path | str) else start_from
     config = resolve(source.spec, preset, settings or {}, start=start)
     train_set, val_set = read_for_training(source, config, cache)
-    if len(train_set) < config.train.batch and "batch" not in (settings or {}).get("train", {}):
+    chosen = settings or {}
+    if preset is None and start is None and "latent_size" not in chosen.get("field", {}):
+        config = sized_for(config, train_set)
+    if len(train_set) < config.train.batch and "batch" not in chosen.get("train", {}):
         config = override(config, {"train": {"batch": len(train_set)}})
     facts = DataFacts.of_set(train_set)
     if remarked is not None:
@@ -122,7 +126,8 @@ def resolve(
         DataError: If that network is for signals of another kind.
     """
     if start is None:
-        config = fitted_to(preset(preset_name or preset_for(spec)), spec)
+        name = preset_name or preset_for(spec, _kind_in(layers))
+        config = fitted_to(preset(name), spec)
     elif preset_name is None:
         start.spec.check_fits(spec)
         config = start.config
@@ -144,6 +149,16 @@ def resolve(
             "[field] from the settings"
         )
     return config
+
+
+def _kind_in(layers: Sequence[Mapping[str, Any]]) -> str | None:
+    """The kind of field that settings ask for, if they do."""
+    kind = None
+    for layer in layers:
+        section = layer.get("field", {})
+        if isinstance(section, Mapping):
+            kind = section.get("kind", kind)
+    return kind
 
 
 def read_for_training(

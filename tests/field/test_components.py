@@ -17,6 +17,7 @@ from medfuncta.field.components.interpolation import Interpolation, NodeGrid, re
 from medfuncta.field.table import build_field
 from medfuncta.learning.fitter import Fitter
 from medfuncta.signals.domain import Domain, Grid, Scatter
+from medfuncta.signals.points import Points
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
 
@@ -54,6 +55,22 @@ def test_lines_are_read_exactly_between_the_nodes(dim: int) -> None:
     expected = sum((a + 1) * within[0, :, a] for a in range(dim))
     assert isinstance(line, torch.Tensor)
     assert_close(Interpolation(grid, within).read(line[None, None])[0, :, 0], expected)
+
+
+def test_signals_of_several_sizes_are_read_alike_by_axes_and_by_taps() -> None:
+    grid = NodeGrid((6, 7, 5), (1.0, 0.9, 0.8))
+    domains = [Grid((4, 6, 3), spacing=(1.0, 1.0, 1.3)), Grid((6, 5, 7), spacing=(1.0, 1.0, 1.0))]
+    longest = max(domain.points for domain in domains)
+    coordinates = torch.zeros(2, longest, 3, dtype=torch.float64)  # the shorter one is padded
+    for row, domain in enumerate(domains):
+        coordinates[row, : domain.points] = coordinates_of(domain)[0]
+    nodes = nodes_of(grid)
+    by_axes = Interpolation(grid, coordinates)
+    mixed = coordinates.flip(1)  # no longer in the order of a grid
+    by_taps = Interpolation(grid, mixed)
+    values = by_axes.read(nodes)
+    assert_close(values, by_taps.read(nodes).flip(1), atol=1e-6, rtol=1e-6)
+    assert_close(by_axes.spread(values), by_taps.spread(values.flip(1)), atol=1e-6, rtol=1e-6)
 
 
 def test_points_of_a_finer_grid_are_read_alike_by_axes_and_by_taps() -> None:
@@ -124,6 +141,45 @@ def test_the_projection_is_the_least_squares_latent_at_once() -> None:
     basis = basis[:, 0] - values[0, :, 0]
     wanted = torch.linalg.lstsq(basis.T, (points.values - values)[..., 0].T).solution.T
     assert_close(first, wanted, atol=1e-4, rtol=1e-3)
+
+
+def with_weights(points: Points, weights: torch.Tensor) -> Points:
+    return replace(points, weights=weights / weights.sum(1, keepdim=True))
+
+
+def test_a_signal_with_gaps_starts_at_its_most_probable_latent() -> None:
+    signals = bumps()
+    field = started(signals, 6)
+    points = signals.points(range(5))
+    seen = torch.ones_like(points.weights)
+    seen[0, 6:12] = 0
+    seen[1, ::2] = 0
+    points = with_weights(points, seen)
+    found = field.initial_latents(points).detach()
+    mean = field.linear_values(torch.zeros(1, 6)).flatten(2)[0, 0].detach()
+    basis = (field.linear_values(torch.eye(6)).flatten(2)[:, 0] - mean).detach().double().T
+    for row in range(2):
+        share = seen[row].mean()
+        weighted = basis * seen[row].double().unsqueeze(1) / len(basis)
+        ridge = ((1 - share) * 10 * field.noise / field.variances).double()
+        right = weighted.T @ (points.values[row, :, 0] - mean).double()
+        wanted = torch.linalg.solve(weighted.T @ basis + torch.diag(ridge), right)
+        reached = (basis @ found[row].double() - basis @ wanted).square().mean()
+        assert float(reached) < 1e-3 * float((basis @ wanted).square().mean())
+    alone = field.initial_latents(points.signals(3, 4))
+    assert_close(found[3:4], alone.detach(), atol=1e-6, rtol=0)  # whatever its batch mates miss
+
+
+def test_gaps_are_filled_from_what_training_signals_were_like() -> None:
+    signals = bumps(60)
+    field = started(signals.subset(range(40)), 6)
+    unseen = signals.subset(range(40, 60)).points(range(20))
+    seen = torch.ones_like(unseen.weights)
+    seen[:, 10:14] = 0
+    latents = field.initial_latents(with_weights(unseen, seen))
+    values = field(unseen.coordinates, latents).detach()
+    missed = (values - unseen.values)[:, 10:14].square().mean()
+    assert float(missed) < 0.25 * float(unseen.values[:, 10:14].var())
 
 
 def test_fewer_signals_than_numbers_leave_room_for_the_lowest_cosines() -> None:

@@ -26,7 +26,7 @@ from medfuncta.tasks.evaluate import Evaluation, evaluate
 from medfuncta.workflow import train
 
 SOURCE: Final = "sample:ecg"
-_PRESET: Final = "trace"
+_PRESET: Final = "components-1d"
 SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     "train": {"steps": 150, "validate_every": 30, "validate_signals": 24}
 }

@@ -126,7 +126,7 @@ class TrainingState:
         self.progress.returns += 1
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"network.{name}": p.detach() for name, p in self.field.named_parameters()}
+        tensors = {f"network.{name}": t.detach() for name, t in self.field.state_dict().items()}
         tensors |= {f"average.{name}": p for name, p in self.average.weights.items()}
         tensors["generator"] = self.generator.get_state()
         for which, optimiser in enumerate(self.optimisers):
@@ -146,8 +146,8 @@ class TrainingState:
             if name.endswith(".step") and not 0 <= float(tensor) <= stored.progress.step:
                 raise Fault(name, f"is {float(tensor):g}; the run took {stored.progress.step:,}")
         with torch.no_grad():
-            for name, parameter in self.field.named_parameters():
-                parameter.copy_(tensors[f"network.{name}"])
+            for name, tensor in self.field.state_dict().items():
+                tensor.copy_(tensors[f"network.{name}"])
             for name, average in self.average.weights.items():
                 average.copy_(tensors[f"average.{name}"])
         self.average.updates = stored.average_updates
@@ -164,7 +164,7 @@ class TrainingState:
     def _shapes(self, stored: _Stored) -> dict[str, tuple[int, ...]]:
         """The tensors that a checkpoint of this state has, and their shapes. Optimisers have none
         before the first meta-step that changed something."""
-        shapes = {f"network.{name}": tuple(p.shape) for name, p in self.field.named_parameters()}
+        shapes = {f"network.{name}": tuple(t.shape) for name, t in self.field.state_dict().items()}
         for name, weights in self.average.weights.items():
             shapes[f"average.{name}"] = tuple(weights.shape)
         shapes["generator"] = tuple(self.generator.get_state().shape)

@@ -18,6 +18,7 @@ from medfuncta.errors import ConfigError, RunError
 from medfuncta.field.device import usable_device
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_kind
+from medfuncta.learning.augment import augmented_points, check_augmentations
 from medfuncta.learning.checkpoint import Progress, TrainingState
 from medfuncta.learning.context import context_points, draw_context
 from medfuncta.learning.meta_gradient import meta_gradient
@@ -118,9 +119,9 @@ def train_network(
             f"{len(train)} training signals for a batch of {config.train.batch}; give --batch "
             f"{len(train)} or less, or more signals"
         )
-    outer_derivative(
-        config.train.outer_loss
-    )  # an unknown one is refused before anything is written
+    # Unknown words are refused before anything is written.
+    outer_derivative(config.train.outer_loss)
+    check_augmentations(config.train.augment)
     device = usable_device(device)
     kind = field_kind(config.field.kind)
     config = replace(config, field=kind.fitted_to(config.field, train))
@@ -271,7 +272,8 @@ def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[t
     not finite changes nothing."""
     field, progress, settings = state.field, state.progress, config.train
     indices = batch_indices(len(train), settings.batch, progress.step, settings.seed)
-    points = train.points(indices).to(field.device, field.dtype)
+    drawn = augmented_points(train, indices, settings.augment, progress.step, settings.seed)
+    points = drawn.to(field.device, field.dtype)
     contexts = [
         draw_context(points, settings, state.generator) for _ in range(settings.inner_steps)
     ]

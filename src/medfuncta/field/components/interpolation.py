@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Final
 
@@ -103,12 +103,39 @@ class Interpolation:
     def __init__(self, grid: NodeGrid, coordinates: Coordinates) -> None:
         self.grid = grid
         self.coordinates = coordinates
-        self._matrices = _matrices(grid, coordinates)
+        self._rows = _readings(grid, coordinates)
+
+    @property
+    def on_nodes(self) -> bool:
+        """Whether the points are the nodes."""
+        if self._rows is None or len(self._rows) > 1:
+            return False
+        return all(matrix is None for matrix in self._rows[0].matrices)
 
     def read(self, nodes: Tensor) -> Values:
         """``[batch, channels, *nodes]`` to ``[batch, points, channels]``."""
-        if self._matrices is not None:
-            return _along_axes(nodes, self._matrices).flatten(2).transpose(1, 2)
+        if self._rows is None:
+            return self._read_by_taps(nodes)
+        if len(self._rows) == 1:
+            return self._rows[0].read(nodes)
+        signals = [
+            row.read(of_signal) for row, of_signal in zip(self._rows, nodes.split(1), strict=True)
+        ]
+        return torch.cat(signals)
+
+    def spread(self, values: Values) -> Tensor:
+        """The transpose of :meth:`read`."""
+        if self._rows is None:
+            return self._spread_by_taps(values)
+        if len(self._rows) == 1:
+            return self._rows[0].spread(values)
+        signals = [
+            row.spread(of_signal)
+            for row, of_signal in zip(self._rows, values.split(1), strict=True)
+        ]
+        return torch.cat(signals)
+
+    def _read_by_taps(self, nodes: Tensor) -> Values:
         flat = nodes.flatten(2).transpose(1, 2).contiguous()
         points = self.coordinates.shape[1]
         values = flat.new_zeros(len(flat), points, flat.shape[2])
@@ -118,16 +145,8 @@ class Interpolation:
                 part += weights.unsqueeze(-1) * _rows(flat, index)
         return values
 
-    def spread(self, values: Values) -> Tensor:
-        """The transpose of :meth:`read`."""
+    def _spread_by_taps(self, values: Values) -> Tensor:
         batch, _, channels = values.shape
-        if self._matrices is not None:
-            axes = [self.grid.nodes[axis] for axis in range(self.grid.dim)]
-            for axis, matrix in enumerate(self._matrices):
-                if matrix is not None:
-                    axes[axis] = len(matrix)
-            transposed = [None if matrix is None else matrix.T for matrix in self._matrices]
-            return _along_axes(values.transpose(1, 2).reshape(batch, channels, *axes), transposed)
         flat = values.new_zeros(batch, self.grid.count, channels)
         for start in range(0, self.coordinates.shape[1], _CHUNK):
             part = values[:, start : start + _CHUNK]
@@ -173,18 +192,93 @@ class _Applied(torch.autograd.Function):
         return _Applied.apply(cotangent, ctx.interpolation, not ctx.transposed), None, None
 
 
-def _matrices(grid: NodeGrid, coordinates: Coordinates) -> list[Tensor | None] | None:
-    """A matrix an axis, where the points are a grid that all signals share."""
-    if coordinates.shape[0] != 1:
-        return None
-    points = coordinates[0]
-    axes = [torch.unique(points[:, axis]) for axis in range(grid.dim)]
-    if prod(len(axis) for axis in axes) != len(points):
+@dataclass(frozen=True, eq=False)
+class _GridReading:
+    """How the points of one signal, which are a grid, are read axis by axis.
+
+    Args:
+        matrices: One an axis, ``[points along it, nodes]``; None where it is the identity.
+        shape: Points along each axis.
+        padding: How the origin is read, which stands behind the points of a signal that has fewer
+            than others; None where there is nothing behind them.
+        padded: How many such points there are.
+    """
+
+    matrices: list[Tensor | None]
+    shape: tuple[int, ...]
+    padding: _GridReading | None = None
+    padded: int = 0
+
+    def read(self, nodes: Tensor) -> Values:
+        """``[batch, channels, *nodes]`` to ``[batch, points, channels]``."""
+        values = _along_axes(nodes, self.matrices).flatten(2).transpose(1, 2)
+        if self.padding is None:
+            return values
+        behind = self.padding.read(nodes).expand(-1, self.padded, -1)
+        return torch.cat([values, behind], dim=1)
+
+    def spread(self, values: Values) -> Tensor:
+        """The transpose of :meth:`read`."""
+        batch, _, channels = values.shape
+        own = values[:, : prod(self.shape)]
+        transposed = [None if matrix is None else matrix.T for matrix in self.matrices]
+        samples = own.transpose(1, 2).reshape(batch, channels, *self.shape)
+        nodes = _along_axes(samples, transposed)
+        if self.padding is None:
+            return nodes
+        behind = values[:, prod(self.shape) :].sum(1, keepdim=True)
+        return nodes + self.padding.spread(behind)
+
+
+def _readings(grid: NodeGrid, coordinates: Coordinates) -> list[_GridReading] | None:
+    """One for all signals, or one each; None where the points of one are no grid."""
+    if len(coordinates) == 1:
+        reading = _reading(grid, coordinates[0])
+        return None if reading is None else [reading]
+    origin = _reading(grid, coordinates.new_zeros(1, grid.dim))
+    rows = []
+    for points in coordinates:
+        count = _without_padding(points)
+        row = _reading(grid, points[:count])
+        if row is None:
+            return None
+        if count < len(points):
+            row = replace(row, padding=origin, padded=len(points) - count)
+        rows.append(row)
+    return rows
+
+
+def _without_padding(points: Tensor) -> int:
+    """How many points there are before those at the end that are all at the origin."""
+    elsewhere = points.ne(0).any(1).nonzero()
+    return int(elsewhere[-1]) + 1 if len(elsewhere) else 1
+
+
+def _reading(grid: NodeGrid, points: Tensor) -> _GridReading | None:
+    """None where the points are no grid, or not in its order."""
+    axes = _axes_of(points)
+    shape = tuple(len(axis) for axis in axes)
+    if prod(shape) != len(points):
         return None
     product = torch.cartesian_prod(*axes).reshape(len(points), grid.dim)
     if not torch.equal(product, points):
         return None
-    return [grid.matrix(along, axis) for axis, along in enumerate(axes)]
+    return _GridReading([grid.matrix(along, axis) for axis, along in enumerate(axes)], shape)
+
+
+def _axes_of(points: Tensor) -> list[Tensor]:
+    """Coordinates along each axis, if these are the points of a grid in its order, the last axis
+    first."""
+    axes: list[Tensor] = []
+    stride, dim = 1, points.shape[1]
+    for axis in reversed(range(dim)):
+        along = points[::stride, axis]
+        if axis:
+            changed = points[::stride, axis - 1].ne(points[0, axis - 1]).nonzero()
+            along = along[: int(changed[0])] if len(changed) else along
+        axes.insert(0, along)
+        stride *= max(1, len(along))
+    return axes
 
 
 def along_axis(values: Tensor, matrix: Tensor, axis: int) -> Tensor:

@@ -35,7 +35,7 @@ class OnNodes(Protocol):
         """``[batch, channels, *nodes]``."""
         ...
 
-    def projected(self, points: Points, interpolation: Interpolation) -> Latents:
+    def most_probable(self, points: Points, interpolation: Interpolation) -> Latents:
         """phi_0."""
         ...
 
@@ -98,7 +98,7 @@ class ComponentsObjective(Objective[Sums]):
 
     def back_to_start(self, adjoint: Latents, points: Points, sums: Sums) -> None:
         with torch.enable_grad():
-            phi = self._field.projected(points, self._interpolation(points.coordinates))
+            phi = self._field.most_probable(points, self._interpolation(points.coordinates))
             self._add((phi * adjoint).sum(), phi, sums)
 
     def curvature(self, latents: Latents, points: Points) -> Latents:

@@ -11,8 +11,9 @@ log L is what falls.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -25,8 +26,10 @@ from medfuncta.field.components.spectrum import (
     cosine_matrix,
     frequencies,
     lowest_cosines,
+    synthesised,
 )
 from medfuncta.signals.domain import Domain, Grid
+from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet
 
 _MOST_NUMBERS: Final = 2**25
@@ -38,6 +41,10 @@ _HELD_OUT: Final = 5
 a file are often of one patient."""
 _PLENTY: Final = 8
 """So many signals for each number of a latent need no choice."""
+_TOGETHER: Final = 2**21
+"""Numbers on the nodes that are looked at together."""
+_KNOWN: Final = 1e-3
+"""Of a node, from which on it was observed."""
 _FLOOR: Final = 1e-3
 """Of a signal's L, in mean L, below which its weight grows no more."""
 
@@ -67,25 +74,44 @@ _CANDIDATES: Final = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Principal:
+    """What the training signals say of signals.
+
+    Args:
+        mean: ``[features, channels]`` cosine coefficients.
+        components: ``[components, features, channels]``: orthonormal, the leading one first; fewer
+            than were asked for where there are fewer directions.
+        variances: Of the coordinates of signals along each component.
+        noise: Variance along any other direction, a mean.
+    """
+
+    mean: Tensor
+    components: Tensor
+    variances: Tensor
+    noise: float
+
+
 @torch.no_grad()
 def principal_components(
     signals: SignalSet, config: ComponentsConfig, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Mean and components of signals, as cosine coefficients.
-
-    Returns:
-        ``[features, channels]``, and ``[components, features, channels]``: orthonormal, the leading
-        one first; fewer than ``config.latent_size`` where there are fewer directions.
-    """
-    values = _on_nodes(signals, config)
-    mean = values.mean(0)
-    deviations = values - mean
-    colours = _colour_axes(deviations)
-    turned = torch.einsum("nc...,cd->nd...", deviations, colours)
-    problem = _Problem(config, turned, generator)
+) -> Principal:
+    """Mean and components of signals."""
+    on_nodes = _OnNodes(signals, config)
+    rows = torch.cat(list(on_nodes.deviations()))
+    colours = _colour_axes(rows)
+    problem = _Problem(config, rows @ colours, generator)
     found = problem.components(problem.best_regularisation())
     components = found.T.reshape(-1, config.features, config.channels) @ colours.T
-    return analysed(mean.unsqueeze(0), config)[0] / problem.nodes, components
+    variances = problem.variances(found)
+    left = on_nodes.variance() - float(variances.sum())
+    others = max(1, problem.nodes * config.channels - len(components))
+    return Principal(
+        mean=analysed(on_nodes.mean, config)[0] / problem.nodes,
+        components=components,
+        variances=variances,
+        noise=max(0.0, left) / others,
+    )
 
 
 class _Problem:
@@ -93,18 +119,17 @@ class _Problem:
 
     Args:
         config: Sizes.
-        deviations: ``[signals, channels, *nodes]``, the mean taken off.
+        coefficients: Of signals, the mean taken off, ``[signals, features, channels]``.
         generator: Of the random fields and the first guess.
     """
 
     def __init__(
-        self, config: ComponentsConfig, deviations: Tensor, generator: torch.Generator
+        self, config: ComponentsConfig, coefficients: Tensor, generator: torch.Generator
     ) -> None:
         self._config = config
-        self._deviations = deviations
         self._generator = generator
         self.nodes = math.prod(config.nodes)
-        self._rows = analysed(deviations, config).flatten(1) / self.nodes
+        self._rows = coefficients.flatten(1)
         self._bins = torch.from_numpy(frequencies(config).round().astype(int))
 
     def best_regularisation(self) -> Regularisation:
@@ -123,14 +148,16 @@ class _Problem:
             scores.append(float((left + 1e-9).log().mean()))
         return _CANDIDATES[int(np.argmin(scores))]
 
+    def variances(self, components: Tensor) -> Tensor:
+        """Of the signals' coordinates along orthonormal columns."""
+        return (self._rows @ components).square().mean(0)
+
     def components(
         self, how: Regularisation, of: Tensor | None = None, *, reweightings: int = 2
     ) -> Tensor:
         """Orthonormal columns ``[features * channels, components]``."""
-        rows, deviations = self._rows, self._deviations
-        if of is not None:
-            rows, deviations = rows[of], deviations[of]
-        copies = self._tapered_copies(deviations, how)
+        rows = self._rows if of is None else self._rows[of]
+        copies = self._tapered_copies(rows, how)
         weights = rows.new_full((len(rows),), 1 / len(rows))
         subspace, iterations = self._first_guess(rows), 6
         for _ in range(reweightings + 1):
@@ -172,16 +199,19 @@ class _Problem:
         total.index_add_(0, self._bins, power)
         return (total / count.unsqueeze(1))[self._bins].flatten()
 
-    def _tapered_copies(self, deviations: Tensor, how: Regularisation) -> Tensor:
+    def _tapered_copies(self, rows: Tensor, how: Regularisation) -> Tensor:
         """Signals times smooth random fields: the covariance of these products is the signals'
         times the fields' (a Schur product), of full rank and never formed."""
         if not how.tapered:
             return self._rows[:0]
-        copies = []
-        for _ in range(how.copies):
-            fields = self._random_fields(len(deviations), how.length)
-            copies.append(analysed(deviations * fields, self._config).flatten(1) / self.nodes)
-        return torch.cat(copies)
+        config = self._config
+        copies = torch.empty(how.copies, *rows.shape)
+        for of_signal in range(len(rows)):
+            coefficients = rows[of_signal].reshape(1, config.features, config.channels)
+            fields = self._random_fields(how.copies, how.length)
+            products = analysed(synthesised(coefficients, config) * fields, config)
+            copies[:, of_signal] = products.flatten(1) / self.nodes
+        return copies.flatten(0, 1)
 
     def _random_fields(self, count: int, length: float) -> Tensor:
         """``[count, 1, *nodes]`` of variance 1 and about covariance exp(-(d / length)^2 / 2)."""
@@ -220,44 +250,83 @@ def _left_over(rows: Tensor, components: Tensor) -> Tensor:
     return (rows.square().sum(1) - (rows @ components).square().sum(1)).clamp(min=0)
 
 
-def _colour_axes(deviations: Tensor) -> Tensor:
+def _colour_axes(coefficients: Tensor) -> Tensor:
     """Orthonormal axes along which the channels are uncorrelated, ``[channels, channels]``."""
-    channels = deviations.shape[1]
-    flat = deviations.transpose(0, 1).reshape(channels, -1)
-    return torch.linalg.eigh(flat @ flat.T / flat.shape[1])[1]
+    flat = coefficients.flatten(0, 1)
+    return torch.linalg.eigh(flat.T @ flat / len(flat))[1]
 
 
-def _on_nodes(signals: SignalSet, config: ComponentsConfig) -> Tensor:
-    """Values of signals on the nodes, ``[signals, channels, *nodes]``; where nothing was observed,
-    the mean of the other signals."""
-    most = max(2, _MOST_NUMBERS // (config.features * config.channels))
-    chosen = np.linspace(0, len(signals) - 1, min(len(signals), most)).astype(int)
-    grid = NodeGrid(config.nodes, config.box)
-    weighted, weights = [], []
-    for index in np.unique(chosen):
-        points = signals.points([int(index)])
-        domain = signals.headers[index].domain
+class _OnNodes:
+    """Values of training signals on the nodes, some signals at a time: those of all would not fit
+    into memory.
+
+    Args:
+        signals: The training signals; so many of them are looked at as have cosine coefficients
+            that fit.
+        config: Sizes.
+    """
+
+    def __init__(self, signals: SignalSet, config: ComponentsConfig) -> None:
+        self._signals = signals
+        self._config = config
+        self._grid = NodeGrid(config.nodes, config.box)
+        most = max(2, _MOST_NUMBERS // (config.features * config.channels))
+        chosen = np.linspace(0, len(signals) - 1, min(len(signals), most)).astype(int)
+        self._chosen = np.unique(chosen)
+        self._squares = 0.0
+        self.mean = self._mean()
+        """``[1, channels, *nodes]``, each node's over the signals that were observed there."""
+
+    def deviations(self) -> Iterator[Tensor]:
+        """Cosine coefficients of signals, the mean taken off, ``[some, features, channels]``; 0 at
+        nodes that were not observed."""
+        self._squares = 0.0
+        for values, seen in self._parts():
+            deviations = torch.where(seen, values - self.mean, 0.0)
+            self._squares += float(deviations.square().sum()) / self._grid.count
+            yield analysed(deviations, self._config) / self._grid.count
+
+    def variance(self) -> float:
+        """Of the values, all channels together, once :meth:`deviations` has ended."""
+        return self._squares / len(self._chosen)
+
+    def _mean(self) -> Tensor:
+        total: Any = 0
+        count: Any = 0
+        for values, seen in self._parts():
+            total = total + (values * seen).sum(0, keepdim=True)
+            count = count + seen.sum(0, keepdim=True)
+        return total / count.clamp(min=1)
+
+    def _parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """``[some, channels, *nodes]``, and which nodes were observed, ``[some, 1, *nodes]``:
+        signals of one grid together."""
+        together = 1
+        if self._signals.shared_grid:
+            together = max(1, _TOGETHER // (self._grid.count * self._config.channels))
+        for start in range(0, len(self._chosen), together):
+            chosen = self._chosen[start : start + together]
+            points = self._signals.points(chosen.tolist())
+            yield self._on_nodes(points, self._signals.headers[chosen[0]].domain)
+
+    def _on_nodes(self, points: Points, domain: Domain) -> tuple[Tensor, Tensor]:
         observed = (points.weights > 0).to(points.values.dtype)
         if isinstance(domain, Grid) and bool(observed.all()):
-            weighted.append(_resampled(points.values, domain, grid))
-            weights.append(torch.ones_like(weighted[-1][:, :1]))
-        else:
-            interpolation = Interpolation(grid, points.coordinates)
-            weighted.append(interpolation.spread(points.values * observed.unsqueeze(-1)))
-            weights.append(interpolation.spread(observed.unsqueeze(-1)))
-    known = torch.cat(weights)
-    seen = known > 1e-3
-    values = torch.cat(weighted) / torch.where(seen, known, 1.0)
-    mean = (values * seen).sum(0) / seen.sum(0).clamp(min=1)
-    return torch.where(seen, values, mean)
+            values = _resampled(points.values, domain, self._grid)
+            return values, torch.ones_like(values[:, :1], dtype=torch.bool)
+        interpolation = Interpolation(self._grid, points.coordinates)
+        known = interpolation.spread(observed.unsqueeze(-1))
+        weighted = interpolation.spread(points.values * observed.unsqueeze(-1))
+        seen = known > _KNOWN
+        return weighted / torch.where(seen, known, 1.0), seen
 
 
 def _resampled(values: Tensor, domain: Domain, grid: NodeGrid) -> Tensor:
-    """Values of samples on a grid, ``[1, points, channels]``, on the nodes of another one: read
+    """Values of samples on a grid, ``[some, points, channels]``, on the nodes of another one: read
     where nodes are denser, averaged where samples are; the outer values reach to the box's end."""
     assert isinstance(domain, Grid)
     samples = NodeGrid(domain.shape, domain.half_sides)
-    result = values[0].T.reshape(1, values.shape[-1], *domain.shape)
+    result = values.mT.reshape(len(values), -1, *domain.shape)
     for axis in range(grid.dim):
         matrix = _resampling(samples, grid, axis)
         if matrix is not None:
