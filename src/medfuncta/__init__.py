@@ -8,9 +8,32 @@ medfuncta`` costs next to nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+import os
+import sys
+
+
+def _is_the_command() -> bool:
+    """Whether this process was started as ``medfuncta`` or ``python -m medfuncta``, and not by a
+    program that uses the package."""
+    if sys.argv[:1] == ["-m"]:
+        return sys.orig_argv[1:3] == ["-m", "medfuncta"]
+    started = sys.argv[0].replace("\\", "/").rpartition("/")[2] if sys.argv else ""
+    return started.removesuffix(".exe") == "medfuncta"
+
+
+def _stop_quietly(*_: object) -> None:
+    os.write(2, b"medfuncta: stopped by Ctrl-C\n")
+    os._exit(130)
+
+
+if _is_the_command():
+    # Ctrl-C while modules are imported and while Python shuts down; in between main() cleans up.
+    import _signal  # pyright: ignore[reportMissingImports]
+
+    _signal.signal(_signal.SIGINT, _stop_quietly)
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any, Final  # noqa: E402
 
 if TYPE_CHECKING:
     from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
@@ -116,8 +139,6 @@ __all__ = [
     "write_signal",
 ]
 
-__version__ = version("medfuncta")
-
 _HOMES: Final = {
     "PRESETS": "presets",
     "ComponentsConfig": "field.components.config",
@@ -181,6 +202,10 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # slow to import
+
+        return version("medfuncta")
     if name not in _HOMES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import tyro
 from msgspec import Meta
 
-from medfuncta.cli.command import Command, numbers
+from medfuncta.cli.command import GOES_ON, Command, numbers
 from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.result import Result
 
@@ -94,6 +94,9 @@ class Import(Command):
     """How latents are stored."""
     skip_bad: bool = False
     """Leave out files that cannot be read instead of stopping at the first."""
+
+    def when_stopped(self) -> str:
+        return GOES_ON
 
     def run(self) -> ImportedRun:
         from medfuncta.latents.functa import is_functa_file

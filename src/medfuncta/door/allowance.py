@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ _COMMAND_GROWTH: Final = 32
 """The same of all files of a source: windows may overlap."""
 _BLOCK: Final = 2**20
 """Bytes unpacked at a time."""
+_ROUNDING: Final = 1e-6
 NUMBER: Final = 4
 """Bytes of a value in memory, float32."""
 
@@ -104,9 +106,10 @@ def check_command(what: str, needed: float, held: float = 0) -> None:
 
 def _check(what: str, needed: float, grown: float, budget: float, of: str) -> None:
     if needed > max(budget, grown):
+        enough = ceil(needed / GIB * 10 + _ROUNDING) / 10
         raise DataError(
-            f"{what} asks for {_size(needed)} of memory; expected at most {_size(budget)} a {of}; "
-            f"if it is right, give a larger --{of}-budget"
+            f"{what} asks for {_size(needed)} of memory or more; expected at most {_size(budget)} "
+            f"a {of}; if it is right, give a larger budget, such as --{of}-budget {enough:g}"
         )
 
 

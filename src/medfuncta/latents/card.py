@@ -205,9 +205,10 @@ def _columns(info: SetInfo) -> str:
     )
     return f"""## Columns
 
-`id`, `latent`, `label`, `psnr` (dB); the signal's own grid: `shape`, {shown}; its values: 0 and 1
-mean `value_low` and `value_high` in `unit`, and `dtype` was their type; `metadata` is what the
-source says besides, as JSON.{positions}"""
+`id`, `latent`, `label`, `psnr` (dB, decoded values clamped to the signal's own `value_low` to
+`value_high`; decoding itself clamps nothing); the signal's own grid: `shape`, {shown}; its values:
+0 and 1 mean `value_low` and `value_high` in `unit`, and `dtype` was their type; `metadata` is what
+the source says besides, as JSON.{positions}"""
 
 
 def _left_out(info: SetInfo) -> list[str]:

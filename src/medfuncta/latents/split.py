@@ -105,6 +105,23 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
     def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
         """All rows in order, at most ``rows`` at a time, with only these columns.
 
+        This and :meth:`row` are the ways to a latent: none is handed out of a split whose ids do
+        not tell its signals apart, and none that holds what no latent can.
+
+        Raises:
+            LatentSetError: If a shard is damaged, or as :attr:`id_column` and :attr:`Rows.latents`.
+        """
+        with_latents = columns is None or "latent" in columns
+        if with_latents:
+            _ = self.id_column
+        for batch in self.unchecked(rows, columns):
+            if with_latents:
+                batch.check_latents()
+            yield batch
+
+    def unchecked(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+        """As :meth:`batches`, for who says what is wrong or leaves it out.
+
         Raises:
             LatentSetError: If a shard is damaged.
         """

@@ -53,6 +53,22 @@ def public_name(name: str, ids: Ids) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
+def key_fingerprint() -> str:
+    """A digest that tells one user's key from another's and gives neither away; ``""`` where no key
+    was needed so far.
+
+    Raises:
+        ConfigError: As :func:`public_name`.
+    """
+    where = os.environ.get(KEY_VARIABLE, "")
+    if where == _NO_KEY:
+        return _NO_KEY
+    place = where or str(default_key_place())
+    if not Path(place).expanduser().absolute().exists():
+        return ""
+    return hmac.new(_key(place), b"fingerprint of the key", hashlib.sha256).hexdigest()[:_DIGITS]
+
+
 def group_name(name: str) -> str:
     """A patient's number as the name of a group: the same for everybody, so that splits are. It
     leaves the program with no run and no set."""
