@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         MedFunctaError,
         RunError,
     )
+    from medfuncta.estimator import FieldEncoder
     from medfuncta.field.components.config import ComponentsConfig
     from medfuncta.field.field import Field
     from medfuncta.field.finer import FinerConfig
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from medfuncta.latents.fit import fit_latents, fitter_of
     from medfuncta.latents.latent_set import LatentSet
     from medfuncta.latents.onnx import export_onnx
+    from medfuncta.learning.callbacks import StepReport, TrainingCallback
     from medfuncta.learning.fitter import Fitted, Fitter
     from medfuncta.presets import PRESETS
     from medfuncta.process import keep_freed_memory
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from medfuncta.sources.splitting import Item
     from medfuncta.sources.table import open_source
     from medfuncta.tasks.evaluate import evaluate
+    from medfuncta.trackers import MLflowCallback, WandbCallback
     from medfuncta.workflow import train
     from medfuncta.writers.table import write_signal
 
@@ -85,6 +88,7 @@ __all__ = [
     "DataError",
     "Field",
     "FieldConfig",
+    "FieldEncoder",
     "FieldKind",
     "FileOptions",
     "FinerConfig",
@@ -97,6 +101,7 @@ __all__ = [
     "Item",
     "LatentSet",
     "LatentSetError",
+    "MLflowCallback",
     "MedFunctaError",
     "Run",
     "RunError",
@@ -109,9 +114,12 @@ __all__ = [
     "Skips",
     "Source",
     "SourceInfo",
+    "StepReport",
     "Survey",
     "TrainConfig",
+    "TrainingCallback",
     "ValueRange",
+    "WandbCallback",
     "build_field",
     "create_latent_set",
     "decode",
@@ -140,6 +148,7 @@ _HOMES: Final = {
     "DataError": "errors",
     "Field": "field.field",
     "FieldConfig": "config",
+    "FieldEncoder": "estimator",
     "FieldKind": "field.table",
     "FileOptions": "sources.folder",
     "FinerConfig": "field.finer",
@@ -152,6 +161,7 @@ _HOMES: Final = {
     "Item": "sources.splitting",
     "LatentSet": "latents.latent_set",
     "LatentSetError": "errors",
+    "MLflowCallback": "trackers",
     "MedFunctaError": "errors",
     "Run": "run",
     "RunError": "errors",
@@ -164,9 +174,12 @@ _HOMES: Final = {
     "Skips": "sources.skips",
     "Source": "sources.source",
     "SourceInfo": "sources.source",
+    "StepReport": "learning.callbacks",
     "Survey": "sources.contents",
     "TrainConfig": "config",
+    "TrainingCallback": "learning.callbacks",
     "ValueRange": "signals.signal",
+    "WandbCallback": "trackers",
     "build_field": "field.table",
     "create_latent_set": "latents.create",
     "decode": "latents.decode",

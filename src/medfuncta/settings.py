@@ -55,7 +55,7 @@ class Config:
         for section in fields(config):
             held = known.get(section.name, {})
             for setting in fields(getattr(config, section.name)):
-                added = (section.name, setting.name) in ADDED
+                added = setting.metadata == LATER
                 if setting.name not in held and not added and setting.default is not None:
                     raise ConfigError(f"setting '{section.name}.{setting.name}' is missing")
         return config

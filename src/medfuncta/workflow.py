@@ -14,7 +14,8 @@ import torch
 from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError
 from medfuncta.field.table import field_shapes
-from medfuncta.learning.train import StepReport, Training, train_network
+from medfuncta.learning.callbacks import StepReport, TrainingCallback
+from medfuncta.learning.train import Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for, sized_for
 from medfuncta.run import Run
 from medfuncta.settings import Config, override
@@ -42,6 +43,7 @@ def train(
     cache: Path | None = None,
     device: torch.device | str | None = None,
     listener: Callable[[StepReport], None] | None = None,
+    callbacks: Sequence[TrainingCallback] = (),
     remarked: Callable[[Sequence[str]], None] | None = None,
 ) -> Training:
     """Meta-learn a shared network on a source's training split, choosing the best by its validation
@@ -60,6 +62,8 @@ def train(
             memory can be trained on and files are read once; None reads the signals into memory.
         device: Where to compute; an accelerator when there is one.
         listener: Called after each meta-step.
+        callbacks: What hears of the training from its start to its end: objects of classes made
+            from :class:`TrainingCallback`.
         remarked: Called once, before the first meta-step, with what a user should know of the data,
             one sentence each.
 
@@ -104,6 +108,7 @@ def train(
         resume=resume,
         device=device,
         listener=listener,
+        callbacks=callbacks,
     )
 
 

@@ -106,8 +106,18 @@ def test_latents_and_signals_stand_side_by_side(
     reports = json.loads(capsys.readouterr().out)["classifiers"]
     assert [(report["name"], report["inputs"]) for report in reports] == [
         ("knn-5", "latents"),
+        ("knn-5 on PCs", "components"),
         ("resnet50", "signals"),
     ]
+
+
+def test_without_the_signals_there_are_no_components(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_blob_set(tmp_path / "set", SIZES)
+    assert main(["classify", str(tmp_path / "set"), "--classifier", "knn", "--json"]) == 0
+    reports = json.loads(capsys.readouterr().out)["classifiers"]
+    assert {report["inputs"] for report in reports} == {"latents"}
 
 
 @pytest.mark.parametrize(

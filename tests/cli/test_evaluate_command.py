@@ -119,3 +119,18 @@ def test_data_unlike_that_of_the_run_is_said(
     assert main([*words, "--json"]) == 0
     (remark,) = json.loads(capsys.readouterr().out)["remarks"]
     assert remark.startswith("0 to 7 is mapped to [0, 1]; the run was trained with 0 to 255")
+
+
+def test_runs_stand_beside_each_other_in_one_table(
+    run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = str(tmp_path / "other")
+    small_run(open_source("sample:histology").spec, latent_size=5, batch=64).save(other)
+    words = [run, "--data", "sample:histology", "--split", "val", "--steps", "1"]
+    assert main(["evaluate", *words, "--baselines", "--compare", other, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [(entry["name"], entry["numbers"]) for entry in result["compared"]] == [("other", 5)]
+    assert 5 in [point["numbers"] for point in result["baselines"]["curve"]]
+    assert main(["evaluate", *words, "--compare", other]) == 0
+    assert "numbers a signal" in capsys.readouterr().out
+    assert main(["evaluate", *words, "--compare", str(tmp_path / "nothing")]) == 2

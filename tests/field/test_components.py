@@ -256,3 +256,29 @@ def test_heads_have_features_at_any_point() -> None:
     field = started(bumps(), 4, width=6)
     features = field.features(torch.rand(1, 9, 1), torch.zeros(2, 4))
     assert features.shape == (2, 9, 6)
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.3, 1.0])
+def test_where_points_are_missing_components_need_not_be_orthonormal(moved: float) -> None:
+    """Training moves them."""
+    signals = bumps()
+    field = started(signals, 6)
+    noise = torch.randn(field.components.shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        field.components += moved * noise * field.components.norm() / noise.norm()
+        field.variances.fill_(1.0)
+        field.noise.fill_(0.005)
+        points = signals.points(range(5))
+        points.weights[:, 8:12] = 0
+        points.weights.div_(points.weights.sum(1, keepdim=True))
+        found = field.initial_latents(points)
+        mean = field.linear_values(torch.zeros(1, 6))
+        basis = (field.linear_values(torch.eye(6)) - mean).flatten(1)
+        deviations = points.values[..., 0] - mean.flatten(1)
+        seen = points.weights * 20 / 24
+        ridge = (4 / 24) * 10 * 0.005 * torch.eye(6)
+        wanted = []
+        for row in range(5):
+            matrix = (basis * seen[row]) @ basis.T + ridge
+            wanted.append(torch.linalg.solve(matrix, basis @ (seen[row] * deviations[row])))
+    assert_close(found, torch.stack(wanted), atol=2e-3, rtol=0.02)

@@ -37,6 +37,12 @@ def test_a_run_of_other_data_is_refused(tmp_path: Path) -> None:
         network_for(open_source("sample:slices"), StudyOptions("sample:slices", tmp_path))
 
 
-def test_the_first_test_signals_are_held_out() -> None:
-    signals = held_out(open_source(ECG), StudyOptions(ECG, limit=3))
-    assert [signal.id for signal in signals] == ["test-0000", "test-0001", "test-0002"]
+@pytest.mark.parametrize("limit", [1, 3, 1000])
+def test_signals_all_over_the_test_split_are_held_out(limit: int) -> None:
+    every = [signal.id for signal in open_source(ECG).signals("test")]
+    held = [signal.id for signal in held_out(open_source(ECG), StudyOptions(ECG, limit=limit))]
+    assert len(held) == min(limit, len(every)) and held == sorted(set(held))
+    if limit == 3:
+        assert held[0] == every[0] and every.index(held[-1]) > len(every) // 2
+    if limit == 1000:
+        assert held == every

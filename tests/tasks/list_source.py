@@ -77,14 +77,14 @@ def make_signal(
     )
 
 
-def small_run(spec: SignalSpec, *, seed: int = 0, **fit: int) -> Run:
+def small_run(spec: SignalSpec, *, seed: int = 0, latent_size: int = 8, **fit: int) -> Run:
     """A field that nobody trained."""
     field = SirenConfig(
         dim=spec.dim,
         channels=spec.channels,
         layers=3,
         width=16,
-        latent_size=8,
+        latent_size=latent_size,
         omega_first=5.0,
         omega_last=5.0,
     )

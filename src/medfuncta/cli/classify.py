@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
 import tyro
 from msgspec import Meta
@@ -17,8 +17,20 @@ from medfuncta.door.limits import Some as Count
 from medfuncta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from medfuncta.signals.signal_set import SignalSet
     from medfuncta.tasks.classify import Comparison, LabelledData
     from medfuncta.tasks.heads.intervals import Interval
+
+_COMPONENTS: Final = "components"
+"""Principal components of the signals, as what classifiers learn from."""
+
+
+class _Choice(TypedDict):
+    """What makes examples of signals or latents."""
+
+    group_by: str
+    skip_bad: bool
+    strict: bool
 
 
 @dataclass(kw_only=True)
@@ -26,7 +38,8 @@ class Classify(Command):
     """Learn the labels of signals from their latents, or from the signals themselves, and measure
     that on the test split.
 
-    With LATENTS and --data together, both ways stand in one table.
+    With LATENTS and --data together, both ways stand in one table, and between them the classifiers
+    of latents on as many principal components of the signals.
     """
 
     latents: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="LATENTS")] = None
@@ -83,6 +96,8 @@ class Classify(Command):
         lines = [_classifiers_table(result), self._meaning(result)]
         if len(result.classifiers) > 1:
             lines.append(f"best on the validation split, and so the one to take: {result.chosen}")
+        if any(report.inputs == _COMPONENTS for report in result.classifiers):
+            lines.append("on PCs: of as many principal components of the signals as latents have")
         if any(report.metrics["accuracy"].low == 1 for report in result.classifiers):
             most = 3 / result.signals["test"]
             lines.append(
@@ -129,9 +144,13 @@ class Classify(Command):
         )
         kinds = {"latents": LATENT_CLASSIFIERS, "signals": SIGNAL_CLASSIFIERS}
         names = self._names(kinds)
+        kinds[_COMPONENTS] = LATENT_CLASSIFIERS
+        names[_COMPONENTS] = names["latents"] if self.data is not None else []
         comparison = None
         for inputs, data in self._data(names).items():
             makers = choose(kinds[inputs], names[inputs], options)
+            if inputs == _COMPONENTS:
+                makers = {f"{name} on PCs": maker for name, maker in makers.items()}
             part = compare(data, makers, range(self.seeds), inputs=inputs, progress=tell)
             comparison = part if comparison is None else comparison.joined(part)
         assert comparison is not None
@@ -164,38 +183,51 @@ class Classify(Command):
     def _data(self, names: Mapping[str, Sequence[str]]) -> dict[str, LabelledData]:
         """What the classifiers asked for learn from; checked to be the same signals before any of
         them is trained."""
+        from medfuncta.tasks.classify import examples_of_components, examples_of_signals
+
         data = {}
+        signals = {}
         if names["latents"]:
             data["latents"] = self._latents()
+        if names["signals"] or names[_COMPONENTS]:
+            signals = self._signals()
+        if names[_COMPONENTS]:
+            count = data["latents"].train.inputs.shape[1]
+            data[_COMPONENTS] = examples_of_components(signals, count, **self._choice())
         if names["signals"]:
-            data["signals"] = self._signals()
+            data["signals"] = examples_of_signals(signals, **self._choice())
         for each in data.values():
             if self.group is not None and each.test.groups is None:
                 raise ConfigError(
                     f"--group {self.group}: not every test signal has a '{self.group}' in its "
                     "metadata; leave it out"
                 )
-        if len(data) == 2:
-            data["latents"].check_same_signals(data["signals"])
+        for inputs in (_COMPONENTS, "signals"):
+            if "latents" in data and inputs in data:
+                data["latents"].check_same_signals(data[inputs])
         return data
+
+    def _choice(self) -> _Choice:
+        """Which signals are left out, and what groups they form."""
+        from medfuncta.tasks.classify import GROUP
+
+        return {
+            "group_by": self.group or GROUP,
+            "skip_bad": self.skip_bad,
+            "strict": self.strict,
+        }
 
     def _latents(self) -> LabelledData:
         from medfuncta.latents.latent_set import LatentSet
-        from medfuncta.tasks.classify import GROUP, examples_of_latents
+        from medfuncta.tasks.classify import examples_of_latents
 
         assert self.latents is not None
-        return examples_of_latents(
-            LatentSet.open(self.latents),
-            group_by=self.group or GROUP,
-            skip_bad=self.skip_bad,
-            strict=self.strict,
-        )
+        return examples_of_latents(LatentSet.open(self.latents), **self._choice())
 
-    def _signals(self) -> LabelledData:
+    def _signals(self) -> dict[str, SignalSet]:
         from medfuncta.signals.signal_set import SignalSet
         from medfuncta.sources.source import SPLITS
         from medfuncta.sources.table import open_source
-        from medfuncta.tasks.classify import GROUP, examples_of_signals
 
         assert self.data is not None
         source = open_source(self.data, skip_bad=self.skip_bad)
@@ -208,12 +240,7 @@ class Classify(Command):
                 )
         for name in SPLITS:
             signals[name] = SignalSet.collect(source.spec, source.signals(name))
-        return examples_of_signals(
-            signals,
-            group_by=self.group or GROUP,
-            skip_bad=self.skip_bad,
-            strict=self.strict,
-        )
+        return signals
 
 
 def _classifiers_table(result: Comparison) -> str:

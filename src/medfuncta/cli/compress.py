@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Compress(Command):
-    """Measure how many bits latents need for which quality, beside JPEG, JPEG 2000, WebP, wavelets
-    and linear prediction."""
+    """Measure how many bits latents need for which quality, beside as many cosines and principal
+    components, JPEG, JPEG 2000, WebP, wavelets and linear prediction."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set with a training split, as 'medfuncta fit' writes it."""
@@ -50,7 +50,15 @@ class Compress(Command):
 
     def summary(self, result: CompressionReport) -> str:
         header = (
-            *("codec", "setting", "bits", "of it format", "with what is shared", "PSNR (dB)"),
+            *(
+                "codec",
+                "setting",
+                "bytes",
+                "bits",
+                "of it format",
+                "with what is shared",
+                "PSNR (dB)",
+            ),
             "exact",
         )
         rows = []
@@ -58,8 +66,8 @@ class Compress(Command):
             rows += [(name, *_cells(point)) for point in curve]
         lines = [
             table(header, rows),
-            f"bits a sample, {result.signals:,} {result.split} signals; the shared network has "
-            f"{result.network_bytes:,} bytes",
+            f"bytes a signal and bits a sample, {result.signals:,} {result.split} signals; the "
+            f"shared network has {result.network_bytes:,} bytes",
             "fewest bits, file format not counted, at the PSNR of the latents:",
         ]
         return "\n".join([*lines, *map(_verdict, result.verdicts)])
@@ -68,6 +76,7 @@ class Compress(Command):
 def _cells(point: RatePoint) -> list[str]:
     return [
         point.setting,
+        f"{point.bytes:.1f}",
         f"{point.bits:.3f}",
         f"{point.format_bits:.3f}",
         f"{point.bits_with_shared:.3f}",
@@ -79,5 +88,5 @@ def _cells(point: RatePoint) -> list[str]:
 def _verdict(verdict: Verdict) -> str:
     parts = []
     for name, bits in verdict.bits.items():
-        parts.append(f"{name} never" if bits is None else f"{name} {bits:.2f}")
+        parts.append(f"{name} never" if bits is None else f"{name} {bits:.3g}")
     return f"{verdict.psnr:.1f} dB: {verdict.shortest} ({', '.join(parts)})"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +15,8 @@ from medfuncta.config import InnerSteps, Quality
 from medfuncta.result import Result, to_json
 
 if TYPE_CHECKING:
+    from medfuncta.run import Run
     from medfuncta.tasks.evaluate import Evaluation
-    from medfuncta.tasks.evaluate.baselines import Baselines
     from medfuncta.tasks.evaluate.metrics import Summary
 
 
@@ -58,6 +59,9 @@ class Evaluate(Command):
     baselines: bool = False
     """Put the lowest cosines and the principal components of the training split beside the field,
     at as many numbers as a latent has, and as a curve."""
+    compare: Annotated[tuple[Path, ...], arg(metavar="RUN ...")] = ()
+    """Runs of other latent sizes, or of other fields, that are to stand beside this one: in the
+    table, the report and its curve of PSNR over numbers stored."""
     skip_bad: bool = False
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None
@@ -65,32 +69,41 @@ class Evaluate(Command):
 
     def run(self) -> Evaluated:
         from medfuncta.cli.progress import counting, report_skipped
-        from medfuncta.run import Run
-        from medfuncta.settings import override
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.evaluate import evaluate
 
-        run = Run.load(self.run_folder)
+        run = self._load(self.run_folder)
         source = open_source(self.data, skip_bad=self.skip_bad)
-        config = override(run.config.fit, given(quality=self.quality), "fit.")
-        config = config.with_steps(self.steps)
+        compare = {}
+        for name, folder in _named(self.compare).items():
+            compare[name] = self._load(folder)
         with counting("signals") as progress:
             evaluation = evaluate(
                 run,
                 source,
                 split=self.split,
-                config=config,
                 device=self.device,
                 out=self.out,
                 baselines=self.baselines,
+                compare=compare,
                 progress=progress,
             )
         report_skipped(source)
         return Evaluated(evaluation, self.out)
 
+    def _load(self, folder: Path) -> Run:
+        """A run whose fits are those that were asked for."""
+        from medfuncta.run import Run
+        from medfuncta.settings import override
+
+        run = Run.load(folder)
+        fit = override(run.config.fit, given(quality=self.quality), "fit.")
+        config = replace(run.config, fit=fit.with_steps(self.steps))
+        return replace(run, config=config)
+
     def summary(self, result: Evaluated) -> str:
         from medfuncta.signals.psnr import BEST_PSNR
-        from medfuncta.tasks.evaluate.report import likeness_table
+        from medfuncta.tasks.evaluate.report import curve_table, likeness_table
 
         evaluation = result.evaluation
         summary = evaluation.summary
@@ -98,8 +111,8 @@ class Evaluate(Command):
         for remark in evaluation.remarks:
             lines.append(f"! {remark}")
         lines.append(_quality_table(evaluation, summary))
-        if evaluation.baselines is not None:
-            lines.append(_baselines_table(evaluation.baselines, summary.psnr.mean))
+        if evaluation.baselines is not None or evaluation.compared:
+            lines.append(table(*curve_table(evaluation)))
         if evaluation.by_class:
             lines.append(_class_table(evaluation))
         if summary.failed:
@@ -112,6 +125,18 @@ class Evaluate(Command):
         if result.out is not None:
             lines.append(f"report: {result.out / 'report.html'}")
         return "\n".join(lines)
+
+
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their names; as they were given where two have one name."""
+    names = [folder.name for folder in folders]
+    named = {}
+    for folder in folders:
+        name = folder.name
+        if names.count(name) > 1 or not name:
+            name = str(folder)
+        named[name] = folder
+    return named
 
 
 def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
@@ -129,18 +154,6 @@ def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
             rows.append((name.strip(), f"{s.mean:.4g}", f"{s.median:.4g}", f"{s.std:.4g}"))
     title = f"{summary.signals:,} signals of {evaluation.source.name} ({evaluation.split})"
     return table(("", "mean", "median", "std"), rows, title)
-
-
-def _baselines_table(baselines: Baselines, field: float | None) -> str:
-    rows = []
-    same = baselines.at_latent_size
-    for name, psnr in (
-        ("this field", field),
-        ("lowest cosines", same.cosines),
-        (f"components of {baselines.training_signals:,} signals", same.components),
-    ):
-        rows.append((name, "–" if psnr is None else f"{psnr:.2f}"))
-    return table((f"{same.numbers:,} numbers a signal", "mean PSNR"), rows)
 
 
 def _class_table(evaluation: Evaluation) -> str:

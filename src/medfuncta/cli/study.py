@@ -39,7 +39,7 @@ class Study(Command):
     steps: Steps | None = None
     """Meta-steps of that training."""
     limit: Count = 32
-    """Held-out signals at the most."""
+    """Held-out signals at the most, evenly spread over the test split."""
     seed: Seed = 0
     """Seed of every random draw."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None

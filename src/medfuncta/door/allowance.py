@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+from medfuncta.door.streams import Stream
 from medfuncta.errors import DataError
 
 GIB: Final = 2**30
@@ -129,7 +130,7 @@ def all_on_disk(location: Path) -> int:
     return sum(on_disk(path) for path in found if path.is_file())
 
 
-def unpacked(stream: IO[bytes], limit: float, refuse: Callable[[], Exception]) -> bytes:
+def unpacked(stream: Stream, limit: float, refuse: Callable[[], Exception]) -> bytes:
     """All that a stream unpacks to, read on no further than a limit.
 
     Raises:

@@ -39,6 +39,8 @@ MAX_PARAMETERS: Final = 2**28
 """1 GiB in float32; the largest field of the paper has 56 million."""
 
 # What a latent set may be.
+MAX_DATAPOINT: Final = 64 * 2**20
+"""A file of one latent of the authors' code, which may hold the latents of its whole batch."""
 MAX_POINTS: Final = 2**30
 """The largest grid of a signal; a mistyped spacing would otherwise ask for all memory there is."""
 MAX_SPLITS: Final = 64

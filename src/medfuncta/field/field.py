@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from medfuncta.config import FieldConfig
 from medfuncta.errors import MedFunctaError
@@ -112,6 +112,24 @@ class Field(nn.Module, ABC, Generic[Settings]):
         a field knows nothing better. Where it depends on the parameters, the field's objective
         differentiates it (:meth:`Objective.back_to_start`)."""
         return self.zero_latents(points.batch)
+
+    def completed(self, points: Points) -> Points:
+        """The points of signals with values at those that were not observed, where a field can tell
+        them from the others, so that a latent is fitted to all of them; the points themselves where
+        it cannot."""
+        return points
+
+    def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
+        """A loss on a batch of training signals of parameters that the meta-gradient does not
+        reach, such as those of :meth:`completed`, whose gradient each meta-step adds to it; None
+        where there are none.
+
+        Args:
+            points: All points of the signals.
+            generator: Of what is drawn, on the CPU.
+        """
+        del points, generator
+        return None
 
     def learn_start(self, signals: SignalSet, generator: torch.Generator) -> None:
         """Take from the training signals, before the first meta-step, what needs no training;

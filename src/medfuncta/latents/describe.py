@@ -13,9 +13,11 @@ import numpy as np
 
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.field.table import box_of
-from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
+from medfuncta.latents.info import FIELD_FOLDER
+from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.shards import Note
+from medfuncta.latents.split import Split
 from medfuncta.run import RunDescription
 from medfuncta.signals.data_facts import FactsTally
 

@@ -14,9 +14,10 @@ from medfuncta.disk.lock import writing
 from medfuncta.door.callers import expecting
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
-from medfuncta.latents.latent_set import LatentSet, Split
+from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import UNSOUND, Rows
 from medfuncta.latents.schema import schema_of
+from medfuncta.latents.split import Split
 from medfuncta.latents.where import parse_where
 from medfuncta.latents.writer import LatentSetWriter
 from medfuncta.sources.source import Skipped, SourceInfo

@@ -8,15 +8,15 @@ import numpy as np
 
 from medfuncta.door.wording import shown
 from medfuncta.errors import LatentSetError, RunError
-from medfuncta.latents.latent_set import LatentSet, Split
 from medfuncta.latents.rows import UNSOUND, Rows
+from medfuncta.latents.split import Split, SplitSet
 
 
-def problems(latent_set: LatentSet) -> Iterator[str]:
+def problems(latent_set: SplitSet) -> Iterator[str]:
     """Everything that is wrong, a line each: the field, then every split read once in constant
     memory (but for its ids)."""
     try:
-        _ = latent_set.run
+        latent_set.field()
     except (RunError, LatentSetError) as error:
         yield str(error)
     for name in latent_set.splits:
@@ -27,7 +27,7 @@ def problems(latent_set: LatentSet) -> Iterator[str]:
             yield str(error)
 
 
-def validate(latent_set: LatentSet) -> None:
+def validate(latent_set: SplitSet) -> None:
     """Raise unless everything is sound.
 
     Raises:

@@ -89,6 +89,7 @@ class Fitter:
             ``[batch, latent]`` there; NaN for a signal that could not be fitted.
         """
         with torch.no_grad():
+            points = self.field.completed(points)
             initial = self.field.initial_latents(points)
         latents = adapt_to(
             self._objective,

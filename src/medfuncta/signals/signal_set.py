@@ -98,6 +98,10 @@ class SignalSet:
         part = self._part(index)
         return self.headers[index].with_normalised(self.values[part], self._seen(part))
 
+    def normalised(self, index: int) -> np.ndarray:
+        """The normalised values of one signal, ``[points, channels]``."""
+        return self.values[self._part(index)]
+
     def points(self, indices: Sequence[int]) -> Points:
         """All points of these signals; those of shorter ones are padded with weight 0."""
         counts = [self.headers[i].domain.points for i in indices]

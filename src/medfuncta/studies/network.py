@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from medfuncta.errors import DataError
-from medfuncta.learning.train import StepReport
+from medfuncta.learning.callbacks import StepReport
 from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
@@ -70,17 +71,33 @@ def _training_settings(options: StudyOptions) -> dict[str, dict[str, Any]]:
 
 
 def held_out(source: Source, options: StudyOptions) -> list[Signal]:
-    """The first signals of the test split.
+    """Signals of the test split, evenly spread, since neighbours are often of one patient.
 
     Raises:
         DataError: If there is no such split, or no signal in it.
     """
-    signals = list(islice(source.signals("test"), options.limit))
+    signals = spread_out(source.signals("test"), options.limit)
     if not signals:
         raise DataError(
             f"no signals in the test split of {source.info.name}; expected at least one"
         )
     return signals
+
+
+def spread_out(signals: Iterable[Signal], limit: int) -> list[Signal]:
+    """All of the signals, or every second, third, ... of them, at most ``limit``; one pass, with
+    twice as many in memory."""
+    held: list[Signal] = []
+    stride = 1
+    for index, signal in enumerate(signals):
+        if index % stride:
+            continue
+        held.append(signal)
+        if len(held) == 2 * limit:
+            held = held[::2]
+            stride *= 2
+    places = np.linspace(0, len(held) - 1, min(limit, len(held))).round().astype(int)
+    return [held[place] for place in places.tolist()]
 
 
 def facts_of(source: Source, run: Run, signals: int, options: StudyOptions) -> dict[str, str]:

@@ -172,4 +172,8 @@ def _decibels(example: Restoration, name: str) -> str:
 
 
 def _scores(example: Restoration) -> str:
-    return ", ".join(f"{method} {_decibels(example, method)}" for method in example.metrics)
+    """Short enough for a line above a trace."""
+    scores = []
+    for method in example.metrics:
+        scores.append(f"{method.removesuffix(' interpolation')} {_decibels(example, method)}")
+    return ", ".join(scores)

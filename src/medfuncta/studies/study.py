@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
 
@@ -15,6 +15,8 @@ from medfuncta.door.declared import settle
 from medfuncta.door.limits import Seed, Some
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.studies.findings import Findings
+
+_SomeSteps: TypeAlias = Steps | None
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class StudyOptions:
         data: The source, as text.
         run: A trained run; None trains one on the data.
         steps: Meta-steps of that training; the preset's when None.
-        limit: Held-out signals at the most, the first ones of the test split.
+        limit: Held-out signals at the most, evenly spread over the test split.
         seed: Of every random draw.
         skip_bad: Leave bad files out.
         device: Where to compute; an accelerator when there is one.
@@ -45,7 +47,7 @@ class StudyOptions:
     tell: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
-        numbers = {"steps": Steps | None, "limit": Some, "seed": Seed}
+        numbers = {"steps": _SomeSteps, "limit": Some, "seed": Seed}
         settle(self, noun="option", kinds=numbers)
 
 

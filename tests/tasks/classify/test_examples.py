@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
+from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.tasks.classify.examples import (
     Examples,
     LabelledData,
+    examples_of_components,
     examples_of_signals,
     labelling_of,
 )
@@ -198,3 +199,52 @@ def test_data_without_labels_is_refused() -> None:
     assert labelling_of(SignalSpec(dim=1, channels=1, label_names=("n", "v")), []) == replace(
         LABELLING, names=("n", "v")
     )
+
+
+def labelled(domains: list[Domain], count: int, seed: int) -> SignalSet:
+    """Two classes of waves on these domains in turn."""
+    generator = np.random.default_rng(seed)
+    signals = []
+    for number in range(count):
+        domain, label = domains[number % len(domains)], number % 2
+        place = domain.coordinates().sum(1)
+        values = 0.5 + 0.3 * np.sin((1 + 2 * label) * place) + generator.normal(0, 0.01, len(place))
+        shape = domain.shape if isinstance(domain, Grid) else (domain.points,)
+        shaped = np.asarray(values, np.float32).reshape(*shape, 1)
+        id = f"s{seed}-{number}"
+        signals.append(Signal.of(id, shaped, domain, ValueRange(0, 1), label=label))
+    spec = SignalSpec(domains[0].dim, 1, label_names=("slow", "fast"))
+    return SignalSet.collect(spec, signals)
+
+
+def three(domains: list[Domain]) -> dict[str, SignalSet]:
+    counts = {"train": 20, "val": 8, "test": 6}
+    return {name: labelled(domains, counts[name], seed) for seed, name in enumerate(counts)}
+
+
+@pytest.mark.parametrize("shapes", [[(24,)], [(8, 9)], [(12, 9), (10, 11)]])
+def test_principal_components_tell_the_classes_apart(shapes: list[tuple[int, ...]]) -> None:
+    data = examples_of_components(three([Grid(shape) for shape in shapes]), 3)
+    assert data.train.inputs.shape == (20, 3) and data.test.inputs.shape == (6, 3)
+    first = data.train.inputs[:, 0]
+    assert first[data.train.labels == 0].max() < first[data.train.labels == 1].min() or (
+        first[data.train.labels == 0].min() > first[data.train.labels == 1].max()
+    )
+    assert data.labelling.names == ("slow", "fast")
+
+
+def test_principal_components_are_learned_from_the_training_split_alone() -> None:
+    splits = three([Grid((24,))])
+    before = examples_of_components(splits, 3).train.inputs
+    splits["test"] = labelled([Grid((24,))], 40, seed=7)
+    assert np.array_equal(examples_of_components(splits, 3).train.inputs, before)
+
+
+def test_no_more_components_than_there_are_directions() -> None:
+    assert examples_of_components(three([Grid((24,))]), 64).train.inputs.shape == (20, 19)
+
+
+def test_scattered_signals_have_no_cosines() -> None:
+    place = np.linspace(0, 1, 24)[:, None]
+    with pytest.raises(DataError, match="'s0-0' is scattered; principal components need"):
+        examples_of_components(three([Scatter(place, (0.0,), (1.0,))]), 3)

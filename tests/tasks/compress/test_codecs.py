@@ -12,9 +12,11 @@ from medfuncta.tasks.compress.learned_codecs import (
     LatentCodec,
     LinearPrediction,
     Wavelet,
+    linear_codecs,
     trace_codecs,
     wavelet_codecs,
 )
+from medfuncta.tasks.evaluate.linear import LinearCode, LowestCosines, PrincipalComponents
 
 
 def smooth(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -157,3 +159,30 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "pywt", None)
     with pytest.raises(MedFunctaError, match=r"medfuncta\[compress\]"):
         Wavelet(3, [smooth((30, 1))])
+
+
+@pytest.mark.parametrize("shape", [(40, 1), (9, 14, 3), (5, 6, 4, 1)])
+@pytest.mark.parametrize("kind", ["cosines", "components"])
+def test_numbers_that_need_no_network_are_coded_as_latents_are(
+    shape: tuple[int, ...], kind: str
+) -> None:
+    generator = np.random.default_rng(0)
+    amounts = generator.normal(0, 0.1, (60, 5)).astype(np.float32)
+    basis = LowestCosines(5).values(np.eye(5, dtype=np.float32), shape)
+    signals = 0.5 + np.tensordot(amounts, basis, 1)
+    code: LinearCode = LowestCosines(5)
+    if kind == "components":
+        code = PrincipalComponents.of([signals[:50]], shape[:-1]).first(5)
+    rough, fine = linear_codecs([code], list(signals[:50]), (0.5, 0.01))
+    errors, sizes = [], []
+    for codec in (rough, fine):
+        streams = [codec.encode(values) for values in signals[50:]]
+        back = [codec.decode(stream, shape) for stream in streams]
+        sizes.append(sum(map(len, streams)))
+        errors.append(np.sqrt(np.square(np.stack(back) - signals[50:]).mean()))
+    assert sizes[0] < sizes[1]
+    assert errors[1] < 0.003 < errors[0]
+    known = 0 if kind == "cosines" else 4 * (basis[0].size + 5 * basis[0].size)
+    of_code = LatentCodec.learn(code.numbers(signals[:50]), 0.5)
+    assert rough.shared_bytes == of_code.shared_bytes + known
+    assert {rough.name, fine.name} == {code.name}

@@ -13,7 +13,7 @@ from tasks.list_source import list_source
 
 
 def point(bits: float, psnr: float | None, format_bits: float = 0.0) -> RatePoint:
-    return RatePoint("", bits, format_bits, 0, bits, psnr, 0)
+    return RatePoint("", bits, bits, format_bits, 0, bits, psnr, 0)
 
 
 def test_bits_at_a_quality() -> None:
@@ -37,7 +37,8 @@ def test_bits_at_a_quality() -> None:
 def test_latents_beside_codecs(tmp_path: Path, shape: tuple[int, ...], names: set[str]) -> None:
     latents, source = write_fitted_set(tmp_path, shape, train=20, test=3)
     report = compare_codecs(latents, source, limit=2)
-    assert set(report.codecs) == {LATENTS, *names}
+    linear = {"lowest cosines", "principal components"}
+    assert set(report.codecs) == {LATENTS, *linear, *names}
     assert report.signals == 2
     ours = report.codecs[LATENTS]
     assert [p.bits for p in ours] == sorted(p.bits for p in ours)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.fft import dctn, idctn
 
-from medfuncta.errors import DataError
+from medfuncta.errors import DataError, MedFunctaError
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.source import Source
 from medfuncta.tasks.evaluate import evaluate
 from medfuncta.tasks.evaluate.baselines import measure_baselines
+from medfuncta.tasks.evaluate.report import curve_table
 from tasks.list_source import list_source, small_run
 
 
@@ -102,6 +103,46 @@ def test_they_stand_in_the_report(tmp_path: Path) -> None:
     assert evaluation.baselines is not None
     data = evaluation.to_json()["baselines"]
     assert data["at_latent_size"]["numbers"] == run.config.field.latent_size
-    assert (tmp_path / "baselines.png").stat().st_size > 10_000
+    assert (tmp_path / "curve.png").stat().st_size > 10_000
     assert "principal components" in (tmp_path / "report.html").read_text()
     assert "baselines" not in evaluate(run, source).to_json()
+
+
+def test_other_shared_networks_stand_beside_it_on_one_curve(tmp_path: Path) -> None:
+    train, test = (smooth(Grid((12, 17)), 1, count, seed) for count, seed in ((12, 0), (4, 1)))
+    source = source_of(train, test, (12, 17))
+    run, other = small_run(source.spec), small_run(source.spec, latent_size=11)
+    found = evaluate(run, source, baselines=True, compare={"other": other}, out=tmp_path)
+    [beside] = found.compared
+    assert (beside.name, beside.numbers) == ("other", 11)
+    assert beside.psnr == pytest.approx(evaluate(other, source).summary.psnr.mean)
+    assert found.fields == [
+        (run.config.field.latent_size, found.summary.psnr.mean),
+        (11, beside.psnr),
+    ]
+    assert found.baselines is not None
+    same = found.baselines.at(11)
+    assert same == measure_baselines(source, "test", latent_size=11).at_latent_size
+    data = found.to_json()
+    assert data["compared"][0]["fingerprint"] == other.fingerprint
+    assert {11, 8, 16} <= {point["numbers"] for point in data["baselines"]["curve"]}
+    header, rows = curve_table(found)
+    assert header[-2:] == ["lowest cosines", "principal components"]
+    assert [row[0] for row in rows] == ["this field", "other"]
+    assert (tmp_path / "curve.png").stat().st_size > 10_000
+
+
+def test_networks_alone_are_a_curve_where_signals_are_on_no_grid(tmp_path: Path) -> None:
+    domain = Scatter(np.random.default_rng(0).random((30, 2)), (0.0, 0.0), (1.0, 1.0))
+    source = source_of([], smooth(domain, 1, 3, seed=1), None)
+    run, other = small_run(source.spec), small_run(source.spec, latent_size=11)
+    found = evaluate(run, source, compare={"other": other}, out=tmp_path)
+    assert found.baselines is None and len(found.fields) == 2
+    assert (tmp_path / "curve.png").stat().st_size > 5_000
+    assert curve_table(found)[0][-1] == "field"
+
+
+def test_a_network_for_other_signals_is_no_comparison() -> None:
+    source = source_of([], smooth(Grid((12, 17)), 1, 2, seed=1), (12, 17))
+    with pytest.raises(MedFunctaError, match="trained on 1 dimension"):
+        evaluate(small_run(source.spec), source, compare={"other": small_run(SignalSpec(1, 1))})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Annotated, Final, TypeAlias
 
 import numpy as np
 from msgspec import Meta
 
-from medfuncta.config import FieldConfig, Word
+from medfuncta.config import LATER, FieldConfig, Word
 from medfuncta.errors import ConfigError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal_set import SignalSet
@@ -41,6 +41,8 @@ class ComponentsConfig(FieldConfig):
         width: Channels between them.
         kernel: Nodes along an axis that a convolution sees.
         squeeze: Nodes along an axis that become channels before the first convolution.
+        completion: Convolutions of a second network, which fills in what was not observed of a
+            signal before its latent is fitted; 0 for none, so that the latent alone tells it.
         component_rate: What the learning rate of the mean and the components is multiplied by: they
             start where linear methods end.
 
@@ -58,6 +60,7 @@ class ComponentsConfig(FieldConfig):
     width: Annotated[int, Meta(ge=1, le=1024)] = 32
     kernel: Annotated[int, Meta(ge=1, le=31)] = 3
     squeeze: Annotated[int, Meta(ge=1, le=16)] = 1
+    completion: Annotated[int, Meta(ge=0, le=32)] = field(default=0, metadata=LATER)
     component_rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.03
 
     def __post_init__(self) -> None:
@@ -69,6 +72,8 @@ class ComponentsConfig(FieldConfig):
                     f"setting 'field.{name}' has {len(numbers)} numbers; expected {self.dim}, one "
                     "an axis, or none to take those of the data"
                 )
+        if self.completion == 1:
+            raise ConfigError("setting 'field.completion' is 1; expected 0 for none, or 2 and more")
         if self.kernel % 2 == 0:
             raise ConfigError(f"setting 'field.kernel' is {self.kernel}; expected an odd number")
         self._check_cost()

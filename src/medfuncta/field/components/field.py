@@ -19,6 +19,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from medfuncta.field.components.completion import Completion
 from medfuncta.field.components.config import ComponentsConfig, fitted_to
 from medfuncta.field.components.interpolation import Interpolation, NodeGrid, read, spread
 from medfuncta.field.components.objective import ComponentsObjective
@@ -33,6 +34,10 @@ from medfuncta.signals.signal_set import SignalSet
 from medfuncta.types import Coordinates, Features, Latents, Values, Weights
 
 _LEAST_VARIANCE: Final = 1e-12
+_POWERS: Final = 10
+_MARGIN: Final = 1.1
+"""The iteration for latents diverges where an eigenvalue is larger than it was told, and power
+iteration comes near to the largest one from below."""
 _CAUTION: Final = 10.0
 """What the noise is multiplied by where points are missing: what the components leave of a signal
 is no white noise. Of 1, 3, 10 and 30 it filled gaps of validation heartbeats best."""
@@ -55,6 +60,9 @@ class ComponentsField(Field[ComponentsConfig]):
             torch.zeros(config.latent_size, config.features, config.channels)
         )
         self.refinement = Refinement(config, generator)
+        self.completion: Completion | None = None
+        if config.completion:
+            self.completion = Completion(config, generator)
         self.variances: Tensor
         self.noise: Tensor
         self.register_buffer("variances", torch.ones(config.latent_size))
@@ -112,7 +120,20 @@ class ComponentsField(Field[ComponentsConfig]):
             return self._projected(values, weights, interpolation)
 
         right = self._projected(deviations, weights, interpolation)
-        return solved(product, right, ridge, largest_eigenvalue(weights, interpolation))
+        largest = self._stretch() * largest_eigenvalue(weights, interpolation)
+        return solved(product, right, ridge, largest)
+
+    @torch.no_grad()
+    def _stretch(self) -> Tensor:
+        """No less than the largest eigenvalue of the components' products, 1 at the start and more
+        where training has moved them: by power iteration, and what that may lack."""
+        components = self.components.flatten(1)
+        place = torch.arange(len(components), device=components.device, dtype=components.dtype)
+        vector, largest = place.cos(), torch.ones_like(place[0])
+        for _ in range(_POWERS):
+            vector = components @ (components.T @ (vector / vector.norm()))
+            largest = vector.norm()
+        return _MARGIN * largest.clamp(min=1.0)
 
     def _projected(self, values: Values, weights: Weights, interpolation: Interpolation) -> Latents:
         """``B^T W values``."""
@@ -137,10 +158,27 @@ class ComponentsField(Field[ComponentsConfig]):
         nodes = self.refinement.features(self.linear_values(latents))
         return read(Interpolation(self.grid, coordinates), nodes)
 
+    def completed(self, points: Points) -> Points:
+        if self.completion is None:
+            return points
+        return self.completion.completed(points, self._linear_guess)
+
+    def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
+        if self.completion is None:
+            return None
+        return self.completion.loss(points, self._linear_guess, generator)
+
+    def _linear_guess(self, points: Points) -> Tensor:
+        """What the mean and the components say of signals, ``[batch, channels, *nodes]``."""
+        return self.linear_values(self.initial_latents(points))
+
     def parameter_groups(self) -> list[ParameterGroup]:
+        networks = list(self.refinement.parameters())
+        if self.completion is not None:
+            networks += self.completion.parameters()
         return [
             ParameterGroup([self.mean, self.components], scale=self.config.component_rate),
-            ParameterGroup(list(self.refinement.parameters())),
+            ParameterGroup(networks),
         ]
 
     @torch.no_grad()

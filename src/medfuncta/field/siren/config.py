@@ -21,8 +21,9 @@ class SirenConfig(FieldConfig):
     Args:
         layers: Layers of the network, the first and the last one included (K of the paper).
         width: Units of a layer (L of the paper).
-        omega_first, omega_last: How fast the sines of the first and of the last layer oscillate;
-            those between lie on a line (the omega schedule). Equal for a constant omega.
+        omega_first: How fast the sines of the first layer oscillate (w_1 of the paper).
+        omega_last: The same of the last layer; those between lie on a line (the omega schedule).
+            Equal to the first for a constant omega.
         omega_increment: When set, omega grows by this from layer to layer, and omega_last has no
             say (the authors' code).
         residual: Add each hidden layer's input to its output (the authors' code).

@@ -7,6 +7,7 @@ from medfuncta.tasks.classify.examples import (
     GROUP,
     Examples,
     LabelledData,
+    examples_of_components,
     examples_of_latents,
     examples_of_signals,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "choose",
     "compare",
     "comparison_picture",
+    "examples_of_components",
     "examples_of_latents",
     "examples_of_signals",
 ]

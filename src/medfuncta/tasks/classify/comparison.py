@@ -28,7 +28,7 @@ class ClassifierReport(Result):
 
     Args:
         name: Of the classifier.
-        inputs: ``"latents"`` or ``"signals"``.
+        inputs: ``"latents"``, ``"components"`` or ``"signals"``.
         val_score: Of the validation split, what a classifier is to be chosen by
             (:func:`medfuncta.tasks.classify.metrics.selection_score`); mean over seeds, None where
             undefined.

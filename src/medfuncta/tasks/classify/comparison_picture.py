@@ -30,6 +30,8 @@ _COLOURS: Final = (
 )
 _WIDTH: Final = 10.0
 _MOST_COLUMNS: Final = 6
+_LETTERS: Final = 60
+"""Side by side below a row of confusion matrices."""
 _MOST_COUNTS: Final = 10
 """Classes up to which a confusion matrix shows its numbers."""
 
@@ -109,16 +111,20 @@ def _draw_confusions(part: SubFigure, comparison: Comparison, rows: int, columns
         clear_frame(axes)
         axes.set_title(report.name, color=_colour(number), fontweight="bold")
         if len(names) <= 2 * _MOST_COUNTS:
-            _name_classes(axes, across, names, first=number % columns == 0)
+            room = _LETTERS // columns
+            _name_classes(axes, across, names, room, first=number % columns == 0)
         if len(names) <= _MOST_COUNTS:
             _write_shares(axes, shares)
 
 
-def _name_classes(axes: Axes, across: Sequence[str], down: Sequence[str], *, first: bool) -> None:
-    """Names at the edges of a matrix; at its left only where it is the first of its row."""
+def _name_classes(
+    axes: Axes, across: Sequence[str], down: Sequence[str], room: int, *, first: bool
+) -> None:
+    """Names at the edges of a matrix; at its left only where it is the first of its row, side by
+    side below it where there is room for so many letters."""
     across, down = list(map(caption, across)), list(map(caption, down))
     style = {"rotation": 40, "ha": "right"}
-    if sum(map(len, across)) <= 18:  # short enough to stand side by side
+    if sum(map(len, across)) <= room:
         style = {"rotation": 0, "ha": "center"}
     axes.set_xticks(range(len(across)), across, **style)
     axes.set_yticks(range(len(down)), down if first else [""] * len(down))

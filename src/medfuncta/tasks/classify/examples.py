@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,10 +13,12 @@ from numpy import ndarray
 from medfuncta.errors import DataError
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import NO_LABEL
+from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.source import SPLITS
 from medfuncta.tasks.classify.labelling import MULTI_LABEL, Labelling
+from medfuncta.tasks.evaluate.linear import PrincipalComponents, most_training
 from medfuncta.tasks.heads.left_out import LeftOut
 
 GROUP: Final = "record"
@@ -200,8 +202,57 @@ def examples_of_signals(
     Raises:
         DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
     """
-    spec = next(iter(splits.values())).spec
     shape = _one_shape(splits.values())
+    inputs = {}
+    for name, signals in splits.items():
+        inputs[name] = signals.values.reshape(len(signals), *shape)
+    return _labelled(splits, inputs, group_by, skip_bad=skip_bad, strict=strict)
+
+
+def examples_of_components(
+    splits: Mapping[str, SignalSet],
+    count: int,
+    *,
+    group_by: str = GROUP,
+    skip_bad: bool = False,
+    strict: bool = False,
+) -> LabelledData:
+    """So many principal components of signals on grids with their labels: what a latent of as many
+    numbers is to be compared with. They are of the training split; points that were not observed
+    are 0.
+
+    Args:
+        splits: By name.
+        count: Components, fewer where the training signals do not tell so many apart.
+        group_by: As for :func:`examples_of_latents`.
+        skip_bad, strict: As for :meth:`LabelledData.collect`.
+
+    Raises:
+        DataError: If signals are scattered, or as :meth:`LabelledData.collect`.
+    """
+    shapes = {shape for signals in splits.values() for shape in _grid_shapes(signals)}
+    common = tuple(min(sizes) for sizes in zip(*shapes, strict=True))
+    training = splits["train"]
+    spread = np.linspace(0, len(training) - 1, min(len(training), most_training(common)))
+    chosen = training.subset(np.unique(spread.astype(int)))
+    found = [values for values in _of_one_shape(chosen) if np.isfinite(values).all()]
+    components = PrincipalComponents.of(found, common).first(count)
+    inputs = {}
+    for name, signals in splits.items():
+        inputs[name] = np.concatenate(list(map(components.numbers, _of_one_shape(signals))))
+    return _labelled(splits, inputs, group_by, skip_bad=skip_bad, strict=strict)
+
+
+def _labelled(
+    splits: Mapping[str, SignalSet],
+    inputs: Mapping[str, ndarray],
+    group_by: str,
+    *,
+    skip_bad: bool,
+    strict: bool,
+) -> LabelledData:
+    """What a classifier sees of signals, with the signals' labels."""
+    spec = next(iter(splits.values())).spec
     labels, numbers = {}, []
     for name, signals in splits.items():
         labels[name] = [header.label for header in signals.headers]
@@ -212,9 +263,31 @@ def examples_of_signals(
     examples = {}
     for name, signals in splits.items():
         groups = _groups([header.metadata for header in signals.headers], group_by)
-        values = signals.values.reshape(len(signals), *shape)
-        examples[name] = Examples(values, labelling.number(labels[name]), groups)
+        examples[name] = Examples(inputs[name], labelling.number(labels[name]), groups)
     return LabelledData.collect(labelling, examples, skip_bad=skip_bad, strict=strict)
+
+
+def _grid_shapes(signals: SignalSet) -> set[tuple[int, ...]]:
+    shapes = set()
+    for header in signals.headers:
+        if not isinstance(header.domain, Grid):
+            raise DataError(
+                f"signal '{header.id}' is scattered; principal components need signals on grids"
+            )
+        shapes.add(header.domain.shape)
+    return shapes
+
+
+def _of_one_shape(signals: SignalSet) -> Iterator[ndarray]:
+    """Normalised values of one signal after the other, ``[1, *shape, channels]``; of all at once
+    where they share one shape."""
+    shapes = {header.shape for header in signals.headers}
+    if len(shapes) == 1 and signals.shared_grid:
+        values = [signals.normalised(index) for index in range(len(signals))]
+        yield np.stack(values).reshape(len(signals), *shapes.pop())
+        return
+    for index, header in enumerate(signals.headers):
+        yield signals.normalised(index).reshape(1, *header.shape)
 
 
 def _one_shape(splits: Iterable[SignalSet]) -> tuple[int, ...]:

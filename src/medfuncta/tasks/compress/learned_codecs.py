@@ -1,5 +1,5 @@
 """Codecs whose entropy coder is learned from training signals: of latents, and beside them of
-values by wavelets and by linear prediction."""
+values by wavelets, by linear prediction, and by as many cosines or principal components."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from medfuncta.errors import missing_extra
 from medfuncta.tasks.compress.codec import NUMBER_BYTES, Codec, EntropyCoder
+from medfuncta.tasks.evaluate.linear import LinearCode, LowestCosines, PrincipalComponents
 from medfuncta.types import ArrayLatents, ArrayValues
 
 LATENT_STEPS: Final = (2.0, 1.0, 0.5, 0.25, 0.125, 0.0625)
@@ -76,6 +77,61 @@ class LatentCodec:
         """The quantised latent, float32."""
         symbols = self.coder.decode(data, np.arange(self.mean.size))
         return self.mean + self.components @ (symbols * self.step).astype(np.float32)
+
+
+class LinearCodec(Codec):
+    """As many numbers as a latent has that ask for no network, coded as latents are.
+
+    Args:
+        code: Cosines or principal components.
+        fineness: As for :meth:`LatentCodec.learn`.
+        training: The numbers of training signals.
+    """
+
+    def __init__(self, code: LinearCode, fineness: float, training: ArrayLatents) -> None:
+        super().__init__(step_setting(fineness))
+        self._code = code
+        self._of_numbers = LatentCodec.learn(training, fineness)
+
+    @property
+    def shared_bytes(self) -> int:
+        return self._of_numbers.shared_bytes + NUMBER_BYTES * self._code.shared_numbers
+
+    def encode(self, values: ArrayValues) -> bytes:
+        return self._of_numbers.encode(self._code.numbers(values[None])[0])
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> ArrayValues:
+        numbers = self._of_numbers.decode(data)
+        return self._code.values(numbers[None], shape)[0]
+
+
+class CosineCodec(LinearCodec):
+    """The lowest cosines."""
+
+    name: ClassVar[str] = LowestCosines.name
+
+
+class ComponentCodec(LinearCodec):
+    """Principal components."""
+
+    name: ClassVar[str] = PrincipalComponents.name
+
+
+def linear_codecs(
+    codes: Sequence[LinearCode], training: Sequence[ArrayValues], fineness: Sequence[float]
+) -> list[Codec]:
+    """Cosines and principal components at all settings."""
+    codecs: list[Codec] = []
+    for code in codes:
+        kind = ComponentCodec if isinstance(code, PrincipalComponents) else CosineCodec
+        numbers = np.concatenate([code.numbers(values[None]) for values in training])
+        codecs += [kind(code, step, numbers) for step in fineness]
+    return codecs
+
+
+def step_setting(fineness: float) -> str:
+    """How finely numbers are quantised, in words."""
+    return f"step {fineness:g} rms"
 
 
 class Wavelet(Codec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -23,8 +23,18 @@ from medfuncta.tasks.compress.image_codecs import image_codecs
 from medfuncta.tasks.compress.learned_codecs import (
     LATENT_STEPS,
     LatentCodec,
+    linear_codecs,
+    step_setting,
     trace_codecs,
     wavelet_codecs,
+)
+from medfuncta.tasks.evaluate.linear import (
+    LinearCode,
+    LowestCosines,
+    PrincipalComponents,
+    batches_of_one_shape,
+    evenly_spread,
+    shape_on_grid,
 )
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
 from medfuncta.tasks.explore.sample import take_sample
@@ -46,6 +56,7 @@ class RatePoint(Result):
     Args:
         setting: In words.
         bits: Of the streams, a sample (pixel, voxel); one stream a signal.
+        bytes: Of the stream of a signal, a mean.
         format_bits: How many of these are file format that all signals could share.
         shared_bytes: What a decoder must know besides: tables of the entropy coder, and for latents
             the shared network.
@@ -57,6 +68,7 @@ class RatePoint(Result):
 
     setting: str
     bits: float
+    bytes: float
     format_bits: float
     shared_bytes: int
     bits_with_shared: float
@@ -72,6 +84,13 @@ class RatePoint(Result):
     def payload_bits(self) -> float:
         """The bits of the streams that are no file format."""
         return self.bits - self.format_bits
+
+    @property
+    def payload_bytes(self) -> float:
+        """The bytes of a signal's stream that are no file format."""
+        if not self.bits:
+            return self.bytes
+        return self.bytes * self.payload_bits / self.bits
 
 
 @dataclass(frozen=True)
@@ -191,7 +210,9 @@ def compare_codecs(
     learned = take_sample(latents, _TRAINING_LATENTS, "train").latents
     rows = list(chosen.latents)
     curves = {LATENTS: [bench.latent_point(step, learned, rows) for step in steps]}
-    for codec in _codecs(signals, _training_values(latents, source)):
+    training = _Training.of(latents, source, signals)
+    linear = linear_codecs(training.codes, training.values, steps)
+    for codec in [*linear, *_codecs(signals, training.examples)]:
         if codec.name not in curves:
             progress(codec.name)
             curves[codec.name] = []
@@ -207,13 +228,54 @@ def compare_codecs(
     )
 
 
-def _training_values(latents: LatentSet, source: Source) -> list[np.ndarray]:
-    """Normalised values of training signals, which codecs learn from."""
-    training = take_sample(latents, _TRAINING, "train")
-    values = []
-    for signal in _signals_of(source, "train", training.ids):
-        values.append(signal.range.normalise(signal.values))
-    return values
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """What codecs learn from the training split.
+
+    Args:
+        examples: Normalised values of a few signals.
+        values: Of as many as principal components are taken from.
+        codes: Cosines and principal components, as many numbers as a latent has.
+    """
+
+    examples: list[np.ndarray]
+    values: list[np.ndarray]
+    codes: list[LinearCode]
+
+    @classmethod
+    def of(cls, latents: LatentSet, source: Source, unseen: Sequence[Signal]) -> _Training:
+        """Read the training split once.
+
+        Args:
+            latents: Of the set.
+            source: Its signals.
+            unseen: Signals that are to be compressed.
+        """
+        ids = take_sample(latents, _TRAINING, "train").ids
+        wanted, found = set(ids), {}
+
+        def stream() -> Iterator[Signal]:
+            for signal in source.signals("train"):
+                if signal.id in wanted:
+                    found[signal.id] = signal
+                yield signal
+
+        largest = max(signal.values.size for signal in unseen)
+        many = list(evenly_spread(stream(), largest))
+        examples = _in_order(found, ids, source, "train")
+        shapes = [shape_on_grid(signal) for signal in (*unseen, *many)]
+        common = tuple(min(sizes) for sizes in zip(*shapes, strict=True))
+        count = latents.run.config.field.latent_size
+        components = PrincipalComponents.of(batches_of_one_shape(many), common).first(count)
+        codes: list[LinearCode] = [LowestCosines(count)]
+        if components.count:
+            codes.append(components)
+        values = [_normalised(signal) for signal in many]
+        return cls([_normalised(signal) for signal in examples], values, codes)
+
+
+def _normalised(signal: Signal) -> np.ndarray:
+    return signal.range.normalise(signal.values)
 
 
 def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
@@ -223,6 +285,12 @@ def _signals_of(source: Source, split: str, ids: Sequence[str]) -> list[Signal]:
     for signal in source.signals(split):
         if signal.id in wanted:
             found[signal.id] = signal
+    return _in_order(found, ids, source, split)
+
+
+def _in_order(
+    found: Mapping[str, Signal], ids: Sequence[str], source: Source, split: str
+) -> list[Signal]:
     for id in ids:
         if id not in found:
             raise DataError(
@@ -290,14 +358,14 @@ class _Bench:
             decoded.append(codec.decode(stream))
         shared = codec.shared_bytes + self.network_bytes
         metrics = self.measured(np.stack(decoded))
-        return self._point(f"step {step:g} rms", sizes, [], shared, metrics)
+        return self._point(step_setting(step), sizes, [], shared, metrics)
 
     def signal_point(self, codec: Codec) -> RatePoint:
         """A codec of values at its setting."""
         sizes, formats, metrics = [], [], []
         for signal in self._signals:
             shape = signal.values.shape
-            stream = codec.encode(signal.range.normalise(signal.values))
+            stream = codec.encode(_normalised(signal))
             decoded = signal.range.restore(codec.decode(stream, shape))
             sizes.append(len(stream))
             formats.append(codec.container_bytes(shape))
@@ -323,6 +391,7 @@ class _Bench:
         return RatePoint(
             setting,
             bits,
+            bytes=sum(sizes) / len(sizes),
             format_bits=byte * sum(formats),
             shared_bytes=shared_bytes,
             bits_with_shared=bits + 8 * shared_bytes / self._set_points,

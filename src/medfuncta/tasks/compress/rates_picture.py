@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.compress.rates import LATENTS, CompressionReport
-from medfuncta.tasks.drawing.figure import ACCENT, MUTED, new_figure, plain_powers
+from medfuncta.tasks.drawing.figure import ACCENT, MUTED, SECOND, new_figure, plain_powers
+from medfuncta.tasks.evaluate.linear import LowestCosines, PrincipalComponents
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS: Final = ("#2a7f9e", "#e8b04a", "#5b8c5a", "#7d5ba6", "#3b3f8c")
+_COLOURS: Final = ("#3b3f8c", "#e8b04a", "#5b8c5a", "#7d5ba6", "#8a6414", "#3d4650")
+_BASELINES: Final = {LowestCosines.name: MUTED, PrincipalComponents.name: SECOND}
+_MARKERS: Final = {LATENTS: "D", LowestCosines.name: "o", PrincipalComponents.name: "s"}
 
 
 def curves_picture(report: CompressionReport) -> Figure:
-    """PSNR against bits a sample; a dotted line leaves out what is file format.
+    """PSNR against bytes a signal; a dotted line leaves out what is file format.
 
     Lossless settings are left out: their 120 dB would press all others together.
     """
@@ -23,17 +26,23 @@ def curves_picture(report: CompressionReport) -> Figure:
         axes = figure.subplots()
         colours = iter(_COLOURS)
         for name, curve in report.codecs.items():
-            colour = ACCENT if name == LATENTS else next(colours)
-            bits, payload_bits, psnr = [], [], []
+            if name == LATENTS:
+                colour = ACCENT
+            elif name in _BASELINES:
+                colour = _BASELINES[name]
+            else:
+                colour = next(colours)
+            sizes, payload, psnr = [], [], []
             for point in curve:
                 if point.psnr is not None and not point.lossless:
-                    bits.append(point.bits)
-                    payload_bits.append(point.payload_bits)
+                    sizes.append(point.bytes)
+                    payload.append(point.payload_bytes)
                     psnr.append(point.psnr)
-            axes.plot(bits, psnr, "o-", color=colour, linewidth=1.6, markersize=3.5, label=name)
-            if bits != payload_bits:
+            style = {"marker": _MARKERS.get(name, "."), "markersize": 4, "linewidth": 1.6}
+            axes.plot(sizes, psnr, color=colour, label=name, **style)
+            if sizes != payload:
                 label = f"{name} without file format"
-                axes.plot(payload_bits, psnr, ":", color=colour, linewidth=1.2, label=label)
+                axes.plot(payload, psnr, ":", color=colour, linewidth=1.2, label=label)
         if report.unquantised_psnr not in (None, BEST_PSNR):
             axes.axhline(
                 report.unquantised_psnr,
@@ -44,7 +53,7 @@ def curves_picture(report: CompressionReport) -> Figure:
             )
         axes.set_xscale("log", base=2)
         plain_powers(axes.xaxis)
-        axes.set_xlabel("bits a sample; what all signals share is not counted")
+        axes.set_xlabel("bytes a signal; what all signals share is not counted")
         axes.set_ylabel("PSNR (dB)")
         axes.set_title(
             f"{report.signals:,} signals of the {report.split} split of {report.source}", loc="left"

@@ -36,6 +36,25 @@ class EvaluatedRun(Result):
     training: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class FieldPoint(Result):
+    """Another shared network on the same signals.
+
+    Args:
+        name: What it is called, such as that of its folder.
+        kind: Of its field.
+        numbers: That a latent has.
+        psnr: Mean over signals, in dB; None where none was finite.
+        fingerprint: Of its weights.
+    """
+
+    name: str
+    kind: str
+    numbers: int
+    psnr: float | None
+    fingerprint: str
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation(Result):
     """What an evaluation found.
@@ -52,6 +71,7 @@ class Evaluation(Result):
         examples: The best, the median and the worst signal to look at; empty unless a report was
             asked for.
         baselines: What needs no network, beside it; None unless asked for.
+        compared: Other shared networks on the same signals.
         remarks: What a user should know of the data, and how it differs from that which the run was
             trained on; one sentence each.
         likeness: The data beside what the network was trained on.
@@ -67,6 +87,7 @@ class Evaluation(Result):
     signals: Sequence[SignalMetrics]
     examples: Sequence[Example] = ()
     baselines: Baselines | None = None
+    compared: Sequence[FieldPoint] = ()
     remarks: Sequence[str] = ()
     likeness: Likeness | None = None
 
@@ -94,10 +115,22 @@ class Evaluation(Result):
                 members[name].append(metrics)
         return {name: summarise(members[name]) for name in sorted(members)}
 
+    @property
+    def fields(self) -> list[tuple[int, float]]:
+        """Numbers of a latent and mean PSNR of every shared network that has one, this one first:
+        points of a curve."""
+        points = [(self.run.latent_size, self.summary.psnr.mean)]
+        points += [(other.numbers, other.psnr) for other in self.compared]
+        return [(numbers, psnr) for numbers, psnr in points if psnr is not None]
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the single signals: ``psnr.mean``, ``psnr.median``, ``ssim.mean``, ...
         nested."""
-        beside = {} if self.baselines is None else {"baselines": self.baselines.to_json()}
+        beside = {}
+        if self.baselines is not None:
+            beside["baselines"] = self.baselines.to_json()
+        if self.compared:
+            beside["compared"] = to_json(self.compared)
         return {
             **self.summary.to_json(),
             **beside,

@@ -28,6 +28,7 @@ from medfuncta.tasks.evaluate.baselines import Baselines
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, ranked
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure, SubFigure
 
@@ -202,32 +203,59 @@ def psnr_picture(metrics: Sequence[SignalMetrics]) -> Figure:
     return figure
 
 
-def baselines_picture(baselines: Baselines, field: float | None) -> Figure:
-    """Mean PSNR over the numbers stored: both baselines as lines, the field as a dot."""
-    curve = baselines.curve
-    with new_figure(_WIDTH, 3.2) as figure:
+def curve_picture(baselines: Baselines | None, fields: Sequence[tuple[int, float]]) -> Figure:
+    """Mean PSNR over the numbers stored a signal.
+
+    Args:
+        baselines: What needs no network, as lines; None leaves them out.
+        fields: Numbers of a latent and mean PSNR of each shared network, as dots on a line.
+    """
+    curves = []
+    if baselines is not None:
+        cosines = [(point.numbers, point.cosines) for point in baselines.curve]
+        curves.append(_Curve("lowest cosines", cosines, color=MUTED, marker="o", markersize=3))
+        components = []
+        for point in baselines.curve:
+            if point.components is not None:
+                components.append((point.numbers, point.components))
+        name = "principal components"
+        curves.append(_Curve(name, components, color=SECOND, marker="s", markersize=3))
+    name = "this field" if len(fields) == 1 else "fields"
+    curves.append(_Curve(name, sorted(fields), color=ACCENT, marker="D", markersize=5))
+    with new_figure(_WIDTH, 3.6) as figure:
         axes = figure.subplots()
-        numbers = [point.numbers for point in curve]
-        cosines = [point.cosines for point in curve]
-        axes.plot(numbers, cosines, color=MUTED, marker="o", markersize=3, label="lowest cosines")
-        components = [(p.numbers, p.components) for p in curve if p.components is not None]
-        if components:
-            axes.plot(
-                *zip(*components, strict=True),
-                color=SECOND,
-                marker="s",
-                markersize=3,
-                label="principal components",
-            )
-        if field is not None:
-            place = baselines.at_latent_size.numbers
-            axes.plot(
-                [place], [field], color=ACCENT, marker="D", linestyle="none", label="this field"
-            )
-        axes.set_xscale("log", base=2)
-        plain_powers(axes.xaxis)
-        axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
+        _draw_curves(axes, [curve for curve in curves if curve.points])
         axes.set_xlabel("numbers stored a signal")
         axes.set_ylabel("mean PSNR (dB)")
-        axes.legend()
+        axes.legend(loc="upper left")
     return figure
+
+
+class _Curve:
+    """A line of a picture.
+
+    Args:
+        name: In the legend.
+        points: Numbers stored and mean PSNR.
+        style: Of the line, as matplotlib takes it.
+    """
+
+    def __init__(self, name: str, points: Sequence[tuple[int, float]], **style: Any) -> None:
+        self.name = name
+        self.points = points
+        self.style = style
+
+
+def _draw_curves(axes: Axes, curves: Sequence[_Curve]) -> None:
+    everywhere = set()
+    for curve in curves:
+        numbers, psnr = zip(*curve.points, strict=True)
+        axes.plot(numbers, psnr, label=curve.name, linewidth=1.5, **curve.style)
+        everywhere.update(numbers)
+    axes.set_xscale("log", base=2)
+    plain_powers(axes.xaxis)
+    ticks = [2**power for power in range(21) if min(everywhere) <= 2**power <= max(everywhere)]
+    if len(ticks) > 1:
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_axisbelow(True)
+    axes.grid(color=HAIRLINE, linewidth=0.5)

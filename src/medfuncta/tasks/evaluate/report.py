@@ -13,11 +13,10 @@ from medfuncta.latents.likeness import Likeness
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.drawing.figure import class_names, png, with_unit
 from medfuncta.tasks.drawing.page import Page
-from medfuncta.tasks.evaluate.baselines import Baselines
 from medfuncta.tasks.evaluate.evaluation import Evaluation
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, Summary, ranked
 from medfuncta.tasks.evaluate.pictures import (
-    baselines_picture,
+    curve_picture,
     psnr_picture,
     reconstruction_picture,
 )
@@ -36,10 +35,16 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
         write_atomically(
             folder / "reconstructions.png", lambda temporary: temporary.write_bytes(picture)
         )
-    if evaluation.baselines is not None:
-        curve = png(baselines_picture(evaluation.baselines, evaluation.summary.psnr.mean))
-        write_atomically(folder / "baselines.png", lambda temporary: temporary.write_bytes(curve))
-    _report_page(evaluation, picture).save(place(folder, "report.html"))
+    curve = None
+    if _has_curve(evaluation):
+        curve = png(curve_picture(evaluation.baselines, evaluation.fields))
+        write_atomically(folder / "curve.png", lambda temporary: temporary.write_bytes(curve))
+    _report_page(evaluation, picture, curve).save(place(folder, "report.html"))
+
+
+def _has_curve(evaluation: Evaluation) -> bool:
+    """Whether there is anything over the numbers stored."""
+    return evaluation.baselines is not None or len(evaluation.fields) > 1
 
 
 def _signals_table(evaluation: Evaluation) -> str:
@@ -57,8 +62,8 @@ def _signals_table(evaluation: Evaluation) -> str:
     return text.getvalue()
 
 
-def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
-    """The evaluation for a person, with the PNG of its examples."""
+def _report_page(evaluation: Evaluation, picture: bytes | None, curve: bytes | None) -> Page:
+    """The evaluation for a person, with the PNGs of its examples and of the curve over numbers."""
     summary, unit = evaluation.summary, evaluation.spec.unit
     page = Page(
         f"Reconstruction of {evaluation.source.name}",
@@ -85,8 +90,8 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
         page.picture(
             png(psnr_picture(evaluation.signals)), "Signals by PSNR; the line is the median."
         )
-    if evaluation.baselines is not None:
-        _add_baselines(page, evaluation.baselines, summary.psnr.mean)
+    if curve is not None:
+        _add_curve(page, evaluation, curve)
     if evaluation.by_class:
         page.heading("By class")
         page.table(*_without_blank_columns(*_class_table(evaluation)))
@@ -104,22 +109,37 @@ def _report_page(evaluation: Evaluation, picture: bytes | None) -> Page:
     return page
 
 
-def _add_baselines(page: Page, baselines: Baselines, field: float | None) -> None:
-    same = baselines.at_latent_size
-    page.heading("Beside what needs no network")
-    page.table(
-        (f"{same.numbers:,} numbers a signal", "mean PSNR (dB)"),
-        (
-            ("this field", number(field, 2)),
-            ("lowest cosines", number(same.cosines, 2)),
-            ("principal components", number(same.components, 2)),
-        ),
-    )
-    page.picture(
-        png(baselines_picture(baselines, field)),
-        "Mean PSNR over the numbers stored a signal. The components are of "
-        f"{baselines.training_signals:,} training signals.",
-    )
+def _add_curve(page: Page, evaluation: Evaluation, curve: bytes) -> None:
+    page.heading("What so many numbers a signal are worth")
+    page.table(*curve_table(evaluation))
+    words = "Mean PSNR over the numbers stored a signal."
+    if evaluation.baselines is not None and evaluation.baselines.training_signals:
+        words += (
+            " The principal components are those of "
+            f"{evaluation.baselines.training_signals:,} training signals."
+        )
+    page.picture(curve, words)
+
+
+def curve_table(evaluation: Evaluation) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """A row for each shared network, beside what needs none with as many numbers."""
+    baselines, latent_size = evaluation.baselines, evaluation.run.latent_size
+    fields = [("this field", latent_size, evaluation.summary.psnr.mean)]
+    for other in evaluation.compared:
+        fields.append((other.name, other.numbers, other.psnr))
+    header = ["mean PSNR (dB)", "numbers a signal", "field"]
+    if baselines is not None:
+        header += ["lowest cosines", "principal components"]
+    rows = []
+    for name, numbers, psnr in sorted(fields, key=lambda field: field[1]):
+        row = [name, f"{numbers:,}", number(psnr, 2)]
+        point = None
+        if baselines is not None:
+            point = baselines.at(numbers)
+        if point is not None:
+            row += [number(point.cosines, 2), number(point.components, 2)]
+        rows.append(row)
+    return header, rows
 
 
 def likeness_table(likeness: Likeness) -> tuple[Sequence[str], list[Sequence[str]]]:

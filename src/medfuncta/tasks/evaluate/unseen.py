@@ -3,7 +3,7 @@ points, compare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -20,8 +20,8 @@ from medfuncta.signals.data_facts import FactsTally, RangeUse, range_remark
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import ALL, Source
 from medfuncta.tasks.evaluate.baselines import measure_baselines
-from medfuncta.tasks.evaluate.evaluation import EvaluatedRun, Evaluation
-from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
+from medfuncta.tasks.evaluate.evaluation import EvaluatedRun, Evaluation, FieldPoint
+from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
 from medfuncta.tasks.evaluate.pictures import Example, choose_examples
 from medfuncta.tasks.evaluate.report import write_report
 
@@ -38,6 +38,7 @@ def evaluate(
     device: _Device = None,
     out: Path | str | None = None,
     baselines: bool = False,
+    compare: Mapping[str, Run] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Fit the signals of a split, decode each on its own points and compare; one batch of signals
@@ -55,7 +56,9 @@ def evaluate(
             that no others need to be kept.
         baselines: Put the lowest cosines and the principal components of the training split beside
             the field, at the same number of numbers and as a curve; needs whole signals on grids.
-        progress: Called with the number of signals done.
+        compare: Other shared networks, by name, that are to stand beside it, each fitted with its
+            own settings.
+        progress: Called with the number of signals done, by each network.
 
     Raises:
         DataError: If the data does not fit the run, has no such split or no signal in it, or a file
@@ -63,7 +66,9 @@ def evaluate(
     """
     config = config or run.config.fit
     split = split or source.held_out
-    run.spec.check_fits(source.spec)
+    compare = compare or {}
+    for one in (run, *compare.values()):
+        one.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
     tally, use = FactsTally(run.network.box), RangeUse()
@@ -78,9 +83,13 @@ def evaluate(
             f"no signals in the split '{split}' of {source.info.name}; expected at least one"
         )
     seconds = perf_counter() - began
+    compared = []
+    for name, other in compare.items():
+        compared.append(_compared(name, other, source, split, device, progress))
     beside = None
     if baselines:
-        beside = measure_baselines(source, split, run.config.field.latent_size)
+        sizes = [point.numbers for point in compared]
+        beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
@@ -99,6 +108,7 @@ def evaluate(
         signals=metrics,
         examples=examples,
         baselines=beside,
+        compared=compared,
         remarks=remarks,
         likeness=likeness,
     )
@@ -125,6 +135,25 @@ def _reconstructions(
     stream = iter(signals)
     while batch := list(islice(stream, config.batch)):
         yield from zip(batch, round_trip(run, batch, config=config, device=device), strict=True)
+
+
+def _compared(
+    name: str,
+    run: Run,
+    source: Source,
+    split: str,
+    device: _Device,
+    progress: Callable[[int], None] | None,
+) -> FieldPoint:
+    metrics = []
+    signals = source.signals(split)
+    for original, reconstruction in _reconstructions(run, signals, run.config.fit, device):
+        metrics.append(measure(original, reconstruction))
+        if progress is not None:
+            progress(len(metrics))
+    field = run.config.field
+    psnr = summarise(metrics).psnr.mean
+    return FieldPoint(name, field.kind, field.latent_size, psnr, run.fingerprint)
 
 
 def _examples(
