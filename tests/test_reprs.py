@@ -17,7 +17,7 @@ from medfuncta.tasks.evaluate import evaluate
 from medfuncta.workflow import train
 
 TINY = {
-    "field": {"layers": 3, "width": 8, "latent_size": 4},
+    "field": {"kind": "siren", "layers": 3, "width": 8, "latent_size": 4},
     "train": {"steps": 1, "batch": 2, "inner_steps": 1},
     "fit": {"steps": 1},
 }

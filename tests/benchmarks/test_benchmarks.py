@@ -106,7 +106,8 @@ def test_time_to_quality(
         lambda steps, repeats: Timings({side: [0.5] * repeats for side in steps}),
     )
     settings = (
-        "field.layers=3 field.width=8 field.latent_size=4 train.batch=2 train.inner_steps=2 "
+        "field.kind=siren field.layers=3 field.width=8 field.latent_size=4 "
+        "train.batch=2 train.inner_steps=2 "
         "train.validate_signals=4 train.steps=9"
     )
     rows = run(
@@ -150,7 +151,7 @@ def test_high_resolution(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert points["ours"] == 30
     assert len(rows) == 5 and all(row["ours"] for row in rows.values())
     settings = {
-        "field": {"layers": 3, "width": 8, "latent_size": 4},
+        "field": {"kind": "siren", "layers": 3, "width": 8, "latent_size": 4},
         "train": {"steps": 1, "batch": 1, "inner_steps": 1},
     }
     train(f"npz:{tmp_path / 'tiny.npz'}", tmp_path / "run", settings=settings, device="cpu")

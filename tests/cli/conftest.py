@@ -7,6 +7,7 @@ import pytest
 from medfuncta.cli.main import main
 
 TINY = (
+    "field.kind=siren",
     "field.layers=3",
     "field.width=16",
     "field.latent_size=8",

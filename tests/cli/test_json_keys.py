@@ -28,7 +28,7 @@ from tasks.compress.fitted_set import write_fitted_set
 STORED = Path(__file__).with_name("json_keys.json")
 SOURCE = "medfuncta.sources.table.open_source"
 SHORT_DEMO = {
-    "field": {"layers": 3, "width": 8, "latent_size": 4},
+    "field": {"kind": "siren", "layers": 3, "width": 8, "latent_size": 4},
     "train": {"steps": 1, "batch": 4, "inner_steps": 1, "validate_signals": 4},
     "fit": {"steps": 1},
 }

@@ -32,7 +32,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str,
 def ecg_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one meta-step on the sample heartbeats."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    sizes = {"layers": 3, "width": 8, "latent_size": 4}
+    sizes = {"kind": "siren", "layers": 3, "width": 8, "latent_size": 4}
     medfuncta.train(
         "sample:ecg",
         folder,

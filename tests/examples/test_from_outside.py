@@ -51,7 +51,7 @@ def test_without_its_package_such_a_run_is_answered_in_one_line(
 def test_an_outer_loss_from_outside_trains(installed: Install, tmp_path: Path) -> None:
     installed("medfuncta.outer_losses", "worst = worst_loss:derivative")
     run = str(tmp_path / "run")
-    sizes = ["field.layers=3", "field.width=8"]
+    sizes = ["field.kind=siren", "field.layers=3", "field.width=8"]
     assert main([*TRAIN, "train.outer_loss=worst", *sizes, *TINY, "--out", run]) == 0
     assert medfuncta.Run.load(run).config.train.outer_loss == "worst"
 

@@ -21,6 +21,7 @@ Answer = Mapping[str, Any]
 """What a command gave, see ``server.run_command``."""
 
 TINY: Final = {
+    "field.kind": "siren",
     "field.layers": "3",
     "field.width": "8",
     "field.latent_size": "4",

@@ -189,7 +189,8 @@ def test_no_canary_gets_out(kind: str, tmp_path: Path, bench: Bench) -> None:
     source = SOURCES[kind](folder, name)
     assert name.count > 1
     private = [str(tmp_path), "19400101", "MRN-4711"]
-    tiny = "field.layers=3 field.width=8 field.latent_size=4 train.inner_steps=1 fit.steps=1"
+    tiny = "field.kind=siren field.layers=3 field.width=8 field.latent_size=4"
+    tiny += " train.inner_steps=1 fit.steps=1"
     tiny += " train.context_ratio=1 train.validate_signals=1 train.batch=1"
     run, latents = str(out / "run"), str(out / "latents")
     (beginning,) = bench.answers([["info", source, "--json"]])

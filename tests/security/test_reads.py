@@ -119,7 +119,16 @@ def test_a_source_reads_nothing_from_elsewhere(
     folder.mkdir()
     source = make(folder)
     linked(folder / name, tmp_path / "elsewhere")
-    tiny = ["--steps", "1", "--batch", "1", "--set", "field.layers=3", "field.width=8"]
+    tiny = [
+        "--steps",
+        "1",
+        "--batch",
+        "1",
+        "--set",
+        "field.kind=siren",
+        "field.layers=3",
+        "field.width=8",
+    ]
     words = ["train", "--data", source, *tiny, "train.validate_signals=1", "--out"]
     (sound,) = bench.answers([["info", source, "--follow-links"]])
     assert sound["code"] == 0, sound["err"]

@@ -22,7 +22,7 @@ from medfuncta.workflow import train
 
 STATED = "licence=ODC-By 1.0&citation=Moody %26 Mark 2001, a=b?"
 SETTINGS = {
-    "field": {"layers": 3, "width": 8, "latent_size": 4},
+    "field": {"kind": "siren", "layers": 3, "width": 8, "latent_size": 4},
     "train": {"steps": 1, "batch": 2, "inner_steps": 1},
     "fit": {"steps": 1},
 }

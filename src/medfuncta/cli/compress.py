@@ -14,7 +14,7 @@ from medfuncta.door.limits import Some as Count
 
 if TYPE_CHECKING:
     from medfuncta.tasks.compress import CompressionReport
-    from medfuncta.tasks.compress.rates import RatePoint, Verdict
+    from medfuncta.tasks.compress.curves import RatePoint, Verdict
 
 
 @dataclass(kw_only=True)

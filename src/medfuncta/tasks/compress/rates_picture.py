@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from medfuncta.signals.psnr import BEST_PSNR
-from medfuncta.tasks.compress.rates import LATENTS, CompressionReport
+from medfuncta.tasks.compress.curves import LATENTS, CompressionReport
 from medfuncta.tasks.drawing.figure import ACCENT, MUTED, SECOND, new_figure, plain_powers
 from medfuncta.tasks.evaluate.linear import LowestCosines, PrincipalComponents
 
