@@ -14,7 +14,8 @@ from typing import Any
 from benchmarks.command import main
 from benchmarks.measure import Row, forget, rows_table
 from medfuncta.cli.command import Command
-from medfuncta.learning.train import StepReport, train_network
+from medfuncta.learning.callbacks import StepReport
+from medfuncta.learning.train import train_network
 from medfuncta.settings import Config
 from medfuncta.signals.points import Points
 from medfuncta.signals.signal_set import SignalSet

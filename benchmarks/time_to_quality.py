@@ -25,7 +25,7 @@ from benchmarks.measure import Row, in_turn
 from benchmarks.reference_curve import ReferenceCurves, Schedule, tell
 from medfuncta.cli.command import Assignments, assigned
 from medfuncta.field.siren.config import SirenConfig
-from medfuncta.learning.train import StepReport
+from medfuncta.learning.callbacks import StepReport
 from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet

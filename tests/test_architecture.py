@@ -26,6 +26,7 @@ ORDER = (
     "status",
     "door",
     "disk",
+    "hub",
     "config",
     "signals",
     "sources",
@@ -34,10 +35,16 @@ ORDER = (
     "settings",
     "settings_guide",
     "presets",
+    "pretrained",
+    "model_card",
+    "run_names",
+    "array_methods",
     "run",
     "learning",
     "latents",
     "workflow",
+    "trackers",
+    "estimator",
     "tasks",
     "demo",
     "studies",
@@ -56,6 +63,7 @@ TASKS = (
     "regress",
     "compress",
     "info",
+    "doctor",
 )
 """The same inside tasks: what answers share, then the answers."""
 MAY_UNPICKLE = "inert_pickle.py"
@@ -85,7 +93,9 @@ CORE = packages(PROJECT["dependencies"])
 EXTRAS = {
     name: packages(requirements) for name, requirements in PROJECT["optional-dependencies"].items()
 }
-OPTIONAL = set().union(*(names for extra, names in EXTRAS.items() if extra not in ("test", "dev")))
+OPTIONAL = set().union(
+    *(names for extra, names in EXTRAS.items() if extra not in ("test", "docs", "dev"))
+)
 
 
 BROUGHT_BY = packages_distributions()

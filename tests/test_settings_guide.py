@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 
 import pytest
@@ -14,6 +15,8 @@ from medfuncta.presets import PRESETS
 from medfuncta.settings import Config, override, parse_assignments
 from medfuncta.settings_guide import section_names, settings_of, written
 
+NAME_IN_CODE = re.compile(r"\b[A-Z]{2,}_[A-Z]+\b|\bFIELDS\b|\b[a-z]+_[a-z]+\.py\b|\bw_[1k]\b")
+"""What stands in the code, and tells a user nothing."""
 SECTIONS = ("field", "inner", "train", "fit")
 
 
@@ -23,7 +26,8 @@ def test_every_setting_has_a_meaning_a_type_and_its_default(section: str) -> Non
     assert section_names() == list(SECTIONS)
     for setting in settings:
         assert setting.name.startswith(f"{section}.")
-        assert len(setting.meaning) > 5 and "`" not in setting.meaning
+        assert len(setting.meaning.split()) > 2 and "`" not in setting.meaning
+        assert not NAME_IN_CODE.search(setting.meaning), setting.name
         assert setting.type
 
 
@@ -57,6 +61,15 @@ def test_values_are_written_as_a_person_writes_them() -> None:
     assert list(map(written, (None, True, 1e-4, (1, 2), "x", 7))) == [
         *("none", "true", "0.0001", "1,2", "x", "7")
     ]
+
+
+def test_the_kinds_of_field_are_listed_with_what_they_are() -> None:
+    kind = settings_of("field")[0]
+    assert kind.name == "field.kind"
+    for name in field_names():
+        assert name in kind.type
+    for name in ("siren", "finer", "components"):
+        assert name in kind.meaning
 
 
 def test_an_unknown_section_is_answered_with_the_nearest() -> None:

@@ -40,7 +40,7 @@ def check_nifti(original: Signal, path: Path, file: Path | None) -> Checks:
     """A volume; if it was read from a NIfTI file, the two headers as well."""
     image, grid = nib.Nifti1Image.from_filename(path), _grid(original)
     checks = {
-        "shape": image.shape == grid.shape,
+        "shape": _without_last_of_one(image.shape, len(grid.shape)) == grid.shape,
         "affine": np.allclose(
             np.asarray(image.affine), np.eye(4) if grid.affine is None else grid.affine, atol=1e-4
         ),
@@ -58,6 +58,13 @@ def check_nifti(original: Signal, path: Path, file: Path | None) -> Checks:
             np.array_equal(ours[name], theirs[name]) for name in _NIFTI_FIELDS
         )
     return checks
+
+
+def _without_last_of_one(shape: tuple[int, ...], axes: int) -> tuple[int, ...]:
+    """The shape of an image, which a NIfTI file holds as a volume of one slice."""
+    if set(shape[axes:]) == {1}:
+        return shape[:axes]
+    return shape
 
 
 def check_nrrd(original: Signal, path: Path, file: Path | None) -> Checks:

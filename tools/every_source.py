@@ -3,7 +3,9 @@
 
 DATA_FOLDER is laid out as the development data are: ``mitbih/`` (WFDB), ``hippocampus/`` (NIfTI),
     ``brain_mr_dicom/`` (DICOM),
-``bloodcells_64.npz``, ``pneumoniamnist_28.npz``, ``bloodsmears/`` and ``fundus/`` (photographs).
+``ct_slices/`` (single DICOM slices), ``bloodcells_64.npz``, ``pbc_64.npz``,
+``pneumoniamnist_28.npz``, ``adrenalmnist3d_64.npz``, ``bloodsmears/`` and ``fundus/``
+(photographs), ``breast_ultrasound/`` (class folders with masks).
 Other formats and layouts are made from them first (``layouts.py``). Each source is trained on for a
 few steps, fitted, evaluated and decoded by the command line in this process, on the grid on which
 its signals were recorded; the decoded file is opened by the format's own library and compared with
@@ -85,6 +87,10 @@ ENTRIES = (
     ),  # of one patient
     Entry("npz:{data}/bloodcells_64.npz?limit=8", ".png"),
     Entry("npz:{data}/pneumoniamnist_28.npz?limit=64", ".tif"),
+    Entry("npz:{data}/pbc_64.npz?limit=8", ".png"),
+    Entry("npz:{data}/adrenalmnist3d_64.npz?limit=2", ".npy", settings=VOLUME),
+    Entry("images:{data}/breast_ultrasound?limit=6", ".png", "&size=64,64"),
+    Entry("dicom:{data}/ct_slices?limit=6", ".nii.gz", "&shape=64,64"),
     Entry("images:{data}/bloodsmears?limit=6", ".png", "&size=48,64"),
     Entry("images:{data}/fundus?limit=6", ".tif", "&size=50,48"),
     Entry("sample:ecg", ".csv"),

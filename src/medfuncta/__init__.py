@@ -8,9 +8,32 @@ medfuncta`` costs next to nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+import os
+import sys
+
+
+def _is_the_command() -> bool:
+    """Whether this process was started as ``medfuncta`` or ``python -m medfuncta``, and not by a
+    program that uses the package."""
+    if sys.argv[:1] == ["-m"]:
+        return sys.orig_argv[1:3] == ["-m", "medfuncta"]
+    started = sys.argv[0].replace("\\", "/").rpartition("/")[2] if sys.argv else ""
+    return started.removesuffix(".exe") == "medfuncta"
+
+
+def _stop_quietly(*_: object) -> None:
+    os.write(2, b"medfuncta: stopped by Ctrl-C\n")
+    os._exit(130)
+
+
+if _is_the_command():
+    # Ctrl-C while modules are imported and while Python shuts down; in between main() cleans up.
+    import _signal  # pyright: ignore[reportMissingImports]
+
+    _signal.signal(_signal.SIGINT, _stop_quietly)
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any, Final  # noqa: E402
 
 if TYPE_CHECKING:
     from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
@@ -21,6 +44,7 @@ if TYPE_CHECKING:
         MedFunctaError,
         RunError,
     )
+    from medfuncta.estimator import FieldEncoder
     from medfuncta.field.components.config import ComponentsConfig
     from medfuncta.field.field import Field
     from medfuncta.field.finer import FinerConfig
@@ -32,6 +56,7 @@ if TYPE_CHECKING:
     from medfuncta.latents.fit import fit_latents, fitter_of
     from medfuncta.latents.latent_set import LatentSet
     from medfuncta.latents.onnx import export_onnx
+    from medfuncta.learning.callbacks import StepReport, TrainingCallback
     from medfuncta.learning.fitter import Fitted, Fitter
     from medfuncta.presets import PRESETS
     from medfuncta.process import keep_freed_memory
@@ -50,6 +75,7 @@ if TYPE_CHECKING:
     from medfuncta.sources.splitting import Item
     from medfuncta.sources.table import open_source
     from medfuncta.tasks.evaluate import evaluate
+    from medfuncta.trackers import MLflowCallback, WandbCallback
     from medfuncta.workflow import train
     from medfuncta.writers.table import write_signal
 
@@ -62,6 +88,7 @@ __all__ = [
     "DataError",
     "Field",
     "FieldConfig",
+    "FieldEncoder",
     "FieldKind",
     "FileOptions",
     "FinerConfig",
@@ -74,6 +101,7 @@ __all__ = [
     "Item",
     "LatentSet",
     "LatentSetError",
+    "MLflowCallback",
     "MedFunctaError",
     "Run",
     "RunError",
@@ -86,9 +114,12 @@ __all__ = [
     "Skips",
     "Source",
     "SourceInfo",
+    "StepReport",
     "Survey",
     "TrainConfig",
+    "TrainingCallback",
     "ValueRange",
+    "WandbCallback",
     "build_field",
     "create_latent_set",
     "decode",
@@ -108,8 +139,6 @@ __all__ = [
     "write_signal",
 ]
 
-__version__ = version("medfuncta")
-
 _HOMES: Final = {
     "PRESETS": "presets",
     "ComponentsConfig": "field.components.config",
@@ -119,6 +148,7 @@ _HOMES: Final = {
     "DataError": "errors",
     "Field": "field.field",
     "FieldConfig": "config",
+    "FieldEncoder": "estimator",
     "FieldKind": "field.table",
     "FileOptions": "sources.folder",
     "FinerConfig": "field.finer",
@@ -131,6 +161,7 @@ _HOMES: Final = {
     "Item": "sources.splitting",
     "LatentSet": "latents.latent_set",
     "LatentSetError": "errors",
+    "MLflowCallback": "trackers",
     "MedFunctaError": "errors",
     "Run": "run",
     "RunError": "errors",
@@ -143,9 +174,12 @@ _HOMES: Final = {
     "Skips": "sources.skips",
     "Source": "sources.source",
     "SourceInfo": "sources.source",
+    "StepReport": "learning.callbacks",
     "Survey": "sources.contents",
     "TrainConfig": "config",
+    "TrainingCallback": "learning.callbacks",
     "ValueRange": "signals.signal",
+    "WandbCallback": "trackers",
     "build_field": "field.table",
     "create_latent_set": "latents.create",
     "decode": "latents.decode",
@@ -168,6 +202,10 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # slow to import
+
+        return version("medfuncta")
     if name not in _HOMES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -32,10 +32,12 @@ class FieldConfig:
     """What the settings of every kind of field have in common; each kind adds its own.
 
     Args:
-        kind: Name of the field, a row of :data:`medfuncta.field.table.FIELDS`.
-        dim: Spatial axes of the coordinates.
-        channels: Numbers per point.
-        latent_size: P, numbers in a latent.
+        kind: Which kind of network decodes latents: ``siren`` is the paper's, of sines; ``finer``
+            has sines whose frequency grows with their input; ``components`` adds up principal
+            components of the training signals and refines the sum by convolutions.
+        dim: Axes of a signal: 1 for traces, 2 for images, 3 for volumes; follows from the data.
+        channels: Values at each point, such as 3 for colour; follows from the data.
+        latent_size: How many numbers a latent has (P of the paper).
 
     Raises:
         ConfigError: If a setting is out of its bounds.
@@ -55,7 +57,7 @@ class InnerConfig:
     """The inner loop, shared by training and fitting.
 
     Args:
-        step_size: alpha.
+        step_size: Step size of the gradient steps that fit a latent (alpha of the paper).
         momentum: Heavy-ball momentum of the inner steps; 0 is the paper's plain SGD.
         channel_mean: Average the squared error over channels (the authors' code) instead of summing
             it (Eq. 5).
@@ -74,37 +76,37 @@ class TrainConfig:
     """Meta-learning of the shared network.
 
     Args:
-        steps: Meta-steps.
-        batch: Signals a meta-step.
-        inner_steps: G, steps of each latent before the meta-step.
-        context_ratio: gamma, the part of a signal's points that an inner step sees.
-        context: ``"random"`` draws points independently, ``"stratified"`` one from each stretch of
-            neighbouring points.
-        outer_loss: A row of :data:`medfuncta.learning.outer_loss.OUTER_LOSSES`: ``"mean"`` of the
-            signals' squared errors (Eq. 5), or ``"log"``: of their logarithms, so that the mean
-            PSNR is learned.
-        shift_init: The shift maps at the start: ``"uniform"``, PyTorch's default, or
-            ``"orthogonal"`` ones of the same size.
+        steps: How many meta-steps training takes: updates of the shared network.
+        batch: Signals that each meta-step learns from.
+        inner_steps: Gradient steps that a latent takes before each meta-step (G of the paper).
+        context_ratio: The part of a signal's points that an inner step sees (gamma of the paper).
+        context: How those points are drawn: ``"random"`` draws them independently,
+            ``"stratified"`` one from each stretch of neighbouring points.
+        outer_loss: What a meta-step lowers: ``"mean"``, the mean of the signals' squared errors
+            (Eq. 5 of the paper), or ``"log"``, that of their logarithms, so that the mean PSNR is
+            learned.
+        shift_init: How the maps from a latent to the layers start: ``"uniform"``, PyTorch's
+            default, or ``"orthogonal"`` ones of the same size.
         first_order: Drop the second-order terms (for comparison; quality suffers).
-        optimiser: ``"adamw"``, or ``"muon"`` for the matrices of layers 2..K-1 with AdamW for all
-            else.
-        learning_rate: beta, the peak of the schedule.
-        omega_scaled: Scale AdamW's rate of layer k by w_1 / w_k (Muon's always is).
-        weight_decay: AdamW's.
-        warmup: Meta-steps of linear warm-up.
-        schedule: ``"cosine"`` to zero or ``"constant"``.
+        optimiser: What updates the network: ``"adamw"``, or ``"muon"`` for the matrices of all but
+            the first and the last layer, with AdamW for all else.
+        learning_rate: Learning rate of the network at its highest (beta of the paper).
+        omega_scaled: Let AdamW's learning rate of a layer fall as its omega grows (Muon's always
+            does).
+        weight_decay: Weight decay of AdamW.
+        warmup: Meta-steps in which the learning rate grows from 0 to its highest.
+        schedule: The learning rate after that: ``"cosine"`` falls to zero, ``"constant"`` stays.
         clip: Largest norm of the meta-gradient; 0 switches clipping off.
         average: Decay of an exponential moving average of the weights, used for validation and
             saving; 0 switches it off.
         validate_every: Meta-steps between validations.
         validate_signals: Validation signals at the most, spread evenly over the split.
-        augment: Changes of training signals that make others of their kind of them, rows of
-            :data:`medfuncta.learning.augment.AUGMENTATIONS`: ``"flip"``, ``"rotate90"`` and
-            ``"elastic"``.
-        seed: Of every random draw.
+        augment: Changes of training signals that make others of their kind of them, separated by
+            commas: ``"flip"``, ``"rotate90"`` and ``"elastic"``; none when empty.
+        seed: Seed of every random draw; the same one gives the same run on one machine.
         dtype: Floating type of weights and latents, ``"float32"`` or ``"float64"``.
-        autocast: ``"bfloat16"`` runs the matrix products in bfloat16 with latents and sums in
-            ``dtype``; ``""`` does not.
+        autocast: ``"bfloat16"`` runs the matrix products in bfloat16, which is faster on a GPU and
+            less exact; when empty, all is done in the type of train.dtype.
         memory_mb: Budget for kept inner activations, in mebibytes; past it they are recomputed.
     """
 
@@ -164,12 +166,13 @@ class FitConfig:
     """Test-time adaptation.
 
     Args:
-        steps: H, inner steps on all points of a signal, of the qualities ``"paper"`` and
-            ``"best"``.
+        steps: Gradient steps that fit a latent, on all points of its signal (H of the paper), of
+            the qualities ``"paper"`` and ``"best"``.
         batch: Signals fitted side by side; changes speed and memory, never a latent.
-        quality: ``"paper"`` takes H inner steps, ``"fast"`` fewer of them and three Gauss-Newton
-            steps, ``"best"`` Gauss-Newton steps after all H until a signal gets no better.
-        fast_steps: Inner steps of the quality ``"fast"``.
+        quality: ``"paper"`` takes fit.steps gradient steps; ``"fast"`` takes fit.fast_steps and
+            three Gauss-Newton steps; ``"best"`` takes fit.steps, then Gauss-Newton steps until a
+            signal gets no better.
+        fast_steps: Gradient steps of the quality ``"fast"``.
     """
 
     steps: InnerSteps = 20

@@ -1,23 +1,24 @@
 """A run: the shared network with all that is needed to use it, as a folder of two files.
 
 ``field.safetensors`` holds the weights, ``field.json`` everything else: sizes, omega schedule,
-coordinate convention, signal spec, inner loop, and where the training data came from.
+coordinate convention, signal spec, inner loop, and where the training data came from. Wherever a
+folder is asked for, a name will do (:mod:`medfuncta.run_names`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from safetensors.torch import save_file
 
-from medfuncta.config import LATER, FieldConfig
-from medfuncta.disk.atomic import write_atomically, write_json
+from medfuncta.array_methods import ArrayMethods
+from medfuncta.config import FieldConfig
+from medfuncta.disk.atomic import write_atomically, write_json, write_text
 from medfuncta.door.callers import expecting
 from medfuncta.door.declared import Fault, convert
 from medfuncta.door.files import Origin, read_json
@@ -27,19 +28,26 @@ from medfuncta.door.wording import counted, printable, shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_names, field_shapes
+from medfuncta.field.weights import check_finite, fingerprint_of, halved
+from medfuncta.hub.client import upload
+from medfuncta.model_card import TEXT_FILE, ModelCard
+from medfuncta.run_names import METADATA_FILE, WEIGHTS_FILE, FoundRun, find_anywhere, find_run
 from medfuncta.settings import Config
 from medfuncta.signals.domain import COORDINATE_CONVENTION, Convention
 from medfuncta.signals.signal import SignalSpec
 
-WEIGHTS_FILE = "field.safetensors"
-METADATA_FILE = "field.json"
 _Format: TypeAlias = Literal["medfuncta-field"]
 _Version: TypeAlias = Literal[1]
 _FORMAT: Final = get_args(_Format)[0]
 _VERSION: Final = get_args(_Version)[0]
-_DTYPES: Final = {"F32": torch.float32, "F64": torch.float64}
+_DTYPES: Final = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float32}
+"""Types that weights may be stored in, and those that they are computed with."""
+_Stored: TypeAlias = Literal["float32", "float16"]
+_DOWNLOAD: Final = "downloaded"
+"""What training says of a run that came from a hub."""
 
-
+_CITATION: Final = 2000
+"""Characters of a citation."""
 _WORD: Final = 80
 """Characters of other people's words in one line."""
 
@@ -55,7 +63,7 @@ def _in_unit(unit: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(ArrayMethods):
     """A shared network and its settings.
 
     Args:
@@ -90,28 +98,31 @@ class Run:
     @property
     def fingerprint(self) -> str:
         """A digest of weights and sizes: equal exactly when two runs decode every latent alike."""
-        sizes = asdict(self.config.field)
-        for setting in fields(self.config.field):
-            if setting.metadata == LATER and sizes[setting.name] == setting.default:
-                del sizes[setting.name]  # not there when the first fingerprints were taken
-        digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:32]
+        return fingerprint_of(self.config.field, self.network.state_dict())
 
-    def save(self, folder: Path | str) -> None:
+    @expecting
+    def save(self, folder: Path | str, *, dtype: _Stored = "float32") -> None:
         """Write the two field files into ``folder``, each atomically.
 
         The weights carry the fingerprint too, so that files of two runs that were mixed up are
         noticed on loading.
+
+        Args:
+            folder: Where.
+            dtype: ``"float16"`` stores weights in half the bytes. They are rounded, so that what
+                is loaded again is another field, with a fingerprint of its own.
+
+        Raises:
+            RunError: If a weight is beyond the numbers of ``dtype``.
         """
         folder = Path(folder)
         tensors = {
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self.network.state_dict().items()
         }
-        fingerprint = self.fingerprint
+        if dtype == "float16":
+            tensors = {name: halved(name, tensor) for name, tensor in tensors.items()}
+        fingerprint = fingerprint_of(self.config.field, tensors)
         metadata = {
             "format": _FORMAT,
             "version": _VERSION,
@@ -134,15 +145,107 @@ class Run:
         known to be those of the weights.
 
         Args:
-            folder: Where it lies.
+            folder: Where it lies, or a name such as ``"pretrained:ecg"``
+                (:func:`~medfuncta.run_names.find_run`).
             within: A folder around it that links must not lead out of; the folder itself when None.
 
         Raises:
-            RunError: If a file is missing, damaged, of another format or of another run, or the
-                field would be too large.
+            RunError: If a file is missing, damaged, of another format or of another run, the field
+                would be too large, or no pretrained field has this name.
+            MedFunctaError: If it is to be downloaded and cannot be.
         """
-        folder = Path(folder)
-        within = within or folder
+        if within is None:
+            return cls._of(find_run(folder))
+        return cls._read(Path(folder), within)
+
+    @classmethod
+    @expecting
+    def from_pretrained(
+        cls, name: Path | str, *, revision: str | None = None, cache: Path | None = None
+    ) -> Run:
+        """Read a run by whatever it is called: its folder, ``owner/name`` on a hub (the Hugging
+        Face Hub, or the server that ``HF_ENDPOINT`` names), or the name of one that ships with the
+        package, such as ``"ecg"``.
+
+        A run from a hub is held to the limits of any stranger's, its files to the checksums that
+        the hub states; ``training["downloaded"]`` says which commit of what it is.
+
+        Args:
+            name: What it is called.
+            revision: A branch, tag or commit of the repository; the newest when None.
+            cache: The folder of downloads; that of ``huggingface_hub`` when None.
+
+        Raises:
+            RunError: As :meth:`load`, or if it is called by none of these.
+            MedFunctaError: If it cannot be downloaded, or ``huggingface_hub`` is not installed.
+        """
+        return cls._of(find_anywhere(name, revision, cache))
+
+    @expecting
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        card: ModelCard | None = None,
+        private: bool | None = None,
+        branch: str | None = None,
+        message: str = "Add a field of MedFuncta",
+    ) -> str:
+        """Push the two field files and a card to a hub as a model; the repository is made where it
+        is missing. Log in with ``hf auth login`` first.
+
+        Args:
+            repository: ``owner/name``.
+            card: What is to be known of it; what the run says of itself when None.
+            private: Whether a repository that is made is; as its owner's settings say when None.
+            branch: Where to; the main branch when None.
+            message: Of the commit.
+
+        Returns:
+            The hub's address of the commit.
+
+        Raises:
+            MedFunctaError: If it cannot be pushed, or ``huggingface_hub`` is not installed.
+        """
+        card = card or self._card(repository)
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            self.save(folder)
+            card.save(folder)
+            write_text(folder / TEXT_FILE, card.text(repository))
+            return upload(
+                folder, repository, "model", private=private, branch=branch, message=message
+            )
+
+    def _card(self, repository: str) -> ModelCard:
+        """What the run says of itself."""
+        said = {name: str(value) for name, value in self.training.items()}
+        training = {name: said[name] for name in ("steps", "seconds", "val_psnr") if name in said}
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        return ModelCard(
+            name=repository.partition("/")[2],
+            signals=f"{self.spec.dim}D signals with {counted(self.spec.channels, 'channel')}",
+            source=shortened(said.get("source", "unknown")),
+            licence=shortened(said.get("licence", "unknown")),
+            citation=shortened(said.get("citation", ""), _CITATION),
+            fingerprint=self.fingerprint,
+            kind=self.config.field.kind,
+            latent_size=self.config.field.latent_size,
+            parameters=parameters,
+            split_by=shortened(said.get("split_by", "")),
+            training=training,
+        )
+
+    @classmethod
+    def _of(cls, found: FoundRun) -> Run:
+        """The run in a folder, with a note of where that came from."""
+        run = cls._read(found.folder, found.folder)
+        if found.download is None:
+            return run
+        return replace(run, training={**run.training, _DOWNLOAD: found.download.to_dict()})
+
+    @classmethod
+    def _read(cls, folder: Path, within: Path) -> Run:
         described = RunDescription.load(folder, within)
         network = _read_network(folder, described.config.field, within)
         run = cls(network.eval(), described.config, described.spec, described.training)
@@ -248,24 +351,14 @@ def _read_network(folder: Path, config: FieldConfig, within: Path) -> Field:
     )
     header = read_tensor_header(path, origin, within)
     with origin.blamed():
-        dtype = "F64" if "F64" in header.dtypes.values() else "F32"
+        stored = set(header.dtypes.values())
+        dtype = next((name for name in ("F64", "F16") if name in stored), "F32")
         shapes = field_shapes(config)
         if shapes is not None:
             header.check(shapes, (dtype,))
         network = build_field(config).to(_DTYPES[dtype])
         header.check({name: tuple(t.shape) for name, t in network.state_dict().items()}, (dtype,))
         tensors = read_tensors(path)
-        network.load_state_dict(tensors)
+        network.load_state_dict(tensors)  # which makes them of its own type
         check_finite(tensors)
     return network
-
-
-def check_finite(tensors: Mapping[str, torch.Tensor]) -> None:
-    """Raise where a tensor holds NaN or Inf.
-
-    Raises:
-        Fault: At the first that does.
-    """
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise Fault(f"the tensor {name}", "holds NaN or Inf; expected finite weights")

@@ -14,11 +14,12 @@ import torch
 from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError
 from medfuncta.field.table import field_shapes
-from medfuncta.learning.train import StepReport, Training, train_network
+from medfuncta.learning.callbacks import StepReport, TrainingCallback
+from medfuncta.learning.train import Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for, sized_for
 from medfuncta.run import Run
 from medfuncta.settings import Config, override
-from medfuncta.signals.data_facts import DataFacts
+from medfuncta.signals.data_facts import DataFacts, range_remark, remarks_for
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.cached_split import cached_split
@@ -42,6 +43,8 @@ def train(
     cache: Path | None = None,
     device: torch.device | str | None = None,
     listener: Callable[[StepReport], None] | None = None,
+    callbacks: Sequence[TrainingCallback] = (),
+    remarked: Callable[[Sequence[str]], None] | None = None,
 ) -> Training:
     """Meta-learn a shared network on a source's training split, choosing the best by its validation
     split; the test split is never read.
@@ -59,6 +62,10 @@ def train(
             memory can be trained on and files are read once; None reads the signals into memory.
         device: Where to compute; an accelerator when there is one.
         listener: Called after each meta-step.
+        callbacks: What hears of the training from its start to its end: objects of classes made
+            from :class:`TrainingCallback`.
+        remarked: Called once, before the first meta-step, with what a user should know of the data,
+            one sentence each.
 
     Raises:
         MedFunctaError: On any mistake that the caller can mend.
@@ -73,6 +80,9 @@ def train(
         config = sized_for(config, train_set)
     if len(train_set) < config.train.batch and "batch" not in chosen.get("train", {}):
         config = override(config, {"train": {"batch": len(train_set)}})
+    facts = DataFacts.of_set(train_set)
+    if remarked is not None:
+        remarked(_remarks(source, facts, start))
     provenance = {
         "source": source.info.name,
         "licence": source.info.licence,
@@ -81,7 +91,7 @@ def train(
         "details": dict(source.info.details),
         "train_signals": len(train_set),
         "val_signals": len(val_set),
-        "data": DataFacts.of_set(train_set).to_dict(),
+        "data": facts.to_dict(),
         "skipped_files": len(source.skipped),
         "medfuncta": version("medfuncta"),
     }
@@ -98,7 +108,16 @@ def train(
         resume=resume,
         device=device,
         listener=listener,
+        callbacks=callbacks,
     )
+
+
+def _remarks(source: Source, facts: DataFacts, start: Run | None) -> list[str]:
+    """What a user should know of the training data before time is spent on it."""
+    remarks = [*source.remarks, *range_remark(facts)]
+    if start is not None:
+        remarks += remarks_for(start.spec, start.training, facts)
+    return remarks
 
 
 def resolve(

@@ -25,6 +25,8 @@ def check_case(facts: Facts, folder: Path) -> None:
     try:
         source = open_source(text, skip_bad=facts.get("skip_bad", False))
         signals = [signal for split in source.splits for signal in source.signals(split)]
+        for signal in signals if "mask_probes" in facts else []:
+            source.mask_of(signal.id)
     except MedFunctaError as error:
         check_refusal(facts, str(error), folder)
         return

@@ -10,9 +10,9 @@ import pytest
 from cases.expectations import check_case
 from cases.make_inputs import CASES as PUBLIC_CASES
 from cases.make_inputs import plain
-from cases.trace_inputs import CASES as TRACE_CASES
+from cases.odd_inputs import CASES as OWN_CASES
 
-CASES = PUBLIC_CASES | TRACE_CASES
+CASES = PUBLIC_CASES | OWN_CASES
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -279,14 +279,14 @@ def _(d: Path) -> dict[str, Any]:
 @case("wfdb_segments_apart", "wfdb:{d}?window=4", "the segments of a recording stay in one split")
 def _(d: Path) -> dict[str, Any]:
     segments(d)
-    return {"n": 20, "apart": r"(\w)_\d"}
+    return {"n": 20, "apart": r"(\w)"}
 
 
 @case("wfdb_segments_broken", "wfdb:{d}?window=4", "the same with --skip-bad", skip_bad=True)
 def _(d: Path) -> dict[str, Any]:
     segments(d)
     (d / "b_0002.dat").write_bytes(b"")
-    return {"n": 18, "apart": r"(\w)_\d"}
+    return {"n": 18, "apart": r"(\w)"}
 
 
 def segments(d: Path) -> None:

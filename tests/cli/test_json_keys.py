@@ -81,8 +81,11 @@ def keys_of_all(folder: Path) -> dict[str, list[str]]:
     keys["info source"] = printed("info", "sample:ecg")
     keys["info run"] = printed("info", run)
     keys["info latents"] = printed("info", fitted)
+    keys["models"] = printed("models", "ecg")
     keys["presets"] = printed("presets", "trace")
     keys["settings"] = printed("settings", "fit")
+    keys["doctor"] = printed("doctor")
+    keys["completion"] = printed("completion", "bash")
     keys["study"] = printed("study", "missing-samples", "--run", run, "--limit", 1)
 
     write_blob_set(blobs, {"train": 30, "val": 8, "test": 8})

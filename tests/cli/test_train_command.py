@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cli.conftest import train_words
@@ -127,3 +128,23 @@ def test_a_network_that_learned_nothing_is_said_to_be_of_no_use(
     assert main([*words, "field.kind=components", "inner.step_size=1000"]) == 0
     said = capsys.readouterr().out
     assert "! the network is of no use" in said and "lower train.learning_rate" in said
+
+
+def test_what_is_known_of_the_data_is_said_before_the_first_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.zeros((12, 8, 8), np.uint8)
+    images[:, 2:5, 1:7] = 1
+    np.savez(tmp_path / "a.npz", train_images=images, val_images=images[:4])
+    told: list[str] = []
+
+    def first_step(*_: object, **__: object) -> None:
+        told.append(capsys.readouterr().err)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("medfuncta.workflow.train_network", first_step)
+    words = train_words(tmp_path / "run")
+    words[words.index("sample:ecg")] = f"npz:{tmp_path / 'a.npz'}"
+
+    assert main(words) == 130
+    assert "! values use 0.4% of the range 0 to 255" in told[0]

@@ -323,6 +323,49 @@ def held_elsewhere(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 # ------------------------------------------------------------------------------ signals
+GOES_ON: Final = "; finished work is kept; start the same command again to go on"
+STOPPED: Final = {
+    "train": "; it has no checkpoint yet; start the same command again",
+    "fit": GOES_ON,
+    "import": GOES_ON,
+    "latents": GOES_ON,
+}
+"""What is said of commands that go on where they were, before there is a checkpoint."""
+WHOLE: Final = "; every file that was written is whole; start the same command again"
+"""What is said of the others."""
+
+
+def test_a_training_with_a_checkpoint_says_how_it_goes_on(
+    words: Any, complaint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = words("train", tmp_path / "out")
+    assert main(command) == 0
+
+    def stop(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("medfuncta.workflow.read_for_training", stop)
+    line = complaint([*command, "--resume"], 130)
+
+    assert line.endswith(f"{GOES_ON}, with --resume")
+
+
+# ------------------------------------------------------------------- folders that are not there
+@each_command
+def test_a_folder_inside_a_missing_one_is_made(name: str, words: Any, tmp_path: Path) -> None:
+    out = tmp_path / "missing" / "deeper" / "out"
+
+    assert main(words(name, out)) == 0
+    assert out.exists()
+
+
+@each_command
+def test_a_folder_inside_a_file_is_one_line(
+    name: str, words: Any, complaint: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("x")
+
+    complaint(words(name, tmp_path / "file" / "out"))
 
 
 @pytest.mark.parametrize(
@@ -346,7 +389,7 @@ def test_a_signal_while_writing(
     with at_write(2, lambda _: os.kill(os.getpid(), number), monkeypatch):
         if name not in FILES:
             line = complaint(command, code)
-            assert "finished work is kept; start the same command again to go on" in line
+            assert line.endswith(STOPPED.get(command[0], WHOLE))
     with at_write(1, lambda _: os.kill(os.getpid(), number), monkeypatch):
         complaint([*command, "--resume"] if holds_run(command, tmp_path) else command, code)
     assert not list(tmp_path.rglob(".writing-*")) and not list(tmp_path.rglob(LOCK_FILE))

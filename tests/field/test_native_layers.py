@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
+import platform
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,20 @@ from torch import Tensor
 
 from medfuncta.field.siren import native
 from medfuncta.field.siren.layers import Layers, TorchLayers
-from medfuncta.field.siren.native import NativeLibrary, load_library, native_library
+from medfuncta.field.siren.native import (
+    NativeLibrary,
+    Passes,
+    load_passes,
+    native_library,
+    passes_in_use,
+)
 from medfuncta.field.siren.native_layers import NativeLayers
+from medfuncta.field.siren.native_recipe import (
+    abilities_of,
+    compile_library,
+    flags_of,
+    library_name,
+)
 
 CPU = torch.device("cpu")
 
@@ -178,35 +192,108 @@ def failing_compiler(folder: Path) -> Path:
     return compiler
 
 
-@pytest.mark.parametrize("compiler", ["absent", "failing"])
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Passes]:
+    """Loads as a new process does that has nothing compiled yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(native, "INSTALLED", tmp_path / "installed")
+    (tmp_path / "installed").mkdir()
+    return load_passes.__wrapped__
+
+
+def test_a_switch_keeps_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(native.SWITCH, "0")
+    assert passes_in_use() == Passes(reason="MEDFUNCTA_NATIVE=0 is set")
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"), [("absent", "no C compiler"), ("failing", "compiler does not work")]
+)
 def test_without_a_compiler_pytorch_does_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    compiler: str,
+    reason: str,
+    loaded: Callable[[], Passes],
 ) -> None:
     found = str(failing_compiler(tmp_path)) if compiler == "failing" else None
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(native.shutil, "which", lambda name: found)
-    assert load_library.__wrapped__() is None
+    passes = loaded()
+    assert passes.library is None and reason in str(passes.reason)
     assert not list(tmp_path.rglob("*.so"))
 
 
-@pytest.mark.parametrize(("platform", "machine"), [("linux", "x86_64"), ("darwin", "arm64")])
+@pytest.mark.parametrize(
+    ("platform", "machine", "reason"),
+    [("linux", "x86_64", "no AVX2"), ("darwin", "arm64", "PyTorch's own operations serve")],
+)
 def test_where_c_would_not_be_faster_pytorch_does_it(
-    monkeypatch: pytest.MonkeyPatch, platform: str, machine: str
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    machine: str,
+    reason: str,
+    loaded: Callable[[], Passes],
 ) -> None:
     monkeypatch.setattr(native.torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     monkeypatch.setattr(native.sys, "platform", platform)
     monkeypatch.setattr(native.platform, "machine", lambda: machine)
-    assert load_library.__wrapped__() is None
+    passes = loaded()
+    assert passes.library is None and reason in str(passes.reason)
 
 
 def test_they_are_compiled_once(
-    library: NativeLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: NativeLibrary, tmp_path: Path, loaded: Callable[[], Passes]
 ) -> None:
     del library
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert load_library.__wrapped__() is not None
-    (library,) = tmp_path.rglob("*.so")
-    written = library.stat().st_mtime_ns
-    assert load_library.__wrapped__() is not None
-    assert library.stat().st_mtime_ns == written
-    ctypes.CDLL(str(library))
+    assert loaded().came_from == "cache"
+    (compiled,) = tmp_path.rglob("*.so")
+    written = compiled.stat().st_mtime_ns
+    assert loaded().came_from == "cache"
+    assert compiled.stat().st_mtime_ns == written
+
+
+# --- what a wheel brings
+
+
+@pytest.fixture
+def installed(library: NativeLibrary, tmp_path: Path, loaded: Callable[[], Passes]) -> Path:
+    """The functions compiled for this processor, where a wheel would put them."""
+    del library, loaded
+    flags = flags_of(torch.backends.cpu.get_cpu_capability())
+    path = tmp_path / "installed" / library_name(platform.machine(), flags)
+    compiler = next(found for found in map(shutil.which, native.COMPILERS) if found)
+    compile_library(compiler, flags, path)
+    path.chmod(0o644)
+    return path
+
+
+def test_what_came_with_the_package_needs_no_compiler(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: Callable[[], Passes]
+) -> None:
+    monkeypatch.setattr(native.shutil, "which", lambda name: None)
+    passes = loaded()
+    assert passes.came_from == "package" and passes.library is not None and passes.reason is None
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("harm", ["of another version", "a link", "writable by all", "no library"])
+def test_what_did_not_come_with_the_package_is_not_loaded(
+    harm: str, installed: Path, tmp_path: Path, loaded: Callable[[], Passes]
+) -> None:
+    if harm == "of another version":
+        installed.rename(installed.with_name("layers-0.so"))
+    elif harm == "a link":
+        installed.rename(tmp_path / "elsewhere.so")
+        installed.symlink_to(tmp_path / "elsewhere.so")
+    elif harm == "writable by all":
+        installed.chmod(0o666)
+    else:
+        installed.write_text("cut off")
+    assert loaded().came_from == "cache"
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64", "another"])
+def test_a_machine_has_abilities_with_flags_of_their_own(machine: str) -> None:
+    abilities = abilities_of(machine)
+    names = {library_name(machine, flags_of(ability)) for ability in abilities}
+    assert len(names) == len(abilities) >= 1

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from latents.sets import SetMaker
-from medfuncta.latents.card import licence_id
+from medfuncta.hub.licences import licence_id
 
 BLOCKS = ["datasets", "pandas", "torch", "duckdb", "medfuncta"]
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from latents.sets import LATENT, SetMaker, header, make_info, make_run, random_latents
+from medfuncta.door.limits import MAX_LATENT
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.edit import filter_latent_set
 from medfuncta.latents.export import export_hub, export_npz
@@ -26,7 +27,8 @@ def test_a_nan_latent_is_found(make_set: SetMaker) -> None:
     latents = random_latents(7)
     latents[4, 2] = np.nan
     with pytest.raises(
-        LatentSetError, match="'train' has 1 latents with NaN or Inf, such as 'train-4'"
+        LatentSetError,
+        match=r"'train' has 1 latents with NaN, Inf or numbers beyond 1e\+09, such as 'train-4'",
     ):
         validate(make_set(train=7, latents=latents))
 
@@ -49,12 +51,14 @@ def test_doubled_ids_are_found(make_set: SetMaker) -> None:
     "use",
     [
         lambda latent_set, out: latent_set.split("train").ids,
+        lambda latent_set, out: latent_set.split("train").latents,
+        lambda latent_set, out: list(latent_set.split("train").batches()),
         lambda latent_set, out: latent_set.row("b"),
         lambda latent_set, out: latent_set.row("a", "train"),
         lambda latent_set, out: export_npz(latent_set, out),
         lambda latent_set, out: export_hub(latent_set, out),
     ],
-    ids=["ids", "another's row", "its row", "npz", "hub"],
+    ids=["ids", "latents", "batches", "another's row", "its row", "npz", "hub"],
 )
 def test_a_set_with_doubled_ids_is_not_used(
     make_set: SetMaker, tmp_path: Path, use: Callable[[LatentSet, Path], object]
@@ -98,15 +102,34 @@ def test_damage_inside_a_shard_and_in_the_field_is_found_and_counted(make_set: S
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_only_latents_with_nan_or_inf_are_not_finite(dtype: str) -> None:
+def test_only_latents_with_nan_inf_or_huge_numbers_are_not_sound(dtype: str) -> None:
     latents = random_latents(4)
-    latents[1] = np.finfo(dtype).max  # finite, though their sum is not
+    latents[1] = min(MAX_LATENT, float(np.finfo(dtype).max))  # each is within, their sum is not
     latents[2, 0], latents[3, 5] = np.nan, -np.inf
     info = make_info(make_run(), dtype=dtype)
     table = table_of(info, [header(str(row)) for row in range(4)], random_latents(4), np.zeros(4))
     column = pa.FixedSizeListArray.from_arrays(pa.array(latents.astype(dtype).ravel()), LATENT)
     damaged = table.set_column(table.column_names.index("latent"), "latent", column)
-    assert Rows(damaged, info).finite.tolist() == [True, True, False, False]
+    assert Rows(damaged, info).sound.tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("number", [1e30, -2e9, 2e9])
+def test_a_latent_beyond_any_is_not_handed_out(make_set: SetMaker, number: float) -> None:
+    latents = random_latents(7)
+    latents[4, 2] = number
+    split = make_set(train=7, latents=latents).split("train")
+
+    for read in (lambda: split.latents, lambda: list(split.batches()), lambda: split.row(4)):
+        with pytest.raises(LatentSetError, match="1 latents hold NaN, Inf or numbers beyond"):
+            read()
+    assert len(split.row(3).latent) == LATENT
+
+
+def test_labels_of_no_class_are_not_handed_out(make_set: SetMaker) -> None:
+    forged = _rewrite(make_set(train=3), "label", [0, 1, 2])
+
+    with pytest.raises(LatentSetError, match="labels from 0 to 2; expected 0 to 1"):
+        _ = forged.split("train").labels
 
 
 def test_eight_bit_latents_are_as_finite_as_their_scale(make_set: SetMaker) -> None:
@@ -115,8 +138,8 @@ def test_eight_bit_latents_are_as_finite_as_their_scale(make_set: SetMaker) -> N
         "latent_scale",
         pa.array([1.0, np.nan, np.inf], pa.float32()),
     )
-    (rows,) = damaged.split("train").batches()
-    assert rows.finite.tolist() == [True, False, False]
+    (rows,) = damaged.split("train").unchecked()
+    assert rows.sound.tolist() == [True, False, False]
 
 
 def test_a_single_changed_number_is_found(make_set: SetMaker) -> None:

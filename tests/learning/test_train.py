@@ -15,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from training_data import TINY, make_signals, tiny
 
 from medfuncta.errors import ConfigError, RunError
+from medfuncta.learning.callbacks import StepReport
 from medfuncta.learning.checkpoint import TrainingState
 from medfuncta.learning.optimiser import rate_at
 from medfuncta.learning.sampler import batch_indices
-from medfuncta.learning.train import CHECKPOINT, LOST, StepReport, Training, train_network
+from medfuncta.learning.train import CHECKPOINT, LOST, Training, train_network
 from medfuncta.run import WEIGHTS_FILE, Run
 from medfuncta.settings import Config, override
 from medfuncta.signals.signal_set import SignalSet

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "disk/refusals.py": {"path.open"},  # a temporary file, asked whether it can grow
     "disk/lock.py": {"folder.mkdir", "place.rmdir", "path.unlink", "path.rmdir", "entry.unlink"}
     | {"shutil.rmtree"},  # the folder itself, its lock, and what a dead process left aside
+    "hub/checksums.py": {"path.resolve().unlink", "path.unlink"},  # a bad file of the hub's cache
     "field/siren/native.py": {"folder.chmod", "path.chmod"},  # by place(): the user's own cache
     "signals/cache.py": {"np.savez", "self._path.open"},  # in a fresh folder, by place()
     "sources/download.py": {"target.parent.mkdir", "partial.open", "partial.unlink"}

@@ -14,7 +14,7 @@ import pytest
 import medfuncta
 from hostile.bench import Bench
 from medfuncta.errors import DataError, MedFunctaError
-from medfuncta.field.siren import native
+from medfuncta.field.siren import native, native_recipe
 from medfuncta.sources.image_files import read_image
 from security.test_bombs import refused
 
@@ -78,19 +78,19 @@ def test_every_use_of_pillow_states_its_formats() -> None:
 # --- compiled passes
 
 
-def compiled(command: list[str] | None = None) -> Path:
-    return native._library(command or ["cc", "-shared", "-fPIC", "-march=native"])
+def compiled(*flags: str) -> Path:
+    return native._library("cc", flags or ["-shared", "-fPIC", "-march=native"])
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of caches, and a compiler that writes the words of its command."""
+    """A folder of caches, and a compiler that takes no time."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    def compile_(command: list[str]) -> None:
-        Path(command[command.index("-o") + 1]).write_text("compiled")
+    def compile_(compiler: str, flags: object, path: Path) -> None:
+        path.write_text("compiled")
 
-    monkeypatch.setattr(native, "_compile", compile_)
+    monkeypatch.setattr(native, "compile_library", compile_)
     return tmp_path / "cache" / "medfuncta"
 
 
@@ -109,14 +109,14 @@ def test_only_the_user_can_write_where_code_comes_from(cache: Path) -> None:
 def test_the_name_holds_source_flags_and_processor(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [compiled().name, compiled(["cc", "-shared", "-O0"]).name]
+    names = [compiled().name, compiled("-shared", "-O0").name]
     monkeypatch.setattr(native.platform, "machine", lambda: "another")
     names.append(compiled().name)
     other = tmp_path / "native.c"
     other.write_text("int x;")
-    monkeypatch.setattr(native, "_SOURCE", other)
+    monkeypatch.setattr(native_recipe, "SOURCE", other)
     names.append(compiled().name)
-    monkeypatch.setattr(native, "_HEADER", other)
+    monkeypatch.setattr(native_recipe, "HEADER", other)
     names.append(compiled().name)
     assert len(set(names)) == 5
 
@@ -176,4 +176,5 @@ def test_nothing_is_loaded_from_such_a_folder(
         raise AssertionError("loaded")
 
     monkeypatch.setattr(ctypes, "CDLL", load)
-    assert native.load_library.__wrapped__() is None
+    monkeypatch.setattr(native, "INSTALLED", tmp_path / "none")
+    assert native.load_passes.__wrapped__().library is None

@@ -244,7 +244,7 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "given", "line"),
     [
-        (TRACES, {}, "channels=None for arrays of shape (32,); expected 'none' when there is"),
+        (IMAGES, {}, "channels=None for arrays of shape (3, 8, 9); expected 'none' when there is"),
         (TRACES, {"channels": "middle"}, "channels='middle' for arrays of shape (32,); expected"),
         (TRACES, {"channels": "last"}, "signal 0 has a shape of (32,) with channels='last'; exp"),
         (np.zeros((2, 1, 2, 3, 4, 5)), {"channels": "first"}, "signal 0 has a shape of (1, 2, 3"),
@@ -293,7 +293,7 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
         ),
         (
             TRACES[:1],
-            {"channels": "none", "masks": [np.ones(32)]},
+            {"channels": "none", "masks": [np.full(32, 0.5)]},
             "the mask of signal 0 is of float64 and shape (32,); expected bool",
         ),
         (
@@ -314,7 +314,12 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
             "the name of class 1 is 'b '; expected text",
         ),
         (TRACES[:1], {"channels": "none", "ids": ["a\rb"]}, "the id of signal 0 is no name"),
-        ([volume((3, 4, 5)), np.ones(3)], {}, "channels=None for arrays of shape (3,)"),
+        (
+            [volume((3, 4, 5)), np.ones(3)],
+            {"seed": 1},
+            "signal 1 has 1 dimensions and 1 chan",
+        ),
+        (np.ma.masked_less(TRACES, 0), {}, "signal 0 is a masked array; give its values"),
         ([volume((3, 4, 5, 2, 2))], {}, "signal 0 is an image of shape (3, 4, 5, 2, 2)"),
     ],
 )

@@ -311,9 +311,10 @@ def test_text_without_a_suffix_is_passed_over(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.dcm", b"<html>not found</html>", "but text"),
-        ("a.dcm", b"", "but empty"),
-        ("a", b"", "but empty"),
+        ("a.dcm", b"<html>not found</html>", "a web page"),
+        ("a.dcm", b"not found", "but text"),
+        ("a.dcm", b"", "is empty"),
+        ("a", b"", "is empty"),
         ("a", b"\x00\x01\xff" * 99, "without the preamble"),
     ],
 )

@@ -290,7 +290,7 @@ def put(at: int, text: bytes) -> Callable[[bytes], bytes]:
 SIGNALS = 2
 SAMPLES = HEADER + 216 * SIGNALS
 BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "empty": (lambda data: b"", "b1.edf is not an EDF file; check the file"),
+    "empty": (lambda data: b"", "b1.edf is empty, it has 0 bytes; get it again"),
     "text": (lambda data: b"no recording " * 99, "b1.edf is not an EDF file; check the file"),
     "only a header's beginning": (
         lambda data: data[:300],

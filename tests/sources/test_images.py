@@ -173,7 +173,7 @@ def bomb(width=60000, height=60000) -> bytes:
         (bomb(), "pixels"),
         (bomb(10000, 9500), "pixels"),
         (b"no image", "not a readable"),
-        (b"", "not a readable"),
+        (b"", "is empty"),
     ],
 )
 def test_bombs_and_other_files_are_refused(tmp_path, content, said):

@@ -172,9 +172,3 @@ def test_what_is_passed_over_is_counted(tmp_path):
     assert source.remarks == [
         "passed over 2 .dcm and 1 .zip files, which are not read as signals here"
     ]
-
-
-def test_pairs_of_header_and_image_are_named(tmp_path):
-    nib.save(nib.Nifti1Pair(np.zeros((3, 3, 3), np.int16), np.eye(4)), tmp_path / "a.img")
-    with pytest.raises(DataError, match=r"convert pairs of \.hdr and \.img"):
-        open_source(f"nifti:{tmp_path}")

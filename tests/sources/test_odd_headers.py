@@ -95,11 +95,12 @@ def test_remarks_of_many_files_are_one(tmp_path):
 REFUSED = {
     "one bit a voxel": (content(datatype=1), "data type 1 .*one bit"),
     "no type": (content(datatype=0), "data type 0"),
-    "a pair": (content(magic=b"ni1\0"), "pair of files"),
+    "a pair": (content(magic=b"ni1\0"), "header of a pair"),
     "no matrix": (content(srow=(0.0,) * 12, qform_code=0), "sform .* all 0, and there is no qform"),
     "too large": (content(DATA * 1e300), "beyond float32"),
     "too close": (content(1e9 + DATA * 0.01), "subtract an offset"),
-    "a page": (b"<html>no such file</html>" * 40, "does not begin with a header"),
+    "a page": (b"<html>no such file</html>" * 40, "is a web page"),
+    "nonsense": (b"no such file" * 40, "does not begin with a header"),
     "cut short": (gzip.compress(content())[:90], "ends early|unpacks to"),
 }
 

@@ -247,6 +247,11 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             lambda f: (f / "101.hea").write_text("<html>not found</html>"),
+            "101.hea is a web page (HTML), such as a download leaves that asks for a login or has "
+            "failed; get the file itself",
+        ),
+        (
+            lambda f: (f / "101.hea").write_text("no such file"),
             "101.hea is not a WFDB header (invalid syntax in record line); check the file",
         ),
         (
@@ -255,7 +260,7 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             lambda f: (f / "101.hea").write_text(""),
-            "101.hea is not a WFDB header; check the file",
+            "101.hea is empty, it has 0 bytes; get it again",
         ),
         (
             lambda f: (f / "101.hea").write_text("101 0 250 5000\n"),
@@ -263,7 +268,7 @@ def replace_in_header(old: str, new: str) -> Callable[[Path], object]:
         ),
         (
             lambda f: (f / "101.hea").write_text("101/2 1 250 100\na 50\nb 50\n"),
-            "101.hea describes segments; expected signals in files beside it",
+            "no file a.hea, which 101.hea names; copy the whole record",
         ),
         (
             replace_in_header(" 250 ", " 0 "),
@@ -299,7 +304,7 @@ def test_a_broken_record_is_one_line_and_the_rest_stays_usable(
 
 def test_a_header_that_is_broken_is_found_in_the_first_split_too(folder: Path) -> None:
     (folder / "101.hea").write_text("")
-    with pytest.raises(DataError, match=r"101\.hea is not a WFDB header"):
+    with pytest.raises(DataError, match=r"101\.hea is empty"):
         _ = opened(folder, "val=0&test=102").spec
     assert opened(folder, "val=0&test=102", skip_bad=True).spec.unit == "mV"
 

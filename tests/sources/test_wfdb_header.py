@@ -67,7 +67,7 @@ def test_segments_and_layouts(tmp_path: Path) -> None:
     assert read_header(header(tmp_path, "r 1 250 0\n~ 0 200/mV 16\n")).is_layout
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# only a remark\n", "r\n"])
+@pytest.mark.parametrize("text", ["\n", "\n\n", "# only a remark\n", "r\n"])
 def test_what_is_no_header(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match=r"r\.hea is not a WFDB header; check the file"):
         read_header(header(tmp_path, text))

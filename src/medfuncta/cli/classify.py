@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
 import tyro
 from msgspec import Meta
 
-from medfuncta.cli.command import Command, Count, Epochs, Seconds
+from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import counts_text, left_out_lines, table, tell
+from medfuncta.door.limits import Components, Epochs, Seconds
+from medfuncta.door.limits import Some as Count
 from medfuncta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 _COMPONENTS: Final = "components"
 """Principal components of the signals, as what classifiers learn from."""
-Components: TypeAlias = Annotated[int, Meta(ge=0, le=2**20)]
-"""Principal components, 0 for none."""
 
 
 class _Choice(TypedDict):
@@ -57,9 +57,7 @@ class Classify(Command):
     """How often each network is trained anew."""
     balanced: bool = True
     """Weigh every class alike in training, however rare it is; not for nearest neighbours."""
-    whiten: Annotated[
-        tuple[Annotated[int, Meta(ge=0, le=2**20)], ...], tyro.conf.arg(metavar="COMPONENTS ...")
-    ] = (0,)
+    whiten: Annotated[tuple[Components, ...], tyro.conf.arg(metavar="COMPONENTS ...")] = (0,)
     """Principal components of the latents to whiten first, 0 for latents as they are; one
     classifier of each kind for each number."""
     epochs: Epochs | None = None

@@ -10,15 +10,15 @@ from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import tyro
-from msgspec import Meta
 
 from medfuncta.cli.terminal import say
 from medfuncta.disk.lock import writing
 from medfuncta.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta.door.declared import Fault, check_plain, convert, hints_of
+from medfuncta.door.limits import Gibibytes
 from medfuncta.door.wording import bare, members, remedy, shown
 from medfuncta.errors import ConfigError
 from medfuncta.result import to_json
@@ -26,16 +26,8 @@ from medfuncta.settings import parse_assignments
 
 Number = TypeVar("Number", int, float)
 
-Count: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
-"""How many signals, neighbours, ... there are at the most."""
-Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
-"""Passes over the training split."""
-Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=10**9)]
-"""A time budget."""
-Gibibytes: TypeAlias = Annotated[float, Meta(gt=0, le=2**30)]
-"""A budget of memory."""
-Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-"""Of random draws."""
+GOES_ON: Final = "finished work is kept; start the same command again to go on"
+"""What is said of a command that was stopped and whose next start goes on where it was."""
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:
 ``--set a.b=1 c.d=2 --set e.f=3``."""
@@ -85,6 +77,10 @@ class Command(ABC):
             except Fault:
                 said = f"is {_quoted(value)}; {remedy(value, _in_words(kind), written=True)}"
                 raise ConfigError(f"{flag} {said}") from None
+
+    def when_stopped(self) -> str:
+        """What is left when a person or a batch system stops the command, and how to go on."""
+        return "every file that was written is whole; start the same command again"
 
     @abstractmethod
     def run(self) -> Any:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from medfuncta.cli.command import Command, Count
+from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import table, tell
+from medfuncta.door.limits import Some as Count
 
 if TYPE_CHECKING:
     from medfuncta.tasks.compress import CompressionReport

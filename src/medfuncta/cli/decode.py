@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import tyro
 
 from medfuncta.cli.command import Command, numbers
+from medfuncta.cli.terminal import tell
 from medfuncta.door.files import Origin, check_regular
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.result import Result
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
     from medfuncta.signals.preprocess import InputGrid
     from medfuncta.signals.signal import SignalHeader
 
-_VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr")
+_NIFTI: Final = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
+_VOLUMES: Final = (*_NIFTI, ".nrrd", ".nhdr")
 
 
 @dataclass(kw_only=True)
 class Decode(Command):
     """Turn a latent back into its signal, in its own units, on its own grid or any other, and write
-    it to a file."""
+    it to a file.
+
+    Values are those of the field, also where they lie a little beyond the signal's range; PSNR
+    is of values clamped to it, in latent sets and reports alike."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set, as 'medfuncta fit' writes it."""
@@ -56,6 +61,7 @@ class Decode(Command):
         from medfuncta.field.device import usable_device
         from medfuncta.latents.decode import reconstruct
         from medfuncta.latents.latent_set import LatentSet
+        from medfuncta.signals.data_facts import FactsTally, reach_remark
         from medfuncta.signals.domain import Grid
         from medfuncta.writers.table import known_suffix, write_signal
 
@@ -69,6 +75,10 @@ class Decode(Command):
             self._domain(latent_set, row.header),
             device=usable_device(self.device),
         )
+        tally = FactsTally(latent_set.run.network.box)
+        tally.add_header(row.header)
+        for remark in reach_remark(tally.reach):
+            tell(f"! {remark}")
         write_signal(signal, self.out)
         spacing = None
         if isinstance(signal.domain, Grid):
@@ -148,7 +158,7 @@ def _grid_of(path: Path) -> Grid:
             "or .png file"
         )
     check_regular(path, Origin(f"--like {path.name}", DataError, "give a file that is there"))
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith(_NIFTI):
         return nifti_files.read_grid(path)
     if name.endswith((".nrrd", ".nhdr")):
         return nrrd.read_volume(path, path.parent).grid

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 from msgspec import Meta
 
-from medfuncta.cli.command import Command, numbers
-from medfuncta.door.files import lies_outside
-from medfuncta.errors import LatentSetError
+from medfuncta.cli.command import GOES_ON, Command, numbers
+from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.result import Result
 
 if TYPE_CHECKING:
+    from medfuncta.latents.latent_set import LatentSet
+    from medfuncta.latents.official import ReferenceSettings
     from medfuncta.run import Run
-
-_WEIGHTS: Final = ("model.pt", "best.model")
+    from medfuncta.sources.source import SourceInfo
 
 
 @dataclass(frozen=True)
@@ -55,26 +55,33 @@ class ImportedSet(ImportedRun):
 
 @dataclass(kw_only=True)
 class Import(Command):
-    """Read what the authors' reference code wrote, without running anything in it.
+    """Read what the authors' reference code, or that of Functa, wrote, without running anything in
+    it.
 
-    A folder of pickled latents becomes a latent set; a file of weights alone becomes a run.
+    Pickled latents in a folder or an archive, or a file of modulations of Functa, become a latent
+    set; a file of weights alone becomes a run.
     """
 
-    what: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER|FILE")]
-    """The folder that fit_NFset.py wrote (train/, val/, test/, model.pt), or a file of weights
-    (model.pt, best.model)."""
+    what: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER|ARCHIVE|FILE")]
+    """The folder that fit_NFset.py wrote (train/, val/, test/, model.pt), a zip, tar or tar.gz
+    archive of it, or a file of weights (model.pt, best.model); of Functa the file of modulations
+    or that of params."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The latent set or the run to write."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """The weights that belong to a folder; its model.pt or best.model when not given."""
+    """The weights that belong to latents; the model.pt or best.model beside them when not given."""
+    inside: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """The folder of the set in an archive or a folder that holds several."""
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N")] = None
     """Samples of the signals along each axis, such as 64,64; needed where the weights do not say
     it."""
-    omega_first: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
-    """w of the first layer, where the weights do not say it."""
-    omega_increment: Annotated[float, Meta(ge=0, le=1e6)] | None = None
+    omega_first: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    """w of the first layer, where the weights do not say it; 10, of Functa 30, when not given."""
+    omega_increment: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
     """What each further layer adds to it, where the weights do not say it; the authors' 10 for
     traces, else 5, when not given."""
+    omega_last: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    """w of the last layer where it rises linearly, as in the paper, in place of an increment."""
     residual: bool = True
     """Hidden layers are summed with their input, where the weights do not say it."""
     name: str = "imported"
@@ -88,49 +95,100 @@ class Import(Command):
     skip_bad: bool = False
     """Leave out files that cannot be read instead of stopping at the first."""
 
-    def run(self) -> ImportedRun:
-        from medfuncta.latents.official import ReferenceSettings, read_reference_field
+    def when_stopped(self) -> str:
+        return GOES_ON
 
-        shape = None
-        if self.shape is not None:
-            shape = tuple(numbers("shape", self.shape, int))
-        settings = ReferenceSettings(self.omega_first, self.omega_increment, self.residual, shape)
+    def run(self) -> ImportedRun:
+        from medfuncta.latents.functa import is_functa_file
+        from medfuncta.latents.inert_pickle import is_torch_file
+
         if self.what.is_dir():
-            weights = self.weights or _weights_in(self.what)
-            return self._import_set(read_reference_field(weights, settings))
-        run = read_reference_field(self.weights or self.what, settings)
+            return self._from_authors()
+        if is_torch_file(self.what):
+            return self._saved(self._field(self.what))
+        if is_functa_file(self.what):
+            return self._from_functa()
+        return self._from_authors()
+
+    def _settings(self) -> ReferenceSettings:
+        from medfuncta.latents.official import ReferenceSettings
+
+        first = 10.0 if self.omega_first is None else self.omega_first
+        return ReferenceSettings(
+            first, self.omega_increment, self.residual, self._shape(), self.omega_last
+        )
+
+    def _shape(self) -> tuple[int, ...] | None:
+        if self.shape is None:
+            return None
+        return tuple(numbers("shape", self.shape, int))
+
+    def _field(self, path: Path) -> Run:
+        from medfuncta.latents.official import read_reference_field
+
+        return read_reference_field(path, self._settings())
+
+    def _saved(self, run: Run) -> ImportedRun:
         run.save(self.out)
         return ImportedRun(self.out, run.fingerprint)
 
-    def _import_set(self, run: Run) -> ImportedSet:
-        from medfuncta.latents.import_set import import_latent_set
-        from medfuncta.sources.source import SourceInfo
+    def _from_authors(self) -> ImportedSet:
+        from medfuncta.door.limits import MAX_DATAPOINT, MAX_PARAMETERS
+        from medfuncta.latents.file_tree import base, open_tree
+        from medfuncta.latents.import_set import import_layout
+        from medfuncta.latents.inert_pickle import load_inert_from
+        from medfuncta.latents.layout_of_authors import find_layout
+        from medfuncta.latents.official import reference_field_of
 
-        latent_set = import_latent_set(
-            self.what,
+        tree = open_tree(self.what, MAX_DATAPOINT)
+        layout = find_layout(tree, self.inside)
+        if self.weights is not None:
+            run = self._field(self.weights)
+        elif layout.weights is None:
+            raise LatentSetError(
+                f"no weights in '{self.what.name}' (model.pt or best.model); give the file that "
+                "its latents belong to as --weights"
+            )
+        else:
+            name = base(layout.weights)
+            whole = open_tree(self.what, 4 * MAX_PARAMETERS)
+            whole.names(lambda name: name == layout.weights)
+            with whole.open(layout.weights) as file:
+                run = reference_field_of(load_inert_from(file, name), name, self._settings())
+        latent_set = import_layout(
+            tree,
+            layout,
             run,
             self.out,
-            SourceInfo(self.name, self.licence),
+            self._source(),
             label_names=[name for name in self.label_names.split(",") if name],
             dtype=self.dtype,
             skip_bad=self.skip_bad,
         )
-        splits, left_out = {}, []
-        for name, split in latent_set.info.splits.items():
-            splits[name] = split.signals
-            left_out += [entry.name for entry in split.left_out]
-        return ImportedSet(self.out, run.fingerprint, splits, left_out)
+        return _imported(latent_set, self.out)
+
+    def _from_functa(self) -> ImportedRun:
+        from medfuncta.latents.functa import import_functa_set, read_functa_field
+
+        weights = self.weights or self.what
+        run = read_functa_field(weights, shape=self._shape(), omega=self.omega_first)
+        if self.weights is None:
+            return self._saved(run)
+        latent_set = import_functa_set(self.what, run, self.out, self._source(), dtype=self.dtype)
+        return _imported(latent_set, self.out)
+
+    def _source(self) -> SourceInfo:
+        from medfuncta.sources.source import SourceInfo
+
+        return SourceInfo(self.name, self.licence)
 
 
-def _weights_in(folder: Path) -> Path:
-    """The weights that the authors' training, or our export, left beside the latents."""
-    for name in _WEIGHTS:
-        if (folder / name).is_file() and not lies_outside(folder / name, folder):
-            return folder / name
-    raise LatentSetError(
-        f"no weights in '{folder.name}' ({' or '.join(_WEIGHTS)}); give the file that its "
-        "latents belong to as --weights"
-    )
+def _imported(latent_set: LatentSet, out: Path) -> ImportedSet:
+    splits, left_out = {}, []
+    for name, split in latent_set.info.splits.items():
+        splits[name] = split.signals
+        left_out += [entry.name for entry in split.left_out]
+    return ImportedSet(out, latent_set.info.fingerprint, splits, left_out)
 
 
 @dataclass(frozen=True)
@@ -168,25 +226,31 @@ class Export(Command):
     to: Literal["npz", "hub", "reference", "onnx"]
     """npz: an archive a split; hub: a folder ready to push; reference: the layout of the authors'
     code; onnx: the field alone."""
+    previews: bool = False
+    """With hub: add a column of small pictures of what the latents decode to, which viewers of
+    data sets show."""
 
     def run(self) -> Exported:
         from medfuncta.latents import export
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.latents.onnx import export_onnx
-        from medfuncta.run import METADATA_FILE, Run
+        from medfuncta.run import Run
+        from medfuncta.run_names import METADATA_FILE, find_run
 
+        if self.previews and self.to != "hub":
+            raise ConfigError(f"--previews belongs to --to hub, got --to {self.to}; leave it out")
         if self.to == "onnx":
-            if (self.what / METADATA_FILE).exists():
+            if (find_run(self.what).folder / METADATA_FILE).exists():
                 run = Run.load(self.what)
             else:
                 run = LatentSet.open(self.what).run
             export_onnx(run, self.out)
             return Exported(self.out, self.to)
         latent_set = LatentSet.open(self.what)
-        forms = {
-            "npz": export.export_npz,
-            "hub": export.export_hub,
-            "reference": export.export_reference,
-        }
-        forms[self.to](latent_set, self.out)
+        if self.to == "hub":
+            export.export_hub(latent_set, self.out, previews=self.previews)
+        elif self.to == "npz":
+            export.export_npz(latent_set, self.out)
+        else:
+            export.export_reference(latent_set, self.out)
         return ExportedSet(self.out, self.to, len(latent_set))

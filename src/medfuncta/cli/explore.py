@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from msgspec import Meta
 
-from medfuncta.cli.command import Command, Count
+from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import facts, table
+from medfuncta.door.limits import Some as Count
 from medfuncta.errors import ConfigError
 
 if TYPE_CHECKING:

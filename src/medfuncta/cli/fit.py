@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from medfuncta.cli.command import Command, given
+from medfuncta.cli.command import GOES_ON, Command, given
 from medfuncta.cli.terminal import counts_text
 from medfuncta.config import Batch, InnerSteps, Quality
 from medfuncta.result import Result
@@ -94,6 +94,9 @@ class Fit(Command):
     """Leave out files that cannot be read instead of stopping at the first."""
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
+
+    def when_stopped(self) -> str:
+        return GOES_ON
 
     def run(self) -> FittedSet:
         from medfuncta.cli.progress import counting, report_skipped

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from medfuncta.cli.command import Command
+from medfuncta.cli.command import GOES_ON, Command
 from medfuncta.errors import ConfigError
 from medfuncta.result import Result
 
@@ -30,6 +30,9 @@ class Latents(Command):
     where: str | None = None
     """Which rows a filter keeps, such as "psnr > 30 and label in ['normal', 'pneumonia']"; columns
     are those of the set's Parquet files."""
+
+    def when_stopped(self) -> str:
+        return GOES_ON
 
     def run(self) -> EditedSet:
         from medfuncta.latents.edit import filter_latent_set, merge_latent_sets

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,7 @@ _LONGEST: Final = 480
 """Characters of the line about a mistake."""
 _NAME: Final = 60
 """Characters of a name in it."""
-_KEPT: Final = (
-    "finished work is kept; start the same command again to go on, 'medfuncta train' with --resume"
-)
+_NOT_BEGUN: Final = "nothing was begun"
 
 _DESCRIPTION = """One compact vector a signal: train a shared network on ECG traces, medical
 images or volumes, fit a latent to each, and reconstruct, classify and search with the latents."""
@@ -34,18 +33,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         143 when it was stopped by Ctrl-C or SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    work = _Work()
     with stopping() as stop:
         try:
-            return _run(words)
+            return _run(words, work)
         except SystemExit:
             raise
         except BaseException as error:
             if stop.by is None and not isinstance(error, KeyboardInterrupt):
                 raise
-            return _complain(f"stopped by {stop.cause}; {_KEPT}", stop.exit_code)
+            return _complain(f"stopped by {stop.cause}; {work.left()}", stop.exit_code)
 
 
-def _run(words: list[str]) -> int:
+@dataclass
+class _Work:
+    """What is being done.
+
+    Args:
+        left: What is left of it when it is stopped, and how to go on, for a person.
+    """
+
+    left: Callable[[], str] = lambda: _NOT_BEGUN
+
+
+def _run(words: list[str], work: _Work) -> int:
     """Run one command, mistakes told."""
     try:
         from medfuncta.cli.commands import COMMANDS
@@ -55,6 +66,7 @@ def _run(words: list[str]) -> int:
         if words == ["--version"]:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
+        work.left = command.when_stopped
         keep_freed_memory()
         with working_on(f"medfuncta {words[0]}"), safely(), command.allowed():
             command.print_result(command.answer())

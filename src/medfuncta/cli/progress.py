@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from medfuncta.cli.terminal import tell
-from medfuncta.learning.train import StepReport
+from medfuncta.learning.callbacks import StepReport
 from medfuncta.sources.source import Source
 from medfuncta.status import status_hidden
 

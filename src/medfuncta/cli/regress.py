@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from medfuncta.cli.command import Command, Epochs, Seed
+from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import counts_text, interval_text, left_out_lines, table, tell
+from medfuncta.door.limits import Epochs, Seed
 from medfuncta.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from medfuncta.cli.command import Command, Count
+from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import table
+from medfuncta.door.limits import Some as Count
 from medfuncta.errors import ConfigError
 
 if TYPE_CHECKING:

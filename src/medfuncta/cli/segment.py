@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from msgspec import Meta
 
-from medfuncta.cli.command import Command, Epochs, Seconds, Seed
+from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import counts_text, interval_text, left_out_lines, table, tell
+from medfuncta.door.limits import DrawnPoints, Epochs, Seconds, Seed, Units
 
 if TYPE_CHECKING:
     from medfuncta.signals.signal import Signal
@@ -27,9 +27,9 @@ class Segment(Command):
     """A latent set with the splits train, val and test, as 'medfuncta fit' writes it."""
     data: str
     """The source that it was fitted from, with label maps: kind:path[?option=value]."""
-    points: Annotated[int, Meta(ge=1, le=2**24)] = 2048
+    points: DrawnPoints = 2048
     """Points drawn of each training signal."""
-    hidden: Annotated[int, Meta(ge=1, le=2**14)] = 128
+    hidden: Units = 128
     """Units of the head's hidden layers."""
     epochs: Epochs = 100
     """Passes over the training split at the most."""

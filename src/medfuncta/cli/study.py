@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from medfuncta.cli.command import Command, Count, Seed
+from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import facts, table, tell
 from medfuncta.config import Steps
+from medfuncta.door.limits import Seed
+from medfuncta.door.limits import Some as Count
 from medfuncta.errors import ConfigError
 from medfuncta.result import Result, to_json
 

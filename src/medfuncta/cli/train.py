@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from medfuncta.cli.command import Assignments, Command, assigned, given
-from medfuncta.cli.terminal import remark_lines
+from medfuncta.cli.command import GOES_ON, Assignments, Command, assigned, given
+from medfuncta.cli.terminal import remark_lines, tell
 from medfuncta.config import Batch, Steps
 from medfuncta.result import Result
 
@@ -52,10 +52,14 @@ class Train(Command):
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
+    def when_stopped(self) -> str:
+        if any((self.out / "checkpoints").glob("*.safetensors")):
+            return f"{GOES_ON}, with --resume"
+        return "it has no checkpoint yet; start the same command again"
+
     def run(self) -> Trained:
         from medfuncta.cli.progress import report_skipped, training_progress
         from medfuncta.run import Run
-        from medfuncta.signals.data_facts import DataFacts, range_remark, remarks_for
         from medfuncta.sources.table import open_source
         from medfuncta.workflow import resolve, train
 
@@ -63,6 +67,13 @@ class Train(Command):
         layers = self.layers()
         start = None if self.start_from is None else Run.load(self.start_from)
         steps = resolve(source.spec, self.preset, *layers, start=start).train.steps
+        remarks: list[str] = []
+
+        def remarked(found: Sequence[str]) -> None:
+            remarks.extend(found)
+            for remark in found:
+                tell(f"! {remark}")
+
         with training_progress(steps) as listener:
             training = train(
                 source,
@@ -74,21 +85,16 @@ class Train(Command):
                 cache=self.cache,
                 device=self.device,
                 listener=listener,
+                remarked=remarked,
             )
         report_skipped(source)
         progress = training.progress
-        remarks = list(source.remarks)
         if progress.best_psnr is not None and progress.best_psnr < _USELESS:
             remarks.insert(
                 0,
                 f"the network is of no use: {progress.best_psnr:.1f} dB is no better than noise; "
                 "lower train.learning_rate or inner.step_size, or go back to the preset's settings",
             )
-        facts = DataFacts.from_training(training.run.training)
-        if facts is not None:
-            remarks += range_remark(facts)
-            if start is not None:
-                remarks += remarks_for(start.spec, start.training, facts)
         return Trained(
             self.out,
             steps=progress.step,

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from medfuncta.latents.create import create_latent_set
 from medfuncta.latents.latent_set import LatentSet
-from medfuncta.learning.train import StepReport, Training
+from medfuncta.learning.callbacks import StepReport
+from medfuncta.learning.train import Training
 from medfuncta.result import Result
 from medfuncta.sources.source import SourceInfo
 from medfuncta.sources.table import open_source

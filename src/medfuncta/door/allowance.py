@@ -14,9 +14,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+from medfuncta.door.streams import Stream
 from medfuncta.errors import DataError
 
 GIB: Final = 2**30
@@ -29,6 +31,7 @@ _COMMAND_GROWTH: Final = 32
 """The same of all files of a source: windows may overlap."""
 _BLOCK: Final = 2**20
 """Bytes unpacked at a time."""
+_ROUNDING: Final = 1e-6
 NUMBER: Final = 4
 """Bytes of a value in memory, float32."""
 
@@ -103,9 +106,10 @@ def check_command(what: str, needed: float, held: float = 0) -> None:
 
 def _check(what: str, needed: float, grown: float, budget: float, of: str) -> None:
     if needed > max(budget, grown):
+        enough = ceil(needed / GIB * 10 + _ROUNDING) / 10
         raise DataError(
-            f"{what} asks for {_size(needed)} of memory; expected at most {_size(budget)} a {of}; "
-            f"if it is right, give a larger --{of}-budget"
+            f"{what} asks for {_size(needed)} of memory or more; expected at most {_size(budget)} "
+            f"a {of}; if it is right, give a larger budget, such as --{of}-budget {enough:g}"
         )
 
 
@@ -126,7 +130,7 @@ def all_on_disk(location: Path) -> int:
     return sum(on_disk(path) for path in found if path.is_file())
 
 
-def unpacked(stream: IO[bytes], limit: float, refuse: Callable[[], Exception]) -> bytes:
+def unpacked(stream: Stream, limit: float, refuse: Callable[[], Exception]) -> bytes:
     """All that a stream unpacks to, read on no further than a limit.
 
     Raises:

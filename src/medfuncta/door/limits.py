@@ -39,6 +39,8 @@ MAX_PARAMETERS: Final = 2**28
 """1 GiB in float32; the largest field of the paper has 56 million."""
 
 # What a latent set may be.
+MAX_DATAPOINT: Final = 64 * 2**20
+"""A file of one latent of the authors' code, which may hold the latents of its whole batch."""
 MAX_POINTS: Final = 2**30
 """The largest grid of a signal; a mistyped spacing would otherwise ask for all memory there is."""
 MAX_SPLITS: Final = 64
@@ -50,10 +52,31 @@ MAX_ID: Final = 1024
 _MAX_ROWS: Final = 2**31
 """Rows of a shard, a split or a set."""
 
+# What a person may ask of a command or of the Python function behind it.
+Some: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
+"""How many signals, neighbours, ... there are at the most."""
+Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
+"""Passes over the training split."""
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=10**9)]
+"""A time budget."""
+Gibibytes: TypeAlias = Annotated[float, Meta(gt=0, le=2**30)]
+"""A budget of memory."""
+Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+"""Of random draws."""
+Components: TypeAlias = Annotated[int, Meta(ge=0, le=2**20)]
+"""Principal components, 0 for none."""
+DrawnPoints: TypeAlias = Annotated[int, Meta(ge=1, le=2**24)]
+"""Points drawn of a signal."""
+Units: TypeAlias = Annotated[int, Meta(ge=1, le=2**14)]
+"""Units of a head's layer."""
+
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=_MAX_ROWS)]
 """How many signals, rows or steps there are."""
 Name: TypeAlias = Annotated[str, Meta(max_length=256)]
 """A unit, a modality, a class: what stands on an axis or in a cell."""
+MAX_LATENT: Final = 1e9
+"""The largest number of a latent; fitted ones stay below a thousand, and squares of these and their
+sums must stay finite."""
 LatentSize: TypeAlias = Annotated[int, Meta(ge=1, le=2**20)]
 """Numbers in a latent; the paper takes 64 to 16,384."""
 Shape: TypeAlias = Annotated[

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
     from torch import Tensor
 
-_ITEM_BYTES: Final[Mapping[str, int]] = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
+_ITEM_BYTES: Final[Mapping[str, int]] = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "U8": 1}
 """The types of numbers that our safetensors files have: weights, counts and the state of a
 generator."""
 

@@ -97,7 +97,9 @@ def _one(kind: Any, several: bool, written: bool) -> str:
     kind = bare(kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
-        return f"one of {', '.join(map(str, arguments))}"
+        words = [str(word) for word in arguments if word != ""]
+        line = f"one of {', '.join(words)}" if len(words) > 1 else words[0]
+        return f"{line}, or empty" if "" in arguments else line
     if origin in (tuple, list):
         item = described(arguments[0], several=True, written=written)
         if written:

@@ -55,6 +55,12 @@ class Field(nn.Module, ABC, Generic[Settings]):
         """w of each layer; empty for a field without them."""
         return ()
 
+    @property
+    def box(self) -> tuple[float, ...] | None:
+        """Half the length of each side of the box, in coordinates, that the field has values of its
+        own in; outside of it values are those of its edge. None where it has values everywhere."""
+        return None
+
     @abstractmethod
     def forward(self, coordinates: Coordinates, latents: Latents) -> Values:
         """Values at coordinates.

@@ -24,7 +24,8 @@ class FinerConfig(SirenConfig):
     """Sizes and frequencies, as of a SIREN.
 
     Args:
-        bias_bound: The first layer's bias starts uniformly within this (k of the paper).
+        bias_bound: The first layer's bias is drawn from minus this to this at the start (k of
+            FINER's paper).
     """
 
     kind: Word = "finer"

@@ -82,6 +82,23 @@ def build_field(config: FieldConfig, generator: torch.Generator | None = None) -
     return field_kind(config.kind).build(config, generator)
 
 
+def box_of(config: FieldConfig) -> tuple[float, ...] | None:
+    """The box of a field of these settings (:attr:`Field.box`), built without numbers as
+    :func:`field_shapes` does; None also for a field that cannot be.
+
+    Raises:
+        ConfigError: If there is no such kind of field.
+    """
+    import torch
+
+    kind = field_kind(config.kind)
+    try:
+        with torch.device("meta"):
+            return kind.build(config, torch.Generator("cpu").manual_seed(0)).box
+    except (RuntimeError, TypeError, ValueError):  # it asks its numbers for something
+        return None
+
+
 def field_shapes(config: FieldConfig) -> dict[str, tuple[int, ...]] | None:
     """The tensors of a field and their shapes, known before memory is asked for: it is built on
     PyTorch's ``meta`` device, where tensors have no numbers. None for a field that cannot be.

@@ -4,41 +4,16 @@ reads."""
 from __future__ import annotations
 
 import json
-import re
 from typing import Final
 
 from medfuncta.config import FitConfig
 from medfuncta.door.wording import printable
+from medfuncta.hub.licences import licence_lines
 from medfuncta.latents.describe import Figures, describe
 from medfuncta.latents.info import SetInfo, fit_config_of
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.likeness import Likeness
 
-_LICENCES: Final = {
-    *(
-        "apache-2.0",
-        "mit",
-        "bsd-3-clause",
-        "cc",
-        "cc0-1.0",
-        "cc-by-2.0",
-        "cc-by-3.0",
-        "cc-by-4.0",
-        "cc-by-sa-3.0",
-        "cc-by-sa-4.0",
-    ),
-    *(
-        "cc-by-nc-2.0",
-        "cc-by-nc-3.0",
-        "cc-by-nc-4.0",
-        "cc-by-nd-4.0",
-        "cc-by-nc-nd-4.0",
-        "cc-by-nc-sa-3.0",
-        "cc-by-nc-sa-4.0",
-    ),
-    *("odc-by", "odbl", "pddl", "unknown"),
-}
-"""Identifiers that Hugging Face knows; any other licence is ``other`` with its own name."""
 _BAR: Final = 40
 _LEFT_OUT_SHOWN: Final = 20
 
@@ -63,26 +38,10 @@ def card(latent_set: LatentSet) -> str:
     return "\n".join(printable(line) for line in text.split("\n")) + "\n"
 
 
-def licence_id(licence: str) -> str:
-    """The identifier of a licence as its publisher words it, or ``other``.
-
-    >>> licence_id("CC BY-SA 4.0"), licence_id("ODC-By 1.0"), licence_id("ask the author")
-    ('cc-by-sa-4.0', 'odc-by', 'other')
-    """
-    slug = re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-")
-    without_version = re.sub(r"-v?[0-9.]+$", "", slug)
-    return next((name for name in (slug, without_version) if name in _LICENCES), "other")
-
-
 def _front_matter(info: SetInfo) -> str:
-    licence = licence_id(info.source.licence)
     lines = [
         f"pretty_name: {json.dumps(f'MedFuncta latents of {info.source.name}')}",
-        f"license: {licence}",
-    ]
-    if licence == "other":
-        lines.append(f"license_name: {json.dumps(info.source.licence)}")
-    lines += [
+        *licence_lines(info.source.licence),
         "tags: [medfuncta, neural-fields, medical]",
         "configs:",
         "- config_name: default",
@@ -246,9 +205,10 @@ def _columns(info: SetInfo) -> str:
     )
     return f"""## Columns
 
-`id`, `latent`, `label`, `psnr` (dB); the signal's own grid: `shape`, {shown}; its values: 0 and 1
-mean `value_low` and `value_high` in `unit`, and `dtype` was their type; `metadata` is what the
-source says besides, as JSON.{positions}"""
+`id`, `latent`, `label`, `psnr` (dB, decoded values clamped to the signal's own `value_low` to
+`value_high`; decoding itself clamps nothing); the signal's own grid: `shape`, {shown}; its values:
+0 and 1 mean `value_low` and `value_high` in `unit`, and `dtype` was their type; `metadata` is what
+the source says besides, as JSON.{positions}"""
 
 
 def _left_out(info: SetInfo) -> list[str]:

@@ -92,6 +92,38 @@ def decode(
     return values.reshape(*latents.shape[:-1], *domain.shape, values.shape[-1])
 
 
+def decode_at(
+    network: Field,
+    latents: Float[Tensor, "signals latent"],
+    coordinates: ArrayCoordinates,
+    *,
+    device: torch.device | str | None = None,
+) -> ArrayValues:
+    """f(x; theta, phi) at any coordinates, those outside the box included.
+
+    Args:
+        network: The shared network.
+        latents: phi of the signals.
+        coordinates: Where, the same for all of them.
+        device: Where to compute; by default where the network is.
+
+    Returns:
+        Normalised values, ``[signals, points, channels]`` float32.
+
+    Raises:
+        LatentSetError: If the latents are not of the network's size.
+    """
+
+    def locate(index: np.ndarray) -> tuple[ArrayCoordinates, ArrayMask]:
+        return coordinates[index], np.ones(len(index), bool)
+
+    points = len(coordinates)
+    values = np.empty((len(latents), points, network.config.channels), np.float32)
+    for piece in _pieces(network.on(device), latents, locate, points, None):
+        values[:, piece.samples] = piece.values
+    return values
+
+
 @expecting
 def reconstruct(
     run: Run,

@@ -12,9 +12,12 @@ from typing import Any, Final
 import numpy as np
 
 from medfuncta.errors import LatentSetError, MedFunctaError
-from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
+from medfuncta.field.table import box_of
+from medfuncta.latents.info import FIELD_FOLDER
+from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.likeness import Likeness
 from medfuncta.latents.shards import Note
+from medfuncta.latents.split import Split
 from medfuncta.run import RunDescription
 from medfuncta.signals.data_facts import FactsTally
 
@@ -103,15 +106,18 @@ def describe(latent_set: LatentSet) -> Figures:
 def _likeness(latent_set: LatentSet, splits: Sequence[Split]) -> Likeness:
     """What the field says of its training, beside the first rows of each split."""
     training: Mapping[str, Any] = {}
+    box = None
     with suppress(MedFunctaError):  # a damaged field is told by whoever needs it
-        training = RunDescription.load(latent_set.folder / FIELD_FOLDER).training
-    tally = FactsTally()
+        described = RunDescription.load(latent_set.folder / FIELD_FOLDER)
+        training = described.training
+        box = box_of(described.config.field)
+    tally = FactsTally(box)
     for split in splits:
         for rows in islice(split.batches(rows=_LOOKED_AT, columns=_HEADER), 1):
             for header in rows.headers:
                 tally.add_header(header)
     info = latent_set.info
-    return Likeness.of(info.spec, training, info.source.name, tally.facts())
+    return Likeness.of(info.spec, training, info.source.name, tally.facts(), tally.reach)
 
 
 def _histogram(psnr: np.ndarray) -> dict[float, int]:

@@ -14,9 +14,10 @@ from medfuncta.disk.lock import writing
 from medfuncta.door.callers import expecting
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.info import SetInfo
-from medfuncta.latents.latent_set import LatentSet, Split
-from medfuncta.latents.rows import Rows
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.rows import UNSOUND, Rows
 from medfuncta.latents.schema import schema_of
+from medfuncta.latents.split import Split
 from medfuncta.latents.where import parse_where
 from medfuncta.latents.writer import LatentSetWriter
 from medfuncta.sources.source import Skipped, SourceInfo
@@ -95,10 +96,9 @@ def _copy(
     written = target.consumed
     seen: set[str] = set()
     for split in splits:
-        for rows in split.batches():
-            table = _sound(rows, name)
-            if where is not None:
-                table = table.filter(where)
+        for rows in split.unchecked():  # what is wrong may be what the filter leaves out
+            kept = rows.table if where is None else rows.table.filter(where)
+            table = _sound(Rows(kept, rows.info), name)
             ids = table["id"].to_pylist()
             before = len(seen)
             for id in ids:
@@ -123,10 +123,11 @@ def _copy(
 
 
 def _sound(rows: Rows, name: str) -> pa.Table:
-    """The columns of rows, none of whose latents holds NaN or Inf."""
-    if not rows.finite.all():
+    """The columns of rows, all of whose latents are sound."""
+    if not rows.sound.all():
         raise LatentSetError(
-            f"split '{name}' holds latents with NaN or Inf; copy the set again or fit it anew"
+            f"split '{name}' holds latents with {UNSOUND}; filter them out, copy the set again "
+            "or fit it anew"
         )
     return rows.table
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +12,14 @@ from torch import Tensor
 
 from medfuncta.disk.atomic import new_folder, write_atomically, write_text
 from medfuncta.disk.places import file_name, place
-from medfuncta.door.files import Origin, open_regular, read_bytes, reason
 from medfuncta.errors import LatentSetError
-from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet, Split
+from medfuncta.latents.hub_folder import export_hub
+from medfuncta.latents.info import FIELD_FOLDER
+from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.official import reference_state
-from medfuncta.latents.shards import DATA_FOLDER
-from medfuncta.latents.validate import validate
-from medfuncta.latents.writer import CARD_FILE
+from medfuncta.latents.split import Split
 
-_LARGE_FILES: Final = ("*.parquet", "*.safetensors")
-_GIT_ATTRIBUTES: Final = "".join(
-    f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in _LARGE_FILES
-)
+__all__ = ["export_hub", "export_npz", "export_reference"]
 
 
 def export_npz(latent_set: LatentSet, out: Path) -> None:
@@ -63,57 +58,6 @@ def _write_npz(path: Path, split: Split) -> None:
             np.lib.format.write_array_header_2_0(member, header)
             for rows in split.batches(columns=split.latent_columns):
                 member.write(rows.latents.astype("<f4", copy=False).tobytes())
-
-
-def export_hub(latent_set: LatentSet, out: Path) -> None:
-    """A checked copy of the set alone, with what git needs to store large files, ready to push to a
-    hub as it lies.
-
-    Raises:
-        LatentSetError: If the set is not sound.
-    """
-    validate(latent_set)
-    shards = [shard.path for name in latent_set.splits for shard in latent_set.split(name).shards]
-    with new_folder(out) as folder:
-        for shard in shards:
-            write_atomically(
-                place(folder, DATA_FOLDER, shard.name),
-                lambda temporary, shard=shard: _copy(shard, latent_set.folder, temporary),
-            )
-        latent_set.run.save(place(folder, FIELD_FOLDER))
-        latent_set.info.save(folder)
-        write_text(folder / CARD_FILE, _card_of(latent_set.folder))
-        write_text(folder / ".gitattributes", _GIT_ATTRIBUTES)
-
-
-def _copy(source: Path, folder: Path, temporary: Path) -> None:
-    """Copy a file of the set as it lies; a link must not lead to another one."""
-    with temporary.open("wb") as copy:
-        for part in _parts(source, folder):
-            copy.write(part)
-
-
-def _parts(source: Path, folder: Path) -> Iterator[bytes]:
-    """What a file holds, a mebibyte at a time; that it cannot be read is told apart from that its
-    copy cannot be written."""
-    origin = Origin(source.name, LatentSetError, "copy the whole folder again")
-    with open_regular(source, origin, within=folder) as file:
-        while part := file.read(2**20):
-            yield part
-
-
-def _card_of(folder: Path) -> str:
-    """The card beside the latents, which goes out as it is: a link must not lead to another file.
-
-    Raises:
-        LatentSetError: If it is missing, something else, or lies elsewhere.
-    """
-    remedy = "copy the whole folder again"
-    origin = Origin(f"{CARD_FILE} in '{folder.name}'", LatentSetError, remedy)
-    try:
-        return read_bytes(folder / CARD_FILE, origin, within=folder).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise origin.fault(reason(error)) from error
 
 
 def export_reference(latent_set: LatentSet, out: Path) -> None:

@@ -15,16 +15,27 @@ import pickle
 import pickletools
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 import torch
 
+from medfuncta.door.allowance import check_command, on_disk
 from medfuncta.door.files import Origin, open_regular, reason
+from medfuncta.door.streams import Stream
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError
+from medfuncta.latents.inert_objects import (
+    PlainData,
+    StandIn,
+    StoredArray,
+    StoredType,
+    array_of,
+    bytes_of,
+    jax_array,
+    scalar,
+)
 
 _STORAGES: Final = {
     "FloatStorage": torch.float32,
@@ -39,26 +50,11 @@ _STORAGES: Final = {
     "BoolStorage": torch.bool,
 }
 _PICKLE_MEMBER: Final = "data.pkl"
+_FIRST_MEMBERS: Final = 16
 _SHARED: Final = 4
 """How often the numbers of a file may be part of a tensor: weights that are tied are, twice."""
 _PLACES: Final = ("PUT", "BINPUT", "LONG_BINPUT")
 """Operations of a pickle that name a place of its memory."""
-_LONGEST_NAME: Final = 80
-"""Characters of a module's name."""
-_MAX_MODULES: Final = 10_000
-"""Of a module, all that lie in it together."""
-
-
-class StandIn:
-    """An object of a class that was not loaded; ``state`` holds its attributes."""
-
-    state: Any = None
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        del arguments, options
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
 
 
 def load_inert(path: Path, within: Path | None = None) -> Any:
@@ -74,21 +70,56 @@ def load_inert(path: Path, within: Path | None = None) -> Any:
             PyTorch 1.6.
     """
     origin = Origin(path.name, LatentSetError, "give a file that torch.save wrote")
+    with open_regular(path, origin, within) as file:
+        return load_inert_from(file, path.name)
+
+
+def load_inert_from(file: Stream, name: str) -> Any:
+    """As :func:`load_inert`, of a file that is open.
+
+    Args:
+        file: Where it is read, from its beginning on.
+        name: What it is called in an error.
+
+    Raises:
+        LatentSetError: As :func:`load_inert`.
+    """
     try:
-        with open_regular(path, origin, within) as file, zipfile.ZipFile(file) as archive:
-            return _Reader(archive).load()
+        with zipfile.ZipFile(file) as archive:
+            reader = _Reader(archive)
+            try:
+                return reader.load()
+            finally:
+                reader.forget()
     except LatentSetError:
         raise
     except zipfile.BadZipFile as error:
         raise LatentSetError(
-            f"{path.name} is not a file of torch.save since PyTorch 1.6 ({error}); save it again "
+            f"{name} is not a file of torch.save since PyTorch 1.6 ({error}); save it again "
             "with a newer PyTorch or copy it again"
         ) from error
     except Exception as error:  # a hostile or damaged pickle can fail in any way it likes
         line = shortened(reason(error))
         raise LatentSetError(
-            f"{path.name} is damaged or holds something other than tensors ({line}); copy it again"
+            f"{name} is damaged or holds something other than tensors ({line}); copy it again"
         ) from error
+
+
+def is_torch_file(path: Path) -> bool:
+    """Whether a file is one that ``torch.save`` wrote, and not an archive of several such.
+
+    Raises:
+        LatentSetError: If it cannot be read.
+    """
+    with open_regular(path, Origin(path.name, LatentSetError, "copy it again")) as file:
+        if file.read(2) != b"PK":  # a tar archive may end with such a file
+            return False
+        try:
+            with zipfile.ZipFile(file) as archive:
+                last = [name.rpartition("/")[2] for name in archive.namelist()[:_FIRST_MEMBERS]]
+        except Exception:  # whatever is wrong with it is said by whoever reads it
+            return False
+    return _PICKLE_MEMBER in last
 
 
 class _Reader(pickle.Unpickler):
@@ -104,8 +135,14 @@ class _Reader(pickle.Unpickler):
         if held > _size_of(archive):
             raise ValueError("members that lie in one place")
         program = self._member(_PICKLE_MEMBER)
-        _check_places(program)
+        check_places(io.BytesIO(program), len(program))
         super().__init__(io.BytesIO(program), encoding="utf-8")
+
+    def forget(self) -> None:
+        """Let go of the numbers of the file: what was read keeps those that it needs, and a reader
+        keeps itself until somebody looks for such circles."""
+        self._storages = {}
+        self.memo.clear()
 
     def _member(self, name: str) -> bytes:
         info = self._archive.getinfo(self._prefix + name)
@@ -170,42 +207,73 @@ def _size_of(archive: zipfile.ZipFile) -> int:
     return archive.fp.seek(0, io.SEEK_END)
 
 
-def _check_places(program: bytes) -> None:
+_PLAIN: Final = {"tuple": tuple, "dict": dict, "list": list}
+
+
+class _ArrayReader(pickle.Unpickler):
+    """A plain pickle of arrays of NumPy's or JAX's in plain Python data."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        """Never imports anything; what rebuilds an array is our own."""
+        match module_name.replace("_core", "core"), global_name:
+            case "numpy.core.multiarray", "_reconstruct":
+                return StoredArray
+            case "numpy", "dtype":
+                return StoredType
+            case "_codecs", "encode":
+                return bytes_of
+            case "numpy.core.numeric", "_frombuffer":
+                return array_of
+            case "numpy.core.multiarray", "scalar":
+                return scalar
+            case module, "reconstruct_device_array" | "_reconstruct_array" if "jax" in module:
+                return jax_array
+            case "collections", "OrderedDict":
+                return OrderedDict
+            case "builtins", "tuple" | "dict" | "list":
+                return _PLAIN[global_name]
+        return type("StandIn", (StandIn,), {})
+
+    def persistent_load(self, pid: Any, /) -> Any:
+        raise ValueError("it names numbers outside of itself")
+
+
+def load_inert_arrays(path: Path) -> Any:
+    """What ``pickle`` or ``dill`` wrote of arrays and plain Python data; a :class:`StandIn` for any
+    other object.
+
+    Raises:
+        LatentSetError: If the file is no pickle, or damaged.
+        DataError: If it is larger than a command may read.
+    """
+    origin = Origin(path.name, LatentSetError, "give a file that the authors of Functa published")
+    with open_regular(path, origin) as file:
+        size = file.seek(0, io.SEEK_END)
+        check_command(path.name, size, on_disk(path))
+        try:
+            file.seek(0)
+            check_places(file, size)
+            file.seek(0)
+            return PlainData().of(_ArrayReader(file, encoding="utf-8").load())
+        except Exception as error:  # a hostile or damaged pickle can fail in any way it likes
+            line = shortened(reason(error))
+            raise LatentSetError(
+                f"{path.name} is damaged or holds something other than arrays ({line}); copy it "
+                "again"
+            ) from error
+
+
+def check_places(program: Stream, size: int) -> None:
     """Raise where a pickle puts something into a place of its memory that lies far beyond what it
     could have filled: a reader in C makes room for all places before it.
+
+    Args:
+        program: The pickle, read to its end.
+        size: Its bytes.
 
     Raises:
         ValueError: If it does, or is no pickle.
     """
-    for operation, argument, _ in pickletools.genops(program):
-        if operation.name in _PLACES and isinstance(argument, int) and argument > len(program):
+    for operation, argument, _ in pickletools.genops(cast(IO[bytes], program)):
+        if operation.name in _PLACES and isinstance(argument, int) and argument > size:
             raise ValueError(f"it names the place {argument} of its memory")
-
-
-def state_of(module: Any) -> dict[str, torch.Tensor]:
-    """The parameters and buffers of an inert module by dotted name, as its ``state_dict`` would
-    give them.
-
-    Raises:
-        ValueError: If it contains itself, or more modules than any network.
-    """
-    tensors: dict[str, torch.Tensor] = {}
-    stack: list[tuple[Any, str]] = [(module, "")]
-    for _ in range(_MAX_MODULES):
-        if not stack:
-            return tensors
-        part, prefix = stack.pop()
-        for kind in ("_parameters", "_buffers"):
-            for name, tensor in _entries(part, kind).items():
-                if isinstance(tensor, torch.Tensor):
-                    tensors[f"{prefix}{name}"] = tensor
-        for name, child in _entries(part, "_modules").items():
-            stack.append((child, f"{prefix}{str(name)[:_LONGEST_NAME]}."))
-    raise ValueError(f"a module that contains itself, or more than {_MAX_MODULES:,} others")
-
-
-def _entries(module: Any, kind: str) -> Mapping[str, Any]:
-    """What an inert module has of a kind, by name."""
-    state = module.state if isinstance(module, StandIn) else None
-    found = state.get(kind) if isinstance(state, Mapping) else None
-    return found if isinstance(found, Mapping) else {}

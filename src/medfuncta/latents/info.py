@@ -30,6 +30,9 @@ from medfuncta.sources.source import Skipped, SourceInfo
 FitFact: TypeAlias = str | int | float | bool | None
 
 INFO_FILE = "latent_set.json"
+CARD_FILE = "README.md"
+FIELD_FOLDER = "field"
+"""Where the two files of the field lie."""
 _FORMAT = "medfuncta-latent-set"
 _VERSION = 1
 _FIT_FACTS: Final[Mapping[str, Any]] = {

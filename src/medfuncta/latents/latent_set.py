@@ -3,161 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
-from jaxtyping import Float, Int
 from numpy import ndarray
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from medfuncta.config import FitConfig
 from medfuncta.door.callers import expecting
 from medfuncta.door.wording import printable
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
-from medfuncta.latents.info import INFO_FILE, SetInfo, fit_config_of
-from medfuncta.latents.rows import LatentRow, Rows, check_ids, nearest_id
+from medfuncta.latents.hub import fetched_set, push_set
+from medfuncta.latents.info import FIELD_FOLDER, INFO_FILE, SetInfo, fit_config_of
+from medfuncta.latents.rows import LatentRow, nearest_id
 from medfuncta.latents.schema import schema_of
-from medfuncta.latents.shards import Shard, find_shards, quality_text
+from medfuncta.latents.shards import find_shards, quality_text
+from medfuncta.latents.split import Split, SplitSet
+from medfuncta.latents.views import data_frame, dataset_dict
 from medfuncta.run import Run, RunDescription
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.preprocess import InputGrid, Preprocessing
 from medfuncta.signals.signal import Signal, SignalHeader
 from medfuncta.types import ArrayLatents
 
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+
 _GridName: TypeAlias = Literal["own", "input"]
 """On which of its grids a signal is decoded: the one it was fitted on, or that of its file."""
-FIELD_FOLDER = "field"
-_BATCH = 4096
 _IDS_SHOWN = 1000
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One split. Arrays are read when first asked for and kept; :meth:`batches` keeps nothing.
+class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
+    """Latents of many signals with the field that decodes them. Make one with :meth:`open`.
 
-    Args:
-        name: ``train``, ``val`` or ``test``.
-        shards: Its files.
-        info: What holds for all rows of the set.
+    It is a ``Dataset`` of PyTorch over the signals of all splits, one split after the other; so is
+    each :meth:`split`.
     """
 
-    name: str
-    shards: Sequence[Shard]
-    info: SetInfo
-
-    def __repr__(self) -> str:
-        return (
-            f"Split({self.name!r}, {len(self):,} latents of {self.info.latent_size} "
-            f"numbers{quality_text(self.shards)})"
-        )
-
-    def __len__(self) -> int:
-        return sum(shard.rows for shard in self.shards)
-
-    @property
-    def latent_columns(self) -> list[str]:
-        """The columns that :attr:`Rows.latents` needs."""
-        if self.info.dtype == "int8":
-            return ["latent", "latent_scale"]
-        return ["latent"]
-
-    def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
-        """All rows in order, at most ``rows`` at a time, with only these columns.
-
-        Raises:
-            LatentSetError: If a shard is damaged.
-        """
-        for shard in self.shards:
-            for batch in shard.batches(columns, rows):
-                yield Rows(pa.Table.from_batches([batch]), self.info)
-
-    def _column(self, name: str) -> Rows:
-        tables = [rows.table for rows in self.batches(columns=[name])]
-        none = pa.schema([schema_of(self.info).field(name)]).empty_table()  # of a split of no rows
-        return Rows(pa.concat_tables([none, *tables]), self.info)
-
-    @cached_property
-    def id_column(self) -> pa.ChunkedArray:
-        """The ids as Arrow holds them, a tenth of what a list of Python strings takes.
-
-        Raises:
-            LatentSetError: If one is missing, there twice, or too long to be one.
-        """
-        ids = self._column("id").table["id"]
-        check_ids(ids, self.name)
-        return ids
-
-    @cached_property
-    def ids(self) -> list[str]:
-        """The names of the signals, in their order."""
-        return self.id_column.to_pylist()
-
-    @cached_property
-    def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
-        """As in :attr:`Rows.labels`."""
-        return self._column("label").labels
-
-    @property
-    def metadata(self) -> list[dict[str, Any]]:
-        """As in :attr:`Rows.metadata`."""
-        return self._column("metadata").metadata
-
-    @cached_property
-    def psnr(self) -> Float[ndarray, " rows"]:
-        """Decibels; NaN where it is not known."""
-        return self._column("psnr").psnr
-
-    @cached_property
-    def latents(self) -> ArrayLatents:
-        """All latents, ``[rows, latent]`` float32."""
-        latents = np.empty((len(self), self.info.latent_size), np.float32)
-        start = 0
-        for rows in self.batches(columns=self.latent_columns):
-            latents[start : start + len(rows)] = rows.latents
-            start += len(rows)
-        return latents
-
-    def row(self, index: int) -> LatentRow:
-        """One row, read from its row group.
-
-        Raises:
-            IndexError: If there is no such row.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"row {index} of {len(self)}")
-        starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
-        shard = int(np.searchsorted(starts, index, side="right")) - 1
-        index_in_shard = index - int(starts[shard])
-        return Rows(self.shards[shard].row(index_in_shard), self.info).row(0, self.name)
-
-    def header(self, index: int) -> SignalHeader:
-        """The signal of one row without its values."""
-        return self.row(index).header
-
-    def find(self, id: str) -> int | None:
-        """The row of this id, or None.
-
-        Raises:
-            LatentSetError: As :attr:`id_column`.
-        """
-        index = pc.index(self.id_column, id).as_py()  # type: ignore[attr-defined]
-        if index < 0:
-            return None
-        return index
-
-
-class LatentSet:
-    """Latents of many signals with the field that decodes them. Make one with :meth:`open`."""
-
     def __init__(self, folder: Path, info: SetInfo, splits: Sequence[Split]) -> None:
-        self.folder = folder
-        self.info = info
+        super().__init__(folder, info)
         self._splits = {split.name: split for split in splits}
 
     def __repr__(self) -> str:
@@ -214,6 +104,75 @@ class LatentSet:
         self.check_field(run)
         return run
 
+    def field(self) -> Run:
+        """As :attr:`run`."""
+        return self.run
+
+    @classmethod
+    @expecting
+    def from_hub(
+        cls,
+        repository: str,
+        *,
+        revision: str | None = None,
+        out: Path | str | None = None,
+        cache: Path | None = None,
+    ) -> LatentSet:
+        """A set of a hub (the Hugging Face Hub, or the server that ``HF_ENDPOINT`` names).
+
+        Its files are held to the limits of any stranger's, and to the checksums that the hub
+        states; nothing but the files of a latent set is downloaded.
+
+        Args:
+            repository: ``owner/name`` of a data set.
+            revision: A branch, tag or commit; the newest when None.
+            out: A new folder to copy it to, with ``download.json``, which says what came from
+                where; it stays in the cache when None.
+            cache: The folder of downloads; that of ``huggingface_hub`` when None.
+
+        Raises:
+            LatentSetError: If it is no latent set, or damaged.
+            ConfigError: If ``out`` holds something.
+            MedFunctaError: If it cannot be downloaded, or ``huggingface_hub`` is not installed.
+        """
+        return cls.open(fetched_set(repository, revision, out, cache))
+
+    @expecting
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        previews: bool = False,
+        private: bool | None = None,
+        branch: str | None = None,
+        message: str = "Add latents of MedFuncta",
+    ) -> str:
+        """Push a checked copy of the set, with its data card and ``croissant.json``, to a hub as a
+        data set; the repository is made where it is missing. Log in with ``hf auth login`` first.
+
+        Args:
+            repository: ``owner/name``.
+            previews: Whether rows get a small picture of what they decode to, which viewers show.
+            private: Whether a repository that is made is; as its owner's settings say when None.
+            branch: Where to; the main branch when None.
+            message: Of the commit.
+
+        Returns:
+            The hub's address of the commit.
+
+        Raises:
+            LatentSetError: If the set is not sound.
+            MedFunctaError: If it cannot be pushed, or ``huggingface_hub`` is not installed.
+        """
+        return push_set(
+            self,
+            repository,
+            previews=previews,
+            private=private,
+            branch=branch,
+            message=message,
+        )
+
     @property
     def fit_config(self) -> FitConfig:
         """How to fit a further signal as these were: the settings that the set was made with, the
@@ -240,6 +199,34 @@ class LatentSet:
 
     def __len__(self) -> int:
         return sum(len(split) for split in self._splits.values())
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        place = index + len(self) if index < 0 else index
+        for split in self._splits.values():
+            if 0 <= place < len(split):
+                return split[place]
+            place -= len(split)
+        raise IndexError(f"row {index} of {len(self)}")
+
+    def numpy(self) -> dict[str, tuple[ArrayLatents, ndarray]]:
+        """Latents and labels of each split; see :meth:`Split.numpy`."""
+        return {name: split.numpy() for name, split in self._splits.items()}
+
+    def pandas(self) -> pandas.DataFrame:
+        """All signals as a data frame; see :meth:`Split.pandas`.
+
+        Raises:
+            MedFunctaError: If pandas is not installed.
+        """
+        return data_frame({name: split.rows for name, split in self._splits.items()})
+
+    def datasets(self) -> datasets.DatasetDict:
+        """Each split as a ``Dataset`` of Hugging Face; see :meth:`Split.datasets`.
+
+        Raises:
+            MedFunctaError: If ``datasets`` is not installed.
+        """
+        return dataset_dict({name: split.rows for name, split in self._splits.items()})
 
     @expecting
     def split(self, name: str) -> Split:

@@ -9,10 +9,13 @@ from typing import Any, Final
 from medfuncta.result import Result
 from medfuncta.signals.data_facts import (
     DataFacts,
+    Reach,
     range_text,
+    reach_remark,
     remarks_for,
     same_range,
     same_spacing,
+    sides_text,
     spacing_text,
 )
 from medfuncta.signals.signal import SignalSpec
@@ -66,7 +69,12 @@ class Likeness(Result):
 
     @classmethod
     def of(
-        cls, spec: SignalSpec, training: Mapping[str, Any], source: str, here: DataFacts
+        cls,
+        spec: SignalSpec,
+        training: Mapping[str, Any],
+        source: str,
+        here: DataFacts,
+        reach: Reach | None = None,
     ) -> Likeness:
         """Compare.
 
@@ -75,6 +83,7 @@ class Likeness(Result):
             training: What it says of its training.
             source: The name of the data.
             here: What its signals are like.
+            reach: How far they reach beyond the box of the run's field, where it has one.
         """
         names = tuple(dict.fromkeys(_ancestors(training)))
         foreign = bool(names) and source not in names
@@ -83,6 +92,7 @@ class Likeness(Result):
             remarks.append(
                 f"foreign data: the network was trained on {names[0]} and has never seen {source}"
             )
+        remarks += reach_remark(reach)
         if training:
             remarks += remarks_for(spec, training, here)
         traits: tuple[Trait, ...] = ()
@@ -90,6 +100,9 @@ class Likeness(Result):
         if trained is not None:
             traits = tuple(_traits(trained, here))
             remarks += _of_values(trained, here)
+        if reach is not None:
+            sides = sides_text(reach.largest)
+            traits += (Trait("sides", sides_text(reach.box), sides, reach.beyond > 0),)
         return cls(names, source, foreign, traits, tuple(remarks))
 
     @property

@@ -10,7 +10,6 @@ imported field works on our grids.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -31,14 +30,14 @@ from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import SirenField
 from medfuncta.field.siren.omega import omegas
 from medfuncta.field.table import field_shapes
-from medfuncta.latents.inert_pickle import StandIn, load_inert, state_of
+from medfuncta.latents.inert_objects import StandIn, state_of
+from medfuncta.latents.inert_pickle import load_inert
 from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.signal import Label, SignalSpec
 
 _OUTPUT_OFFSET: Final = 0.5
-_DATAPOINT: Final = re.compile(r"datapoint_([0-9]{1,18})\.pt")
-_ODD: Final = (LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError)
+ODD: Final = (LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError)
 """What comes of tensors and modules that are not as the authors' code makes them."""
 _HINT: Final = "expected the layers of the authors' LatentModulatedSIREN with shift modulation only"
 
@@ -53,12 +52,15 @@ class ReferenceSettings:
             images and volumes.
         residual: Whether hidden layers are summed with their input.
         shape: The grid that the field was trained on; None where the file says it.
+        omega_last: w of the last layer, the linear one, where it rises linearly from the first to
+            it, as in the paper; it takes the place of an increment.
     """
 
     omega_first: float = 10.0
     omega_increment: float | None = None
     residual: bool = True
     shape: tuple[int, ...] | None = None
+    omega_last: float | None = None
 
 
 def read_reference_field(path: Path, settings: ReferenceSettings | None = None) -> Run:
@@ -70,32 +72,40 @@ def read_reference_field(path: Path, settings: ReferenceSettings | None = None) 
     Raises:
         LatentSetError: If the file holds something else, or the grid is said nowhere.
     """
+    return reference_field_of(load_inert(path), path.name, settings)
+
+
+def reference_field_of(content: Any, name: str, settings: ReferenceSettings | None = None) -> Run:
+    """As :func:`read_reference_field`, of what a file of this name holds.
+
+    Raises:
+        LatentSetError: As :func:`read_reference_field`.
+    """
     settings = settings or ReferenceSettings()
-    content = load_inert(path)
     try:
         state, settings = _state_and_settings(content, settings)
         shape = settings.shape or _shape_of_grid(state.get("grid"))
         if shape is None:
             raise LatentSetError(
-                f"{path.name} does not say the grid of its signals; give it with --shape, such as "
+                f"{name} does not say the grid of its signals; give it with --shape, such as "
                 "--shape 64,64"
             )
         weights = {name.removeprefix("model."): t.float() for name, t in state.items()}
         config = _field_config(weights, settings)
         ours = _our_names(weights, config, shape)
-        _check_shapes(ours, config)  # before memory is asked for
+        check_shapes(ours, config)  # before memory is asked for
         network = SirenField(config)
         network.load_state_dict(ours)
     except LatentSetError:
         raise
-    except (MedFunctaError, *_ODD) as error:
+    except (MedFunctaError, *ODD) as error:
         line = shortened(reason(error))
         raise LatentSetError(
-            f"{path.name} does not hold a field that can be imported ({line}); {_HINT}"
+            f"{name} does not hold a field that can be imported ({line}); {_HINT}"
         ) from error
     whole = Config(field=config, inner=InnerConfig(channel_mean=True))
     spec = SignalSpec(config.dim, config.channels, shape)
-    return Run(network.eval(), whole, spec, {"imported": path.name})
+    return Run(network.eval(), whole, spec, {"imported": name})
 
 
 def _state_and_settings(
@@ -110,7 +120,7 @@ def _state_and_settings(
     return tensors, settings
 
 
-def _check_shapes(weights: Mapping[str, Tensor], config: SirenConfig) -> None:
+def check_shapes(weights: Mapping[str, Tensor], config: SirenConfig) -> None:
     """Raise unless weights have the shapes of a field.
 
     Raises:
@@ -164,6 +174,8 @@ def _field_config(weights: Mapping[str, Tensor], settings: ReferenceSettings) ->
     hidden = len({name.split(".")[1] for name in weights if name.startswith("layers.")})
     width, dim = weights["layers.0.linear.weight"].shape
     increment = settings.omega_increment
+    if settings.omega_last is not None:
+        increment = (settings.omega_last - settings.omega_first) / hidden
     if increment is None:
         increment = 10.0 if dim == 1 else 5.0
     return SirenConfig(
@@ -277,52 +289,31 @@ class Datapoint:
     label: Label
 
 
-def datapoint_files(folder: Path) -> list[Path]:
-    """The files ``datapoint_<i>.pt`` of one split, by number.
+def datapoint_of(content: Any, name: str, number: int, latent_size: int) -> Datapoint:
+    """One of them.
 
-    Raises:
-        LatentSetError: If two files have one number.
-    """
-    by_number: dict[int, Path] = {}
-    for path in sorted(folder.glob("datapoint_*.pt")):
-        number = _number_of(path)
-        if number is None:
-            continue
-        if number in by_number:
-            raise LatentSetError(
-                f"{by_number[number].name} and {path.name} in '{folder.name}' have one number; "
-                "expected one file a signal"
-            )
-        by_number[number] = path
-    return [by_number[number] for number in sorted(by_number)]
-
-
-def _number_of(path: Path) -> int | None:
-    """The number in the name of such a file."""
-    found = _DATAPOINT.fullmatch(path.name)
-    return int(found[1]) if found else None
-
-
-def read_datapoint(path: Path, latent_size: int, within: Path | None = None) -> Datapoint:
-    """One of them, with nothing in it executed.
+    Args:
+        content: What its file holds.
+        name: Of the file.
+        number: In its name.
+        latent_size: Numbers that it should have.
 
     Raises:
         LatentSetError: If it holds something else, a latent of another size, or a label that is no
-            number, or if it is a link that leads out of the folder ``within``.
+            number.
     """
-    content = load_inert(path, within)
     latent = content.get("modulations") if isinstance(content, dict) else None
     if not isinstance(latent, Tensor) or latent.numel() != latent_size:
         got = f"{latent.numel()} numbers" if isinstance(latent, Tensor) else "no tensor"
-        raise LatentSetError(f"{path.name} holds {got} as modulations; expected {latent_size}")
+        raise LatentSetError(f"{name} holds {got} as modulations; expected {latent_size}")
     try:
         label = _label(content.get("label"))
     except ValueError as error:
         raise LatentSetError(
-            f"{path.name} holds {error} as its label; expected the number of a class, or 0 or 1 "
-            "for each"
+            f"{name} holds {error} as its label; expected the number of a class, or 0 or 1 for each"
         ) from error
-    return Datapoint(_number_of(path) or 0, latent.float().reshape(-1).numpy(), label)
+    own = latent.to(torch.float32, copy=True)  # of a view, its file holds a whole batch
+    return Datapoint(number, own.reshape(-1).numpy(), label)
 
 
 def _label(stored: Any) -> Label:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
-from medfuncta.door.limits import MAX_CLASSES, MAX_ID
+from medfuncta.door.limits import MAX_CLASSES, MAX_ID, MAX_LATENT
 from medfuncta.door.wording import printable, shown
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.latents.info import SetInfo
@@ -22,6 +23,9 @@ from medfuncta.signals.signal import Label, SignalHeader
 from medfuncta.types import ArrayLatents
 
 NO_LABEL = -1
+UNSOUND: Final = f"NaN, Inf or numbers beyond {MAX_LATENT:g}"
+"""What no latent holds, in words."""
+_LARGEST_INT8: Final = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,28 +80,37 @@ class Rows:
         """``[rows, latent]`` float32, 8-bit ones times their scale.
 
         Raises:
-            LatentSetError: If one holds NaN or Inf.
+            LatentSetError: If one holds NaN, Inf or a number beyond any.
         """
-        finite = self.finite
-        if not finite.all():
-            raise LatentSetError(
-                f"{int((~finite).sum())} latents hold NaN or Inf; copy the latent set again or fit "
-                "it anew"
-            )
+        self.check_latents()
         return restore(self._stored, self._scales)
 
+    def check_latents(self) -> None:
+        """Raise unless all latents are sound.
+
+        Raises:
+            LatentSetError: If one is not.
+        """
+        sound = self.sound
+        if not sound.all():
+            raise LatentSetError(
+                f"{int((~sound).sum())} latents hold {UNSOUND}; copy the latent set again or fit "
+                "it anew"
+            )
+
     @property
-    def finite(self) -> Bool[ndarray, " rows"]:
-        """Which latents hold neither NaN nor Inf, without a copy of them."""
+    def sound(self) -> Bool[ndarray, " rows"]:
+        """Which latents hold neither NaN nor Inf nor a number beyond any, without a copy of
+        them."""
         if self._scales is not None:
-            return np.isfinite(self._scales)
+            return np.abs(self._scales) <= MAX_LATENT / _LARGEST_INT8
         stored = self._stored
         with np.errstate(over="ignore", invalid="ignore"):
-            sums = stored.sum(axis=1, dtype=np.float32)
-        finite = np.isfinite(sums)  # NaN and Inf survive in a sum
-        doubtful = np.flatnonzero(~finite)  # as large numbers without either may not
-        finite[doubtful] = np.isfinite(stored[doubtful]).all(axis=1)
-        return finite
+            squares = np.einsum("rl,rl->r", stored, stored, dtype=np.float32)
+        sound = squares <= MAX_LATENT**2  # which NaN is not
+        doubtful = np.flatnonzero(~sound)  # many numbers may sum up to more than the largest
+        sound[doubtful] = (np.abs(stored[doubtful]) <= np.float32(MAX_LATENT)).all(axis=1)
+        return sound
 
     @property
     def _stored(self) -> Shaped[ndarray, "rows latent"]:
@@ -114,8 +127,15 @@ class Rows:
     @property
     def labels(self) -> Int[ndarray, " rows"] | Int[ndarray, "rows classes"]:
         """Class numbers ``[rows]``, -1 where there is none; for multi-label data 0 or 1
-        ``[rows, classes]``."""
+        ``[rows, classes]``.
+
+        Raises:
+            LatentSetError: If one is of no class.
+        """
         column = self.table["label"]
+        problem = self.label_problem
+        if problem:
+            raise LatentSetError(f"{problem}; copy the latent set again or fit it anew")
         if not self.info.multi_label:
             return pc.fill_null(column, NO_LABEL).to_numpy()
         labels = column.to_pylist()
@@ -132,6 +152,23 @@ class Rows:
         for row, own in enumerate(labels):
             table[row, own or []] = 1
         return table
+
+    @property
+    def label_problem(self) -> str:
+        """What is wrong with the labels; ``""`` where nothing is."""
+        classes = len(self.info.spec.label_names)
+        column = self.table["label"].combine_chunks()
+        labels = column.flatten() if self.info.multi_label else column
+        bounds = pc.min_max(labels).as_py()  # type: ignore[attr-defined]
+        low, high = bounds["min"], bounds["max"]
+        if low is None or (low >= 0 and (not classes or high < classes)):
+            return ""
+        if not classes:
+            return f"labels from {low} to {high}; expected none below 0"
+        return (
+            f"labels from {low} to {high}; expected 0 to {classes - 1}, one for each of the "
+            f"{classes} named classes"
+        )
 
     @property
     def psnr(self) -> Float[ndarray, " rows"]:

@@ -1,7 +1,9 @@
 """The columns of a latent set, and signals turned into rows.
 
-``id``, ``latent``, ``latent_scale`` (8-bit only), ``label``, ``psnr``; then what a latent needs to
-be decoded in physical units on the signal's own grid: ``shape``, ``spacing``, ``spacing_unit``,
+``id``, ``latent``, ``latent_scale`` (8-bit only), ``label``, ``psnr`` (of what the stored latent
+decodes to, values clamped to the signal's range as the paper does; decoding and pictures clamp
+nothing, since a field's own value beyond the range tells something too); then what a latent needs
+to be decoded in physical units on the signal's own grid: ``shape``, ``spacing``, ``spacing_unit``,
 ``affine`` (16 numbers, row by row), ``value_low``, ``value_high``, ``unit``, ``dtype``; then
 ``metadata``, the source's own words as a JSON object.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ _MARK_KEY: Final = b"medfuncta.mark"
 _MARK_BYTES: Final = 64
 _GROUP_BYTES: Final = 16 * 2**20
 """Latents of a row group: what a reader holds at a time, and what reading one row costs."""
-_DISTINCT: Final = ("id", "psnr", "latent_scale", "positions")
+_DISTINCT: Final = ("id", "psnr", "latent_scale", "positions", "preview")
 """Columns whose values hardly repeat, so that a dictionary of them is of no use."""
 
 
@@ -120,40 +120,61 @@ def write_shard(path: Path, table: pa.Table, note: Note) -> None:
     Pages carry checksums, which readers of Parquet may check and ours do: latents look alike
         whether they are right or not.
     """
-    metadata = {**(table.schema.metadata or {}), **note.footer()}
-    latent_bytes = (
-        table.schema.field("latent").type.list_size
-        * table.schema.field("latent").type.value_type.bit_width
-        // 8
-    )
-    small = [name for name in table.column_names if name != "latent"]
-    options: dict[str, Any] = {
-        "row_group_size": max(1, _GROUP_BYTES // latent_bytes),
-        "compression": {
-            **dict.fromkeys(_leaf_paths(table.schema, small), "zstd"),
-            "latent.list.element": "none",
-        },
-        "use_dictionary": _leaf_paths(
-            table.schema, [name for name in small if name not in _DISTINCT]
-        ),
-        "write_statistics": _leaf_paths(table.schema, small),
-        "write_page_checksum": True,
-    }
-    described = table.replace_schema_metadata(metadata)
+    write_batches(path, table.schema, [table], note)
+
+
+def write_batches(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], note: Note) -> None:
+    """As :func:`write_shard`, of rows that come some at a time.
+
+    Args:
+        path: The file.
+        schema: The columns of each table.
+        tables: The rows.
+        note: Of all of them.
+    """
+    described = schema.with_metadata({**(schema.metadata or {}), **note.footer()})
+    latent = schema.field("latent").type
+    group = max(1, _GROUP_BYTES // (latent.list_size * latent.value_type.bit_width // 8))
 
     def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:  # Arrow opens no file whose path is not UTF-8
-            pq.write_table(described, file, **options)
+        with (
+            temporary.open("wb") as file,  # Arrow opens no file whose path is not UTF-8
+            pq.ParquetWriter(file, described, **_options(schema)) as writer,
+        ):
+            for table in tables:
+                writer.write_table(table.replace_schema_metadata(described.metadata), group)
 
     write_atomically(path, write)
 
 
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    """How the columns are stored."""
+    small = [name for name in schema.names if name != "latent"]
+    repeating = [name for name in small if name not in _DISTINCT]
+    return {
+        "compression": {
+            **dict.fromkeys(_leaf_paths(schema, small), "zstd"),
+            "latent.list.element": "none",
+        },
+        "use_dictionary": _leaf_paths(schema, repeating),
+        "write_statistics": _leaf_paths(schema, small),
+        "write_page_checksum": True,
+    }
+
+
 def _leaf_paths(schema: pa.Schema, names: Sequence[str]) -> list[str]:
-    """Columns as Parquet names them: a list's numbers lie at ``name.list.element``."""
-    return [
-        f"{name}.list.element" if pa.types.is_list(schema.field(name).type) else name
-        for name in names
-    ]
+    """Columns as Parquet names them: a list's numbers lie at ``name.list.element``, the parts of a
+    picture below its name."""
+    paths = []
+    for name in names:
+        kind = schema.field(name).type
+        if pa.types.is_struct(kind):
+            paths += [f"{name}.{kind.field(part).name}" for part in range(kind.num_fields)]
+        elif pa.types.is_list(kind):
+            paths.append(f"{name}.list.element")
+        else:
+            paths.append(name)
+    return paths
 
 
 @dataclass(frozen=True, eq=False)

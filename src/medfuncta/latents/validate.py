@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow.compute as pc
 
 from medfuncta.door.wording import shown
 from medfuncta.errors import LatentSetError, RunError
-from medfuncta.latents.latent_set import LatentSet, Split
-from medfuncta.latents.rows import Rows
+from medfuncta.latents.rows import UNSOUND, Rows
+from medfuncta.latents.split import Split, SplitSet
 
 
-def problems(latent_set: LatentSet) -> Iterator[str]:
+def problems(latent_set: SplitSet) -> Iterator[str]:
     """Everything that is wrong, a line each: the field, then every split read once in constant
     memory (but for its ids)."""
     try:
-        _ = latent_set.run
+        latent_set.field()
     except (RunError, LatentSetError) as error:
         yield str(error)
     for name in latent_set.splits:
@@ -28,7 +27,7 @@ def problems(latent_set: LatentSet) -> Iterator[str]:
             yield str(error)
 
 
-def validate(latent_set: LatentSet) -> None:
+def validate(latent_set: SplitSet) -> None:
     """Raise unless everything is sound.
 
     Raises:
@@ -47,30 +46,18 @@ def _split_problems(split: Split) -> Iterator[str]:
             f"split '{split.name}' has {len(split)} rows; expected {expected}; copy the whole "
             "folder again"
         )
-    for rows in split.batches(columns=[*split.latent_columns, "id", "label"]):
+    for rows in split.unchecked(columns=[*split.latent_columns, "id", "label"]):
         yield from _row_problems(split, rows)
     _ = split.id_column
 
 
 def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
-    broken = np.flatnonzero(~rows.finite)
+    broken = np.flatnonzero(~rows.sound)
     if len(broken):
         example = rows.ids[broken[0]]
         yield (
-            f"split '{split.name}' has {len(broken)} latents with NaN or Inf, such as "
+            f"split '{split.name}' has {len(broken)} latents with {UNSOUND}, such as "
             f"{shown(example)}; fit it anew or filter them out"
         )
-    classes = len(split.info.spec.label_names)
-    column = rows.table["label"].combine_chunks()
-    labels = column.flatten() if split.info.multi_label else column
-    bounds = pc.min_max(labels).as_py()  # type: ignore[attr-defined]
-    if (
-        classes
-        and bounds["min"] is not None
-        and not (bounds["min"] >= 0 and bounds["max"] < classes)
-    ):
-        yield (
-            f"split '{split.name}' has labels from {bounds['min']} to {bounds['max']}; expected 0 "
-            f"to {classes - 1}, one for each of the "
-            f"{classes} named classes"
-        )
+    if rows.label_problem:
+        yield f"split '{split.name}' has {rows.label_problem}"

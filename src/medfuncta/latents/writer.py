@@ -38,14 +38,13 @@ from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import MAX_SET_BYTES, Count
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.card import card
-from medfuncta.latents.info import INFO_FILE, SetInfo, SplitInfo
-from medfuncta.latents.latent_set import FIELD_FOLDER, LatentSet
+from medfuncta.latents.info import CARD_FILE, FIELD_FOLDER, INFO_FILE, SetInfo, SplitInfo
+from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import DATA_FOLDER, Note, Shard, shard_name, sum_of, write_shard
 from medfuncta.run import Run
 from medfuncta.sources.source import Skipped
 
-CARD_FILE = "README.md"
 _SHARD_BYTES: Final = 256 * 2**20
 _FITTING = ".fitting"
 _COMPLETE = "complete.json"

@@ -21,8 +21,8 @@ from medfuncta.door.stored_arrays import TensorHeader, read_tensor_header, read_
 from medfuncta.door.wording import shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
+from medfuncta.field.weights import check_finite
 from medfuncta.learning.optimiser import WeightAverage
-from medfuncta.run import check_finite
 from medfuncta.settings import ADDED, without_retired
 from medfuncta.signals.mark import DataMark
 

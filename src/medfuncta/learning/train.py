@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from medfuncta.field.device import usable_device
 from medfuncta.field.field import Field
 from medfuncta.field.table import build_field, field_kind
 from medfuncta.learning.augment import augmented_points, check_augmentations
+from medfuncta.learning.callbacks import Heard, StepReport, TrainingCallback
 from medfuncta.learning.checkpoint import Progress, TrainingState
 from medfuncta.learning.context import context_points, draw_context
 from medfuncta.learning.meta_gradient import meta_gradient
@@ -28,7 +29,8 @@ from medfuncta.learning.run_log import RunLog
 from medfuncta.learning.sampler import batch_indices
 from medfuncta.learning.shared_points import sharing_points
 from medfuncta.learning.validate import validation_psnr
-from medfuncta.run import METADATA_FILE, Run
+from medfuncta.run import Run
+from medfuncta.run_names import METADATA_FILE
 from medfuncta.settings import Config
 from medfuncta.signals.mark import DataMark
 from medfuncta.signals.points import Points
@@ -46,22 +48,6 @@ stable."""
 _LOG_EVERY = 10
 _SIDE_NORM = 1.0
 """Of the gradient of a field's own loss, at the most: little beside a meta-gradient."""
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What a listener hears after each meta-step.
-
-    Args:
-        progress: Steps, seconds, best PSNR so far.
-        train_psnr: Of the batch after the inner loop, in dB, from the mean squared error before
-            clamping.
-        val_psnr: Mean over validation signals in dB, when this step was followed by a validation.
-    """
-
-    progress: Progress
-    train_psnr: float
-    val_psnr: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +73,7 @@ def train_network(
     resume: bool = False,
     device: torch.device | str | None = None,
     listener: Callable[[StepReport], None] | None = None,
+    callbacks: Sequence[TrainingCallback] = (),
 ) -> Training:
     """Meta-learn a shared network and write it to the folder ``out``.
 
@@ -109,6 +96,7 @@ def train_network(
         resume: Continue from the last checkpoint with the same settings and signals.
         device: Where to compute; an accelerator when there is one.
         listener: Called after each meta-step.
+        callbacks: What hears of the training from its start to its end.
 
     Raises:
         ConfigError: If the batch is larger than the number of training signals, or the device is
@@ -125,6 +113,7 @@ def train_network(
     # Unknown words are refused before anything is written.
     outer_derivative(config.train.outer_loss)
     check_augmentations(config.train.augment)
+    heard = Heard(callbacks, listener)
     device = usable_device(device)
     kind = field_kind(config.field.kind)
     config = replace(config, field=kind.fitted_to(config.field, train))
@@ -141,11 +130,15 @@ def train_network(
         if resume:
             _resume(state, saving)
         log = RunLog(out, state.progress.step)
-        try:
-            _loop(state, train, val, saving, log, listener)
-        finally:
-            log.close()
-        return Training(Run.load(out), out, state.progress)
+        with heard.told_of_the_end():
+            heard.started(config, saving.provenance, out)
+            try:
+                _loop(state, train, val, saving, log, heard)
+            finally:
+                log.close()
+            training = Training(Run.load(out), out, state.progress)
+            heard.finished(training.run, replace(state.progress))
+        return training
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +199,40 @@ def _resume(state: TrainingState, saving: _Saving) -> None:
         saving.network(of_best)
 
 
+def untrained(signals: SignalSet, config: Config) -> tuple[Field, Config]:
+    """The network before its first meta-step, and the settings as they are fitted to the signals.
+
+    A field that takes from the signals what needs no training, such as one of components, is of use
+    as it is.
+
+    Args:
+        signals: Training signals.
+        config: All settings.
+    """
+    fitted = field_kind(config.field.kind).fitted_to(config.field, signals)
+    config = replace(config, field=fitted)
+    generator = torch.Generator().manual_seed(config.train.seed)
+    field = _started(config, None, signals, generator)
+    return field.to(getattr(torch, config.train.dtype)), config
+
+
+def _started(
+    config: Config,
+    start: Field | None,
+    learn_from: SignalSet | None,
+    generator: torch.Generator,
+) -> Field:
+    """A field with its first weights."""
+    field = build_field(config.field, generator)
+    if start is not None:
+        field.load_state_dict(start.state_dict())
+    elif config.train.shift_init == "orthogonal":
+        field.orthogonalise_shifts(generator)
+    if learn_from is not None:
+        field.learn_start(learn_from, generator)
+    return field
+
+
 def _new_state(
     config: Config,
     start: Field | None,
@@ -214,13 +241,7 @@ def _new_state(
     data: DataMark,
 ) -> TrainingState:
     generator = torch.Generator().manual_seed(config.train.seed)
-    field = build_field(config.field, generator)
-    if start is not None:
-        field.load_state_dict(start.state_dict())
-    elif config.train.shift_init == "orthogonal":
-        field.orthogonalise_shifts(generator)
-    if learn_from is not None:
-        field.learn_start(learn_from, generator)
+    field = _started(config, start, learn_from, generator)
     field.to(device, getattr(torch, config.train.dtype))
     optimisers = make_optimisers(field, config.train)
     average = WeightAverage(field, config.train.average)
@@ -233,7 +254,7 @@ def _loop(
     val: SignalSet,
     saving: _Saving,
     log: RunLog,
-    listener: Callable[[StepReport], None] | None,
+    heard: TrainingCallback,
 ) -> None:
     config = saving.config
     progress, settings = state.progress, config.train
@@ -259,15 +280,11 @@ def _loop(
             val_psnr = _validate(state, val, saving)
             saving.checkpoint(state, CHECKPOINT)
             progress.seconds = before + time.perf_counter() - clock
+        rate = _rate(state, progress.step - 1, config)
+        row = _row(progress, losses, psnr, norm, rate, val_psnr)
         if last or val_psnr is not None or progress.step % _LOG_EVERY == 0:
-            log.add(
-                progress.step,
-                _row(
-                    progress, losses, psnr, norm, _rate(state, progress.step - 1, config), val_psnr
-                ),
-            )
-        if listener is not None:
-            listener(StepReport(replace(progress), psnr, val_psnr))
+            log.add(progress.step, row)
+        heard.stepped(StepReport(replace(progress), psnr, val_psnr, row))
 
 
 def meta_step(state: TrainingState, train: SignalSet, config: Config) -> tuple[torch.Tensor, float]:

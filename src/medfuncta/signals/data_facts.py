@@ -7,14 +7,15 @@ rate lies elsewhere in the coordinates of the field.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from medfuncta.door.declared import Fault, convert
-from medfuncta.signals.domain import Grid
+from medfuncta.door.wording import counted
+from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import SignalHeader, SignalSpec
 from medfuncta.signals.signal_set import SignalSet
 
@@ -130,10 +131,35 @@ class RangeUse:
         return max(0.0, min(self.high, 1.0) - max(self.low, 0.0))
 
 
-class FactsTally:
-    """Facts over headers that come one by one."""
+@dataclass(frozen=True)
+class Reach:
+    """How far signals reach beyond the box that a field has values of its own in.
 
-    def __init__(self) -> None:
+    Args:
+        box: Half the length of each of its sides, in coordinates.
+        largest: That of the largest signal along each axis.
+        beyond: Signals that do not lie within it.
+        signals: That were looked at.
+    """
+
+    box: tuple[float, ...]
+    largest: tuple[float, ...]
+    beyond: int
+    signals: int
+
+
+class FactsTally:
+    """Facts over headers that come one by one.
+
+    Args:
+        box: Half the length of each side of the box that a field has values of its own in; None
+            where it has them everywhere.
+    """
+
+    def __init__(self, box: Sequence[float] | None = None) -> None:
+        self._box = box
+        self._largest: np.ndarray | None = None
+        self._beyond = 0
         self._unit = ""
         self._ranges: set[tuple[float, float]] = set()
         self._spacing: np.ndarray | None = None
@@ -151,6 +177,7 @@ class FactsTally:
             self._ranges.add((header.range.low, header.range.high))
         self._channels = header.channels
         self._add_size(np.array([header.domain.shape]))
+        self._add_reach(header.domain)
         grid = header.domain
         if not isinstance(grid, Grid) or grid.spacing is None:
             self._known = False
@@ -167,6 +194,23 @@ class FactsTally:
             self._sizes = np.concatenate([shape, shape])
         self._sizes[0] = np.minimum(self._sizes[0], shape)
         self._sizes[1] = np.maximum(self._sizes[1], shape)
+
+    def _add_reach(self, domain: Domain) -> None:
+        if self._box is None or domain.dim != len(self._box):
+            return
+        half_sides = np.array(half_sides_of(domain))
+        if self._largest is None:
+            self._largest = half_sides
+        self._largest = np.maximum(self._largest, half_sides)
+        self._beyond += bool((half_sides > np.array(self._box) * (1 + _SAME)).any())
+
+    @property
+    def reach(self) -> Reach | None:
+        """How far the signals so far reach beyond the box; None where there is no box, or no
+        signal."""
+        if self._box is None or self._largest is None:
+            return None
+        return Reach(tuple(self._box), tuple(self._largest.tolist()), self._beyond, self._count)
 
     def facts(self, use: RangeUse | None = None) -> DataFacts:
         """What all signals so far have in common.
@@ -196,6 +240,32 @@ class FactsTally:
             sizes=sizes,
             channels=self._channels,
         )
+
+
+def half_sides_of(domain: Domain) -> tuple[float, ...]:
+    """Half the length of each side of the box of a signal, in coordinates; the longest is 1 where
+    lengths are known."""
+    if isinstance(domain, Grid):
+        return domain.half_sides
+    sides = np.subtract(domain.high, domain.low)
+    return tuple((sides / sides.max()).tolist())
+
+
+def reach_remark(reach: Reach | None) -> list[str]:
+    """A sentence where signals reach beyond the box that a field has values of its own in."""
+    if reach is None or not reach.beyond:
+        return []
+    return [
+        f"{reach.beyond} of {counted(reach.signals, 'signal')} reach beyond the box that the "
+        f"network was trained on (sides of {sides_text(reach.largest)} and {sides_text(reach.box)},"
+        " the longest being 1): values there are those of its edge; cut or pad signals to the "
+        "proportions of training, or train on such signals too"
+    ]
+
+
+def sides_text(half_sides: Sequence[float]) -> str:
+    """The proportions of a box, in words."""
+    return " x ".join(f"{side:.3g}" for side in half_sides)
 
 
 def range_remark(facts: DataFacts) -> list[str]:

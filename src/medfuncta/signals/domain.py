@@ -240,9 +240,10 @@ class Scatter:
 
     Args:
         positions: ``[points, dim]`` physical positions.
-        low, high: The corners of the box that spans the signal, ``dim`` numbers each. It belongs to
+        low: The lowest corner of the box that spans the signal, ``dim`` numbers. The box belongs to
             the signal and not to the samples that happen to be left of it, so that dropping samples
             moves no coordinate.
+        high: Its highest corner.
         unit: Unit of the positions.
 
     Raises:

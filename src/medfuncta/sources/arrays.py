@@ -1,11 +1,12 @@
-"""A source whose signals lie in memory: arrays, tensors, images of nibabel, or signals."""
+"""A source whose signals lie in memory: arrays, tensors, images, signals, or data sets of
+PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -13,27 +14,27 @@ from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
 from medfuncta.sources.axes import odd_axes
+from medfuncta.sources.containers import Channels
 from medfuncta.sources.contents import Contents, Survey
 from medfuncta.sources.held import (
-    Channels,
     Held,
     HeldSplits,
     OneEach,
-    as_array,
     check_texts,
+    held_mask,
     held_signal,
     one_by_one,
     one_each,
 )
+from medfuncta.sources.held_labels import classes_of
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.source import Source
 from medfuncta.sources.splitting import SPLITS, Item, first_split
+from medfuncta.sources.torch_data import gathered
 
 Range: TypeAlias = tuple[float, float] | Literal["train", "each"]
 """What is mapped to [0, 1]: these two values, what the first split spans, or what each signal
 does."""
-
-_MOST_CLASSES: Final = 10_000  # beyond it labels are measurements, not classes
 
 
 def from_arrays(
@@ -62,7 +63,7 @@ def from_arrays(
 
     >>> import numpy as np
     >>> beats = np.sin(np.linspace(0, 6, 32) + np.arange(20)[:, None])
-    >>> source = from_arrays(beats, channels="none", spacing=1 / 125, unit="mV", name="sines")
+    >>> source = from_arrays(beats, spacing=1 / 125, unit="mV", name="sines")
     >>> source.splits, source.spec.shape
     (('train', 'val', 'test'), (32,))
     >>> len(list(source.signals("test")))
@@ -70,11 +71,16 @@ def from_arrays(
 
     Args:
         values: One signal after the other: a NumPy array or a tensor whose first axis counts
-            signals, or a sequence of arrays, tensors, images of nibabel (their affine and spacing
-            are kept) or signals of this package (which keep all that they say of themselves).
-            A signal has 1 to 3 axes besides the channels. Arrays are kept, not copied.
+            signals, or a sequence of arrays, tensors, images of nibabel, MONAI (``MetaTensor``) or
+            TorchIO (their affine and spacing are kept) or signals of this package (which keep all
+            that they say of themselves). Or a ``Dataset`` or ``DataLoader`` of PyTorch, read once:
+            its items are arrays, ``(array, label)``, or dicts with ``"image"`` (or ``"signal"``)
+            and, if known, ``"label"``, ``"id"``, ``"group"`` and ``"mask"``; labels that are no
+            classes, such as label maps, are left out with a remark. A signal has 1 to 3 axes
+            besides the channels. Arrays are kept, not copied.
         channels: Where the channels of an array or tensor are: ``"none"`` when there is no axis for
-            them, or the ``"first"`` or the ``"last"`` axis of each signal. It must be said.
+            them, or the ``"first"`` or the ``"last"`` axis of each signal. Where a signal has one
+            axis there is none for channels; else it must be said. Images say it themselves.
         labels: A class a signal: numbers from 0, or names; None where it is not known.
         label_names: Names of the classes by number; by default the numbers, or the names in order.
         groups: What each signal belongs to, such as its patient; a group is never split.
@@ -87,7 +93,8 @@ def from_arrays(
         unit: Unit of the values, such as ``"mV"`` or ``"HU"``.
         range: ``(low, high)`` in units of the values, mapped to [0, 1]; ``"train"``, what the first
             split spans; or ``"each"``, what each signal spans.
-        masks: For each signal where it was observed, of its shape without channels, or None.
+        masks: For each signal where it was observed, of its shape without channels, bool or 0 and
+            1, or None.
         ids: A name a signal, safe to publish; its number when not given.
         modality: Kind of recording, such as ``"ecg"``.
         name: What the data set is called; safe to publish.
@@ -103,21 +110,23 @@ def from_arrays(
     if not name or "/" in name or "\\" in name:
         raise ConfigError("the name is empty or a path; expected one that is safe to publish")
     _check_range(range)
+    given = gathered(values, labels=labels, groups=groups, masks=masks, ids=ids)
     entries = [
         held_signal(f"signal {number}", entry, channels, spacing)
-        for number, entry in enumerate(one_by_one(values))
+        for number, entry in enumerate(one_by_one(given.values))
     ]
     count = len(entries)
     splitting = None
     if splits is None:
         splitting = HeldSplits(_fraction("val", val), _fraction("test", test), seed)
     items = _items(
-        _ids(one_each("ids", ids, count), entries),
-        one_each("groups", groups, count),
+        _ids(one_each("ids", given.ids, count), entries),
+        one_each("groups", given.groups, count),
         one_each("splits", splits, count),
     )
     numbers = {item.id: number for number, item in enumerate(items)}
-    class_numbers, classes = _classes(one_each("labels", labels, count), label_names, entries)
+    own_labels = one_each("labels", given.labels, count)
+    class_numbers, classes = classes_of(own_labels, label_names, entries)
     check_texts({"name": name, "unit": unit, "modality": modality}, classes)
     _, first_items = first_split(items, splitting)
     held = _HeldSignals(
@@ -125,15 +134,14 @@ def from_arrays(
         first=[numbers[item.id] for item in first_items],
         range=range,
         unit=unit,
-        masks=one_each("masks", masks, count) or [None] * count,
+        masks=one_each("masks", given.masks, count) or [None] * count,
         labels=class_numbers,
         classes=classes,
         modality=modality,
     )
     skips = Skips(skip_bad=skip_bad)
-    if entries[0].signal is None:
-        for remark in odd_axes(entries[0].shape, entries[0].channels, channels or ""):
-            skips.remark(remark)
+    for remark in (*given.remarks, *_odd(entries[0], channels)):
+        skips.remark(remark)
 
     def read(item: Item) -> Iterator[Signal]:
         try:
@@ -153,7 +161,7 @@ def from_arrays(
         survey=held.survey,
         licence=licence,
         citation=citation,
-        split_by=_split_by(groups, splits),
+        split_by=_split_by(given.groups, splits),
         details=details,
     )
     return Source(contents, skips)
@@ -254,16 +262,10 @@ class _HeldSignals:
         return f"{self._span.low},{self._span.high}"
 
     def _mask(self, number: int) -> np.ndarray | None:
-        given, expected = self.masks[number], self.entries[number].shape
+        given = self.masks[number]
         if given is None:
             return None
-        mask = as_array(given)
-        if mask.dtype != bool or mask.shape != expected:
-            raise DataError(
-                f"the mask of signal {number} is of {mask.dtype} and shape {mask.shape}; expected "
-                f"bool, True where a value was observed, and shape {expected}"
-            )
-        return mask
+        return held_mask(f"signal {number}", given, self.entries[number].shape)
 
     def _unit(self, entry: Held) -> str:
         if entry.signal is not None:
@@ -327,53 +329,6 @@ def _items(
     return items
 
 
-def _classes(
-    labels: Sequence[Any] | None, names: Sequence[str], entries: Sequence[Held]
-) -> tuple[list[Label], tuple[str, ...]]:
-    """The class number of each signal, and the names of the classes."""
-    if labels is None:
-        own = [entry.signal.label if entry.signal is not None else None for entry in entries]
-        return own, _names_of(own, names)
-    known = [label for label in labels if label is not None]
-    named = bool(known) and all(isinstance(label, str) for label in known)
-    classes: tuple[str, ...] = ()
-    if named:
-        classes = tuple(names) or tuple(sorted(set(known)))
-    numbers: list[Label] = []
-    for number, label in enumerate(labels):
-        if label is None:
-            numbers.append(None)
-        elif named and label in classes:
-            numbers.append(classes.index(label))
-        elif named or isinstance(label, bool | str) or not hasattr(label, "__index__"):
-            raise DataError(
-                f"the label of signal {number} is none of the {len(classes)} classes; expected all "
-                "labels to be names, or all to be numbers from 0"
-            )
-        else:
-            numbers.append(int(label))
-    return numbers, classes or _names_of(numbers, names)
-
-
-def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
-    """The given names, or the numbers from 0 up to the highest label."""
-    most = len(names) or _MOST_CLASSES
-    highest = -1
-    for number, label in enumerate(labels):
-        parts: tuple[int, ...] = ()
-        if isinstance(label, tuple):
-            parts = label
-        elif label is not None:
-            parts = (label,)
-        for part in parts:
-            if not 0 <= part < most:
-                raise DataError(
-                    f"the label of signal {number} is {part}; expected a class from 0 to {most - 1}"
-                )
-            highest = max(highest, part)
-    return tuple(names) or tuple(str(number) for number in np.arange(highest + 1))
-
-
 def _check_range(given: Any) -> None:
     pair = isinstance(given, tuple | list) and len(given) == 2
     numbers = pair and all(isinstance(bound, int | float | np.number) for bound in given)
@@ -389,6 +344,13 @@ def _fraction(what: str, given: float) -> str:
             "split of each signal with splits="
         )
     return str(float(given))
+
+
+def _odd(first: Held, channels: Channels | None) -> Sequence[str]:
+    """What is odd about the axes of arrays, if anything."""
+    if first.signal is not None or channels is None:
+        return ()
+    return odd_axes(first.shape, first.channels, channels)
 
 
 def _split_by(groups: Any, splits: Any) -> str:

@@ -13,6 +13,7 @@ from medfuncta.disk.places import file_name
 from medfuncta.errors import ConfigError
 from medfuncta.signals.cache import CacheKey, cached
 from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.identity import key_fingerprint
 from medfuncta.sources.source import Skipped, Source
 
 
@@ -64,7 +65,12 @@ def cache_key(source: Source, split: str) -> CacheKey:
             f"{source.info.name} lies in no files that a cache could watch; do without the cache"
         )
     location = source.location.resolve()
-    facts = {"info": asdict(source.own_info), "split": split, "skip_bad": source.skips.skip_bad}
+    facts = {
+        "info": asdict(source.own_info),
+        "split": split,
+        "skip_bad": source.skips.skip_bad,
+        "ids": key_fingerprint(),  # users of one cache may have keys of their own
+    }
     files = [
         (path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
         for path in watched_files(location)

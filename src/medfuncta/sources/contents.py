@@ -77,6 +77,7 @@ class Contents:
         items: In an order that never changes.
         read: The reading function; called only for the items of a split that is being read.
         many: Whether an item holds many signals.
+        count: How many signals an item of ``many`` holds, where its header tells; else None.
         splitting: How items without a given split are put into one; None when all have one.
         limit: The first so many signals of each split; None for all.
         preprocessing: Applied to every signal and recorded; None when the format knows none.
@@ -100,6 +101,7 @@ class Contents:
     items: Sequence[Item]
     read: Callable[[Item], Signal] | Callable[[Item], Iterable[Signal]]
     many: bool = False
+    count: Callable[[Item], int] | None = None
     splitting: SplitOptions | None = None
     limit: int | None = None
     preprocessing: Preprocessing | None = None

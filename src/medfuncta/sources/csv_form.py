@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from medfuncta.door.content import check_itself
 from medfuncta.door.files import Origin, open_regular
 from medfuncta.errors import DataError
 
@@ -110,6 +111,7 @@ def csv_form(path: Path) -> CsvForm:
     Raises:
         DataError: If it is missing, empty or not text.
     """
+    check_itself(path)
     text, encoding = _first_text(path)
     lines = text.splitlines()
     above = 0

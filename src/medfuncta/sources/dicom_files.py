@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from medfuncta.door.content import blaming
 from medfuncta.errors import DataError, MedFunctaError, missing_extra
 from medfuncta.sources.dicom_packed import opened
 from medfuncta.sources.identity import group_name, public_name
@@ -127,7 +128,8 @@ def find_series(
     others: Counter[str] = Counter()
     for path in paths:
         try:
-            header = _header(path, name_of(path))
+            with blaming(path, name_of(path), listed=True):
+                header = _header(path, name_of(path))
         except DataError as error:
             skips.skip(name_of(path), error)
             continue

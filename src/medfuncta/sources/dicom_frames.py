@@ -38,6 +38,7 @@ class Frame:
         height: Along the normal from the file's first frame, where a file says how its frames are
             stacked; or None.
         thickness: Of the slice, or its distance to the next.
+        scaled: Whether the header says how stored numbers become values.
         remarks: What was assumed.
     """
 
@@ -47,6 +48,7 @@ class Frame:
     directions: np.ndarray | None
     height: float | None
     thickness: float
+    scaled: bool
     remarks: tuple[str, ...]
 
 
@@ -78,7 +80,16 @@ def frames_of(name: str, data: Dataset) -> list[Frame]:
         values = header.rescaled(pixels[index])
         remarks = (remark,) if remark else ()
         frames.append(
-            Frame(values, spacing, corner, directions, height, header.thickness(), remarks)
+            Frame(
+                values=values,
+                spacing=spacing,
+                corner=corner,
+                directions=directions,
+                height=height,
+                thickness=header.thickness(),
+                scaled=header.is_scaled(),
+                remarks=remarks,
+            )
         )
     return frames
 
@@ -161,6 +172,14 @@ class _FrameHeader:
             if found is not None and found[0]:
                 return abs(float(found[0]))
         return 1.0
+
+    def is_scaled(self) -> bool:
+        """Whether there is a slope or an intercept, or a table in their place."""
+        if "ModalityLUTSequence" in self.data:
+            return True
+        sequence = "PixelValueTransformationSequence"
+        fields = ("RescaleSlope", "RescaleIntercept")
+        return any(self.numbers(sequence, field, 1) is not None for field in fields)
 
     def rescaled(self, pixels: np.ndarray) -> np.ndarray:
         """The physical values of the frame, float32. Colour has neither slope nor intercept, and a

@@ -112,6 +112,13 @@ def _volume(name: str, frames: Sequence[Frame], mask_missing: bool) -> _Placed:
     order in which they came."""
     if len({frame.values.shape for frame in frames}) > 1:
         raise DataError(f"{name} has slices of different shapes; expected one shape in a series")
+    unscaled = sum(not frame.scaled for frame in frames)
+    if 0 < unscaled < len(frames):
+        raise DataError(
+            f"{name} has {unscaled} slices of {len(frames)} without RescaleSlope and "
+            "RescaleIntercept, whose numbers mean something else than those of the others; get "
+            "them anew, or take them out of the series"
+        )
     without = sum(frame.corner is None and frame.height is None for frame in frames)
     if without == len(frames):
         stacked = np.stack([frame.values.swapaxes(0, 1) for frame in frames], axis=2)

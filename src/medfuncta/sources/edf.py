@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from medfuncta.door.content import blaming
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder, what_splits
@@ -115,7 +116,7 @@ class EdfRecording:
         Raises:
             DataError: If the file cannot be read, or runs back in time.
         """
-        with _reading(self.name):
+        with blaming(self.path, listed=True), _reading(self.name):
             signal = _read(self.path).signals[self.positions[lead]]
             _, factor = to_millivolts(as_latin1_read(signal.physical_dimension))
             values = np.asarray(signal.data, np.float64) * factor
@@ -145,7 +146,7 @@ class EdfRecording:
         Raises:
             DataError: If annotations are not as EDF+ has them.
         """
-        with _reading(self.name):
+        with blaming(self.path, listed=True), _reading(self.name):
             found = _read(self.path).annotations
             return [Annotation(float(entry.onset), entry.text) for entry in found]
 
@@ -186,7 +187,8 @@ def open_recording(path: Path) -> EdfRecording:
         DataError: If it is not a header of EDF, or claims what cannot be.
         MedFunctaError: If ``edfio`` is not installed.
     """
-    layout = _read_layout(path)
+    with blaming(path, listed=True):
+        layout = _read_layout(path)
     leads: dict[str, Lead] = {}
     positions: dict[str, int] = {}
     with _reading(path.name):

@@ -32,6 +32,25 @@ _COMPANIONS: Final = re.compile(
 )
 """Ends of names of files that belong to a data set and hold no signal; those without one too."""
 
+_KINDS: Final = {
+    ".nii": "nifti:",
+    ".nii.gz": "nifti:",
+    ".hdr": "nifti:",
+    ".dcm": "dicom:",
+    ".ima": "dicom:",
+    ".nrrd": "nrrd:",
+    ".nhdr": "nrrd:",
+    ".hea": "wfdb:",
+    ".edf": "edf:",
+    ".npz": "npz:",
+    ".png": "images:",
+    ".jpg": "images:",
+    ".jpeg": "images:",
+    ".tif": "images:",
+    ".tiff": "images:",
+}
+"""Which kind of source reads files of other kinds, by the end of their names."""
+
 
 @dataclass(frozen=True)
 class FolderOptions(SplitOptions):
@@ -191,16 +210,29 @@ def find_files(
             elif name.lower().endswith(suffixes):
                 found.append(path)
             elif not _COMPANIONS.fullmatch(path.suffix.lower()):
-                others[path.suffix.lower()] += 1
+                others[_end_of(name.lower())] += 1
     if not found:
         instead = f", only {_counted(others)}" if others else ""
-        if {".hdr", ".img"} <= others.keys():
-            instead += " (convert pairs of .hdr and .img to one .nii each)"
+        kinds = sorted({_KINDS[suffix] for suffix in others if suffix in _KINDS})
+        way_out = f"; {' or '.join(kinds)} reads those" if kinds else ""
         raise DataError(
             f"no {' or '.join(suffixes).strip() or 'file'} in '{folder.name}'{instead}; expected "
-            "at least one file of that kind"
+            f"at least one file of that kind{way_out}"
         )
     return sorted(found)
+
+
+def _end_of(name: str) -> str:
+    """The end of a file's name that tells its kind.
+
+    >>> _end_of("a.1.nii.gz"), _end_of("a.1.gz")
+    ('.nii.gz', '.gz')
+    """
+    suffixes = PurePath(name).suffixes
+    both = "".join(suffixes[-2:])
+    if both in _KINDS:
+        return both
+    return suffixes[-1]
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -1,11 +1,11 @@
-"""Arrays, tensors, images of nibabel and signals in memory, taken for what they are before any
-value is converted."""
+"""Arrays, tensors, images and signals in memory, taken for what they are before any value is
+converted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from torch import Tensor
@@ -14,15 +14,20 @@ from medfuncta.door.wording import shown
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
+from medfuncta.sources.containers import (
+    Channels,
+    Container,
+    as_array,
+    channels_last,
+    taken_apart,
+    the_image,
+)
 from medfuncta.sources.options import option
 from medfuncta.sources.splitting import SplitOptions
 from medfuncta.sources.volume import narrowed
 
 OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
 """An entry for each signal."""
-Channels: TypeAlias = Literal["none", "first", "last"]
-"""Whether arrays have an axis of channels, and where."""
-
 _SPACING_UNITS: Final = {1: "s", 2: "mm", 3: "mm"}  # by the number of axes
 
 
@@ -43,6 +48,7 @@ class Held:
         load: Gives the values, ``[*shape, channels]`` float32.
         dtype: The data type that they were given in.
         signal: The signal itself, when it was given as one.
+        container: The image of another library, when it was given as one.
     """
 
     domain: Domain
@@ -50,6 +56,7 @@ class Held:
     load: Callable[[], np.ndarray]
     dtype: str
     signal: Signal | None = None
+    container: Container | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,17 +114,103 @@ def one_each(what: str, given: Any, count: int) -> list[Any] | None:
 def held_signal(
     name: str, entry: Any, channels: Channels | None, spacing: float | Sequence[float] | None
 ) -> Held:
-    """One of the signals, checked by its shape and type alone."""
+    """One of the signals, checked by its shape and type alone.
+
+    Args:
+        name: What an error calls it.
+        entry: The signal.
+        channels: Where an array or a tensor has its channels; where it has one axis it has none.
+        spacing: Distance from sample to sample of an array or a tensor.
+
+    Raises:
+        ConfigError: If it is nothing that holds a signal, or ``channels`` has to be said.
+        DataError: If its shape or type is that of no signal.
+    """
     if isinstance(entry, Signal):
-        return Held(entry.domain, entry.channels, lambda: entry.values, entry.dtype, entry)
-    if hasattr(entry, "dataobj") and hasattr(entry, "affine"):
-        return _held_image(name, entry)
-    if not hasattr(entry, "shape"):
-        raise ConfigError(
-            f"{name} is a {type(entry).__name__}; expected an array, a tensor, an image of nibabel "
-            "or a signal"
+        return Held(entry.domain, entry.channels, lambda: entry.values, entry.dtype, signal=entry)
+    entry = the_image(name, entry)
+    container = taken_apart(name, entry, channels)
+    if container is not None:
+        _check_numbers(name, container.dtype)
+        return Held(
+            domain=container.grid,
+            channels=container.channels,
+            load=lambda: narrowed(name, container.load()).values,
+            dtype=container.dtype,
+            container=container,
         )
-    return _held_array(name, entry, channels, spacing)
+    return _held_array(name, plain_array(name, entry), channels, spacing)
+
+
+def plain_array(name: str, entry: Any) -> Any:
+    """What holds numbers as an array or a tensor; pictures of Pillow and columns of pandas are made
+    arrays.
+
+    Raises:
+        ConfigError: If it does not.
+        DataError: If some of its values are masked, which an array cannot say.
+    """
+    _check_readable(name, entry)
+    if isinstance(entry, np.ndarray):
+        return np.asarray(entry)  # rows of a matrix would be matrices again
+    if hasattr(entry, "shape") and hasattr(entry, "dtype") and not isinstance(entry, type):
+        return entry
+    as_one = hasattr(entry, "__array__") or hasattr(entry, "__array_interface__")
+    if as_one and not isinstance(entry, type):
+        return np.asarray(entry)
+    raise ConfigError(
+        f"{name} is a {type(entry).__name__}; expected an array, a tensor, an image of nibabel, "
+        "MONAI or TorchIO, or a signal"
+    )
+
+
+def _check_readable(name: str, entry: Any) -> None:
+    """Raise where an array or a tensor has values that cannot be read as one array."""
+    if np.ma.is_masked(entry):
+        raise DataError(
+            f"{name} is a masked array; give its values (.filled(0)) and a mask that is True where "
+            "a value was observed (~array.mask)"
+        )
+    if isinstance(entry, Tensor) and (entry.is_nested or entry.is_meta):
+        kind = "nested" if entry.is_nested else "meta"
+        raise DataError(
+            f"{name} is a {kind} tensor; expected one whose values lie in memory as one block"
+        )
+
+
+def held_mask(name: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Where a signal was observed, as bool.
+
+    Args:
+        name: What an error calls the signal.
+        given: An array, a tensor or an image: bool, or 0 and 1.
+        shape: Of the signal, without channels.
+
+    Raises:
+        DataError: If it is of another type or shape.
+    """
+    container = taken_apart(f"the mask of {name}", given, _mask_channels(given, shape))
+    if container is not None:
+        mask = container.load()
+        mask = mask[..., 0] if container.channels == 1 else mask
+    else:
+        mask = as_array(given)
+    if mask.shape != shape or not _is_bool(mask):
+        raise DataError(
+            f"the mask of {name} is of {mask.dtype} and shape {mask.shape}; expected bool, or 0 "
+            f"and 1, True where a value was observed, and shape {shape}"
+        )
+    return mask.astype(bool)
+
+
+def _mask_channels(given: Any, shape: tuple[int, ...]) -> Channels:
+    return "none" if getattr(given, "ndim", 0) == len(shape) else "first"
+
+
+def _is_bool(mask: np.ndarray) -> bool:
+    if mask.dtype == bool:
+        return True
+    return mask.dtype.kind in "iuf" and bool(np.isin(mask, (0, 1)).all())
 
 
 def _held_array(
@@ -125,6 +218,8 @@ def _held_array(
 ) -> Held:
     """An array or a tensor."""
     shape = tuple(int(n) for n in entry.shape)
+    if channels is None and len(shape) == 1:
+        channels = "none"  # nothing else is possible
     if channels == "none":
         spatial, count = shape, 1
     elif channels == "first":
@@ -141,51 +236,20 @@ def _held_array(
             f"{name} has a shape of {shape} with channels={channels!r}; expected 1 to 3 axes "
             "besides the channels"
         )
-    dtype = str(entry.dtype).removeprefix("torch.")
-    if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
-        raise DataError(f"{name} is of {dtype}; expected real numbers")
+    dtype = str(getattr(entry.dtype, "name", entry.dtype)).removeprefix("torch.")
+    _check_numbers(name, dtype)
     grid = Grid(spatial, _steps(spacing, len(spatial)), unit=_steps_unit(spacing, len(spatial)))
 
     def load() -> np.ndarray:
-        array = as_array(entry)
-        if channels == "first":
-            array = np.moveaxis(array, 0, -1)
+        array = channels_last(as_array(entry), channels)
         return narrowed(name, array).values.reshape(*spatial, count)
 
     return Held(grid, count, load, dtype)
 
 
-def _held_image(name: str, image: Any) -> Held:
-    """An image of nibabel; what it has on a disk is read when the signal is."""
-    from medfuncta.sources.nifti_files import affine_in_mm, image_values
-    from medfuncta.sources.volume import physical_grid, without_single_slices
-
-    shape = tuple(int(n) for n in image.shape)
-    stored = dtype = np.dtype(image.get_data_dtype())
-    channels = [n for n in shape[3:] if n > 1] or [1]
-    if dtype.names:  # red, green, blue
-        channels, dtype = [3], dtype[0]
-    if len(shape) < 2 or len(channels) > 1 or min(shape) < 1:
-        raise DataError(f"{name} is an image of shape {shape}; expected 2 or 3 axes and channels")
-    grid = physical_grid(name, *without_single_slices(shape[:3], affine_in_mm(image)))
-
-    def load() -> np.ndarray:
-        try:
-            return image_values(name, image.dataobj, stored).values
-        except (OSError, EOFError, ValueError) as error:
-            raise DataError(f"{name} cannot be read from its file; get the file again") from error
-
-    return Held(grid, channels[0], load, dtype.name)
-
-
-def as_array(entry: Any) -> np.ndarray:
-    """An array or tensor as an array."""
-    if not hasattr(entry, "detach"):
-        return np.asarray(entry)
-    tensor = entry.detach().cpu()
-    if tensor.is_floating_point() and tensor.dtype.itemsize < 4:
-        tensor = tensor.float()  # NumPy knows no bfloat16
-    return tensor.numpy()
+def _check_numbers(name: str, dtype: str) -> None:
+    if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
+        raise DataError(f"{name} is of {dtype}; expected real numbers")
 
 
 def _steps(spacing: float | Sequence[float] | None, dim: int) -> tuple[float, ...] | None:

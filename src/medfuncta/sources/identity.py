@@ -48,9 +48,25 @@ def public_name(name: str, ids: Ids) -> str:
     where = os.environ.get(KEY_VARIABLE, "")
     if where == _NO_KEY:
         return group_name(name)
-    key = _key(where or str(_default_place()))
+    key = _key(where or str(default_key_place()))
     digest = hmac.new(key, name.encode("utf-8", "surrogatepass"), hashlib.sha256)
     return digest.hexdigest()[:_DIGITS]
+
+
+def key_fingerprint() -> str:
+    """A digest that tells one user's key from another's and gives neither away; ``""`` where no key
+    was needed so far.
+
+    Raises:
+        ConfigError: As :func:`public_name`.
+    """
+    where = os.environ.get(KEY_VARIABLE, "")
+    if where == _NO_KEY:
+        return _NO_KEY
+    place = where or str(default_key_place())
+    if not Path(place).expanduser().absolute().exists():
+        return ""
+    return hmac.new(_key(place), b"fingerprint of the key", hashlib.sha256).hexdigest()[:_DIGITS]
 
 
 def group_name(name: str) -> str:
@@ -59,7 +75,7 @@ def group_name(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
 
 
-def _default_place() -> Path:
+def default_key_place() -> Path:
     """Where the key lies when nothing else is said.
 
     Raises:

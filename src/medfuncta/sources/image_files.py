@@ -14,6 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from medfuncta.door.allowance import on_disk
+from medfuncta.door.content import blaming
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.volume import check_claim
 
@@ -76,6 +77,12 @@ def read_picture(path: Path) -> Picture:
         MedFunctaError: If it has 16 bits a colour and the packages that read this are not
             installed.
     """
+    with blaming(path):
+        return _read_picture(path)
+
+
+def _read_picture(path: Path) -> Picture:
+    """As :func:`read_picture`, whose errors may blame the content for what a file is not."""
     try:
         with _refusing(path.name), Image.open(path, formats=_FORMATS) as image:
             _check_kind(path.name, image)

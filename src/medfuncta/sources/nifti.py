@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -27,13 +28,20 @@ from medfuncta.sources.folder import (
     open_folder,
 )
 from medfuncta.sources.label_maps import label_maps_beside
-from medfuncta.sources.nifti_files import read_grid, read_label_map, read_volume
+from medfuncta.sources.nifti_files import (
+    is_header_of_pair,
+    read_grid,
+    read_label_map,
+    read_volume,
+)
 from medfuncta.sources.skips import Skips
 from medfuncta.sources.splitting import Item
 from medfuncta.sources.volume import Volume, file_type
 from medfuncta.sources.volume_options import StepOptions, ValueOptions, steps_of, volume_signal
 
 _SUFFIXES: Final = (".nii", ".nii.gz")
+_PAIR_HEADERS: Final = (".hdr", ".hdr.gz")
+_PAIR_VOXELS: Final = (".img", ".img.gz")
 _LABEL_FOLDERS: Final = {"imagesTr": "labelsTr", "imagesVal": "labelsVal", "imagesTs": "labelsTs"}
 _NUMBER: Final = re.compile(r"[0-9]{1,9}$")
 
@@ -68,16 +76,17 @@ def nifti_contents(
     Raises:
         DataError: If there is no volume.
     """
-    found = find_signals(folder, _SUFFIXES, options, skips)
+    found = _with_pairs(folder, options, skips)
     if all(path.parent.name in _LABEL_FOLDERS.values() for path in found.signals):
         raise DataError(
             f"only label maps in '{folder.name}'; expected volumes, in imagesTr or beside each "
             "other"
         )
     items = _items(folder, found, options, skips)
+    inside = folder.parent if folder.is_file() else folder
 
     def read(item: Item) -> Signal:
-        volume = _stacked(item.name, [read_volume(path) for path in item.paths])
+        volume = _stacked(item.name, [read_volume(path, inside) for path in item.paths])
         for remark in volume.remarks:
             skips.remark(remark, item.name)
         return volume_signal(item.name, volume.values, volume.grid, options, dtype=volume.dtype)
@@ -86,13 +95,42 @@ def nifti_contents(
         return found.label_maps.get(volume) or _label_path(volume)
 
     said = _dataset_json(folder)
-    label_maps = label_maps_beside(label_path, read_label_map, read_grid, _class_names(said))
+    label_maps = label_maps_beside(
+        label_path,
+        partial(read_label_map, inside=inside),
+        partial(read_grid, inside=inside),
+        _class_names(said),
+    )
     return replace(
         folder_contents(kind, folder, items, options, read=read, preprocessing=preprocessing),
         licence=str(said.get("licence") or "unknown"),
         citation=str(said.get("reference") or ""),
         label_maps=label_maps,
     )
+
+
+def _with_pairs(folder: Path, options: FileOptions, skips: Skips) -> Found:
+    """Single files, and the headers of pairs; headers of Analyze and of other programs are passed
+    over with a remark where there are other volumes.
+
+    Raises:
+        DataError: If there is nothing else.
+    """
+    suffixes = (*_SUFFIXES, *_PAIR_HEADERS)
+    found = find_signals(folder, suffixes, options, skips, companions=_PAIR_VOXELS)
+    if folder.is_file():
+        return found
+    others = {
+        path
+        for path in found.signals
+        if path.name.lower().endswith(_PAIR_HEADERS) and not is_header_of_pair(path)
+    }
+    kept = [path for path in found.signals if path not in others]
+    if not kept:
+        return found  # what they are is told when one is read
+    if others:
+        skips.remark(f"passed over {len(others)} .hdr files, which are no headers of NIfTI")
+    return replace(found, signals=kept)
 
 
 def _items(folder: Path, found: Found, options: FileOptions, skips: Skips) -> list[Item]:

@@ -1,5 +1,5 @@
-"""One NIfTI file: what its header claims is checked, and its voxels become physical values with a
-place in the world."""
+"""One NIfTI file, or a pair of header and voxels (``.hdr`` and ``.img``): what its header claims is
+checked, and its voxels become physical values with a place in the world."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Any, BinaryIO, Final
 
 import nibabel as nib
 import numpy as np
+from nibabel import nifti1, nifti2
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.spatialimages import HeaderDataError
 
 from medfuncta.door.allowance import on_disk
-from medfuncta.door.files import reason
+from medfuncta.door.content import blaming
+from medfuncta.door.files import lies_outside, reason
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Grid
 from medfuncta.sources.contents import LabelMap
@@ -43,20 +45,34 @@ _LONGEST_START: Final = 2**24
 """Bytes of a header and its extensions."""
 _ONE_FILE: Final = (b"n+1", b"n+2")
 """The magic of a header that stands in one file with its voxels begins so."""
+_KINDS: Final = {
+    348: (nifti1.Nifti1Header, nifti1.Nifti1PairHeader),
+    540: (nifti2.Nifti2Header, nifti2.Nifti2PairHeader),
+}
+"""By the size of a header: how it stands in one file with its voxels, and in a pair."""
 _TYPES: Final = {0: "0 (unknown)", 1: "1 (binary, one bit a voxel)"}
+_PAIR: Final = (b"ni1", b"ni2")
+"""The magic of a header whose voxels lie in a file of their own."""
+_PARTNERS: Final = {".hdr": ".img", ".img": ".hdr"}
+_ANALYZE: Final = (
+    "is a header of Analyze 7.5, which does not say which side is left; convert it to NIfTI with "
+    "the program that wrote it"
+)
 _DAMAGE: Final = (HeaderDataError, OSError, zlib.error, ValueError, OverflowError)
 
 
-def read_volume(path: Path) -> Volume:
+def read_volume(path: Path, inside: Path | None = None) -> Volume:
     """Read one NIfTI file, slope and intercept applied.
 
     Args:
-        path: Its name ends in ``.nii`` or ``.nii.gz``; whether it is packed, its content tells.
+        path: Its name ends in ``.nii`` or ``.nii.gz``, or is that of either file of a pair; whether
+            it is packed, its content tells.
+        inside: The folder that the other file of a pair must lie in; the file's own when not given.
 
     Raises:
         DataError: If the file is broken, holds less than its header claims, or is not a volume.
     """
-    with _opened(path) as image:
+    with _opened(path, inside) as image:
         values, rounded = image_values(path.name, image.data, image.dtype)
         stored = image.dtype
         if stored.names:  # colour: the type of its first channel
@@ -65,23 +81,24 @@ def read_volume(path: Path) -> Volume:
         return Volume(values, image.grid, file_type(stored, values), remarks)
 
 
-def read_grid(path: Path) -> Grid:
-    """Where the samples of a NIfTI file lie.
+def read_grid(path: Path, inside: Path | None = None) -> Grid:
+    """Where the samples of a NIfTI file, as :func:`read_volume` takes it, lie.
 
     Raises:
         DataError: As :func:`read_volume`.
     """
-    with _opened(path) as image:
+    with _opened(path, inside) as image:
         return image.grid
 
 
-def read_label_map(path: Path) -> LabelMap:
-    """Read the class numbers in a NIfTI file, none of them rounded.
+def read_label_map(path: Path, inside: Path | None = None) -> LabelMap:
+    """Read the class numbers in a NIfTI file, as :func:`read_volume` takes it, none of them
+    rounded.
 
     Raises:
         DataError: As :func:`read_volume`, or if they are no whole numbers, or several a voxel.
     """
-    with _opened(path) as image:
+    with _opened(path, inside) as image:
         if image.dtype.kind not in "iuf" or prod(image.shape[3:]) > 1:
             raise DataError(
                 f"the label map {path.name} is {image.dtype} of shape {image.shape}; expected one "
@@ -91,6 +108,32 @@ def read_label_map(path: Path) -> LabelMap:
         values = image.data.get_unscaled() if as_stored else np.asanyarray(image.data)
         numbers = whole_numbers(path.name, np.asanyarray(values))
         return LabelMap(numbers.reshape(image.grid.shape), image.grid)
+
+
+def is_header_of_pair(path: Path) -> bool:
+    """Whether a file is the header of a NIfTI pair by its magic; ``.hdr`` is also what Analyze and
+    other programs call theirs."""
+    try:
+        with path.open("rb") as file:
+            start = _unpacking(file).read(_LONGEST_HEADER)
+    except (EOFError, *_DAMAGE):
+        return True  # told when it is read
+    return _magic(start)[:3] in _PAIR
+
+
+def partner_of(path: Path) -> Path | None:
+    """The other file of a pair: the voxels of a header, or the header of voxels; None where there
+    is none. Either may be packed, and in capitals."""
+    packed = path.suffix.lower() == ".gz"
+    stem = path.with_suffix("") if packed else path
+    other = _PARTNERS.get(stem.suffix.lower())
+    if other is None:
+        return None
+    for suffix in (other, f"{other}.gz", other.upper(), f"{other.upper()}.GZ"):
+        partner = stem.with_suffix(suffix)
+        if partner.exists():
+            return partner
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,44 +148,57 @@ class _Image:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Image]:
+def _opened(path: Path, inside: Path | None) -> Iterator[_Image]:
     """A file whose header was checked, and which is known to hold as many bytes as that claims.
+
+    Args:
+        path: The file, or either of a pair.
+        inside: The folder that the other file of a pair must lie in; None for the file's own.
 
     Raises:
         DataError: If something is wrong with it; what goes wrong within the block is one too.
     """
-    try:
-        if not path.is_file():  # a pipe would let us wait
-            raise FileNotFoundError(errno.ENOENT, "no such file")
-        with path.open("rb") as file:
-            yield _image(path.name, file, on_disk(path))
-    except EOFError as error:
-        raise DataError(f"{path.name} ends early; get the file again") from error
-    except _DAMAGE as error:
-        raise DataError(
-            f"{path.name} is not a readable NIfTI file ({reason(error)}); get the file again"
-        ) from error
+    if ".img" in path.suffixes[-2:]:
+        path = partner_of(path) or path
+    with blaming(path):
+        try:
+            if not path.is_file():  # a pipe would let us wait
+                raise FileNotFoundError(errno.ENOENT, "no such file")
+            with ExitStack() as files:
+                yield _image(path, inside or path.parent, files)
+        except EOFError as error:
+            raise DataError(f"{path.name} ends early; get the file again") from error
+        except _DAMAGE as error:
+            raise DataError(
+                f"{path.name} is not a readable NIfTI file ({reason(error)}); get the file again"
+            ) from error
 
 
-def _image(name: str, file: BinaryIO, on_the_disk: int) -> _Image:
-    packed = file.read(2) == _GZIP
-    file.seek(0)
-    stream: Any = gzip.GzipFile(fileobj=file) if packed else file
+def _image(path: Path, inside: Path, files: ExitStack) -> _Image:
+    """What a header says, and its data in the same file or in the other of a pair; ``files`` closes
+    them."""
+    name = path.name
+    stream = _unpacking(files.enter_context(path.open("rb")))
     start = stream.read(_LONGEST_HEADER)
     header, resized = _header(name, start)
     shape = tuple(int(n) for n in header.get_data_shape())
-    check_claim(name, shape, on_the_disk)
     dtype = _number_type(name, header)
     offset, moved = _offset(name, header)
+    data_path = path
+    if header["magic"].item()[:3] in _PAIR:
+        data_path, start = _voxels_of(path, inside), b""
+        stream = _unpacking(files.enter_context(data_path.open("rb")))
+    check_claim(name, shape, on_disk(data_path))
     needed = offset + prod(shape) * dtype.itemsize
-    if packed:
+    if isinstance(stream, gzip.GzipFile):
         content = start + read_at_most(stream, needed - len(start))
         stream, held, verb = io.BytesIO(content), len(content), "unpacks to"
     else:
-        held, verb = file.seek(0, io.SEEK_END), "has"
+        held, verb = stream.seek(0, io.SEEK_END), "has"
     if held < needed:
         raise DataError(
-            f"{name} {verb} {held:,} bytes, its header claims {needed:,}; get the file again"
+            f"{data_path.name} {verb} {held:,} bytes, its header claims {needed:,}; get the file "
+            "again"
         )
     slope, intercept = header.get_slope_inter()
     scale = (1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
@@ -152,23 +208,62 @@ def _image(name: str, file: BinaryIO, on_the_disk: int) -> _Image:
     return _Image(data, dtype, shape, grid, tuple(filter(None, (resized, moved, placed))))
 
 
+def _unpacking(file: BinaryIO) -> Any:
+    """A file as it is, or unpacked where it is a gzipped one."""
+    packed = file.read(2) == _GZIP
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if packed else file
+
+
+def _voxels_of(header: Path, inside: Path) -> Path:
+    """The file of voxels that a header of a pair stands beside.
+
+    Raises:
+        DataError: If there is none, or it is a link out of the folder.
+    """
+    voxels = partner_of(header)
+    if voxels is None:
+        raise DataError(
+            f"{header.name} is the header of a pair, and its voxels are not beside it; copy the "
+            ".img of the same name there"
+        )
+    if lies_outside(voxels, inside):
+        raise DataError(
+            f"{voxels.name} is a link that leaves the folder; copy the file into the folder, or "
+            "give --follow-links"
+        )
+    if not voxels.is_file():
+        raise DataError(f"{voxels.name} is a folder, a pipe or a device; expected a file")
+    return voxels
+
+
+def _magic(start: bytes) -> bytes:
+    """Where a header has its magic: at its end in NIfTI-1, behind its size in NIfTI-2."""
+    if 540 in _sizes(start):
+        return start[4:8]
+    return start[344:348]
+
+
+def _sizes(start: bytes) -> set[int]:
+    """The size that a header says it has, in both orders of bytes."""
+    return {int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big")}
+
+
 def _header(name: str, start: bytes) -> tuple[Any, str]:
     """The header in a file's first bytes, and a remark where sizes of voxels in it were 0."""
-    sizes = {int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big")}
-    kinds = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
-    size = next((size for size in kinds if size in sizes), 0)
+    if not start:
+        raise DataError(f"{name} unpacks to nothing, it is empty; get the file again")
+    size = next((size for size in _KINDS if size in _sizes(start)), 0)
     if not size or len(start) < size:
         raise DataError(
             f"{name} is not a readable NIfTI file: it does not begin with a header of one; get the "
             "file again, or convert it"
         )
-    kind = kinds[size]
+    magic = _magic(start)[:3]
+    if magic not in (*_ONE_FILE, *_PAIR):
+        raise DataError(f"{name} {_ANALYZE}")
+    kind = _KINDS[size][magic in _PAIR]
     header = kind.from_fileobj(io.BytesIO(start[:size]), check=False)
-    if header["magic"].item()[:3] not in _ONE_FILE:
-        raise DataError(
-            f"{name} is the header of a pair of files (.hdr and .img) or of Analyze; convert it to "
-            "one NIfTI file"
-        )
     steps = header["pixdim"][1:4]
     zero = bool((steps[: min(3, int(header["dim"][0]))] == 0).any())
     header["pixdim"][1:4] = np.where(steps == 0, 1, np.abs(steps))  # as nibabel does
@@ -187,7 +282,8 @@ def _offset(name: str, header: Any) -> tuple[int, str]:
             f"{name} claims {claimed:.3g} bytes in front of its values; expected at most "
             f"{_LONGEST_START:,}; get the file again"
         )
-    said, least = int(header.get_data_offset()), int(header.single_vox_offset)
+    said = int(header.get_data_offset())
+    least = int(header.single_vox_offset) if header.is_single else 0
     if said >= least:
         return said, ""
     return least, f"the header places voxels at byte {said}, inside itself; {least} is taken"

@@ -88,6 +88,7 @@ def npz_contents(
         items=whole_splits(reader.splits),
         many=True,
         read=reader.read,
+        count=reader.count,
         survey=reader.survey,
         details=details(options),
     )
@@ -121,6 +122,10 @@ class _Reader:
             task=self._classes.task,
         )
         return Survey(spec, {"range": f"{self._range.low},{self._range.high}"})
+
+    def count(self, split: Item) -> int:
+        """How many signals a split has, as its header says."""
+        return self.archive.header(f"{split.name}_images").shape[0]
 
     def read(self, split: Item) -> Iterator[Signal]:
         """The signals of a split, in the order of the array."""

@@ -16,6 +16,7 @@ from typing import IO, Final, Literal
 import numpy as np
 
 from medfuncta.door.allowance import NUMBER, check_command, check_signal, on_disk
+from medfuncta.door.content import blaming
 from medfuncta.door.files import reason
 from medfuncta.errors import DataError
 
@@ -151,6 +152,11 @@ class NpzArchive:
         if self.path.is_dir():
             raise DataError(f"{self.path.name} is a folder; expected a npz file")
         self._check_kind()
+        with blaming(self.path):
+            yield from self._open_archive()
+
+    def _open_archive(self) -> Iterator[zipfile.ZipFile]:
+        """The open archive, once; what is wrong with it is told in one line."""
         try:
             with zipfile.ZipFile(self.path) as archive:
                 yield archive

@@ -15,6 +15,7 @@ from typing import IO, Any, Final, NamedTuple
 import numpy as np
 
 from medfuncta.door.allowance import on_disk
+from medfuncta.door.content import blaming
 from medfuncta.door.files import lies_outside, reason
 from medfuncta.door.wording import shortened
 from medfuncta.errors import DataError, missing_extra
@@ -63,6 +64,7 @@ _UNPACKERS: Final = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2
 _ENCODINGS: Final = ("raw", "txt", "text", "ascii", *_UNPACKERS)
 _MOST_LINES: Final = 10_000  # in front of the data
 _LONGEST_HEADER: Final = 2**20
+_PAIR, _COMMENT = ":=", "#"  # in a line that is no field
 _WIDEST: Final = 8  # bytes of the largest number that NRRD knows
 
 
@@ -153,32 +155,33 @@ def _read(path: Path, inside: Path) -> _Read:
         import nrrd
     except ImportError as error:
         raise missing_extra("pynrrd", "nrrd") from error
-    try:
-        if not path.is_file():  # a pipe would let us wait
-            raise FileNotFoundError(path.name)
-        with path.open("rb") as file:
-            header = dict(nrrd.read_header(_header_lines(path.name, file)))
-            _check_skips(path.name, header)
-            check_claim(path.name, tuple(int(n) for n in header["sizes"]), on_disk(path))
-            _check_encoding(path.name, header)
-            spatial = _spatial_axes(path.name, header)
-            grid, remarks = _grid(path.name, header, spatial)
-            data = _data(path, header, file, inside)
-    except (
-        nrrd.NRRDError,
-        StopIteration,
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        TypeError,
-        LookupError,
-        OverflowError,
-    ) as error:
-        raise DataError(
-            f"{path.name} is not a readable NRRD file, or holds less than its header claims "
-            f"({reason(error)}); get the file again"
-        ) from error
+    with blaming(path):
+        try:
+            if not path.is_file():  # a pipe would let us wait
+                raise FileNotFoundError(path.name)
+            with path.open("rb") as file:
+                header = dict(nrrd.read_header(_header_lines(path.name, file)))
+                _check_skips(path.name, header)
+                check_claim(path.name, tuple(int(n) for n in header["sizes"]), on_disk(path))
+                _check_encoding(path.name, header)
+                spatial = _spatial_axes(path.name, header)
+                grid, remarks = _grid(path.name, header, spatial)
+                data = _data(path, header, file, inside)
+        except (
+            nrrd.NRRDError,
+            StopIteration,
+            OSError,
+            EOFError,
+            zlib.error,
+            ValueError,
+            TypeError,
+            LookupError,
+            OverflowError,
+        ) as error:
+            raise DataError(
+                f"{path.name} is not a readable NRRD file, or holds less than its header claims "
+                f"({reason(error)}); get the file again"
+            ) from error
     channels = [axis for axis in range(data.ndim) if axis not in spatial]
     numbers = data.transpose(*spatial, *channels).reshape(*grid.shape, -1)
     return _Read(np.ascontiguousarray(numbers), grid, remarks)
@@ -186,7 +189,8 @@ def _read(path: Path, inside: Path) -> _Read:
 
 def _header_lines(name: str, file: IO[bytes]) -> list[str]:
     """The lines of a header up to the blank one, or all of a detached one; the file stands behind
-    them then. pynrrd would leave out what is not ASCII: of micrometres there would stay metres.
+    them then. Key-value pairs are left out, which may bear any name, that of a field too. pynrrd
+    would leave out what is not ASCII: of micrometres there would stay metres.
 
     Raises:
         DataError: If it goes on for longer than any header.
@@ -203,9 +207,11 @@ def _header_lines(name: str, file: IO[bytes]) -> list[str]:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
             text = line.decode("latin-1")
-        lines.append(text.rstrip())
-        if not lines[-1]:
+        text = text.rstrip()
+        if not text:
             break
+        if _PAIR not in text or text.startswith(_COMMENT):
+            lines.append(text)
     return lines
 
 

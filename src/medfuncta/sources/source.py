@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
@@ -12,6 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from medfuncta.door.allowance import NUMBER, all_on_disk, allowance, check_command
+from medfuncta.door.content import blaming
 from medfuncta.door.wording import printable
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
@@ -270,12 +272,21 @@ class Source:
         """The signals of a split, as long as they take no more memory than its files may ask
         for."""
         needed = held = 0
-        for signal in self._alike(split):
+        for seen, signal in enumerate(self._alike(split), start=1):
             needed += signal.values.size * NUMBER
             if needed > allowance().command and self._is_foreign:
                 held = held or all_on_disk(self.location or Path())
-                check_command(f"the {split} split of {self.contents.name}", needed, held)
+                whole = max(needed, needed / seen * self._count(split))
+                check_command(f"the {split} split of {self.contents.name}", whole, held)
             yield signal
+
+    def _count(self, split: str) -> int:
+        """How many signals a split has, as far as that is known before they are read."""
+        items, limit = self.items[split], self.contents.limit
+        count = len(items)
+        if self.contents.many:
+            count = sum(map(self.contents.count, items)) if self.contents.count else 0
+        return min(count, limit or count)
 
     @property
     def _is_foreign(self) -> bool:
@@ -312,7 +323,10 @@ class Source:
         return map(self.preprocessing.apply, found)
 
     def _signal_of(self, item: Item) -> Signal:
-        found: Any = self.contents.read(item)
+        with ExitStack() as causes:
+            for path in item.paths:
+                causes.enter_context(blaming(path, item.name, listed=True))
+            found: Any = self.contents.read(item)
         signal = self.preprocessing.apply(found)
         label = self._label_names.index(item.label) if item.label else None
         return signal.with_header(id=item.id, label=label)

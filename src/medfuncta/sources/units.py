@@ -29,11 +29,12 @@ _WORDS: Final = re.compile(r"[^\W_]+")
 
 def unit_text(field: bytes) -> str:
     """A unit from the bytes of a header: UTF-8, or else Latin-1, which is what older programs
-    write.
+    write; blanks and NUL bytes around it are padding.
 
     >>> unit_text(b"\\xb5V"), unit_text(b"\\xc2\\xb5V"), unit_text(b"mmHg")
     ('µV', 'µV', 'mmHg')
     """
+    field = field.strip(b"\0 ")
     try:
         return field.decode("utf-8")
     except UnicodeDecodeError:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from medfuncta.door.content import blaming, check_itself
 from medfuncta.door.files import Origin, read_bytes
 from medfuncta.errors import DataError
 from medfuncta.sources.units import unit_text
@@ -81,8 +82,19 @@ def read_header(path: Path) -> HeaderText:
         DataError: If there is none, or it has no line of a record.
     """
     name = f"{path.name}.hea"
-    origin = Origin(name, DataError, "copy the record again", f"no file {name}; check the location")
-    content = read_bytes(header_file(path), origin, limit=_MOST_BYTES)
+    file = header_file(path)
+    origin = Origin(name, DataError, "copy the record again")
+    with blaming(file, listed=True):
+        check_itself(file)
+        return _header_text(name, read_bytes(file, origin, limit=_MOST_BYTES))
+
+
+def _header_text(name: str, content: bytes) -> HeaderText:
+    """The lines in a header's bytes.
+
+    Raises:
+        DataError: If none is one of a record.
+    """
     lines = [line.strip() for line in content.splitlines()]
     lines = [line for line in lines if line and not line.startswith(b"#")]
     if not lines or len(lines[0].split()) < 2:

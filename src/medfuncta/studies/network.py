@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medfuncta.errors import DataError
-from medfuncta.learning.train import StepReport
+from medfuncta.learning.callbacks import StepReport
 from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source

@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
 
+from medfuncta.config import Steps
+from medfuncta.door.declared import settle
+from medfuncta.door.limits import Seed, Some
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.studies.findings import Findings
+
+_SomeSteps: TypeAlias = Steps | None
 
 
 @dataclass(frozen=True)
@@ -27,16 +32,23 @@ class StudyOptions:
         skip_bad: Leave bad files out.
         device: Where to compute; an accelerator when there is one.
         tell: Told a line now and then.
+
+    Raises:
+        ConfigError: If a number is out of its bounds.
     """
 
     data: str
     run: Path | None = None
-    steps: int | None = None
-    limit: int = 32
-    seed: int = 0
+    steps: Steps | None = None
+    limit: Some = 32
+    seed: Seed = 0
     skip_bad: bool = False
     device: torch.device | str | None = None
     tell: Callable[[str], None] = lambda line: None
+
+    def __post_init__(self) -> None:
+        numbers = {"steps": _SomeSteps, "limit": Some, "seed": Seed}
+        settle(self, noun="option", kinds=numbers)
 
 
 @dataclass(frozen=True)

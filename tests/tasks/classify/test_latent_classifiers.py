@@ -173,6 +173,6 @@ def test_training_ends_when_validation_no_longer_gains_or_time_is_up() -> None:
     patient = MLP(data.labelling, Recipe(epochs=50, patience=2)).fit(hopeless.train, hopeless.val)
     assert len(patient.curve) < 50
     assert not patient.cut_short
-    hurried = MLP(data.labelling, Recipe(epochs=50, seconds=0)).fit(data.train, data.val)
+    hurried = MLP(data.labelling, Recipe(epochs=50, seconds=1e-6)).fit(data.train, data.val)
     assert hurried.cut_short
     assert [round(point.epoch, 2) for point in hurried.curve] == [0.33]

@@ -71,7 +71,7 @@ def test_a_baseline_learns_and_says_when_it_was_cut_short(
     assert training.curve[-1].train_loss < training.curve[0].train_loss
     assert not training.cut_short
     assert classifier.scores(val.inputs).shape == (8, 2)
-    assert kind(LABELLING, Recipe(seconds=0, batch=10)).fit(train, val).cut_short
+    assert kind(LABELLING, Recipe(seconds=1e-6, batch=10)).fit(train, val).cut_short
 
 
 def test_baselines_share_the_report_of_latents() -> None:

@@ -71,6 +71,10 @@ class ComponentsField(Field[ComponentsConfig]):
             rows, features, channels = lowest_cosines(config)
             self.components[rows, features, channels] = 1.0
 
+    @property
+    def box(self) -> tuple[float, ...]:
+        return self.grid.half_sides
+
     def forward(self, coordinates: Coordinates, latents: Latents) -> Values:
         grid = self.grid
         flat = self.node_values(latents).flatten(2).transpose(1, 2)

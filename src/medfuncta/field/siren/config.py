@@ -19,11 +19,13 @@ class SirenConfig(FieldConfig):
     """Sizes and frequencies of a shared network. The defaults are the paper's 2D field (Table 6).
 
     Args:
-        layers: K, the first and the last one included.
-        width: L, units of a layer.
-        omega_first, omega_last: w_1 and w_K of the linear schedule; equal for a constant omega.
-        omega_increment: When set, w_k = omega_first + (k - 1) * omega_increment instead (the
-            authors' code).
+        layers: Layers of the network, the first and the last one included (K of the paper).
+        width: Units of a layer (L of the paper).
+        omega_first: How fast the sines of the first layer oscillate (w_1 of the paper).
+        omega_last: The same of the last layer; those between lie on a line (the omega schedule).
+            Equal to the first for a constant omega.
+        omega_increment: When set, omega grows by this from layer to layer, and omega_last has no
+            say (the authors' code).
         residual: Add each hidden layer's input to its output (the authors' code).
         shift_first: Let the latent shift the first layer too (the authors' code).
         output_offset: A constant added to the output (0.5 in the authors' code).

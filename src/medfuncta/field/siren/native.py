@@ -1,18 +1,17 @@
-"""The functions of ``native.c``, for float32 on the CPU: compiled in half a second by the system's
-compiler when first needed, and kept.
+"""The functions of ``native.c``, for float32 on the CPU: those that came compiled with the package,
+or else compiled in half a second by the system's compiler when first needed, and kept.
 
 PyTorch reads and writes every array once an operation, computes sine and cosine apart, packs
 weights anew for every product, and its threads wait for Python's lock between operations;
 ``native.c`` does a pass in one sweep, all layers in one call, and products on weights that are
-packed once. Where there is no C compiler, no AVX2 on an x86 processor, or ``MEDFUNCTA_NATIVE=0`` is
-set, PyTorch's operations do the same more slowly; on macOS they always do, since its own products
-run on a matrix unit that C does not reach.
+packed once. Where there is no compiled file and no C compiler, no AVX2 on an x86 processor, or
+``MEDFUNCTA_NATIVE=0`` is set, PyTorch's operations do the same more slowly; on macOS they always
+do, since its own products run on a matrix unit that C does not reach.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import platform
 import shutil
@@ -20,9 +19,10 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -30,62 +30,113 @@ from torch import Tensor
 from medfuncta.disk.atomic import write_atomically
 from medfuncta.disk.places import make_folder, place
 from medfuncta.errors import MedFunctaError
+from medfuncta.field.siren.native_recipe import (
+    COMPILERS,
+    NEEDS_ABILITY,
+    compile_library,
+    flags_of,
+    library_name,
+)
 
 SWITCH: Final = "MEDFUNCTA_NATIVE"
 """Environment variable; ``0`` keeps to PyTorch's operations."""
-_SOURCE: Final = Path(__file__).with_name("native.c")
-_HEADER: Final = Path(__file__).with_name("native_products.h")
-_COMPILERS: Final = ("cc", "gcc", "clang")
-_FLAGS: Final = (
-    "-std=gnu11",
-    "-O3",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fno-signed-zeros",
-    "-ffp-contract=fast",
-    "-fPIC",
-    "-shared",
-)
-_FLAGS_OF_PROCESSOR: Final = {  # by PyTorch's name of what the processor can do
-    "AVX2": ("-mavx2", "-mfma"),
-    "AVX512": ("-mavx2", "-mfma", "-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"),
-}
-_COMPILE_SECONDS: Final = 60
+INSTALLED: Final = Path(__file__).with_name("compiled")
+"""Where a wheel brings compiled files."""
 _FOR_ME: Final = 0o700
+
+CameFrom: TypeAlias = Literal["package", "cache"]
+"""Compiled files come with the package, or are made in the user's folder of caches."""
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The functions in C, or why they are not to be had.
+
+    Args:
+        library: They, loaded; None where PyTorch does it.
+        came_from: Where they were loaded from.
+        reason: Why there are none, to be said behind "not in use:".
+    """
+
+    library: NativeLibrary | None = None
+    came_from: CameFrom | None = None
+    reason: str | None = None
 
 
 def native_library(device: torch.device, dtype: torch.dtype) -> NativeLibrary | None:
     """The functions in C, for arrays of this kind; None where they are not to be had."""
-    if device.type != "cpu" or dtype != torch.float32 or os.environ.get(SWITCH) == "0":
+    if device.type != "cpu" or dtype != torch.float32:
         return None
-    return load_library()
+    return passes_in_use().library
+
+
+def passes_in_use() -> Passes:
+    """The functions in C as this process uses them for float32 on the CPU."""
+    if os.environ.get(SWITCH) == "0":
+        return Passes(reason=f"{SWITCH}=0 is set")
+    return load_passes()
 
 
 @cache
-def load_library() -> NativeLibrary | None:
-    """The functions in C, compiled if need be; None where there is no compiler that works, or C
-    would not be faster."""
-    compiler = next((found for found in map(shutil.which, _COMPILERS) if found), None)
-    flags = _FLAGS_OF_PROCESSOR.get(torch.backends.cpu.get_cpu_capability(), ())
-    if (
-        compiler is None
-        or sys.platform in ("win32", "darwin")
-        or (platform.machine() == "x86_64" and not flags)
-    ):
-        return None
+def load_passes() -> Passes:
+    """The functions in C, compiled if need be, whatever :data:`SWITCH` says; none where there is
+    neither a compiled file nor a compiler that works, or C would not be faster."""
+    ability = torch.backends.cpu.get_cpu_capability()
+    if sys.platform in ("win32", "darwin"):
+        return Passes(reason="on this system PyTorch's own operations serve")
+    if platform.machine() == NEEDS_ABILITY and flags_of(ability) == flags_of("DEFAULT"):
+        return Passes(reason="the processor has no AVX2")
+    flags = flags_of(ability)
+    return _installed(flags) or _compiled(flags)
+
+
+def _installed(flags: Sequence[str]) -> Passes | None:
+    """What came with the package for these flags; None where nothing did, or it does not load.
+
+    It is as much to be trusted as the modules beside it: put there by the same installation, and
+    not a link to elsewhere.
+    """
+    path = INSTALLED / library_name(platform.machine(), flags)
     try:
-        return NativeLibrary(ctypes.CDLL(str(_library([compiler, *_FLAGS, *flags]))))
-    except (
-        OSError,
-        RuntimeError,  # no home folder
-        subprocess.SubprocessError,
-        MedFunctaError,
-    ):  # a compiler that does not work, a folder that cannot be written or that others can write
+        if not _came_with(path, Path(__file__)):
+            return None
+        return Passes(NativeLibrary(ctypes.CDLL(str(path))), "package")
+    except OSError:  # none, or a C library that is too old for it
         return None
 
 
-def _library(command: Sequence[str]) -> Path:
-    """The functions as this command compiles them, made if they are not there yet.
+def _came_with(path: Path, module: Path) -> bool:
+    """Whether a file is no link, belongs to the owner of a module, and not everybody can write it.
+
+    Raises:
+        OSError: If there is none.
+    """
+    found = path.lstat()
+    if os.name != "posix":
+        return stat.S_ISREG(found.st_mode)
+    own = found.st_uid == module.stat().st_uid
+    return stat.S_ISREG(found.st_mode) and own and not found.st_mode & stat.S_IWOTH
+
+
+def _compiled(flags: Sequence[str]) -> Passes:
+    """What the system's compiler makes, from the folder of caches."""
+    compiler = next((found for found in map(shutil.which, COMPILERS) if found), None)
+    if compiler is None:
+        return Passes(reason=f"no C compiler: none of {', '.join(COMPILERS)} is on the PATH")
+    try:
+        return Passes(NativeLibrary(ctypes.CDLL(str(_library(compiler, flags)))), "cache")
+    except subprocess.SubprocessError:
+        return Passes(reason="the C compiler does not work")
+    except MedFunctaError as error:  # a folder that cannot be written, or that others can write
+        return Passes(reason=str(error))
+    except RuntimeError:
+        return Passes(reason="there is no home folder to keep compiled code in")
+    except OSError:
+        return Passes(reason="compiled code could not be kept, or not be loaded")
+
+
+def _library(compiler: str, flags: Sequence[str]) -> Path:
+    """The functions as this compiler makes them, made if they are not there yet.
 
     Code is loaded from a folder that is the user's own and that nobody else can write, and from a
     file of which the same holds; its name tells the source, the flags and the processor.
@@ -94,18 +145,21 @@ def _library(command: Sequence[str]) -> Path:
         MedFunctaError: If the folder is another user's, or cannot be written.
         SubprocessError: If the compiler fails.
     """
-    recipe = " ".join([platform.machine(), *command[1:]])
-    digest = hashlib.sha256(
-        _SOURCE.read_bytes() + _HEADER.read_bytes() + recipe.encode()
-    ).hexdigest()[:32]
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = place(_own_folder(cache_home.absolute()), f"layers-{digest}.so")
+    name = library_name(platform.machine(), flags)
+    path = place(_own_folder(cache_home()), name)
     if not _is_own(path):
-        write_atomically(
-            path, lambda temporary: _compile([*command, str(_SOURCE), "-o", str(temporary), "-lm"])
-        )
+        write_atomically(path, lambda temporary: compile_library(compiler, flags, temporary))
         path.chmod(_FOR_ME)
     return path
+
+
+def cache_home() -> Path:
+    """The user's folder of caches.
+
+    Raises:
+        RuntimeError: If the user has no home folder.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute()
 
 
 def _own_folder(cache_home: Path) -> Path:
@@ -137,10 +191,6 @@ def _is_own(path: Path) -> bool:
         return not path.is_symlink()
     others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return not path.is_symlink() and found.st_uid == os.getuid() and not others
-
-
-def _compile(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS)
 
 
 class NativeLibrary:

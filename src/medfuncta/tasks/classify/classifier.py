@@ -10,6 +10,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from numpy import ndarray
 
+from medfuncta.door.declared import settle
+from medfuncta.door.limits import Components, Epochs, Seconds, Some
 from medfuncta.errors import ConfigError, suggest
 from medfuncta.tasks.classify.examples import Examples
 from medfuncta.tasks.classify.labelling import Labelling
@@ -56,14 +58,20 @@ class ClassifierOptions:
             each kind for each number.
         seconds: Time budget of training one network; None for no limit.
         epochs: Passes over the training split; None for the network's own number.
+
+    Raises:
+        ConfigError: If one is out of its bounds.
     """
 
-    k: tuple[int, ...] = (1, 3)
+    k: tuple[Some, ...] = (1, 3)
     metric: Metric = "cosine"
     balanced: bool = True
-    whiten: tuple[int, ...] = (0,)
-    seconds: float | None = None
-    epochs: int | None = None
+    whiten: tuple[Components, ...] = (0,)
+    seconds: Seconds | None = None
+    epochs: Epochs | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, noun="option")
 
     def recipe(self, base: Recipe) -> Recipe:
         """A network's recipe with what the user chose."""

@@ -71,7 +71,7 @@ def evaluate(
         one.spec.check_fits(source.spec)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
-    tally, use = FactsTally(), RangeUse()
+    tally, use = FactsTally(run.network.box), RangeUse()
     for original, reconstruction in _reconstructions(run, source.signals(split), config, device):
         metrics.append(measure(original, reconstruction))
         tally.add_header(original.header)
@@ -94,7 +94,7 @@ def evaluate(
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
     seen = tally.facts(use)
-    likeness = Likeness.of(run.spec, run.training, source.info.name, seen)
+    likeness = Likeness.of(run.spec, run.training, source.info.name, seen, tally.reach)
     remarks = [*likeness.remarks, *_overlooked(likeness, split)]
     remarks += [*source.remarks, *range_remark(seen)]
     evaluation = Evaluation(

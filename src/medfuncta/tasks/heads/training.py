@@ -15,6 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from medfuncta.config import Batch, Rate
+from medfuncta.door.declared import settle
+from medfuncta.door.limits import Epochs, Seconds
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -29,14 +33,20 @@ class Recipe:
             ends it early.
         seconds: When training is cut short, whatever it has reached, but not before its first
             step; None for no limit.
+
+    Raises:
+        ConfigError: If one is out of its bounds.
     """
 
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    epochs: int = 50
-    batch: int = 64
-    patience: int | None = None
-    seconds: float | None = None
+    learning_rate: Rate = 1e-3
+    weight_decay: Rate = 1e-2
+    epochs: Epochs = 50
+    batch: Batch = 64
+    patience: Epochs | None = None
+    seconds: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, noun="option")
 
 
 @dataclass(frozen=True)

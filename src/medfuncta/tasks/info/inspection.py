@@ -14,7 +14,8 @@ from medfuncta.latents.info import INFO_FILE, SetInfo
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.learning.run_log import METRICS_FILE
 from medfuncta.result import Result, to_json
-from medfuncta.run import METADATA_FILE, Run
+from medfuncta.run import Run
+from medfuncta.run_names import METADATA_FILE, find_run
 from medfuncta.settings import Config
 from medfuncta.signals.signal import SignalSpec
 from medfuncta.sources.table import open_source
@@ -114,9 +115,9 @@ def inspect(what: str, out: Path | None = None) -> Report:
     Raises:
         MedFunctaError: If it names none of them, or what it names is damaged.
     """
-    folder = Path(what)
+    folder = find_run(what).folder
     if (folder / METADATA_FILE).is_file():
-        report = RunReport.of(Run.load(folder))
+        report = RunReport.of(Run.load(what))
     elif (folder / INFO_FILE).is_file():
         report = LatentSetReport.of(LatentSet.open(folder))
     elif folder.is_dir():

@@ -18,6 +18,8 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medfuncta.config import Batch
+from medfuncta.door.limits import DrawnPoints, Epochs, Seed, Units
 from medfuncta.field.device import default_device
 from medfuncta.latents.decode import CHUNK
 from medfuncta.tasks.heads.masks import MaskedRow
@@ -45,13 +47,13 @@ class SegmentOptions(Recipe):
         latent_units: Numbers that the latent is projected on.
     """
 
-    epochs: int = 100
-    batch: int = 8
-    patience: int | None = 20
-    seed: int = 0
-    points: int = 2048
-    hidden: int = 128
-    latent_units: int = 32
+    epochs: Epochs = 100
+    batch: Batch = 8
+    patience: Epochs | None = 20
+    seed: Seed = 0
+    points: DrawnPoints = 2048
+    hidden: Units = 128
+    latent_units: Units = 32
 
 
 class _SegmentationHead(nn.Module):

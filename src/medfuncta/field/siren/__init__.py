@@ -1,0 +1,1 @@
+"""The paper's field: sines of increasing frequency, which the latent shifts."""

@@ -1,0 +1,65 @@
+"""Ctrl-C at any moment of a command's first half second, from the first import on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import medfuncta
+
+PACKAGE = str(Path(medfuncta.__file__).parent)
+TRIES = 20
+PROGRAM = """import sys
+print("up", flush=True)
+from medfuncta.cli.main import main
+sys.exit(main())
+"""
+"""What pip installs as the command, and a word of when Python itself is up."""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_no_traceback_is_shown(tmp_path: Path) -> None:
+    program = tmp_path / "medfuncta"
+    program.write_text(PROGRAM)
+    moments = random.Random(0)
+    codes = []
+    for number in range(TRIES):
+        with subprocess.Popen(
+            [sys.executable, str(program), "info", "sample:ecg"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()  # Python itself is up
+            time.sleep(moments.uniform(0, 0.5) if number else 0)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        assert PACKAGE not in told, told  # where nothing of ours has begun, Python shows its own
+        if process.returncode == 1:
+            continue
+        assert "Traceback" not in told, told
+        lines = [line for line in told.splitlines() if line.startswith("medfuncta:")]
+        if process.returncode == 130:
+            assert len(lines) == 1 and "stopped by Ctrl-C" in lines[0]
+        codes.append(process.returncode)
+
+    assert set(codes) <= {0, 130}
+    assert 130 in codes
+
+
+def test_a_program_that_uses_the_package_keeps_its_own_handler(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import signal\nbefore = signal.getsignal(signal.SIGINT)\nimport medfuncta\n"
+        "assert signal.getsignal(signal.SIGINT) is before\n"
+    )
+
+    subprocess.run([sys.executable, str(program)], check=True, timeout=60)

@@ -1,0 +1,96 @@
+"""The site is built without a warning, and its made pages say what the program says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import medfuncta
+from docs.pages import ROOT
+from medfuncta.cli.commands import COMMANDS
+from medfuncta.presets import PRESETS
+from medfuncta.settings_guide import section_names, settings_of
+from medfuncta.sources.table import FORMATS
+from tools.site.pages import API, command_line, named_on_pages, settings, sources
+
+
+def test_every_command_and_option_is_on_the_page() -> None:
+    page = command_line()
+    for name in COMMANDS:
+        assert f"\n## {name}\n" in page
+    for option in ("`--json`", "`--quality {fast,paper,best}`", "`LATENTS`", "`-k K ...`"):
+        assert option in page
+    assert page.count("`--signal-budget FLOAT`") == 1, "common options are told once"
+
+
+def test_every_source_setting_and_preset_is_on_its_page() -> None:
+    for name in FORMATS:
+        assert f"\n## {name}\n" in sources()
+    page = settings()
+    for name in [setting.name for section in section_names() for setting in settings_of(section)]:
+        assert f"| `{name}` |" in page
+    assert all(f"| `{name}` |" in page for name in PRESETS)
+
+
+def test_every_public_name_is_on_one_page() -> None:
+    assert Counter(named_on_pages()) == Counter(medfuncta.__all__)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if importlib.util.find_spec("material") is None:
+        pytest.skip("the extra 'docs' is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+def test_the_site_is_built_without_a_warning(site: Path) -> None:
+    pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    assert {"index.html", "method.html", "guides/ecg.html", "reference/command-line.html"} <= pages
+    assert {f"api/{name}.html" for name in API} <= pages
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        for address in re.findall(r'(?:src|href)="(https?://[^"]*)"', path.read_text()):
+            assert not address.endswith((".js", ".css", ".woff2", ".png")), (
+                f"{path.name}: {address}"
+            )
+
+
+def test_formulas_are_drawn_without_a_program(site: Path) -> None:
+    method = (site / "method.html").read_text()
+    assert method.count("<math") > 20
+    assert "arithmatex" not in method
+
+
+def test_docstrings_become_markdown() -> None:
+    pytest.importorskip("griffe", reason="the extra 'docs' is not installed")
+    docstrings = importlib.import_module("tools.site.docstrings")
+    found = doctest.testmod(docstrings)
+    assert found.attempted >= 2 and not found.failed
+
+
+def test_docstrings_have_no_foreign_markup(site: Path) -> None:
+    for name in API:
+        text = (site / "api" / f"{name}.html").read_text()
+        assert not re.search(r":(class|func|data|mod):", text)
+        assert "&gt;&gt;&gt;" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)

@@ -1,0 +1,1 @@
+"""The documentation site: what is made of the program itself when the site is built."""
