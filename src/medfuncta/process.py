@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 import threading
@@ -18,6 +19,8 @@ _MALLOC_SETTINGS: Final = {  # numbers of <malloc.h>
     -8: 1,  # M_ARENA_MAX: what one thread has freed, another can use
 }
 
+_SOON: Final = 0.01
+"""Seconds after which an interruption that was dropped is sent again."""
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -80,9 +83,20 @@ def stopping() -> Iterator[Stop]:
         stop.by = stop.by or signal.Signals(number)
         raise KeyboardInterrupt
 
+    told = sys.unraisablehook
+
+    def again(lost: Any) -> None:
+        """An interruption that fell into a callback, where Python drops it, is sent again."""
+        if stop.by is None or not issubclass(lost.exc_type, KeyboardInterrupt):
+            told(lost)
+            return
+        threading.Timer(_SOON, os.kill, (os.getpid(), stop.by)).start()
+
     before = {number: signal.signal(number, interrupt) for number in _STOPS}
+    sys.unraisablehook = again
     try:
         yield stop
     finally:
+        sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

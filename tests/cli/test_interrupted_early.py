@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import medfuncta
+from medfuncta.process import stopping
 
 PACKAGE = str(Path(medfuncta.__file__).parent)
 TRIES = 20
@@ -43,7 +44,7 @@ def test_no_traceback_is_shown(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             _, told = process.communicate(timeout=60)
         assert PACKAGE not in told, told  # where nothing of ours has begun, Python shows its own
-        if process.returncode == 1:
+        if process.returncode == -signal.SIGINT:
             continue
         assert "Traceback" not in told, told
         lines = [line for line in told.splitlines() if line.startswith("medfuncta:")]
@@ -63,3 +64,19 @@ def test_a_program_that_uses_the_package_keeps_its_own_handler(tmp_path: Path) -
     )
 
     subprocess.run([sys.executable, str(program)], check=True, timeout=60)
+
+
+def test_an_interruption_that_falls_into_a_callback_is_not_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Callback:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    hook = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), stopping() as stop:
+        Callback()
+        time.sleep(10)
+
+    assert stop.by is signal.SIGINT and sys.unraisablehook is hook
+    assert not capsys.readouterr().err

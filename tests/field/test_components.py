@@ -170,6 +170,24 @@ def test_a_signal_with_gaps_starts_at_its_most_probable_latent() -> None:
     assert_close(found[3:4], alone.detach(), atol=1e-6, rtol=0)  # whatever its batch mates miss
 
 
+def test_a_step_is_as_large_as_the_part_of_the_box_that_was_observed() -> None:
+    signals = bumps()
+    field = started(signals, 6)
+    points = signals.points(range(4))
+    objective = field.objective()
+    assert objective.step_scale(points) is None
+    seen = torch.ones_like(points.weights)
+    seen[0, 6:] = 0
+    part = with_weights(points, seen)
+    scale = objective.step_scale(part)
+    assert scale is not None
+    assert_close(scale[:, 0], torch.tensor([0.25, 1.0, 1.0, 1.0]))
+    large = InnerConfig(0.7, momentum=0.5)  # 4 times that would go up and not down
+    first = objective.losses(field.zero_latents(4), part)
+    fitted = Fitter(field, large, FitConfig(steps=20, batch=4))(part)
+    assert bool((objective.losses(fitted, part) < 0.1 * first).all())
+
+
 def test_gaps_are_filled_from_what_training_signals_were_like() -> None:
     signals = bumps(60)
     field = started(signals.subset(range(40)), 6)

@@ -66,9 +66,13 @@ def unrolled_loss(
         latents.requires_grad_()
     velocity = torch.zeros_like(latents)
     for index in contexts:
+        context = context_points(points, index)
         (gradient,) = torch.autograd.grad(
-            losses(latents, context_points(points, index)).sum(), latents, create_graph=True
+            losses(latents, context).sum(), latents, create_graph=True
         )
+        scale = field.objective().step_scale(context) if isinstance(field, Field) else None
+        if scale is not None:
+            gradient = scale * gradient
         velocity = inner.momentum * velocity + gradient
         latents = latents - inner.step_size * velocity
     return of_losses(losses(latents, points))

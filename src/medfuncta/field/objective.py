@@ -69,6 +69,13 @@ class Objective(ABC, Generic[Sums]):
         """``d/de grad L(theta, phi + e tangent)`` at e = 0: the phi part is returned, the theta
         part added to ``sums``."""
 
+    def step_scale(self, points: Points) -> Tensor | None:
+        """What the inner step size of each signal is multiplied by, ``[batch, 1]``, where these
+        points would make steps too large for some; None where one size suits all. It depends on
+        where the points lie, not on parameters or values."""
+        del points
+        return None
+
     def back_to_start(self, adjoint: Latents, points: Points, sums: Sums) -> None:
         """Add to ``sums`` the theta part of ``adjoint * d phi_0 / d theta``, where phi_0, made of
         ``points``, depends on theta (:meth:`Field.initial_latents`)."""

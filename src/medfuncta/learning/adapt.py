@@ -45,7 +45,7 @@ def adapt(
     keep: int = 0,
 ) -> Adaptation:
     """``steps`` inner steps (paper, Eq. 4): m <- momentum * m + g, phi <- phi - alpha * m, with g =
-    dL/dphi.
+    dL/dphi (times :meth:`Objective.step_scale`).
 
     Each signal's loss is its own, so its latent never depends on its batch mates, and a signal with
     NaN values spoils its own row only.
@@ -64,12 +64,20 @@ def adapt(
         keep_here = max(0, keep - points_of_later_steps)
         found = objective.inner_gradient(latents, points, keep=keep_here)
         path.append(InnerStep(latents, found.losses, found.tape))
+        gradient = scaled(found.gradient, objective.step_scale(points))
         if velocity is None:
-            velocity = found.gradient
+            velocity = gradient
         else:
-            velocity = inner.momentum * velocity + found.gradient
+            velocity = inner.momentum * velocity + gradient
         latents = latents - inner.step_size * velocity
     return Adaptation(latents, path)
+
+
+def scaled(rows: Latents, scale: torch.Tensor | None) -> Latents:
+    """Rows times a number each, or as they are where there is none."""
+    if scale is None:
+        return rows
+    return scale * rows
 
 
 def adapt_to(

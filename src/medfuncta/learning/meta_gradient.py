@@ -30,7 +30,7 @@ from torch import Tensor
 
 from medfuncta.config import InnerConfig
 from medfuncta.field.objective import Objective
-from medfuncta.learning.adapt import Adaptation, adapt
+from medfuncta.learning.adapt import Adaptation, adapt, scaled
 from medfuncta.learning.context import ContextIndex, context_points
 from medfuncta.learning.outer_loss import OuterDerivative
 from medfuncta.learning.workers import side_by_side, workers_for
@@ -163,8 +163,10 @@ class _Group:
         for step in reversed(range(len(self.contexts))):
             tangent = self.inner.momentum * tangent - self.inner.step_size * adjoint
             visited = adapted.steps.pop()  # frees the tape once it is used
+            context = self.context(step)
+            along = scaled(tangent, self.objective.step_scale(context))
             adjoint = adjoint + self.objective.directional(
-                visited.latents, tangent, self.context(step), self.sums, visited.tape
+                visited.latents, along, context, self.sums, visited.tape
             )
         first = self.context(0) if self.contexts else self.targets
         self.objective.back_to_start(adjoint, first, self.sums)

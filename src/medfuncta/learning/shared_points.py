@@ -84,6 +84,9 @@ class SharedPoints(Objective[list[Sums]]):
     def back_to_start(self, adjoint: Latents, points: Points, sums: list[Sums]) -> None:
         self._objective.back_to_start(adjoint, points, sums[0])
 
+    def step_scale(self, points: Points) -> Tensor | None:
+        return self._objective.step_scale(points)
+
     def curvature(self, latents: Latents, points: Points) -> Latents | None:
         return self._objective.curvature(latents, points)
 

@@ -6,6 +6,7 @@ costs is the grid. Derivatives of the grid's values are PyTorch's.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from medfuncta.field.components.config import ComponentsConfig
 from medfuncta.field.components.interpolation import Interpolation, NodeGrid, read
+from medfuncta.field.components.start import coverage_of
 from medfuncta.field.objective import InnerGradient, Objective
 from medfuncta.signals.points import Points
 from medfuncta.types import Coordinates, Latents, Losses
@@ -60,7 +62,7 @@ class ComponentsObjective(Objective[Sums]):
         self._field = field
         self._channel_mean = channel_mean
         self._autocast = autocast == "bfloat16"
-        self._last: Interpolation | None = None
+        self._last = _Last()
 
     def losses(self, latents: Latents, points: Points) -> Losses:
         with torch.no_grad():
@@ -100,6 +102,16 @@ class ComponentsObjective(Objective[Sums]):
         with torch.enable_grad():
             phi = self._field.most_probable(points, self._interpolation(points.coordinates))
             self._add((phi * adjoint).sum(), phi, sums)
+
+    def step_scale(self, points: Points) -> Tensor | None:
+        """The part of the box that was observed: the weights of a signal add up to 1, however
+        little there is of it, and what there is of a component then weighs more."""
+        last = self._last
+        if last.weights is not points.weights:
+            with torch.no_grad():
+                last.scale = coverage_of(points, self._interpolation(points.coordinates))
+            last.weights = points.weights
+        return last.scale
 
     def curvature(self, latents: Latents, points: Points) -> Latents:
         """That of the linear part on all of the box: its components are orthonormal there."""
@@ -146,9 +158,17 @@ class ComponentsObjective(Objective[Sums]):
         return gradients[-1]
 
     def _interpolation(self, coordinates: Coordinates) -> Interpolation:
-        """How these points are read; that of the last ones is kept, since signals of one grid have
-        the very same."""
+        """How these points are read; that of the last ones is kept, since inner steps, and signals
+        of one grid, have the very same."""
         last = self._last
-        if last is None or last.coordinates is not coordinates:
-            last = self._last = Interpolation(self._field.grid, coordinates)
-        return last
+        if last.interpolation is None or last.interpolation.coordinates is not coordinates:
+            last.interpolation = Interpolation(self._field.grid, coordinates)
+        return last.interpolation
+
+
+class _Last(threading.local):
+    """What was made of the points that a thread saw last."""
+
+    interpolation: Interpolation | None = None
+    weights: Tensor | None = None
+    scale: Tensor | None = None
