@@ -63,7 +63,7 @@ def keys_of_all(folder: Path) -> dict[str, list[str]]:
     """Every command once, and once for each form of its result."""
     run, fitted, blobs = folder / "run", folder / "fitted", folder / "blobs"
     data = ("--data", "sample:ecg")
-    keys = {"train": printed(*train_words(run))}
+    keys = {"train": printed(*train_words(run, "field.kind=siren"))}
     keys["fit"] = printed("fit", run, *data, "--out", fitted, "--splits", "val")
     keys["evaluate"] = printed("evaluate", run, *data, "--split", "val")
     beside = ("--baselines", "--compare", run)

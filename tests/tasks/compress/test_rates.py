@@ -27,6 +27,14 @@ def test_bits_at_a_quality() -> None:
     assert bits_at([point(3, 40, format_bits=1)], 40) == 2
 
 
+def test_bytes_without_file_format() -> None:
+    def bytes_of(size: float, format_bits: float) -> float:
+        return RatePoint("", 0.3, size, format_bits, 0, 0.3, 40.0, 0).payload_bytes
+
+    assert bytes_of(71.7, 0.0) == 71.7  # exactly: such a curve has no second line
+    assert bytes_of(90.0, 0.1) == pytest.approx(60.0)
+
+
 @pytest.mark.parametrize(
     ("shape", "names"),
     [

@@ -53,7 +53,7 @@ class RatePoint(Result):
     @property
     def payload_bytes(self) -> float:
         """The bytes of a signal's stream that are no file format."""
-        if not self.bits:
+        if not self.format_bits:
             return self.bytes
         return self.bytes * self.payload_bits / self.bits
 
