@@ -114,3 +114,12 @@ def test_of_an_older_run_only_the_unit_is_compared() -> None:
     spec = SignalSpec(1, 1, unit="mV")
     assert remarks_for(spec, {}, PLAIN) == []
     assert len(remarks_for(spec, {"data": "damaged"}, DataFacts("HU"))) == 1
+
+
+@pytest.mark.parametrize(("signals", "said"), [(1, 0), (2, 1)])
+def test_one_training_signal_does_not_tell_whose_range_it_was(signals: int, said: int) -> None:
+    noted = facts_of(*[trace([0, level]) for level in range(1, 1 + signals)])
+    training = {"data": noted.to_dict(), "train_signals": signals}
+    seen = facts_of(trace([0, 1], (0, 1)), trace([0.1, 0.9], (0, 1)))
+    remarks = remarks_for(SignalSpec(1, 1, unit="mV"), training, seen)
+    assert len([line for line in remarks if "own range" in line]) == said

@@ -8,7 +8,7 @@ rate lies elsewhere in the coordinates of the field.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -313,6 +313,8 @@ def remarks_for(spec: SignalSpec, training: Mapping[str, Any], seen: DataFacts) 
     trained = DataFacts.from_training(training)
     if trained is None:
         trained = DataFacts(spec.unit, seen.range)
+    if trained.range is None and training.get("train_signals") == 1:
+        trained = replace(trained, range=seen.range)  # one does not tell whether it was its own
     return differences(trained, seen)
 
 

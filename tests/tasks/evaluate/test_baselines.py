@@ -88,6 +88,14 @@ def test_without_a_training_split_there_are_no_components() -> None:
     assert found.at_latent_size.components is None and found.training_signals == 0
 
 
+@pytest.mark.parametrize("alike", [False, True])
+def test_training_signals_that_do_not_vary_have_no_components(alike: bool) -> None:
+    train, test = (smooth(Grid((5, 6)), 1, count, seed) for count, seed in ((1, 0), (2, 1)))
+    found = measure_baselines(source_of(train * (3 if alike else 1), test, (5, 6)), "test", 4)
+    assert found.at_latent_size.components is None
+    assert found.at_latent_size.cosines > 0
+
+
 def test_scattered_signals_are_refused_in_one_line() -> None:
     domain = Scatter(np.random.default_rng(0).random((9, 2)), (0.0, 0.0), (1.0, 1.0))
     test = smooth(domain, 1, 2, seed=1)

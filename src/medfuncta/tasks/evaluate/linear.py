@@ -177,6 +177,8 @@ def _directions(rows: Numbers) -> Float[ndarray, "components numbers"]:
     """Orthonormal principal directions of centred rows, from the smaller of the two products."""
     signals, numbers = rows.shape
     most = min(signals - 1, numbers, MOST_COMPONENTS)
+    if most < 1:  # one signal is its own mean
+        return np.zeros((0, numbers), np.float32)
     if numbers <= signals:
         _, vectors = np.linalg.eigh((rows.T @ rows).astype(np.float64))
         return vectors[:, ::-1][:, :most].T.astype(np.float32)
