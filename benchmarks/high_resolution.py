@@ -20,6 +20,7 @@ from medfuncta.errors import ConfigError
 from medfuncta.field.field import Field
 from medfuncta.latents.fit import fit_latents
 from medfuncta.learning.train import train_network
+from medfuncta.presets import sized_for
 from medfuncta.run import Run
 from medfuncta.settings import Config
 from medfuncta.signals.psnr import psnr_of
@@ -85,6 +86,8 @@ class HighResolution(Command):
         source = open_source(data)
         train, test = _first(source, "train", self.signals), _first(source, "test", 1)
         config = self._config(source, start)
+        if start is None:
+            config = sized_for(config, train)
         name = f"{source.info.name} {' x '.join(map(str, test.headers[0].shape[:-1]))}"
         with tempfile.TemporaryDirectory() as folder:
             network = None if start is None else start.network

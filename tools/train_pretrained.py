@@ -75,7 +75,7 @@ RECIPES: Mapping[str, Recipe] = {
             "heartbeats of paced patients, of children, or of other devices without a look at "
             "what medfuncta evaluate says of them",
         ),
-        steps=4000,
+        steps=4950,
     ),
     "blood-cells": Recipe(
         source="npz:bloodcells_64.npz",
@@ -85,8 +85,8 @@ RECIPES: Mapping[str, Recipe] = {
         licence="MIT",
         citation="BCCD Dataset, Shenggan and others, github.com/Shenggan/BCCD_Dataset.",
         not_for=("cells of another stain or magnification",),
-        steps=2000,
-        settings={"field": {"modes": 40}},
+        steps=2471,
+        settings={"field": {"modes": 40}, "train": {"augment": ("flip", "rotate90")}},
     ),
     "blood-cells-donors": Recipe(
         source="npz:pbc_64.npz",
@@ -97,8 +97,8 @@ RECIPES: Mapping[str, Recipe] = {
         citation="Acevedo A et al. A dataset of microscopic peripheral blood cell images for "
         "development of automatic recognition systems. Data in Brief 30:105474, 2020.",
         not_for=("cells of patients: all donors were healthy",),
-        steps=2000,
-        settings={"field": {"modes": 40}},
+        steps=3678,
+        settings={"field": {"modes": 40}, "train": {"augment": ("flip", "rotate90")}},
     ),
     "chest-xrays": Recipe(
         source="npz:pneumoniamnist_28.npz",
@@ -110,20 +110,23 @@ RECIPES: Mapping[str, Recipe] = {
         "image-based deep learning. Cell 172(5):1122-1131, 2018. Yang J et al. MedMNIST v2. "
         "Scientific Data 10:41, 2023.",
         not_for=("chest X-rays of adults", "anything that 28 x 28 pixels do not show"),
-        steps=2000,
-        settings={"field": {"modes": 28}},
+        steps=485,
+        settings={"field": {"latent_size": 128, "modes": 28, "squeeze": 1}, "train": {"batch": 16}},
     ),
     "hippocampus": Recipe(
-        source="nifti:hippocampus?shape=32,48,32",
+        source="nifti:hippocampus/imagesTr?shape=32,32,32",
         preset="components-3d",
-        signals="brain MR around the hippocampus, 32 x 48 x 32 voxels of 1 mm",
+        signals="brain MR around the hippocampus, 32 x 32 x 32 voxels",
         trained_on="200 volumes of the Medical Segmentation Decathlon, Task04, split by file",
         licence="CC BY-SA 4.0",
         citation="Antonelli M et al. The Medical Segmentation Decathlon. Nature Communications "
         "13:4128, 2022.",
         not_for=("other regions of the brain, or whole heads",),
-        steps=1000,
-        settings={"field": {"latent_size": 128, "modes": 20}},
+        steps=165,
+        settings={
+            "field": {"latent_size": 128, "modes": 20},
+            "train": {"learning_rate": 1e-3, "augment": ("elastic",)},
+        },
     ),
     "adrenal": Recipe(
         source="npz:adrenalmnist3d_64.npz",

@@ -17,7 +17,7 @@ from medfuncta.field.table import field_shapes
 from medfuncta.learning.callbacks import StepReport, TrainingCallback
 from medfuncta.learning.train import Training, train_network
 from medfuncta.presets import fitted_to, preset, preset_for, sized_for
-from medfuncta.run import Run
+from medfuncta.run import METADATA_FILE, Run, RunDescription
 from medfuncta.settings import Config, override
 from medfuncta.signals.data_facts import DataFacts, range_remark, remarks_for
 from medfuncta.signals.signal import SignalSpec
@@ -73,6 +73,8 @@ def train(
     if isinstance(source, str):
         source = open_source(source)
     start = Run.load(start_from) if isinstance(start_from, Path | str) else start_from
+    if resume and preset is None and start is None:
+        preset = begun_with(Path(out), source.spec)
     config = resolve(source.spec, preset, settings or {}, start=start)
     train_set, val_set = read_for_training(source, config, cache)
     chosen = settings or {}
@@ -154,6 +156,16 @@ def resolve(
             "[field] from the settings"
         )
     return config
+
+
+def begun_with(folder: Path, spec: SignalSpec) -> str | None:
+    """The preset that a training in this folder began with when none was named, where that was
+    another one than now: the small network of the paper's kind. None otherwise."""
+    if not (folder / METADATA_FILE).is_file():
+        return None
+    kind = RunDescription.load(folder).config.field.kind
+    name = preset_for(spec, kind)
+    return None if name == preset_for(spec) else name
 
 
 def _kind_in(layers: Sequence[Mapping[str, Any]]) -> str | None:

@@ -235,6 +235,7 @@ def test_export_for_a_hub_is_the_same_set_and_nothing_else(
     assert sorted(path.name for path in (tmp_path / "hub").iterdir()) == [
         ".gitattributes",
         "README.md",
+        "croissant.json",
         "data",
         "field",
         "latent_set.json",
@@ -283,6 +284,7 @@ def test_a_folder_of_latents_without_weights_asks_for_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "theirs/train").mkdir(parents=True)
+    (tmp_path / "theirs/train/datapoint_0.pt").write_bytes(b"")
     assert main(["import", str(tmp_path / "theirs"), "--out", str(tmp_path / "back")]) == 2
     assert "no weights in 'theirs' (model.pt or best.model); give" in capsys.readouterr().err
 

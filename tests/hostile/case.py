@@ -21,7 +21,7 @@ Answer = Mapping[str, Any]
 """What a command gave, see ``server.run_command``."""
 
 TINY: Final = {
-    "field.kind": "siren",
+    "field.kind": '"siren"',
     "field.layers": "3",
     "field.width": "8",
     "field.latent_size": "4",
@@ -35,7 +35,7 @@ TINY: Final = {
 }
 LONG: Final = "@long@"
 """Stands for ten million letters, which are put in where they are needed and nowhere kept."""
-TINY_WORDS: Final = " ".join(f"{name}={value}" for name, value in TINY.items())
+TINY_WORDS: Final = " ".join(f"{name}={value}" for name, value in TINY.items()).replace('"', "")
 POINTS: Final = "csv:{stored}/data/points.csv?position=x,y&value=v&id=id&label=kind&box=0,10,0,10"
 BEATS: Final = "csv:{base}/beats.csv?rate=10&val=0.2&test=0.2"
 

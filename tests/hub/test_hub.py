@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import medfuncta
-from hub.server import COMMIT, Hub, running
+from hub.loopback import COMMIT, Hub, running
 from latents.sets import make_run, write_set
 from medfuncta.errors import MedFunctaError, RunError
 from medfuncta.hub.client import is_repository

@@ -120,7 +120,9 @@ def test_a_latent_beyond_any_is_not_handed_out(make_set: SetMaker, number: float
     split = make_set(train=7, latents=latents).split("train")
 
     for read in (lambda: split.latents, lambda: list(split.batches()), lambda: split.row(4)):
-        with pytest.raises(LatentSetError, match="1 latents hold NaN, Inf or numbers beyond"):
+        with pytest.raises(
+            LatentSetError, match=r"1 latents of '\w+' hold NaN, Inf or numbers beyond"
+        ):
             read()
     assert len(split.row(3).latent) == LATENT
 

@@ -20,8 +20,8 @@ from medfuncta.sources.table import FORMATS, STATEMENTS, format_named
 API: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "signals": ("Sources and signals", ("sources", "signals", "writers")),
     "fields": ("Settings and fields", ("config", "field", "settings", "presets")),
-    "training": ("Training and fitting", ("workflow", "run", "learning", "process")),
-    "latents": ("Latent sets and what they are for", ("latents", "tasks", "errors")),
+    "training": ("Training and fitting", ("workflow", "run", "learning", "trackers", "process")),
+    "latents": ("Latent sets and what they are for", ("latents", "estimator", "tasks", "errors")),
 }
 """Pages of the Python interface: title, and the parts of the package whose public names stand on
 it."""

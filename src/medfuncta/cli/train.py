@@ -61,12 +61,15 @@ class Train(Command):
         from medfuncta.cli.progress import report_skipped, training_progress
         from medfuncta.run import Run
         from medfuncta.sources.table import open_source
-        from medfuncta.workflow import resolve, train
+        from medfuncta.workflow import begun_with, resolve, train
 
         source = open_source(self.data, skip_bad=self.skip_bad)
         layers = self.layers()
         start = None if self.start_from is None else Run.load(self.start_from)
-        steps = resolve(source.spec, self.preset, *layers, start=start).train.steps
+        preset = self.preset
+        if self.resume and preset is None and start is None:
+            preset = begun_with(self.out, source.spec)
+        steps = resolve(source.spec, preset, *layers, start=start).train.steps
         remarks: list[str] = []
 
         def remarked(found: Sequence[str]) -> None:
@@ -78,7 +81,7 @@ class Train(Command):
             training = train(
                 source,
                 self.out,
-                self.preset,
+                preset,
                 settings=merged(layers),
                 start_from=start,
                 resume=self.resume,

@@ -85,18 +85,23 @@ class Rows:
         self.check_latents()
         return restore(self._stored, self._scales)
 
-    def check_latents(self) -> None:
+    def check_latents(self, split: str = "") -> None:
         """Raise unless all latents are sound.
+
+        Args:
+            split: The name of their split, for the message.
 
         Raises:
             LatentSetError: If one is not.
         """
         sound = self.sound
-        if not sound.all():
-            raise LatentSetError(
-                f"{int((~sound).sum())} latents hold {UNSOUND}; copy the latent set again or fit "
-                "it anew"
-            )
+        if sound.all():
+            return
+        of_split = f" of '{split}'" if split else ""
+        raise LatentSetError(
+            f"{int((~sound).sum())} latents{of_split} hold {UNSOUND}; copy the latent set again or "
+            "fit it anew"
+        )
 
     @property
     def sound(self) -> Bool[ndarray, " rows"]:

@@ -116,7 +116,7 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
             _ = self.id_column
         for batch in self.unchecked(rows, columns):
             if with_latents:
-                batch.check_latents()
+                batch.check_latents(self.name)
             yield batch
 
     def unchecked(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
@@ -186,7 +186,9 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
         starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
         shard = int(np.searchsorted(starts, index, side="right")) - 1
         index_in_shard = index - int(starts[shard])
-        return Rows(self.shards[shard].row(index_in_shard), self.info).row(0, self.name)
+        rows = Rows(self.shards[shard].row(index_in_shard), self.info)
+        rows.check_latents(self.name)
+        return rows.row(0, self.name)
 
     def header(self, index: int) -> SignalHeader:
         """The signal of one row without its values."""

@@ -21,7 +21,7 @@ class SirenConfig(FieldConfig):
     Args:
         layers: Layers of the network, the first and the last one included (K of the paper).
         width: Units of a layer (L of the paper).
-        omega_first: How fast the sines of the first layer oscillate (w_1 of the paper).
+        omega_first: How fast the sines of the first layer oscillate.
         omega_last: The same of the last layer; those between lie on a line (the omega schedule).
             Equal to the first for a constant omega.
         omega_increment: When set, omega grows by this from layer to layer, and omega_last has no
