@@ -262,6 +262,16 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
         (TRACES, {"channels": "none", "labels": "abc"}, "labels were given as str; expected a"),
         (TRACES[:2], {"channels": "none", "labels": [0, "a"]}, "the label of signal 1 is none of"),
         (TRACES[:2], {"channels": "none", "labels": [0, 1.5]}, "the label of signal 1 is none of"),
+        (
+            TRACES[:2],
+            {"channels": "none", "labels": np.eye(2, dtype=int)},
+            "the label of signal 0 is",
+        ),
+        (
+            TRACES[:2],
+            {"channels": "none", "labels": [(0, [1]), 1]},
+            "the label of signal 0 is none",
+        ),
         (TRACES[:2], {"channels": "none", "labels": [0, -1]}, "the label of signal 1 is -1; exp"),
         (TRACES[:2], {"channels": "none", "labels": [0, 10**9]}, "the label of signal 1 is 10000"),
         (
@@ -329,3 +339,32 @@ def test_a_mistake_is_one_line(values: Any, given: dict[str, Any], line: str) ->
         _ = list(from_arrays(values, **{**fractions, **given}).signals("train"))
     assert isinstance(caught.value, ConfigError | DataError)
     assert str(caught.value).startswith(line) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("table", ["array", "frame"])
+def test_a_table_is_read_by_rows(table: str) -> None:
+    """A frame lists its columns when it is iterated over; labels of MedMNIST are one column."""
+    pandas = pytest.importorskip("pandas")
+    made = np.asarray if table == "array" else pandas.DataFrame
+    groups, labels = np.arange(20) // 4, np.arange(20) % 2
+    source = from_arrays(
+        made(TRACES),
+        channels="none",
+        labels=made(labels[:, None]),
+        groups=made(groups[:, None]),
+        masks=made(TRACES >= 0),
+    )
+    plain = from_arrays(
+        TRACES, channels="none", labels=labels, groups=groups, masks=list(TRACES >= 0)
+    )
+    for split in plain.splits:
+        for found, expected in zip(source.signals(split), plain.signals(split), strict=True):
+            assert (found.id, found.label) == (expected.id, expected.label)
+            assert np.array_equal(found.values, expected.values)
+            assert np.array_equal(found.observed(), expected.observed())
+
+
+def test_masks_of_one_sample_each_stay_masks() -> None:
+    values, masks = np.ones((4, 1)), np.ones((4, 1), bool)
+    source = from_arrays(values, channels="none", masks=masks, val=0, test=0)
+    assert len(list(source.signals("train"))) == 4

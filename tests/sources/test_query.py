@@ -17,6 +17,7 @@ from medfuncta.sources.arrays import from_arrays
 from medfuncta.sources.source import Source
 from medfuncta.sources.table import open_source
 from medfuncta.tasks.evaluate import evaluate
+from medfuncta.tasks.info.source import describe_source
 from medfuncta.workflow import train
 from medfuncta.writers.table import write_signal
 from tasks.list_source import small_run
@@ -80,6 +81,33 @@ def test_one_signal_is_one_split_and_two_are_refused() -> None:
     assert source.splits == ("all",) and len(ids(source, "all")) == 1
     with pytest.raises(DataError, match=r"2 groups .* for 3 splits"):
         print(from_arrays(np.arange(8.0).reshape(2, 4), channels="none").splits)
+
+
+@pytest.mark.parametrize("write", [write_image, write_trace, write_volume])
+def test_two_files_that_nobody_said_how_to_split_are_taken_whole(
+    write: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("new", "newer"):
+        folder = tmp_path / name
+        folder.mkdir()
+        named = write(folder)  # type: ignore[operator]
+        for path in folder.iterdir():
+            path.rename(path.with_name(path.name.replace("one", name)))
+    for path in tmp_path.glob("*/*.hea"):  # a header names its record and the file of its samples
+        path.write_text(path.read_text().replace("one", path.stem))
+    monkeypatch.chdir(tmp_path)
+    kind, _, rest = named.partition(":")
+    _, _, options = rest.partition("?")
+    source = open_source(f"{kind}:{tmp_path}?{options}".removesuffix("?"))
+    assert len(ids(source, "all")) == 2
+    assert [tally.signals for tally in describe_source(source).splits.values()] == [2]
+    run = small_run(source.spec)
+    assert evaluate(run, source, split="all", baselines=True).summary.signals == 2
+    fitted = create_latent_set(run, source, tmp_path / "set", splits=["all"])
+    assert fitted.splits == ("all",) and len(fitted) == 2
+    for ask in (lambda: source.splits, lambda: evaluate(run, source), lambda: train(source, "run")):
+        with pytest.raises(DataError, match=r"2 groups .* for 3 splits.* take all of it"):
+            ask()
 
 
 def test_training_on_it_says_what_is_missing(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -26,7 +26,15 @@ from medfuncta.sources.options import option
 from medfuncta.sources.splitting import SplitOptions
 from medfuncta.sources.volume import narrowed
 
-OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor
+
+@runtime_checkable
+class SupportsArray(Protocol):
+    """What can be made an array, such as a column of pandas."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
+OneEach: TypeAlias = Sequence[Any] | np.ndarray | Tensor | SupportsArray
 """An entry for each signal."""
 _SPACING_UNITS: Final = {1: "s", 2: "mm", 3: "mm"}  # by the number of axes
 
@@ -95,7 +103,7 @@ def one_by_one(values: Any) -> list[Any]:
         )
     if getattr(values, "ndim", 1) == 0 or len(values) == 0:
         raise DataError("no signal was given; expected at least one")
-    return list(values)
+    return _rows(values)
 
 
 def one_each(what: str, given: Any, count: int) -> list[Any] | None:
@@ -108,6 +116,16 @@ def one_each(what: str, given: Any, count: int) -> list[Any] | None:
         )
     if len(given) != count:
         raise DataError(f"{len(given)} {what} for {count} signals; expected one for each")
+    if what != "masks" and tuple(getattr(given, "shape", ())) == (count, 1):
+        given = np.asarray(given)[:, 0]  # one column, as labels of MedMNIST and of tables are
+    return _rows(given)
+
+
+def _rows(given: Any) -> list[Any]:
+    """The entries of a list, an array or a table; a table lists its columns, where rows are
+    meant."""
+    if hasattr(given, "__array__") and not hasattr(given, "dtype"):
+        given = np.asarray(given)
     return list(given)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any, Final
 
 import numpy as np
@@ -35,10 +36,11 @@ def classes_of(
             numbers.append(classes.index(label))
         elif _is_several(label) and not named:
             numbers.append(tuple(int(part) for part in label))
-        elif named or isinstance(label, bool | str) or not hasattr(label, "__index__"):
+        elif named or isinstance(label, bool | str) or not _is_whole(label):
             raise DataError(
                 f"the label of signal {number} is none of the {len(classes)} classes; expected all "
-                "labels to be names, or all to be numbers from 0"
+                "labels to be names, or all to be numbers from 0, or tuples of these where a "
+                "signal is of several classes"
             )
         else:
             numbers.append(int(label))
@@ -66,4 +68,13 @@ def _names_of(labels: Sequence[Label], names: Sequence[str]) -> tuple[str, ...]:
 
 def _is_several(label: Any) -> bool:
     """Whether it names several classes by their numbers, or none of them."""
-    return isinstance(label, tuple) and all(hasattr(part, "__index__") for part in label)
+    return isinstance(label, tuple) and all(_is_whole(part) for part in label)
+
+
+def _is_whole(label: Any) -> bool:
+    """Whether it is one whole number; every array claims to be."""
+    try:
+        index(label)
+    except TypeError:
+        return False
+    return True

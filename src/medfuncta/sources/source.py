@@ -21,7 +21,7 @@ from medfuncta.signals.signal import Signal, SignalSpec
 from medfuncta.sources.contents import Contents, Details, LabelMap, Survey
 from medfuncta.sources.layout import leak_remarks
 from medfuncta.sources.skips import Skipped, Skips
-from medfuncta.sources.splitting import ALL, SPLITS, Item, split_items
+from medfuncta.sources.splitting import ALL, SPLITS, Item, are_too_few, split_items
 
 __all__ = ["ALL", "SPLITS", "Skipped", "Source", "SourceInfo"]
 
@@ -58,6 +58,8 @@ class Source:
         stated: What the user says of the data in place of the data itself: ``licence``,
             ``citation``, both or none.
 
+    Of several items that are too few to be split, all can be read, and no split.
+
     Raises:
         ConfigError, DataError: If the items cannot be split as the options ask for.
     """
@@ -72,11 +74,15 @@ class Source:
         self.contents = contents
         self.skips = skips or Skips()
         self.stated = stated or {}
+        self._refusal: DataError | None = None
         try:
             self.items = split_items(contents.items, contents.splitting)
-        except DataError:
+        except DataError as refusal:
             self._check_readable()  # what is wrong with the only files comes first
-            raise
+            if not are_too_few(contents.items, contents.splitting):
+                raise
+            self._refusal = refusal
+            self.items = {ALL: tuple(contents.items)}
         if not contents.many:
             limit = contents.limit
             self.items = {split: items[:limit] for split, items in self.items.items()}
@@ -117,7 +123,13 @@ class Source:
     @property
     def splits(self) -> tuple[str, ...]:
         """The names of its splits, of ``train``, ``val``, ``test`` those that it has; ``all`` alone
-        where it is too little to be split, such as a single file."""
+        where it is too little to be split, such as a single file.
+
+        Raises:
+            DataError: If several signals are too few to be split, and nobody said how.
+        """
+        if self._refusal is not None:
+            raise self._refusal
         return tuple(self.items)
 
     @property
@@ -162,7 +174,7 @@ class Source:
         """
         if self._survey is not None:
             return self._survey.spec
-        first_split = self.splits[0]
+        first_split = next(iter(self.items))
         _, first = next(self._read(first_split), (None, None))
         if first is None:
             raise DataError(
@@ -182,7 +194,7 @@ class Source:
         self.check_split(split)
         parts = (split,)
         if split == ALL:
-            parts = self.splits
+            parts = tuple(self.items)
         return chain.from_iterable(map(self._first_of, parts))
 
     def check_split(self, split: str) -> None:
@@ -191,7 +203,7 @@ class Source:
         Raises:
             DataError: Where it has not.
         """
-        if split in (ALL, *self.splits):
+        if split == ALL or split in self.splits:
             return
         if self.splits == (ALL,):
             raise DataError(

@@ -76,11 +76,7 @@ def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str
     splits = [item.split for item in items]
     if options is not None:
         alone = len(items) == 1  # one new file is a query; of several, their owner decides
-        if (
-            alone
-            and is_too_little({item.group for item in items}, options)
-            and _none_held_out(items)
-        ):
+        if alone and are_too_few(items, options):
             return {ALL: tuple(items)}
         splits = _drawn_splits(items, options)
     chosen: dict[str, list[Item]] = {split: [] for split in (*SPLITS, ALL)}
@@ -92,12 +88,22 @@ def split_items(items: Sequence[Item], options: SplitOptions | None) -> dict[str
 def first_split(
     items: Sequence[Item], options: SplitOptions | None
 ) -> tuple[str, tuple[Item, ...]]:
-    """The first split that there is and its items: what a survey may read.
+    """The first split that there is and its items: what a survey may read. Of items that are too
+    few to be split, all.
 
     Raises:
         ConfigError, DataError: As :func:`split_groups` does.
     """
+    if are_too_few(items, options):
+        return ALL, tuple(items)
     return next(iter(split_items(items, options).items()))
+
+
+def are_too_few(items: Collection[Item], options: SplitOptions | None) -> bool:
+    """Whether nobody asked for splits or gave one, and there are fewer groups than splits."""
+    if options is None or not _none_held_out(items):
+        return False
+    return is_too_little({item.group for item in items}, options)
 
 
 def is_too_little(groups: Collection[str], options: SplitOptions) -> bool:
@@ -206,8 +212,8 @@ def _counts(free: int, total: int, fractions: Mapping[str, float]) -> dict[str, 
     if free < needed:
         raise DataError(
             f"{free} groups (records, patients or files) for {needed} splits, and a group is never "
-            "cut in two; "
-            "give more data, or switch a split off with val=0 or test=0"
+            "cut in two; give more data, switch a split off with val=0 or test=0, or take all "
+            "of it as the split 'all'"
         )
     counts = {
         split: max(round(fraction * total), int(fraction > 0))

@@ -89,7 +89,7 @@ def measure_baselines(
     shapes = _shapes(source, split)
     common = tuple(min(sizes) for sizes in zip(*shapes, strict=True))
     components = PrincipalComponents.none(common, source.spec.channels)
-    if "train" in source.splits and split != ALL:  # components are of other signals
+    if split != ALL and "train" in source.splits:  # components are of other signals
         numbers = prod(common) * source.spec.channels
         training = evenly_spread(source.signals("train"), numbers)
         components = PrincipalComponents.of(batches_of_one_shape(training), common)
@@ -118,7 +118,10 @@ def _shapes(source: Source, split: str) -> set[tuple[int, ...]]:
     if source.spec.shape is not None:
         return {source.spec.shape}
     shapes = set()
-    for name in {"train", split} & {*source.splits, ALL}:
+    needed = {split}
+    if split != ALL and "train" in source.splits:
+        needed.add("train")
+    for name in needed:
         for signal in source.signals(name):
             shapes.add(shape_on_grid(signal))
     return shapes

@@ -186,7 +186,7 @@ def describe_source(source: Source, pictured: int = 24) -> SourceReport:
     kept: list[Signal] = []
     generator = np.random.default_rng(0)
     seen = 0
-    for split in source.splits:
+    for split in source.items:  # what is too little to be split is looked at, too
         tallies[split] = SplitTally()
         for signal in source.signals(split):
             tallies[split].add(signal, source.spec.label_names)
