@@ -164,8 +164,31 @@ def test_training_goes_on_from_another_runs_network_with_its_settings(tmp_path: 
         second.config.fit.steps,
     ) == (1, 2, 2)
     assert second.training["started_from"] == {"fingerprint": first.fingerprint, **first.training}
-    moved = train(guarded_source(), tmp_path / "moved", start_from=first, device="cpu").run
-    assert moved.fingerprint != first.fingerprint
+    heard: list[float] = []
+    moved = train(
+        guarded_source(),
+        tmp_path / "moved",
+        start_from=first,
+        device="cpu",
+        listener=lambda report: heard.append(report.train_psnr),
+    )
+    assert len(heard) == moved.progress.step == 2 and heard[0] != heard[1]
+
+
+@pytest.mark.parametrize("kind", ["siren", "components"])
+def test_no_training_ends_worse_than_a_start_that_knows_something(
+    tmp_path: Path, kind: str
+) -> None:
+    settings = {**TINY, "field": {**TINY["field"], "kind": kind}}
+    first = train(guarded_source(), tmp_path / "first", settings=settings, device="cpu").run
+    rate = {"siren": 0.0, "components": 1e3}[kind]
+    spoiling = {"train": {"learning_rate": rate, "steps": 1, "warmup": 0, "clip": 0.0}}
+    second = train(
+        guarded_source(), tmp_path / "second", settings=spoiling, start_from=first, device="cpu"
+    )
+    assert second.progress.best_step == 0
+    assert second.run.fingerprint == first.fingerprint
+    assert second.run.training["val_psnr"] == pytest.approx(first.training["val_psnr"], abs=1e-3)
 
 
 def test_a_network_to_start_from_must_fit_data_and_settings(tmp_path: Path) -> None:

@@ -129,10 +129,13 @@ def train_network(
         state = _new_state(config, start, learn_from, device, DataMark.of(train))
         if resume:
             _resume(state, saving)
+        knows = start is not None or type(state.field).learn_start is not Field.learn_start
         log = RunLog(out, state.progress.step)
         with heard.told_of_the_end():
             heard.started(config, saving.provenance, out)
             try:
+                if knows and state.progress.best_psnr is None:
+                    _validate(state, val, saving)  # no end is worse than such a start
                 _loop(state, train, val, saving, log, heard)
             finally:
                 log.close()
