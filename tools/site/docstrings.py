@@ -16,14 +16,8 @@ def as_markdown(text: str) -> str:
 
     >>> as_markdown("What :class:`~medfuncta.run.Run` says.")
     'What `Run` says.'
-    >>> print(as_markdown("Adds.\\n\\n>>" + "> 1 + 1\\n2\\n"))
-    Adds.
-    <BLANKLINE>
-    ```python
-    >>> 1 + 1
-    2
-    ```
-    <BLANKLINE>
+    >>> as_markdown("Adds.\\n\\n>>" + "> 1 + 1\\n2\\n").splitlines()
+    ['Adds.', '', '```python', '>>> 1 + 1', '2', '```']
     """
     text = _ROLE.sub(r"`\1`", text)
     return _EXAMPLE.sub(lambda found: f"```python\n{found[0].rstrip()}\n```\n", text)
