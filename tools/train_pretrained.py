@@ -257,7 +257,7 @@ def write(
             "preset": recipe.preset,
             "settings": _written(run, recipe),
             "meta-steps": f"{said.get('steps')}",
-            "seconds of one core": f"{said.get('seconds')}",
+            "seconds": f"{said.get('seconds')}",
             "training signals": f"{said.get('train_signals')}",
             "medfuncta": f"{said.get('medfuncta')}",
         },
