@@ -131,6 +131,12 @@ class Field(nn.Module, ABC, Generic[Settings]):
         del points, generator
         return None
 
+    @property
+    def starts_trained(self) -> bool:
+        """Whether what :meth:`learn_start` leaves is a network that may be the best there will be,
+        with no part of it that is still to be learned."""
+        return False
+
     def learn_start(self, signals: SignalSet, generator: torch.Generator) -> None:
         """Take from the training signals, before the first meta-step, what needs no training;
         nothing where a field starts from random parameters."""

@@ -129,7 +129,7 @@ def train_network(
         state = _new_state(config, start, learn_from, device, DataMark.of(train))
         if resume:
             _resume(state, saving)
-        knows = start is not None or type(state.field).learn_start is not Field.learn_start
+        knows = start is not None or state.field.starts_trained
         log = RunLog(out, state.progress.step)
         with heard.told_of_the_end():
             heard.started(config, saving.provenance, out)

@@ -181,6 +181,10 @@ class ComponentsField(Field[ComponentsConfig]):
             ParameterGroup(networks),
         ]
 
+    @property
+    def starts_trained(self) -> bool:
+        return self.completion is None
+
     @torch.no_grad()
     def learn_start(self, signals: SignalSet, generator: torch.Generator) -> None:
         """Take the mean and the principal components of these signals."""
