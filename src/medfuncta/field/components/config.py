@@ -35,10 +35,10 @@ class ComponentsConfig(FieldConfig):
             signals when empty.
         half_sides: Half the length of each side of the box that the grid fills, in coordinates;
             that of the training signals when empty.
-        most_nodes: Of one axis, where the grid follows from the data.
+        most_nodes: Nodes along one axis, at the most, where the grid follows from the data.
         modes: Cosines along an axis, at the most, that the mean and the components are made of.
         layers: Convolutions of the refinement, the first and the last one included.
-        width: Channels between them.
+        width: Channels between the convolutions.
         kernel: Nodes along an axis that a convolution sees.
         squeeze: Nodes along an axis that become channels before the first convolution.
         completion: Convolutions of a second network, which fills in what was not observed of a

@@ -97,8 +97,11 @@ class ComponentsField(Field[ComponentsConfig]):
 
     def linear_values(self, latents: Latents) -> Tensor:
         """Those of the mean and the components alone."""
-        coefficients = self.mean + torch.einsum("bp,pfc->bfc", latents, self.components)
-        return synthesised(coefficients, self.config)
+        return synthesised(self.mean + self._combined(latents), self.config)
+
+    def _combined(self, latents: Latents) -> Tensor:
+        """Cosine coefficients of the components' sum, ``[batch, features, channels]``."""
+        return torch.einsum("bp,pfc->bfc", latents, self.components)
 
     def initial_latents(self, points: Points) -> Latents:
         """The most probable latents for the linear part."""
@@ -115,8 +118,7 @@ class ComponentsField(Field[ComponentsConfig]):
         ridge = (1 - coverage) * _CAUTION * self.noise / self.variances
 
         def product(latents: Latents) -> Latents:
-            coefficients = torch.einsum("bp,pfc->bfc", latents, self.components)
-            values = read(interpolation, synthesised(coefficients, self.config))
+            values = read(interpolation, synthesised(self._combined(latents), self.config))
             return self._projected(values, weights, interpolation)
 
         right = self._projected(deviations, weights, interpolation)
