@@ -6,8 +6,6 @@ else may change without one. Each name is imported when it is first used, so tha
 medfuncta`` costs next to nothing.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
