@@ -64,6 +64,7 @@ TASKS = (
     "compress",
     "info",
     "doctor",
+    "view",
 )
 """The same inside tasks: what answers share, then the answers."""
 MAY_UNPICKLE = "inert_pickle.py"

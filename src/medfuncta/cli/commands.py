@@ -24,6 +24,7 @@ from medfuncta.cli.segment import Segment
 from medfuncta.cli.settings import Presets, Settings
 from medfuncta.cli.study import Study
 from medfuncta.cli.train import Train
+from medfuncta.cli.view import View
 
 COMMANDS: Final[dict[str, type[Command]]] = {
     "demo": Demo,
@@ -38,6 +39,7 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "classify": Classify,
     "search": Search,
     "explore": Explore,
+    "view": View,
     "study": Study,
     "segment": Segment,
     "regress": Regress,

@@ -11,15 +11,17 @@ from medfuncta.tasks.explore.mixtures import (
     means_picture,
 )
 from medfuncta.tasks.explore.outliers import UNUSUAL, Outliers, find_outliers, outliers_picture
-from medfuncta.tasks.explore.sample import Sample, take_sample
+from medfuncta.tasks.explore.sample import ChosenRows, Sample, chosen_rows, take_sample
 
 __all__ = [
     "UNUSUAL",
+    "ChosenRows",
     "ClassMeans",
     "Interpolation",
     "Map",
     "Outliers",
     "Sample",
+    "chosen_rows",
     "class_means",
     "find_outliers",
     "interpolate",

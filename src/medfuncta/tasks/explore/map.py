@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MapMethod = Literal["pca", "umap"]
+MapMethod = Literal["pca", "umap"]
 Colour = Literal["label", "psnr"]
 _COLOURS: Final = (
     *("#2a7f9e", "#d1495b", "#e8b04a", "#5b8c5a", "#7d5ba6", "#3b3f8c", "#c97b3a", "#4db6a6"),
@@ -84,7 +84,7 @@ class Map(Result):
         return points
 
 
-def make_map(sample: Sample, method: _MapMethod = "pca") -> Map:
+def make_map(sample: Sample, method: MapMethod = "pca") -> Map:
     """The two principal components, or UMAP's neighbourhood map (McInnes et al. 2018).
 
     Raises:

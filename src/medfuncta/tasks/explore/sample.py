@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,18 +44,44 @@ def take_sample(latents: LatentSet, limit: int, split: str | None = None) -> Sam
         DataError: If no latent is finite.
         LatentSetError: If there is no such split.
     """
+    columns = _Columns()
+    for chosen in chosen_rows(latents, limit, split):
+        columns.take(chosen.block, chosen.split, chosen.rows)
+    return columns.sample()
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenRows:
+    """Some rows of a block.
+
+    Args:
+        split: Where it lies.
+        block: The block.
+        rows: Which of its rows.
+    """
+
+    split: str
+    block: Rows
+    rows: Int[ndarray, " chosen"]
+
+
+def chosen_rows(latents: LatentSet, limit: int, split: str | None = None) -> Iterator[ChosenRows]:
+    """At most ``limit`` rows of one split or all, evenly spread, block by block: always the same
+    ones, and never more than one block in memory.
+
+    Raises:
+        LatentSetError: If there is no such split, or a shard is damaged.
+    """
     names = latents.splits if split is None else (split,)
     total = sum(len(latents.split(name)) for name in names)
     wanted = np.linspace(0, total, min(limit, total), endpoint=False).astype(np.int64)
-    columns = _Columns()
     start = 0
     for name in names:
         for block in latents.split(name).batches():
             stop = start + len(block)
             chosen = wanted[(wanted >= start) & (wanted < stop)] - start
             start = stop
-            columns.take(block, name, chosen)
-    return columns.sample()
+            yield ChosenRows(name, block, chosen)
 
 
 class _Columns:

@@ -1,0 +1,120 @@
+"""What a view tells of the signals of a latent set: where they lie on the map, which are near them,
+which stand out, and what they can be filtered by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from medfuncta.errors import DataError
+from medfuncta.latents.latent_set import LatentSet
+from medfuncta.latents.schema import Metadata
+from medfuncta.tasks.explore import Map, Sample, chosen_rows, find_outliers, make_map, take_sample
+from medfuncta.tasks.explore.map import MapMethod
+from medfuncta.tasks.search.neighbours import Neighbours, nearest
+from medfuncta.tasks.view.columns import (
+    ViewColumn,
+    class_texts,
+    metadata_columns,
+    number_column,
+    text_column,
+)
+
+_BLOCK: Final = 1024
+_FEWEST_FOR_OUTLIERS: Final = 20
+
+
+@dataclass(frozen=True, eq=False)
+class ViewContents:
+    """What is known of all signals at once.
+
+    Args:
+        map: The signals in a plane.
+        neighbours: The nearest others of each, ``[rows, k]``, by their rows in the map's sample.
+        columns: What the page colours and filters by.
+    """
+
+    map: Map
+    neighbours: Neighbours
+    columns: Sequence[ViewColumn]
+
+    @property
+    def sample(self) -> Sample:
+        return self.map.sample
+
+    def points(self, start: int, stop: int) -> pa.Table:
+        """What the page needs of some rows before any of them is decoded."""
+        places = self.map.places[start:stop].astype(np.float32)
+        columns: dict[str, pa.Array] = {
+            "id": pa.array(self.sample.ids[start:stop], pa.string()),
+            "x": pa.array(places[:, 0]),
+            "y": pa.array(places[:, 1]),
+        }
+        for column in self.columns:
+            columns[column.name] = column.values[start:stop]
+        return pa.table(columns)
+
+
+def contents_of(latents: LatentSet, limit: int, method: MapMethod, neighbours: int) -> ViewContents:
+    """Lay out at most ``limit`` signals of a set.
+
+    Args:
+        latents: The set.
+        limit: Signals, evenly spread over the set.
+        method: How the map is made.
+        neighbours: Of each signal that are listed; by cosine, as ``medfuncta search`` does.
+
+    Raises:
+        DataError: If there are fewer than 3 signals.
+        LatentSetError: If a row is damaged.
+        MedFunctaError: If UMAP is asked for and not installed.
+    """
+    sample = take_sample(latents, limit)
+    if sample.left_out:
+        raise DataError(
+            f"{sample.left_out} latents are not finite; leave them out first: medfuncta latents "
+            "filter"
+        )
+    map = make_map(sample, method)
+    columns = [
+        text_column("split", "split", sample.splits),
+        text_column("label", "class", class_texts(sample.classes, latents.info.spec.label_names)),
+        number_column("psnr", "PSNR", sample.psnr, "dB"),
+    ]
+    if len(sample.ids) >= _FEWEST_FOR_OUTLIERS:
+        found = find_outliers(sample)
+        columns.append(number_column("outlier", "distance from others (z)", found.distance_scores))
+    columns += metadata_columns(_metadata(latents, limit))
+    known = [column for column in columns if column.values.null_count < len(sample.ids)]
+    return ViewContents(map, _neighbours(sample, neighbours), known)
+
+
+def _metadata(latents: LatentSet, limit: int) -> list[Metadata]:
+    """What the source said of each signal."""
+    metadata: list[Metadata] = []
+    for chosen in chosen_rows(latents, limit):
+        own = chosen.block.metadata
+        metadata += [own[row] for row in chosen.rows]
+    return metadata
+
+
+def _neighbours(sample: Sample, k: int) -> Neighbours:
+    """The nearest other signals of each."""
+    latents = sample.latents
+    blocks = np.array_split(latents, math.ceil(len(latents) / _BLOCK))
+    rows, distances = [], []
+    start = 0
+    for queries in blocks:
+        found = nearest(queries, blocks, k + 1)
+        own = np.arange(start, start + len(queries))[:, None]
+        # A signal is the nearest to itself, unless others are its equals.
+        order = np.argsort(found.rows != own, axis=1, kind="stable")
+        rows.append(np.take_along_axis(found.rows, order, axis=1)[:, 1:])
+        distances.append(np.take_along_axis(found.distances, order, axis=1)[:, 1:])
+        start += len(queries)
+    return Neighbours(np.concatenate(rows), np.concatenate(distances))

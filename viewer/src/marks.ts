@@ -1,0 +1,167 @@
+// What a person thinks of signals: marks, notes and other labels, kept in this browser and taken along
+// as a table by id.
+import { parquetWriteBuffer } from "hyparquet-writer";
+import type { Dataset } from "./data";
+import { el, readable, save } from "./dom";
+
+export interface Mark {
+  marked: boolean;
+  note: string;
+  label: string;
+}
+
+const EMPTY: Mark = { marked: false, note: "", label: "" };
+const HEADINGS = ["id", "split", "label", "marked", "new_label", "note"];
+
+export class Marks {
+  readonly element = el("div", { class: "marks" });
+  private readonly marks = new Map<number, Mark>();
+  private readonly key: string;
+
+  constructor(
+    private readonly data: Dataset,
+    private readonly choose: (row: number) => void,
+    private readonly changed: () => void,
+  ) {
+    this.key = `medfuncta-marks-${data.manifest.fingerprint}-${data.manifest.source}`;
+    this.restore();
+    this.list();
+  }
+
+  of(row: number): Mark {
+    return this.marks.get(row) ?? EMPTY;
+  }
+
+  get rows(): ReadonlySet<number> {
+    return new Set(this.marks.keys());
+  }
+
+  change(row: number, change: Partial<Mark>): void {
+    const mark = { ...this.of(row), ...change };
+    if (mark.marked || mark.note || mark.label) this.marks.set(row, mark);
+    else this.marks.delete(row);
+    this.keep();
+    this.list();
+    this.changed();
+  }
+
+  markAll(rows: number[]): void {
+    for (const row of rows) this.marks.set(row, { ...this.of(row), marked: true });
+    this.keep();
+    this.list();
+    this.changed();
+  }
+
+  private keep(): void {
+    const entries = [...this.marks].map(([row, mark]) => [this.name(row), mark]);
+    try {
+      localStorage.setItem(this.key, JSON.stringify(entries));
+    } catch {
+      // A browser may refuse to keep anything; marks then last as long as the page.
+    }
+  }
+
+  /** What tells a signal from the others, whatever else changes: its split and id. */
+  private name(row: number): string {
+    const split = this.data.column("split");
+    return JSON.stringify([split ? this.data.text(split, row) : "", this.data.ids[row]]);
+  }
+
+  private restore(): void {
+    let entries: unknown;
+    try {
+      entries = JSON.parse(localStorage.getItem(this.key) ?? "[]");
+    } catch {
+      return;
+    }
+    if (!Array.isArray(entries) || entries.length === 0) return;
+    const known = new Map<string, Mark>();
+    for (const [name, mark] of entries as [string, Mark][]) {
+      known.set(name, {
+        marked: Boolean(mark.marked),
+        note: String(mark.note),
+        label: String(mark.label),
+      });
+    }
+    for (let row = 0; row < this.data.ids.length; row++) {
+      const mark = known.get(this.name(row));
+      if (mark !== undefined) this.marks.set(row, mark);
+    }
+  }
+
+  private list(): void {
+    const save_as = (name: string, act: () => void): HTMLElement =>
+      el("button", { type: "button", disabled: this.marks.size === 0, onclick: act }, name);
+    const head = el(
+      "p",
+      { class: "row" },
+      save_as("Save as CSV", () => this.saveCsv()),
+      save_as("Save as Parquet", () => this.saveParquet()),
+    );
+    if (this.marks.size === 0) {
+      const how = "Nothing is marked. Press m on a signal, or write a note or another label.";
+      this.element.replaceChildren(head, el("p", { class: "note" }, how));
+      return;
+    }
+    const rows = [...this.marks.keys()].sort((first, second) => first - second);
+    const list = el("ul", { class: "hits" });
+    for (const row of rows.slice(0, 500)) {
+      const { note, label } = this.of(row);
+      const said = [label && `→ ${label}`, note].filter(Boolean).join(" · ");
+      list.append(
+        el(
+          "li",
+          {},
+          el(
+            "button",
+            { type: "button", onclick: () => this.choose(row) },
+            el("span", { class: "name" }, readable(this.data.ids[row])),
+            el("span", { class: "number" }, readable(said)),
+          ),
+        ),
+      );
+    }
+    const count = `${rows.length} marked; they stay in this browser until saved`;
+    this.element.replaceChildren(head, el("p", { class: "note" }, count), list);
+  }
+
+  private table(): string[][] {
+    const split = this.data.column("split");
+    const label = this.data.column("label");
+    return [...this.marks.keys()]
+      .sort((first, second) => first - second)
+      .map((row) => {
+        const mark = this.of(row);
+        return [
+          this.data.ids[row],
+          split ? this.data.text(split, row) : "",
+          label ? this.data.text(label, row) : "",
+          mark.marked ? "yes" : "no",
+          mark.label,
+          mark.note,
+        ];
+      });
+  }
+
+  private saveCsv(): void {
+    const lines = [HEADINGS, ...this.table()].map((cells) => cells.map(cell).join(","));
+    save("marks.csv", `${lines.join("\r\n")}\r\n`, "text/csv");
+  }
+
+  private saveParquet(): void {
+    const table = this.table();
+    const columnData = HEADINGS.map((name, place) => ({
+      name,
+      data: table.map((row) => row[place]),
+      type: "STRING" as const,
+    }));
+    save("marks.parquet", parquetWriteBuffer({ columnData }), "application/vnd.apache.parquet");
+  }
+}
+
+/** A text as a cell of CSV. What a table program would take for a formula begins with an apostrophe,
+ * as these programs write it themselves. */
+export function cell(text: string): string {
+  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
