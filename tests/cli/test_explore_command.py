@@ -14,6 +14,7 @@ VIEWS = {
     "interpolate": ["--between", "train-0", "test-1", "--steps", "4"],
     "mean": [],
     "outliers": ["-k", "3"],
+    "leaks": ["-k", "3", "--threshold", "1"],
 }
 
 

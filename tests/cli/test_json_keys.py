@@ -94,8 +94,10 @@ def keys_of_all(folder: Path) -> dict[str, list[str]]:
     keys["latents"] = printed("latents", "filter", blobs, *where)
     keys["search"] = printed("search", blobs, "--id", "test-1", "-k", 2)
     keys["explore map"] = printed("explore", blobs, "map")
+    keys["view"] = printed("view", blobs, "--out", folder / "view")
     keys["explore mean"] = printed("explore", blobs, "mean")
     keys["explore outliers"] = printed("explore", blobs, "outliers")
+    keys["explore leaks"] = printed("explore", blobs, "leaks", "--threshold", 1)
     between = ("--between", "test-0", "test-1")
     keys["explore interpolate"] = printed("explore", blobs, "interpolate", *between)
 

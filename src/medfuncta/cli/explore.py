@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from medfuncta.latents.latent_set import LatentSet
-    from medfuncta.tasks.explore import ClassMeans, Interpolation, Map, Outliers, Sample
+    from medfuncta.tasks.explore import ClassMeans, Interpolation, Leaks, Map, Outliers, Sample
 
-    View = Map | Interpolation | ClassMeans | Outliers
+    View = Map | Interpolation | ClassMeans | Outliers | Leaks
     Drawing = Callable[[], Figure]
 
 
 @dataclass(kw_only=True)
 class Explore(Command):
     """See what a latent set holds: a map of it, the way from one signal to another, the mean signal
-    of each class, or its outliers."""
+    of each class, its outliers, or signals that are in several splits at once."""
 
     latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
     """A latent set, as 'medfuncta fit' writes it."""
     view: Annotated[
-        tyro.conf.Positional[Literal["map", "interpolate", "mean", "outliers"]],
+        tyro.conf.Positional[Literal["map", "interpolate", "mean", "outliers", "leaks"]],
         tyro.conf.arg(metavar="VIEW"),
     ]
-    """map, interpolate, mean or outliers."""
+    """map, interpolate, mean, outliers or leaks."""
     out: Path | None = None
     """Folder for the view's numbers (JSON) and its picture (PNG), both of the view's name."""
     split: str | None = None
@@ -57,7 +57,13 @@ class Explore(Command):
     """How outliers are measured: mean distance to the ten nearest latents, or robust Mahalanobis
     distance."""
     k: Annotated[Count, tyro.conf.arg(aliases=["-k"])] = 16
-    """How many outliers are listed."""
+    """How many outliers or leaks are listed."""
+    across: str = "split"
+    """What leaks lie between: split, or an entry of the signals' metadata, such as a patient's
+    number."""
+    threshold: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    """The difference below which a pair is a suspected leak: the root of the mean squared
+    difference, one laid over the other, relative to how much they vary."""
 
     def run(self) -> View:
         from medfuncta.disk.atomic import write_json
@@ -71,6 +77,7 @@ class Explore(Command):
             "interpolate": self._interpolate,
             "mean": self._mean,
             "outliers": self._outliers,
+            "leaks": self._leaks,
         }
         found, picture = views[self.view](latents)
         if self.out is not None:
@@ -123,6 +130,20 @@ class Explore(Command):
 
         found = find_outliers(self._sample(latents), self.distance, listed=self.k)
         return found, lambda: outliers_picture(latents, found)
+
+    def _leaks(self, latents: LatentSet) -> tuple[Leaks, Drawing]:
+        from medfuncta.tasks.explore import find_leaks, leaks_picture
+
+        if self.split is not None:
+            raise ConfigError("got --split with leaks, which lie between splits; leave it out")
+        found = find_leaks(
+            latents,
+            between=self.across,
+            limit=self.limit,
+            threshold=self.threshold,
+            listed=self.k,
+        )
+        return found, lambda: leaks_picture(latents, found)
 
 
 def _cell(value: object) -> str:

@@ -44,6 +44,9 @@ class View(Command):
     """How the map is made."""
     neighbours: Annotated[int, Meta(ge=1, le=100)] = 8
     """Nearest signals that are listed for each."""
+    leaks: str | None = None
+    """List signals that are nearly the same, across split or an entry of the signals' metadata such
+    as a patient's number; see 'medfuncta explore LATENTS leaks'."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """Where to serve; a free port when 0."""
     browser: bool = True
@@ -90,6 +93,7 @@ class View(Command):
             neighbours=self.neighbours,
             data=self._source(),
             detail=self.originals,
+            leaks_across=self.leaks,
             tell=tell,
         )
 

@@ -102,6 +102,29 @@ def test_the_stored_value_to_compare_with_is_what_the_field_decodes(
     np.testing.assert_array_equal(stored, decoded.ravel())
 
 
+def test_leaks_are_listed_by_their_rows(tmp_path: Path) -> None:
+    run = make_run()
+    info = make_info(run)
+    writer = LatentSetWriter(tmp_path / "set", run, info)
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(8, 6)).astype(np.float32)
+    rows[6] = rows[1]
+    for split, part_of in (("train", range(4)), ("test", range(4, 8))):
+        headers = [header(f"s{number}") for number in part_of]
+        target = writer.split(split)
+        assert target is not None
+        of_split = rows[part_of.start : part_of.stop]
+        psnr = np.full(4, 30, np.float32)
+        target.append(table_of(info, headers, of_split, psnr), last_id=headers[-1].id)
+        writer.finish_split(target)
+    write_view(writer.finish(), tmp_path / "view", leaks_across="split")
+    leaks = manifest(tmp_path / "view")["leaks"]
+    assert leaks["between"] == "split"
+    first = leaks["pairs"][0]
+    assert {first["first"], first["second"]} == {1, 6}
+    assert first["difference"] < 1e-3
+
+
 def test_fewer_signals_are_spread_over_the_set(latents: LatentSet, tmp_path: Path) -> None:
     written = write_view(latents, tmp_path / "view", limit=8)
     assert (written.signals, written.left_out) == (8, 24)
@@ -190,7 +213,7 @@ def test_originals_lie_beside_their_rows_whatever_their_order(
 ) -> None:
     monkeypatch.setattr(folder_module, "_MOST_ROWS", 4)
     given = signals(7)
-    source = list_source(SignalSpec(2, 1), {"test": given[::-1]})
+    source = list_source(SignalSpec(2, 1, unit="HU"), {"test": given[::-1]})
     written = write_view(latents, tmp_path / "view", data=source)
     assert written.originals == 7
     rows = {row["row"]: row for row in table(tmp_path / "view", "originals").to_pylist()}
@@ -227,6 +250,13 @@ def test_data_of_another_form_is_refused(latents: LatentSet, tmp_path: Path) -> 
     with pytest.raises(DataError, match="1 dimensions"):
         write_view(latents, tmp_path / "view", data=source)
     assert not (tmp_path / "view").exists()
+
+
+def test_data_that_was_resampled_otherwise_is_refused(latents: LatentSet, tmp_path: Path) -> None:
+    other = signals(1)[0].with_values(np.zeros((4, 4, 1), np.float32), domain=Grid((4, 4)))
+    source = list_source(SignalSpec(2, 1, unit="HU"), {"test": [other]})
+    with pytest.raises(DataError, match="'test-0' has 4 x 4 samples in the data and 5 x 4"):
+        write_view(latents, tmp_path / "view", data=source)
 
 
 def test_a_folder_that_holds_something_is_left_alone(latents: LatentSet, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Exploration, what latents show by themselves: a map, the way between two signals, the mean of a
-class, and unusual signals."""
+class, unusual signals, and signals that are there twice."""
 
+from medfuncta.tasks.explore.leaks import LeakPair, Leaks, find_leaks, leaks_picture
 from medfuncta.tasks.explore.map import Map, make_map, map_picture
 from medfuncta.tasks.explore.mixtures import (
     ClassMeans,
@@ -18,14 +19,18 @@ __all__ = [
     "ChosenRows",
     "ClassMeans",
     "Interpolation",
+    "LeakPair",
+    "Leaks",
     "Map",
     "Outliers",
     "Sample",
     "chosen_rows",
     "class_means",
+    "find_leaks",
     "find_outliers",
     "interpolate",
     "interpolation_picture",
+    "leaks_picture",
     "make_map",
     "map_picture",
     "means_picture",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,15 @@ import pyarrow as pa
 from medfuncta.errors import DataError
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.schema import Metadata
-from medfuncta.tasks.explore import Map, Sample, chosen_rows, find_outliers, make_map, take_sample
+from medfuncta.tasks.explore import (
+    Map,
+    Sample,
+    chosen_rows,
+    find_leaks,
+    find_outliers,
+    make_map,
+    take_sample,
+)
 from medfuncta.tasks.explore.map import MapMethod
 from medfuncta.tasks.search.neighbours import Neighbours, nearest
 from medfuncta.tasks.view.columns import (
@@ -27,6 +35,7 @@ from medfuncta.tasks.view.columns import (
 
 _BLOCK: Final = 1024
 _FEWEST_FOR_OUTLIERS: Final = 20
+_MOST_LEAKS: Final = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,3 +127,29 @@ def _neighbours(sample: Sample, k: int) -> Neighbours:
         distances.append(np.take_along_axis(found.distances, order, axis=1)[:, 1:])
         start += len(queries)
     return Neighbours(np.concatenate(rows), np.concatenate(distances))
+
+
+def leak_facts(
+    latents: LatentSet, sample: Sample, limit: int, across: str | None
+) -> dict[str, Any] | None:
+    """The suspected pairs as the page lists them, by their rows in the sample; None where they are
+    not looked for.
+
+    Raises:
+        ConfigError, DataError: As :func:`~medfuncta.tasks.explore.find_leaks`.
+    """
+    if across is None:
+        return None
+    found = find_leaks(latents, between=across, limit=limit, listed=_MOST_LEAKS)
+    signals = zip(sample.splits, sample.ids, strict=True)
+    rows = {signal: row for row, signal in enumerate(signals)}
+    pairs = []
+    for pair in found.pairs:
+        if pair.suspected:
+            entry = {
+                "first": rows[pair.first_split, pair.first],
+                "second": rows[pair.second_split, pair.second],
+                "difference": pair.difference,
+            }
+            pairs.append(entry)
+    return {"between": across, "pairs": pairs}

@@ -25,7 +25,7 @@ from medfuncta.signals.domain import Grid
 from medfuncta.sources.source import Source
 from medfuncta.tasks.explore import chosen_rows
 from medfuncta.tasks.explore.map import MapMethod
-from medfuncta.tasks.view.contents import ViewContents, contents_of
+from medfuncta.tasks.view.contents import ViewContents, contents_of, leak_facts
 from medfuncta.tasks.view.originals import Detail, original_rows, table_of_originals
 from medfuncta.tasks.view.parts import PAGE_FILE, PartWriter, part_name
 
@@ -69,6 +69,7 @@ def write_view(
     neighbours: int = 8,
     data: Source | None = None,
     detail: Detail = "full",
+    leaks_across: str | None = None,
     tell: Callable[[str], object] = lambda line: None,
 ) -> View:
     """Write a page that shows a latent set: its map, and each signal decoded in the browser.
@@ -82,11 +83,14 @@ def write_view(
         data: The source that the set was made of, to show the originals beside; the page holds none
             without it.
         detail: How much of each original is kept: ``"full"`` or ``"small"``.
+        leaks_across: List pairs of signals that are nearly the same: across ``"split"``, or an
+            entry of the signals' metadata. None leaves them out, since the search takes a while.
         tell: Called with a line when a part of the work begins.
 
     Raises:
-        ConfigError: If ``out`` holds something.
-        DataError: If there are fewer than 3 signals, or ``data`` is of another form.
+        ConfigError: If ``out`` holds something, or no signal has the entry of ``leaks_across``.
+        DataError: If there are fewer than 3 signals, leaks have nothing to lie across, or ``data``
+            is of another form.
         LatentSetError: If the set is damaged.
         MedFunctaError: If ``onnx``, or UMAP when asked for, is not installed, or the field cannot
             be written as ONNX.
@@ -104,7 +108,7 @@ def write_view(
         shown_originals = 0
         if data is not None:
             tell("writing the originals")
-            shown_originals = _write_originals(parts, latents, contents, data, row_parts, detail)
+            shown_originals = _write_originals(parts, latents, limit, data, row_parts, detail)
         manifest = {
             "format": _FORMAT,
             **_set_facts(latents),
@@ -116,7 +120,7 @@ def write_view(
             "axes": {"horizontal": contents.map.horizontal, "vertical": contents.map.vertical},
             "neighbours": contents.neighbours.rows.shape[1],
             "originals": None if data is None else {"signals": shown_originals, "detail": detail},
-            "leaks": None,
+            "leaks": leak_facts(latents, contents.sample, limit, leaks_across),
             "check": _write_check(parts, latents, limit),
         }
         parts.write_json("manifest", manifest)
@@ -247,19 +251,16 @@ def _in_pieces(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
 def _write_originals(
     parts: PartWriter,
     latents: LatentSet,
-    contents: ViewContents,
+    limit: int,
     data: Source,
     layout: _RowParts,
     detail: Detail,
 ) -> int:
     """Write the originals of each part of rows as soon as all of them are there."""
-    sample = contents.sample
-    pairs = zip(sample.splits, sample.ids, strict=True)
-    rows_of = {pair: row for row, pair in enumerate(pairs)}
     waiting: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
     written: set[int] = set()
     count = 0
-    for entry in original_rows(latents, data, rows_of, detail):
+    for entry in original_rows(latents, data, limit, detail):
         number = entry["row"] // layout.each
         waiting[number].append(entry)
         count += 1

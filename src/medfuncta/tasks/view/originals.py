@@ -14,6 +14,7 @@ from medfuncta.latents.latent_set import LatentSet
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import ALL, Source
+from medfuncta.tasks.explore import chosen_rows
 
 Detail: TypeAlias = Literal["full", "small"]
 """All samples of a signal, or every second, third, ... along its axes."""
@@ -38,7 +39,7 @@ nothing was observed, ``[*shape, channels]``; sample ``i`` of an axis is the sig
 
 
 def original_rows(
-    latents: LatentSet, source: Source, rows_of: Mapping[tuple[str, str], int], detail: Detail
+    latents: LatentSet, source: Source, limit: int, detail: Detail
 ) -> Iterator[dict[str, Any]]:
     """The signals of a source that a view holds, as rows of :data:`ORIGINAL_SCHEMA`, in the order
     of the source.
@@ -46,20 +47,43 @@ def original_rows(
     Args:
         latents: The set of the view.
         source: The data that the set was made of.
-        rows_of: The row of each signal by its split and id.
+        limit: Signals of the view.
         detail: How much of each is kept.
 
     Raises:
-        DataError: If the source's signals are not of the set's form, or a bad file is met.
+        DataError: If the source's signals are not of the set's form or have other samples, or a bad
+            file is met.
     """
     latents.info.spec.check_fits(source.spec)
+    places = _places(latents, limit)
     for split in latents.splits:
         if split != ALL and split not in source.splits:
             continue
         for signal in source.signals(split):
-            row = rows_of.get((split, signal.id))
-            if row is not None:
-                yield {"row": row, **_kept(signal, detail)}
+            row, shape = places.get((split, signal.id), (None, ()))
+            if row is None:
+                continue
+            if isinstance(signal.domain, Grid) and signal.domain.shape != shape:
+                raise DataError(
+                    f"signal '{signal.id}' has {_by(signal.domain.shape)} samples in the data and "
+                    f"{_by(shape)} in the set; give --data with the options that the set was made "
+                    "with"
+                )
+            yield {"row": row, **_kept(signal, detail)}
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _places(latents: LatentSet, limit: int) -> dict[tuple[str, str], tuple[int, tuple[int, ...]]]:
+    """The row of each signal of the view, and its shape, by its split and id."""
+    places: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {}
+    for chosen in chosen_rows(latents, limit):
+        ids, shapes = chosen.block.ids, chosen.block.table["shape"].to_pylist()
+        for row in chosen.rows.tolist():
+            places[chosen.split, ids[row]] = (len(places), tuple(shapes[row]))
+    return places
 
 
 def _kept(signal: Signal, detail: Detail) -> dict[str, Any]:
