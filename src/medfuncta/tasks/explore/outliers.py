@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,7 +17,7 @@ from medfuncta.result import Result
 from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, clear_frame, new_figure
 from medfuncta.tasks.drawing.sheet import draw_signal, wrap_title
 from medfuncta.tasks.explore.sample import Sample
-from medfuncta.tasks.search.neighbours import nearest
+from medfuncta.tasks.search.neighbours import neighbours_of_all
 from medfuncta.types import ArrayLatents
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DistanceMethod = Literal["neighbours", "mahalanobis"]
-_BLOCK = 1024
 _ROW = 8  # small pictures side by side
 _NEIGHBOURS = 10
 """Of a latent, to whose mean distance it is judged."""
@@ -153,10 +151,8 @@ def find_outliers(
 
 
 def _neighbour_distances(latents: ArrayLatents) -> Float[ndarray, " rows"]:
-    blocks = np.array_split(latents, math.ceil(len(latents) / _BLOCK))
-    found = [nearest(queries, blocks, _NEIGHBOURS + 1, "euclidean").distances for queries in blocks]
-    others = np.concatenate(found)[:, 1:]  # the first neighbour is the latent itself
-    return others.mean(axis=1).astype(np.float64)
+    near = neighbours_of_all(latents, _NEIGHBOURS, "euclidean")
+    return near.distances.mean(axis=1, dtype=np.float64)
 
 
 def _mahalanobis(latents: ArrayLatents) -> Float[ndarray, " rows"]:

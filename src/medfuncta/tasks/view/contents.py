@@ -3,7 +3,6 @@ which stand out, and what they can be filtered by."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +23,7 @@ from medfuncta.tasks.explore import (
     take_sample,
 )
 from medfuncta.tasks.explore.map import MapMethod
-from medfuncta.tasks.search.neighbours import Neighbours, nearest
+from medfuncta.tasks.search.neighbours import Neighbours, neighbours_of_all
 from medfuncta.tasks.view.columns import (
     ViewColumn,
     class_texts,
@@ -33,7 +32,6 @@ from medfuncta.tasks.view.columns import (
     text_column,
 )
 
-_BLOCK: Final = 1024
 _FEWEST_FOR_OUTLIERS: Final = 20
 _MOST_LEAKS: Final = 500
 
@@ -100,7 +98,7 @@ def contents_of(latents: LatentSet, limit: int, method: MapMethod, neighbours: i
         columns.append(number_column("outlier", "distance from others (z)", found.distance_scores))
     columns += metadata_columns(_metadata(latents, limit))
     known = [column for column in columns if column.values.null_count < len(sample.ids)]
-    return ViewContents(map, _neighbours(sample, neighbours), known)
+    return ViewContents(map, neighbours_of_all(sample.latents, neighbours), known)
 
 
 def _metadata(latents: LatentSet, limit: int) -> list[Metadata]:
@@ -110,23 +108,6 @@ def _metadata(latents: LatentSet, limit: int) -> list[Metadata]:
         own = chosen.block.metadata
         metadata += [own[row] for row in chosen.rows]
     return metadata
-
-
-def _neighbours(sample: Sample, k: int) -> Neighbours:
-    """The nearest other signals of each."""
-    latents = sample.latents
-    blocks = np.array_split(latents, math.ceil(len(latents) / _BLOCK))
-    rows, distances = [], []
-    start = 0
-    for queries in blocks:
-        found = nearest(queries, blocks, k + 1)
-        own = np.arange(start, start + len(queries))[:, None]
-        # A signal is the nearest to itself, unless others are its equals.
-        order = np.argsort(found.rows != own, axis=1, kind="stable")
-        rows.append(np.take_along_axis(found.rows, order, axis=1)[:, 1:])
-        distances.append(np.take_along_axis(found.distances, order, axis=1)[:, 1:])
-        start += len(queries)
-    return Neighbours(np.concatenate(rows), np.concatenate(distances))
 
 
 def leak_facts(
