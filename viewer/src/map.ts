@@ -131,7 +131,7 @@ export class PointMap {
     const image = new ImageData(width, height);
     const count = this.data.ids.length;
     const room = Math.sqrt((this.size[0] * this.size[1]) / Math.max(1, count));
-    const radius = Math.min(5, Math.max(0.9, 0.16 * room)) * Math.min(2, this.zoom ** 0.3);
+    const radius = Math.min(5, Math.max(1.2, 0.2 * room)) * Math.min(2, this.zoom ** 0.3);
     const stamp = roundStamp(radius * board.ratio);
     const alpha = count > 20_000 ? 0.6 : 0.85;
     const scale = this.scale * board.ratio;
