@@ -15,7 +15,7 @@ from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.table import open_source
 from medfuncta.tasks.explore import Leaks, find_leaks
-from medfuncta.tasks.explore.leaks import _Lens
+from medfuncta.tasks.explore.overlay import Lens
 from tasks.list_source import list_source
 
 KINDS = ("exact", "noisy", "shifted", "cropped")
@@ -135,7 +135,7 @@ def test_one_split_has_nothing_to_leak_to(tmp_path: Path) -> None:
 
 def test_a_lens_looks_between_samples_and_not_beyond_the_box() -> None:
     ramp = np.linspace(0, 1, 11)[None, :, None]
-    lens = _Lens(11, 11)
+    lens = Lens(11, 11)
     np.testing.assert_allclose(lens.look(ramp, (1.0, 0.0)), ramp, atol=1e-6)
     moved = lens.look(ramp, (1.0, 1 / 11))[0, :, 0]
     np.testing.assert_allclose(moved[:10], ramp[0, :10, 0] + 0.05, atol=1e-6)

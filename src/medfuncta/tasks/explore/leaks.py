@@ -12,11 +12,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy import ndarray
 
 from medfuncta.errors import ConfigError, DataError, suggest
@@ -27,8 +26,8 @@ from medfuncta.result import Result
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import SignalHeader
 from medfuncta.tasks.drawing.sheet import contact_sheet
+from medfuncta.tasks.explore.overlay import Overlay, Signals, nearest_pairs
 from medfuncta.tasks.explore.sample import chosen_rows
-from medfuncta.tasks.search.neighbours import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,40 +39,8 @@ _NUMBERS: Final = 4096
 """Of a decoded signal, at the most."""
 _FINEST: Final = 128
 """Samples along an axis, at the most."""
-_COARSE: Final = 768
-"""Numbers of the pictures that signals are compared by before they are laid over each other."""
-_COMPONENTS: Final = 48
-"""Of these pictures that are compared."""
-_SAMPLED: Final = 4000
-"""Pictures that the components are taken from."""
-_BLOCK: Final = 1024
-_SHIFTS: Final = {
-    1: tuple(round(0.02 * step, 2) for step in range(-10, 11)),
-    2: (-0.15, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15),
-    3: (-0.1, 0.0, 0.1),
-}
-"""Of half a side, tried along each axis, by dimension."""
-_CUTS: Final = {1: (0.75, 0.8, 0.85, 0.9, 0.95), 2: (0.75, 0.85, 0.92), 3: (0.8, 0.9)}
-"""Sides of a cut-out that are tried, relative to the whole."""
-_PLACES: Final = {1: (-1, -0.5, 0, 0.5, 1), 2: (-1, 0, 1), 3: (-1, 1)}
-"""Where a cut-out lies along each axis: from one end to the other."""
-_A_SIGNAL: Final = 2
-"""Signals that each is laid over, at the most."""
-_FEWEST_REFINED: Final = 300
-_REFINED: Final = 0.5
-"""Pairs that are laid over each other, for each signal."""
-_LEAST_OVERLAP: Final = 0.4
-_LEAST_VARIED: Final = 0.3
-"""Of a signal's variance, in what is compared."""
-_SMALLEST: Final = 0.6
-"""The smallest side of a cut-out."""
-_ROUGH: Final = (0.03,)
-_FINE: Final = (0.04, 0.02, 0.01, 0.005)
-"""Steps of the search for shift and size: of all pairs, then of those that came nearest."""
-_ROUNDS: Final = 4
-"""Times that all numbers are changed by one step, at the most."""
-_WORTH: Final = 3
-"""How far above the threshold a roughly found difference may be for a finer search."""
+_BLOCK: Final = 512
+"""Signals decoded at a time."""
 
 
 @dataclass(frozen=True)
@@ -133,18 +100,13 @@ class _Decoded:
     """Signals on one grid of their boxes.
 
     Args:
-        ids, splits, groups: Of each.
-        values: ``[signals, *sides, channels]``, normalised.
+        ids, splits: Of each.
+        signals: Their values and groups.
     """
 
     ids: list[str]
     splits: list[str]
-    groups: list[str]
-    values: Float[ndarray, "signals *sides channels"]
-
-    @property
-    def dim(self) -> int:
-        return self.values.ndim - 2
+    signals: Signals
 
 
 def find_leaks(
@@ -171,18 +133,12 @@ def find_leaks(
     """
     groups, known = _groups(latents, between, limit)
     decoded = _decoded(latents, groups, limit)
-    if len(set(decoded.groups)) < 2:
+    if len(set(decoded.signals.groups)) < 2:
         raise DataError(
             f"all {len(decoded.ids)} signals are of one {between}; leaks need two or more to lie "
             "between"
         )
-    candidates = _candidates(decoded)
-    samples = decoded.values.shape[1]
-    rough, fine = _Lens(samples, max(4, samples // 2)), _Lens(samples, samples)
-    roughly = [_laid_over(rough, decoded, pair, _ROUGH) for pair in candidates]
-    near = [pair for pair in sorted(roughly) if pair.difference < _WORTH * threshold]
-    near = near[: max(_FEWEST_REFINED, int(_REFINED * len(decoded.ids)))]
-    best = _best_of_each([_laid_over(fine, decoded, pair, _FINE) for pair in near])
+    best = nearest_pairs(decoded.signals, threshold)
     pairs = [_pair(decoded, entry, threshold) for entry in best]
     suspected = sum(pair.suspected for pair in pairs)
     return Leaks(
@@ -240,9 +196,8 @@ def _decoded(latents: LatentSet, groups: Sequence[str | None], limit: int) -> _D
         splits += [chosen.split] * len(taken)
         values += _on_the_box(latents, [headers[row] for row in taken], rows[taken], box)
     shape = (len(ids), *(side,) * spec.dim, spec.channels)
-    return _Decoded(
-        ids, splits, kept, np.stack(values).reshape(shape) if values else np.empty(shape)
-    )
+    whole = np.stack(values).reshape(shape) if values else np.empty(shape)
+    return _Decoded(ids, splits, Signals(kept, whole))
 
 
 def _on_the_box(
@@ -268,201 +223,15 @@ def _half_sides(header: SignalHeader) -> tuple[float, ...]:
     return tuple((sides / sides.max()).tolist())
 
 
-_Way: TypeAlias = tuple[float, ...]
-"""How a signal is laid over another one: the side of the cut-out, then the shift along each axis,
-in half sides. What lies at ``u`` of the second is looked for at ``side * u + shift`` of the
-first."""
-
-
-def _ways(dim: int) -> list[_Way]:
-    """The ways that are tried for every signal: as it is, shifted, and cut out."""
-    ways: list[_Way] = [(1.0, *(0.0,) * dim)]
-    for shifts in itertools.product(_SHIFTS[dim], repeat=dim):
-        if any(shifts):
-            ways.append((1.0, *shifts))
-    for side in _CUTS[dim]:
-        for place in itertools.product(_PLACES[dim], repeat=dim):
-            ways.append((side, *((1 - side) * share for share in place)))
-    return ways
-
-
-class _Lens:
-    """Signals on one grid of their boxes, as they look laid over others.
-
-    Args:
-        samples: Along an axis of the grid that the signals are given on.
-        seen: Along an axis of the grid that they are looked at on.
-    """
-
-    def __init__(self, samples: int, seen: int) -> None:
-        self._samples = samples
-        self._axis = (2 * np.arange(seen) + 1) / seen - 1
-
-    def look(self, values: ndarray, way: _Way) -> ndarray:
-        """Signals ``[..., *sides, channels]`` on the other grid, linearly between samples; the
-        outermost samples go on beyond the box."""
-        side, *shifts = way
-        dim = len(shifts)
-        for number, shift in enumerate(shifts):
-            matrix = self._matrix(side * self._axis + shift)
-            axis = values.ndim - 1 - dim + number
-            values = np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)
-        return values
-
-    def inside(self, way: _Way) -> ndarray:
-        """Which places of the other grid lie in the box of the signal, ``[*sides]``."""
-        side, *shifts = way
-        inside = np.ones((), bool)
-        for shift in shifts:
-            inside = np.logical_and.outer(inside, np.abs(side * self._axis + shift) <= 1)
-        return inside
-
-    def _matrix(self, places: ndarray) -> ndarray:
-        """Shares of samples in what lies at places of an axis, ``[places, samples]``."""
-        index = np.clip(((places + 1) * self._samples - 1) / 2, 0, self._samples - 1)
-        below = np.minimum(index.astype(int), self._samples - 2)
-        share = index - below
-        rows = np.arange(len(places))
-        matrix = np.zeros((len(places), self._samples), np.float32)
-        matrix[rows, below] = 1 - share
-        matrix[rows, below + 1] = share
-        return matrix
-
-
-@dataclass(frozen=True, order=True)
-class _Pair:
-    """Two signals that may be alike.
-
-    Args:
-        difference: Between them, relative to how much they vary: as coarse pictures, or laid over
-            each other.
-        first, second: Their places in the decoded ones.
-        way: How the first is laid over the second.
-    """
-
-    difference: float
-    first: int
-    second: int
-    way: _Way
-
-
-def _candidates(decoded: _Decoded) -> list[_Pair]:
-    """For each signal the nearest ones of other groups, laid over it in any of the ways."""
-    count, dim = len(decoded.ids), decoded.dim
-    channels = decoded.values.shape[-1]
-    samples = decoded.values.shape[1]
-    side = max(4, min(samples, int((_COARSE / channels) ** (1 / dim) + 1e-9)))
-    lens = _Lens(samples, side)
-    ways = _ways(dim)
-    pictures = lens.look(decoded.values, ways[0]).reshape(count, -1)
-    centre, components = _components(pictures)
-    still = (pictures - centre) @ components
-    spread = np.maximum(np.linalg.norm(still, axis=1), 1e-12)
-    groups = np.array(decoded.groups)
-    nearest_ones: list[list[_Pair]] = [[] for _ in range(count)]
-    for way in ways:
-        moved = (lens.look(decoded.values, way).reshape(count, -1) - centre) @ components
-        for rows, second, distances in _nearest_of_others(moved, still, groups):
-            for row, other, distance in zip(rows, second, distances, strict=True):
-                apart = float(distance / np.sqrt(spread[row] * spread[other]))
-                nearest_ones[row].append(_Pair(apart, int(row), int(other), way))
-    return list(itertools.chain.from_iterable(map(_few_of, nearest_ones)))
-
-
-def _components(pictures: ndarray) -> tuple[ndarray, ndarray]:
-    """The mean of pictures, and their first principal components, ``[numbers, components]``."""
-    centre = pictures.mean(axis=0)
-    some = pictures[:: max(1, len(pictures) // _SAMPLED)] - centre
-    _, _, rows = np.linalg.svd(some, full_matrices=False)
-    return centre, rows[:_COMPONENTS].T
-
-
-def _nearest_of_others(
-    moved: ndarray, still: ndarray, groups: ndarray
-) -> Iterator[tuple[ndarray, ndarray, ndarray]]:
-    """Rows, the nearest row of another group for each, and how far that is."""
-    for group in np.unique(groups):
-        own, others = np.flatnonzero(groups == group), np.flatnonzero(groups != group)
-        blocks = np.array_split(still[others], -(-len(others) // _BLOCK))
-        for rows in np.array_split(own, -(-len(own) // _BLOCK)):
-            near = nearest(moved[rows], blocks, 1, "euclidean")
-            yield rows, others[near.rows[:, 0]], near.distances[:, 0]
-
-
-def _few_of(candidates: Sequence[_Pair]) -> list[_Pair]:
-    """Of one signal's candidates the nearest, each other signal once."""
-    best: dict[int, _Pair] = {}
-    for candidate in sorted(candidates):
-        best.setdefault(candidate.second, candidate)
-    return list(best.values())[:_A_SIGNAL]
-
-
-def _laid_over(lens: _Lens, decoded: _Decoded, candidate: _Pair, steps: Sequence[float]) -> _Pair:
-    """Lay one signal over another as well as can be: shift and size are changed one at a time for
-    as long as the difference shrinks, by smaller and smaller steps."""
-    moving = decoded.values[candidate.first]
-    still = lens.look(decoded.values[candidate.second], (1.0, *(0.0,) * decoded.dim))
-    least_varied = _LEAST_VARIED * _variance(still.reshape(-1, still.shape[-1]))
-    best = candidate.way
-    least = _difference(lens, moving, still, best, least_varied)
-    for step in steps:
-        for _ in range(_ROUNDS):
-            before = least
-            for tried in _around(best, step):
-                difference = _difference(lens, moving, still, tried, least_varied)
-                if difference < least:
-                    best, least = tried, difference
-            if least >= before:
-                break
-    return _Pair(least, candidate.first, candidate.second, best)
-
-
-def _around(way: _Way, step: float) -> Iterator[_Way]:
-    """A way with one of its numbers changed."""
-    for place, value in enumerate(way):
-        for changed in (value - step, value + step):
-            if place > 0 or _SMALLEST <= changed <= 1 / _SMALLEST:
-                yield (*way[:place], changed, *way[place + 1 :])
-
-
-def _variance(values: ndarray) -> float:
-    """Of ``[points, channels]``, the sum over channels."""
-    return float((values * values).mean(axis=0).sum() - (values.mean(axis=0) ** 2).sum())
-
-
-def _difference(
-    lens: _Lens, moving: ndarray, still: ndarray, way: _Way, least_varied: float
-) -> float:
-    """The root of the mean squared difference where both are, relative to how much they vary
-    there; infinite where that is too little to tell signals apart by."""
-    inside = lens.inside(way)
-    if inside.mean() < _LEAST_OVERLAP:
-        return np.inf
-    first, second = lens.look(moving, way)[inside], still[inside]
-    varied = 0.5 * (_variance(first) + _variance(second))
-    if varied <= least_varied:
-        return np.inf
-    apart = first - second
-    return float(np.sqrt((apart * apart).mean(axis=0).sum() / varied))
-
-
-def _best_of_each(found: Sequence[_Pair]) -> list[_Pair]:
-    """Each pair once, the way in which it is most alike; the most alike first."""
-    best: dict[tuple[int, int], _Pair] = {}
-    for laid in sorted(found, key=lambda laid: laid.difference):
-        best.setdefault((min(laid.first, laid.second), max(laid.first, laid.second)), laid)
-    return list(best.values())
-
-
-def _pair(decoded: _Decoded, laid: _Pair, threshold: float) -> LeakPair:
+def _pair(decoded: _Decoded, laid: Overlay, threshold: float) -> LeakPair:
     first, second = laid.first, laid.second
     return LeakPair(
         decoded.ids[first],
         decoded.splits[first],
         decoded.ids[second],
         decoded.splits[second],
-        decoded.groups[first],
-        decoded.groups[second],
+        decoded.signals.groups[first],
+        decoded.signals.groups[second],
         difference=laid.difference,
         share=laid.way[0],
         suspected=laid.difference < threshold,
