@@ -16,17 +16,17 @@ from msgspec import Meta
 
 from benchmarks.command import main
 from benchmarks.measure import Row, rows_table
-from medfuncta.cli.command import Command
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
-from medfuncta.signals.signal import Signal
-from medfuncta.sources.contents import Contents, Survey
-from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import whole_splits
-from medfuncta.sources.table import open_source
-from medfuncta.tasks.explore import Leaks, find_leaks
-from medfuncta.tasks.explore.leaks import ALIKE
+from medfuncta._src.cli.command import Command
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.sources.contents import Contents, Survey
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.splitting import whole_splits
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.tasks.explore import Leaks, find_leaks
+from medfuncta._src.tasks.explore.leaks import ALIKE
 
 Kind = Literal["exact", "noisy", "shifted", "cropped"]
 KINDS: Final[tuple[Kind, ...]] = ("exact", "noisy", "shifted", "cropped")

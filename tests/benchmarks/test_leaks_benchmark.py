@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.command import main
 from benchmarks.leaks import KINDS, LeaksBenchmark, copied
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, ValueRange
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, ValueRange
 
 
 def test_exact_copies_are_all_found(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.table import open_source
-from medfuncta.tasks.explore import Leaks, find_leaks
-from medfuncta.tasks.explore.overlay import Lens
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.tasks.explore import Leaks, find_leaks
+from medfuncta._src.tasks.explore.overlay import Lens
 from tasks.list_source import list_source
 
 KINDS = ("exact", "noisy", "shifted", "cropped")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medfuncta.tasks.search.neighbours import Metric, nearest, neighbours_of_all
+from medfuncta._src.tasks.search.neighbours import Metric, nearest, neighbours_of_all
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

@@ -15,15 +15,15 @@ import polars
 import pytest
 import torch
 
-from medfuncta.disk.places import place
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.decode import decode
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
-from medfuncta.sources.table import open_source
-from medfuncta.tasks.search import search_set
-from medfuncta.tasks.view import serving, write_view
-from medfuncta.tasks.view.parts import PartWriter
+from medfuncta._src.disk.places import place
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.decode import decode
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.tasks.search import search_set
+from medfuncta._src.tasks.view import serving, write_view
+from medfuncta._src.tasks.view.parts import PartWriter
 from tasks.view.test_view_folder import hostile_set
 from tasks.view.view_parts import HOSTILE
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.tasks.view.parts import ASSETS
+from medfuncta._src.tasks.view.parts import ASSETS
 
 VIEWER = Path(__file__).parents[3] / "viewer"
 SHIPPED = {"index.html", "viewer.js", "viewer.css", "runtime.wasm.gz", "LICENSES.txt"}

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from medfuncta.errors import ConfigError
-from medfuncta.tasks.view import serving
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.tasks.view import serving
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ import onnxruntime
 import pytest
 import torch
 
-import medfuncta.tasks.view.folder as folder_module
+import medfuncta._src.tasks.view.folder as folder_module
 from latents.sets import header, make_info, make_run
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.latents.decode import decode_at
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.writer import LatentSetWriter
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.tasks.search import search_set
-from medfuncta.tasks.view import View, write_view
-from medfuncta.tasks.view.parts import ASSETS
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.latents.decode import decode_at
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.writer import LatentSetWriter
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.tasks.search import search_set
+from medfuncta._src.tasks.view import View, write_view
+from medfuncta._src.tasks.view.parts import ASSETS
 from tasks.blob_set import blob_latents, write_blob_set
 from tasks.list_source import list_source
 from tasks.view.view_parts import HOSTILE, PART, manifest, part, table
@@ -231,7 +231,7 @@ def test_originals_lie_beside_their_rows_whatever_their_order(
 def test_small_originals_keep_every_second_sample(
     detail: str, shape: list[int], stride: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medfuncta.tasks.view import originals
+    from medfuncta._src.tasks.view import originals
 
     monkeypatch.setitem(originals._SMALL, 1, 100)
     values = np.arange(130, dtype=np.float32)[:, None]

@@ -1,6 +1,0 @@
-"""A view: a page on which a person sees a whole latent set, each signal decoded in the browser."""
-
-from medfuncta.tasks.view.folder import View, write_view
-from medfuncta.tasks.view.serving import serving
-
-__all__ = ["View", "serving", "write_view"]
