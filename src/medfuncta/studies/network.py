@@ -14,7 +14,7 @@ from medfuncta.learning.callbacks import StepReport
 from medfuncta.run import Run
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import Source
-from medfuncta.studies.study import StudyOptions
+from medfuncta.studies.study import HELD_OUT, StudyOptions
 from medfuncta.workflow import resolve, train
 
 
@@ -76,7 +76,7 @@ def held_out(source: Source, options: StudyOptions) -> list[Signal]:
     Raises:
         DataError: If there is no such split, or no signal in it.
     """
-    signals = spread_out(source.signals("test"), options.limit)
+    signals = spread_out(source.signals("test"), options.limit or HELD_OUT)
     if not signals:
         raise DataError(
             f"no signals in the test split of {source.info.name}; expected at least one"

@@ -17,6 +17,9 @@ from medfuncta.errors import ConfigError, suggest
 from medfuncta.studies.findings import Findings
 
 _SomeSteps: TypeAlias = Steps | None
+_AsManyAs: TypeAlias = Some | None
+HELD_OUT: Final = 32
+"""Signals at the most, where nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,18 @@ class StudyOptions:
     """What a study works on.
 
     Args:
-        data: The source, as text.
+        data: The source, as text; ``""`` for those that a study has of its own.
         run: A trained run; None trains one on the data.
-        steps: Meta-steps of that training; the preset's when None.
-        limit: Held-out signals at the most, evenly spread over the test split.
-        seed: Of every random draw.
+        steps: Meta-steps of that training; those of the preset or the scale when None.
+        limit: Held-out signals at the most, evenly spread over the test split; 32, or those of the
+            scale, when None.
+        seed: Of every random draw; the first one of a study that is repeated.
+        seeds: How often a study of cells is repeated; as often as its scale says when None.
+        scale: ``"small"`` or ``"paper"``, of a study of cells.
+        workers: Cells that are measured side by side.
+        data_folder: Where public data sets lie that a study of cells knows by name; samples stand
+            in for those that are missing.
+        out: Folder where finished cells are kept; None keeps none.
         skip_bad: Leave bad files out.
         device: Where to compute; an accelerator when there is one.
         tell: Told a line now and then.
@@ -40,14 +50,25 @@ class StudyOptions:
     data: str
     run: Path | None = None
     steps: Steps | None = None
-    limit: Some = 32
+    limit: Some | None = None
     seed: Seed = 0
+    seeds: Some | None = None
+    scale: str = "small"
+    workers: Some = 1
+    data_folder: Path | None = None
+    out: Path | None = None
     skip_bad: bool = False
     device: torch.device | str | None = None
     tell: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
-        numbers = {"steps": _SomeSteps, "limit": Some, "seed": Seed}
+        numbers = {
+            "steps": _SomeSteps,
+            "limit": _AsManyAs,
+            "seed": Seed,
+            "seeds": _AsManyAs,
+            "workers": Some,
+        }
         settle(self, noun="option", kinds=numbers)
 
 

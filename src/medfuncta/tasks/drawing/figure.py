@@ -83,6 +83,18 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def pdf(figure: Figure) -> bytes:
+    """The picture as the bytes of a PDF file of one page, with text that can be searched, and the
+    same bytes for the same picture."""
+    import matplotlib
+
+    _shorten(figure)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
+    return buffer.getvalue()
+
+
 def _shorten(figure: Figure) -> None:
     """Leave of every text the lines that a title of ours can have; each is measured."""
     from matplotlib.text import Text

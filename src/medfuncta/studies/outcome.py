@@ -1,0 +1,147 @@
+"""What a study of cells found: claims and what became of them, tables, figures, and files of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+
+from medfuncta.disk.atomic import write_atomically, write_json, write_text
+from medfuncta.disk.places import place
+from medfuncta.result import Result
+from medfuncta.tasks.drawing.figure import pdf, png
+from medfuncta.tasks.drawing.page import Page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Judgement: TypeAlias = Literal[
+    "confirmed here", "not confirmed here", "not testable at this scale"
+]
+CONFIRMED: Final[Judgement] = "confirmed here"
+NOT_CONFIRMED: Final[Judgement] = "not confirmed here"
+NOT_TESTABLE: Final[Judgement] = "not testable at this scale"
+
+
+@dataclass(frozen=True)
+class Claim(Result):
+    """A claim and what became of it.
+
+    Args:
+        claim: What is claimed.
+        by: Who claims it, and where.
+        verdict: What was found.
+        because: The numbers that say so, and of how many seeds they are.
+    """
+
+    claim: str
+    by: str
+    verdict: Judgement
+    because: str
+
+
+def judged(claim: str, by: str, holds: bool, because: str) -> Claim:
+    """A claim that the numbers confirm, or do not."""
+    return Claim(claim, by, CONFIRMED if holds else NOT_CONFIRMED, because)
+
+
+@dataclass(frozen=True)
+class Table(Result):
+    """Numbers as they are shown.
+
+    Args:
+        title: What they are.
+        header: Names of the columns.
+        rows: Cells, the first of a row being its name.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def csv(self) -> str:
+        """As the text of a CSV file."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
+        return text.getvalue()
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome(Result):
+    """The result of a study.
+
+    Args:
+        title: What was asked.
+        explanation: How it was measured, and what is not fair about it.
+        claims: What became of what is claimed.
+        tables: The numbers.
+        facts: Data, settings and seeds by name.
+        captions: What each figure shows, by its name.
+        figures: For a person, by the same names.
+    """
+
+    json_keys: ClassVar = ("title", "explanation", "claims", "tables", "facts", "captions")
+
+    title: str
+    explanation: str
+    claims: Sequence[Claim]
+    tables: Sequence[Table]
+    facts: Mapping[str, str]
+    captions: Mapping[str, str]
+    figures: Mapping[str, Figure] = field(repr=False)
+
+
+def write_outcome(outcome: Outcome, folder: Path) -> None:
+    """Write ``report.json`` and ``report.html``, each table as CSV, each figure as PNG and PDF."""
+    write_json(folder / "report.json", outcome.to_json())
+    for number, table in enumerate(outcome.tables, start=1):
+        write_text(place(folder, f"table-{number}.csv"), table.csv())
+    for name, figure in outcome.figures.items():
+        _write_bytes(place(folder, f"{name}.png"), png(figure))
+        _write_bytes(place(folder, f"{name}.pdf"), pdf(figure))
+    page = Page(outcome.title)
+    add_to_page(outcome, page)
+    page.save(place(folder, "report.html"))
+
+
+def add_to_page(outcome: Outcome, page: Page) -> None:
+    """Put what was found on a page."""
+    page.text(outcome.explanation)
+    for claim in outcome.claims:
+        page.text(f"{claim.verdict.capitalize()}: {claim.claim} ({claim.by}). {claim.because}")
+    for name, figure in outcome.figures.items():
+        page.picture(png(figure), outcome.captions[name])
+    for table in outcome.tables:
+        page.text(f"{table.title}:")
+        page.table(table.header, table.rows)
+    page.facts(outcome.facts)
+
+
+def as_markdown(outcome: Outcome, pictures: str) -> list[str]:
+    """What was found as lines of Markdown.
+
+    Args:
+        outcome: What.
+        pictures: What stands before the name of a figure in its address.
+    """
+    lines = [f"## {outcome.title}", "", outcome.explanation, ""]
+    for claim in outcome.claims:
+        verdict = claim.verdict.capitalize()
+        lines += [f"- **{verdict}**: {claim.claim} ({claim.by}). {claim.because}"]
+    for name, caption in outcome.captions.items():
+        lines += ["", f"![{caption}]({pictures}{name}.png)", "", f"*{caption}*"]
+    for table in outcome.tables:
+        lines += ["", f"{table.title}:", ""]
+        lines.append(f"| {' | '.join(table.header)} |")
+        lines.append("|" + "---|" * len(table.header))
+        for row in table.rows:
+            lines.append(f"| {' | '.join(row)} |")
+    lines += ["", "; ".join(f"{name}: {fact}" for name, fact in outcome.facts.items()), ""]
+    return lines
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
