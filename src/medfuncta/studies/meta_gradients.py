@@ -5,7 +5,7 @@ loop, through a part of it, without it, and by other means altogether. Each is o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -253,9 +253,3 @@ def tape_bytes(field: Field, batch: Batch, config: Config) -> int | None:
     if of_signal is None:
         return None
     return of_signal * len(batch.indices)
-
-
-def with_context(config: Config, gamma: float, context: str = "random") -> Config:
-    """The settings with another context ratio and another way to draw contexts."""
-    train = replace(config.train, context_ratio=gamma, context=context)  # type: ignore[arg-type]
-    return replace(config, train=train)
