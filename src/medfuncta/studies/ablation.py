@@ -43,6 +43,17 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """What a cell measures that measures many things at once.
+
+    Args:
+        values: By name.
+    """
+
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Ablation:
     """A study whose cells are measured independently of each other.
 
@@ -89,6 +100,15 @@ def seed_of(settings: Settings) -> int | None:
     if "config" in settings:
         return settings["config"]["train"]["seed"]
     return settings.get("seed")
+
+
+def values_of(cells: Sequence[Finished]) -> dict[str, list[float]]:
+    """What cells of :class:`Numbers` measured, by name, those of all seeds together."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        for name, value in cell.numbers.values.items():
+            found.setdefault(name, []).append(value)
+    return found
 
 
 def by_name(cells: Sequence[Finished]) -> dict[str, list[Any]]:
