@@ -135,8 +135,11 @@ def _shipped(settings: Mapping[str, Any]) -> float:
 def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
     """Tables, claims and figure."""
     found = values_of([cell for cell in cells if cell.name == "trained"])
-    unseen = {name: numbers[0].values["psnr"] for name, numbers in by_name(cells).items()
-              if name != "trained"}
+    unseen = {
+        name: numbers[0].values["psnr"]
+        for name, numbers in by_name(cells).items()
+        if name != "trained"
+    }
     horizon_rows = []
     for steps in HORIZONS:
         cells_of_row = [mean_and_spread(found[f"{solver}/{steps}"]) for solver in SOLVERS]
@@ -213,7 +216,10 @@ def _claims(
 
 
 def _claim_unseen(unseen: Mapping[str, float]) -> Claim:
-    claim, by = "a network does as well on cells of another laboratory as on its own", "this package"
+    claim, by = (
+        "a network does as well on cells of another laboratory as on its own",
+        "this package",
+    )
     if len(unseen) < 2 * len(_UNSEEN):
         because = "needs both sets of blood cells in --data-folder."
         return Claim(claim, by, NOT_TESTABLE, because)

@@ -102,9 +102,7 @@ def measure(settings: Mapping[str, Any]) -> Reduced:
     learned = learn(settings, step=partial(step, choice=settings["choice"]))
     batch = _first_batch(learned)
     kept = tape_bytes(learned.field, batch, learned.config) or 0
-    return Reduced(
-        learned.reached, stored_bytes(learned.field, batch, learned.config), kept
-    )
+    return Reduced(learned.reached, stored_bytes(learned.field, batch, learned.config), kept)
 
 
 def step(state: TrainingState, train: SignalSet, config: Config, *, choice: str) -> None:

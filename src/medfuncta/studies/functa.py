@@ -210,8 +210,10 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         end = mean_and_spread([end.psnr for end in ends])
         seconds = f"{mean_of([end.seconds for end in ends]):.1f}"
         table_rows.append((way, psnr, end, f"{mean_of(ssims):.3f}" if ssims else "–", seconds))
-    for name, psnr in (("lowest cosines", baselines.cosines), ("principal components",
-                                                               baselines.components)):
+    for name, psnr in (
+        ("lowest cosines", baselines.cosines),
+        ("principal components", baselines.components),
+    ):
         known = "–" if psnr is None else f"{psnr:.2f}"
         table_rows.append((name, known, known, "–", "–"))
     header = ("way", f"PSNR after {quickest:.0f} s (dB)", "PSNR at the end (dB)", "SSIM", "seconds")

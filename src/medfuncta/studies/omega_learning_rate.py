@@ -20,7 +20,6 @@ from medfuncta.studies.charts import (
     MARKERS,
     draw_lines,
     mean_and_spread,
-    mean_of,
     panels,
 )
 from medfuncta.studies.effective import (

@@ -170,9 +170,7 @@ def _figure(
     values = np.array([[mean_of(psnr[first, rise]) for rise in RISE] for first in FIRST])
     with panels(2) as (figure, (left, right)):
         limits = float(np.floor(values.min())), float(np.ceil(values.max()))
-        image = draw_grid(
-            left, values, [f"{w:g}" for w in FIRST], [f"{d:g}" for d in RISE], limits
-        )
+        image = draw_grid(left, values, [f"{w:g}" for w in FIRST], [f"{d:g}" for d in RISE], limits)
         left.set_xlabel("rise of omega, w_K / w_1")
         left.set_ylabel("first omega, w_1")
         figure.colorbar(image, ax=left, label="PSNR (dB)", shrink=0.9)

@@ -18,9 +18,7 @@ from medfuncta.tasks.drawing.page import Page
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Judgement: TypeAlias = Literal[
-    "confirmed here", "not confirmed here", "not testable at this scale"
-]
+Judgement: TypeAlias = Literal["confirmed here", "not confirmed here", "not testable at this scale"]
 CONFIRMED: Final[Judgement] = "confirmed here"
 NOT_CONFIRMED: Final[Judgement] = "not confirmed here"
 NOT_TESTABLE: Final[Judgement] = "not testable at this scale"

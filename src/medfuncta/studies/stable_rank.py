@@ -110,9 +110,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         what: {
             layer: [
                 whole - part
-                for whole, part in zip(
-                    found[f"{what}/none"], found[f"{what}/{layer}"], strict=True
-                )
+                for whole, part in zip(found[f"{what}/none"], found[f"{what}/{layer}"], strict=True)
             ]
             for layer in layers
         }

@@ -206,7 +206,7 @@ def examples_of_signals(
     inputs = {}
     for name, signals in splits.items():
         inputs[name] = signals.values.reshape(len(signals), *shape)
-    return _labelled(splits, inputs, group_by, skip_bad=skip_bad, strict=strict)
+    return examples_of_inputs(splits, inputs, group_by=group_by, skip_bad=skip_bad, strict=strict)
 
 
 def examples_of_components(
@@ -240,18 +240,28 @@ def examples_of_components(
     inputs = {}
     for name, signals in splits.items():
         inputs[name] = np.concatenate(list(map(components.numbers, _of_one_shape(signals))))
-    return _labelled(splits, inputs, group_by, skip_bad=skip_bad, strict=strict)
+    return examples_of_inputs(splits, inputs, group_by=group_by, skip_bad=skip_bad, strict=strict)
 
 
-def _labelled(
+def examples_of_inputs(
     splits: Mapping[str, SignalSet],
     inputs: Mapping[str, ndarray],
-    group_by: str,
     *,
-    skip_bad: bool,
-    strict: bool,
+    group_by: str = GROUP,
+    skip_bad: bool = False,
+    strict: bool = False,
 ) -> LabelledData:
-    """What a classifier sees of signals, with the signals' labels."""
+    """Any numbers that stand for signals, with the signals' labels.
+
+    Args:
+        splits: The signals by name of the split.
+        inputs: Of each split one row a signal, in the order of the signals.
+        group_by: As for :func:`examples_of_latents`.
+        skip_bad, strict: As for :meth:`LabelledData.collect`.
+
+    Raises:
+        DataError: As :meth:`LabelledData.collect`.
+    """
     spec = next(iter(splits.values())).spec
     labels, numbers = {}, []
     for name, signals in splits.items():
