@@ -22,7 +22,7 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 COLUMN: Final = 3.5
 """Inches: one column of a paper; a panel of a wide figure."""
 HEIGHT: Final = 2.6
-_STYLE: Final = {
+_STYLE: Final[dict[Any, Any]] = {
     "font.size": 8,
     "axes.labelsize": 8,
     "axes.titlesize": 8.5,
@@ -49,10 +49,9 @@ def panels(
     """A figure of panels side by side, each as wide as a column."""
     import matplotlib
 
-    with new_figure(width * count, height) as figure:
-        with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
-            axes = figure.subplots(1, count, squeeze=False)[0]
-            yield figure, list(axes)
+    with new_figure(width * count, height) as figure, matplotlib.rc_context(_STYLE):
+        axes = figure.subplots(1, count, squeeze=False)[0]
+        yield figure, list(axes)
 
 
 def draw_lines(axes: Axes, series: Mapping[str, Points], *, legend: bool = True) -> None:

@@ -342,4 +342,3 @@ def _figure(found: Found) -> Figure:
 
 
 STUDY: Final = Ablation(rows, "medfuncta.studies.classification:measure", Scores, reduce)
-classification: Final = STUDY.run

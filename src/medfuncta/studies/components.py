@@ -105,7 +105,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         table_rows.append((*row, f"{reached[0].parameters:,}"))
         if name != _REDUCED:
             before = mean
-    header = ("network", "PSNR (dB)", "change (dB)", "SSIM", "seconds", "parameters")
+    header = ("network", "PSNR (dB)", "change (dB)", "SSIM", "processor s", "parameters")
     return Outcome(
         "What each part is worth",
         _EXPLANATION,
@@ -180,4 +180,3 @@ def _figure(found: Mapping[str, Sequence[Reached]]) -> Figure:
 
 
 STUDY: Final = Ablation(rows, "medfuncta.studies.training:trained", Reached, reduce)
-components: Final = STUDY.run

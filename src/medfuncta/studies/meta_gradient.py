@@ -163,7 +163,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         stored = "–" if "Reptile" in name else f"{weighed[0].stored / _MIB:.1f}"
         steps = f"{weighed[0].reached.curve[-1].step:,}"
         table_rows.append((name, steps, psnr, f"{seconds:.1f}", stored))
-    header = ("meta-gradient", "meta-steps", "PSNR (dB)", "seconds", "stored graph (MiB)")
+    header = ("meta-gradient", "meta-steps", "PSNR (dB)", "processor s", "stored graph (MiB)")
     return Outcome(
         "The meta-gradient: why second order",
         _EXPLANATION,
@@ -239,7 +239,7 @@ def _figure(found: Mapping[str, Sequence[Weighed]]) -> Figure:
             curves[name][seconds] = [point.psnr for point in points]
     with panels(2, height=3.2) as (figure, (left, right)):
         draw_lines(left, curves)
-        left.set_xlabel("time of the meta-steps (s)")
+        left.set_xlabel("processor time of the meta-steps (s)")
         left.set_ylabel("PSNR (dB)")
         draw_rows(right, {n: [one.reached.psnr for one in found[n]] for n in found})
         right.set_xlabel("PSNR (dB)")
@@ -247,4 +247,3 @@ def _figure(found: Mapping[str, Sequence[Weighed]]) -> Figure:
 
 
 STUDY: Final = Ablation(rows, "medfuncta.studies.meta_gradient:measure", Weighed, reduce)
-meta_gradient: Final = STUDY.run

@@ -307,4 +307,3 @@ def _figure(
 
 
 STUDY: Final = Ablation(rows, "medfuncta.studies.omega_learning_rate:measure", Watched, reduce)
-omega_learning_rate: Final = STUDY.run

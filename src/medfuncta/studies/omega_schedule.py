@@ -184,4 +184,3 @@ def _figure(
 
 
 STUDY: Final = Ablation(rows, "medfuncta.studies.training:trained", Reached, reduce)
-omega_schedule: Final = STUDY.run

@@ -68,9 +68,9 @@ class Scale:
 
 
 _SMALL: Final = Config(
-    SirenConfig(layers=6, width=32, latent_size=64, omega_first=20.0, omega_last=200.0),
+    SirenConfig(layers=5, width=32, latent_size=64, omega_first=20.0, omega_last=200.0),
     InnerConfig(2e-2),
-    TrainConfig(steps=300, batch=8, inner_steps=5, learning_rate=3e-4),
+    TrainConfig(steps=200, batch=8, inner_steps=5, learning_rate=3e-4),
     FitConfig(10),
 )
 _PAPER: Final = preset("paper-2d")

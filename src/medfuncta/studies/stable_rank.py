@@ -149,7 +149,8 @@ def _claim(
         ranks = [found[f"rank/{layer}"][seed] for layer in layers]
         losses = [lost[what][layer][seed] for layer in layers]
         with np.errstate(all="ignore"):
-            correlations.append(float(np.nan_to_num(spearmanr(ranks, losses).statistic)))
+            correlation, _ = spearmanr(ranks, losses)
+        correlations.append(float(np.nan_to_num(cast(float, correlation))))
         hits += int(np.argmax(ranks) == np.argmin(losses))
     said = ", ".join(f"{correlation:+.2f}" for correlation in correlations)
     action = {"frozen": "held still", "unshifted": "left without a shift"}[what]
@@ -178,4 +179,3 @@ def _figure(
 
 
 STUDY: Final = Ablation(rows, "medfuncta.studies.stable_rank:measure", Numbers, reduce)
-stable_rank_study: Final = STUDY.run

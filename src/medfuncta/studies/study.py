@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 
@@ -14,7 +14,7 @@ from medfuncta.config import Steps
 from medfuncta.door.declared import settle
 from medfuncta.door.limits import Seed, Some
 from medfuncta.errors import ConfigError, suggest
-from medfuncta.studies.findings import Findings
+from medfuncta.result import Result
 
 _SomeSteps: TypeAlias = Steps | None
 _AsManyAs: TypeAlias = Some | None
@@ -78,19 +78,30 @@ class Study:
 
     Args:
         summary: What it asks, in a line.
-        runner: ``module:function``, imported only when asked for; ``function(options)`` gives the
-            :class:`Findings`.
+        runner: ``module:function``, imported only when asked for; ``function(options)`` gives a
+            :class:`~medfuncta.result.Result`.
         data: The source when the user names none; ``""`` when one must be named.
         steps: Meta-steps when the user names neither steps nor a run; None for those of the preset.
+        cells: Whether it is done cell by cell, on data of its own choice where the user names none,
+            as one of those that a report collects.
     """
 
     summary: str
     runner: str
     data: str = ""
     steps: int | None = None
+    cells: bool = False
 
 
-_STUDIES: Final[Mapping[str, Study]] = {
+def _of_cells(name: str, summary: str) -> Study:
+    module = name.replace("-", "_")
+    return Study(summary, f"medfuncta.studies.{module}:STUDY.run", cells=True)
+
+
+REPORT: Final = "report"
+"""The name of what does, or collects, all studies of cells."""
+
+STUDIES: Final[Mapping[str, Study]] = {
     "missing-samples": Study(
         "traces without three tenths of their samples, at random and in gaps, restored by fitting "
         "what is left and by interpolation",
@@ -110,6 +121,41 @@ _STUDIES: Final[Mapping[str, Study]] = {
         "their own grids",
         runner="medfuncta.studies.mixed_shapes:mixed_shapes",
     ),
+    "omega-schedule": _of_cells(
+        "omega-schedule", "quality over the first omega and its rise, a constant omega included"
+    ),
+    "omega-learning-rate": _of_cells(
+        "omega-learning-rate",
+        "the omega schedule as a schedule of learning rates, step by step and taken apart",
+    ),
+    "context-reduction": _of_cells(
+        "context-reduction", "quality, memory and time over gamma, and how its points are chosen"
+    ),
+    "meta-gradient": _of_cells(
+        "meta-gradient",
+        "exact, first-order and truncated meta-gradients, auto-decoder and Reptile over time",
+    ),
+    "functa": _of_cells(
+        "functa",
+        "Functa's settings, COIN++'s patches and codes without a network at equal latent size",
+    ),
+    "components": _of_cells("components", "what each part of the method is worth, part by part"),
+    "adaptation": _of_cells(
+        "adaptation", "fits by solver over their steps, with noise, missing points and unseen data"
+    ),
+    "single-instance": _of_cells(
+        "single-instance", "one network a signal against one for all: bits, time and quality"
+    ),
+    "classification": _of_cells(
+        "classification", "classifiers on latents, principal components and pixels"
+    ),
+    "stable-rank": _of_cells(
+        "stable-rank", "whether a layer's stable rank says that it can be held still"
+    ),
+    REPORT: Study(
+        "all studies from omega-schedule on, with what became of each claim, as one page",
+        runner="medfuncta.studies.report:report",
+    ),
 }
 """Every study by its name on the command line."""
 
@@ -120,16 +166,19 @@ def study(name: str) -> Study:
     Raises:
         ConfigError: If there is no study of this name; the nearest one is named.
     """
-    if name not in _STUDIES:
-        raise ConfigError(f"unknown study '{name}'; {suggest(name, _STUDIES)}")
-    return _STUDIES[name]
+    if name not in STUDIES:
+        raise ConfigError(f"unknown study '{name}'; {suggest(name, STUDIES)}")
+    return STUDIES[name]
 
 
-def run_study(name: str, options: StudyOptions) -> Findings:
+def run_study(name: str, options: StudyOptions) -> Result:
     """Do one study.
 
     Raises:
         MedFunctaError: If there is no such study, or the data or the run does not fit it.
     """
-    module, function = study(name).runner.split(":")
-    return getattr(import_module(module), function)(options)
+    module, path = study(name).runner.split(":")
+    runner: Any = import_module(module)
+    for part in path.split("."):
+        runner = getattr(runner, part)
+    return runner(options)

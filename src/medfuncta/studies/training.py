@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +23,7 @@ from medfuncta.signals.mark import DataMark
 from medfuncta.signals.psnr import psnr_of, psnr_of_one
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.sources.table import open_source
+from medfuncta.studies.clock import clock_of
 from medfuncta.studies.network import spread_out
 from medfuncta.tasks.evaluate.metrics import structural_similarity
 from medfuncta.types import Latents
@@ -40,7 +40,7 @@ class CurvePoint:
 
     Args:
         step: Meta-steps so far.
-        seconds: That they took, without measuring.
+        seconds: That they took, without measuring (:mod:`medfuncta.studies.clock`).
         psnr: Mean PSNR of held-out signals, in dB.
     """
 
@@ -167,12 +167,13 @@ def measured_training(
 ) -> Reached:
     """Train to the end, measuring on the way; clocks stand still meanwhile."""
     steps, curve, seconds = config.train.steps, [], 0.0
+    clock = clock_of(str(state.field.device))
     checks = {round(steps * share / _CHECKS) for share in range(1, _CHECKS + 1)}
     quality = Quality(math.nan, None)
     for number in range(1, steps + 1):
-        began = time.perf_counter()
+        began = clock()
         step(state, train, config)
-        seconds += time.perf_counter() - began
+        seconds += clock() - began
         if number in checks:
             quality = quality_of(state.average.averaged(state.field), held_out, config)
             curve.append(CurvePoint(number, seconds, quality.psnr))
@@ -210,17 +211,23 @@ def quality_of(
     return Quality(psnr, float(np.mean(similarities)) if similarities else None)
 
 
+_BATCH: Final = 32
+"""Signals that are decoded at a time."""
+
+
 @torch.no_grad()
 def decoded(field: Field, latents: Latents, signals: SignalSet) -> list[np.ndarray]:
     """Values of signals on their own grids, clamped to [0, 1], ``[*shape, channels]`` each; 0 where
     a latent is not finite."""
     restored = []
-    for index, header in enumerate(signals.headers):
-        latent = latents[index : index + 1].to(field.device, field.dtype)
-        points = signals.points([index]).to(field.device, field.dtype)
-        values = field.values_of(latent, points.count)(points.coordinates)
-        values = values[0].nan_to_num(nan=0.0).clamp(0, 1).float().cpu().numpy()
-        restored.append(values.reshape(header.shape))
+    for which, batch in signals.batches(_BATCH):
+        rows = latents[which.start : which.stop].to(field.device, field.dtype)
+        points = batch.to(field.device, field.dtype)
+        found = field.values_of(rows, points.count)(points.coordinates)
+        values = found.nan_to_num(nan=0.0).clamp(0, 1).float().cpu().numpy()
+        for row, index in enumerate(which):
+            header = signals.headers[index]
+            restored.append(values[row, : header.domain.points].reshape(header.shape))
     return restored
 
 
