@@ -96,6 +96,6 @@ def test_a_killed_worker_is_told_in_one_line_and_loses_its_own_cell_only(
 ) -> None:
     run(folder, [cell(1, log, killed_at=2)])
     todo = [cell(n, log, killed_at=2) for n in (1, 2, 3)]
-    with pytest.raises(MedFunctaError, match="was killed.*start the same command again"):
+    with pytest.raises(MedFunctaError, match=r"was killed.*start the same command again"):
         run(folder, todo, workers=2)
     assert measured(log).count(1) == 1

@@ -19,6 +19,8 @@ COLOURS: Final = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7b8794"),
 )
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+_INSIDE: Final = 4
+"""Names of a legend that have room among the lines."""
 COLUMN: Final = 3.5
 """Inches: one column of a paper; a panel of a wide figure."""
 HEIGHT: Final = 2.6
@@ -67,7 +69,10 @@ def draw_lines(axes: Axes, series: Mapping[str, Points], *, legend: bool = True)
         axes.plot(xs, means, color=colour, marker=marker, markersize=4, linewidth=1.3, label=name)
     axes.grid(axis="y", color=HAIRLINE, linewidth=0.5)
     axes.set_axisbelow(True)
-    if legend and len(series) > 1:
+    if legend and len(series) > _INSIDE:
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2}
+        axes.legend(handlelength=1.8, **below)
+    elif legend and len(series) > 1:
         axes.legend(loc="best", handlelength=1.8)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 import torch
 
-UNIT = "processor time on a CPU, of all threads together; on an accelerator, time on the clock"
+MEANING: Final = "processor time on a CPU, all threads together; elsewhere time on the clock"
 
 
 def clock_of(device: str) -> Callable[[], float]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from medfuncta.field.siren.config import SirenConfig
 from medfuncta.presets import preset
 from medfuncta.settings import Config, override
 from medfuncta.studies.ablation import Ablation, Finished, Row, by_name
@@ -24,13 +25,15 @@ BASE: Final[Sections] = {
     "train": {"schedule": "constant", "context_ratio": 1.0},
 }
 """The paper's base: a constant omega and a constant rate, all points."""
+_SCHEDULE: Final = "+ omega schedule"
+"""That of the scale."""
 PAPER: Final[Mapping[str, Sections]] = {
     "+ cosine schedule": {"train": {"schedule": "cosine"}},
-    "+ omega schedule": {"field": {"omega_first": 20.0, "omega_last": 200.0}},
+    "+ omega schedule": {},
     "+ context reduction, batch x2": {"train": {"context_ratio": 0.25}},
 }
 OURS: Final[Mapping[str, Sections]] = {
-    "+ residual sums, omega 20 to 80": {"field": {"omega_last": 80.0, "residual": True}},
+    "+ residual sums": {"field": {"omega_last": 80.0, "residual": True}},
     "+ Muon": {"train": {"optimiser": "muon"}},
     "+ inner momentum": {"inner": {"momentum": 0.5}},
     "+ log loss": {"train": {"outer_loss": "log"}},
@@ -46,7 +49,8 @@ _EXPLANATION: Final = (
     "Each row has all of the rows above it, but for two: this package's own changes begin again "
     "at full context, and the field of components has the settings of its own preset at the same "
     "latent size and number of meta-steps. What a part is worth depends on what stands before it: "
-    "read a row as a change from the one above, not as the worth of the part in general. As in "
+    "read a row as a change from the one above, not as the worth of the part in general. Residual "
+    "sums come with a flatter omega schedule, to 80, which they need. As in "
     "the paper, context reduction comes with twice the batch, which the memory it saves pays for."
 )
 
@@ -66,7 +70,11 @@ def _configs(plan: Plan) -> dict[str, Config]:
     scale = plan.scale.config
     config = override(scale, BASE, written=False)
     configs = {"base": config}
+    assert isinstance(scale.field, SirenConfig)
+    first, last = scale.field.omega_first, scale.field.omega_last
     for name, part in PAPER.items():
+        if name == _SCHEDULE:
+            part = {"field": {"omega_first": first, "omega_last": last}}
         added = override(config, part, written=False)
         if name == _REDUCED:
             added = override(added, {"train": {"batch": 2 * scale.train.batch}}, written=False)

@@ -279,7 +279,9 @@ def _figure(
         for training in trainings:
             for point in training.curve:
                 curves[short].setdefault(point.step, []).append(point.psnr)
-    with panels(2, height=3.0) as (figure, (left, right)):
+    from matplotlib.ticker import MaxNLocator
+
+    with panels(2, height=3.4) as (figure, (left, right)):
         for number, kind in enumerate(EXPONENTS):
             for power in POWERS:
                 kept = power == EXPONENTS[kind]
@@ -297,6 +299,7 @@ def _figure(
                 )
         left.set_yscale("log")
         left.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
+        left.xaxis.set_major_locator(MaxNLocator(integer=True))
         left.set_xlabel("meta-step")
         left.set_ylabel("relative distance of w W")
         left.legend(loc="center right")

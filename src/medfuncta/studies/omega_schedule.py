@@ -27,7 +27,7 @@ CONSTANT: Final = (60.0, 120.0)
 """Further constant omegas: as high as the mean of the schedules."""
 RATES: Final = (0.3, 1.0, 3.0)
 """Times the learning rate of the scale."""
-BY_RATE: Final = {"constant omega 30": (30.0, 1.0), "omega 20 to 200": (20.0, 10.0)}
+BY_RATE: Final = {"constant omega 30": (30.0, 1.0), "omega 20 to 100": (20.0, 5.0)}
 """w_1 and delta of the two that are given several rates."""
 
 _EXPLANATION: Final = (

@@ -14,6 +14,7 @@ from medfuncta.field.siren.config import SirenConfig
 from medfuncta.presets import preset
 from medfuncta.settings import Config, override
 from medfuncta.sources.table import open_source
+from medfuncta.studies.clock import MEANING
 from medfuncta.studies.study import StudyOptions
 
 Settings: TypeAlias = dict[str, Any]
@@ -68,7 +69,7 @@ class Scale:
 
 
 _SMALL: Final = Config(
-    SirenConfig(layers=5, width=32, latent_size=64, omega_first=20.0, omega_last=200.0),
+    SirenConfig(layers=5, width=32, latent_size=64, omega_first=20.0, omega_last=100.0),
     InnerConfig(2e-2),
     TrainConfig(steps=200, batch=8, inner_steps=5, learning_rate=3e-4),
     FitConfig(10),
@@ -188,5 +189,6 @@ class Plan:
             "inner steps and their size": inner,
             "learning rate": f"{config.train.learning_rate:g}",
             "seeds": ", ".join(map(str, self.seeds)),
+            "times": MEANING,
             "scale": self.scale.name,
         }
