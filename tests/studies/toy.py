@@ -23,7 +23,8 @@ FIELD = SirenConfig(
     dim=2, channels=1, layers=4, width=8, latent_size=8, omega_first=10.0, omega_last=40.0
 )
 TRAIN = TrainConfig(steps=2, batch=2, inner_steps=2, learning_rate=1e-3, warmup=1)
-SCALE = Scale("toy", Config(FIELD, InnerConfig(1e-2), TRAIN, FitConfig(2)), seeds=1, signals=2)
+CONFIG = Config(FIELD, InnerConfig(1e-2), TRAIN, FitConfig(2))
+SCALE = Scale("toy", CONFIG, CONFIG, seeds=1, signals=2)
 
 
 def write_images(folder: Path, side: int = 12) -> str:

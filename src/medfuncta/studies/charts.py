@@ -25,6 +25,7 @@ COLUMN: Final = 3.5
 """Inches: one column of a paper; a panel of a wide figure."""
 HEIGHT: Final = 2.6
 _STYLE: Final[dict[Any, Any]] = {
+    "axes.formatter.useoffset": False,
     "font.size": 8,
     "axes.labelsize": 8,
     "axes.titlesize": 8.5,

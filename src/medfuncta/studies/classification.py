@@ -132,7 +132,8 @@ def _cell(plan: Plan, source: str, run: str, inputs: str) -> Settings:
     if plan.data is None and not plan.scale.fine:
         settings["run"] = run
     else:
-        settings["training"] = plan.training(plan.seeds[0], source)
+        traces = run == NETWORKS["ecg"]
+        settings["training"] = plan.training(plan.seeds[0], source, traces=traces)
     return settings
 
 

@@ -42,9 +42,6 @@ MATERIALS: Final[Mapping[str, Material]] = {
     "ecg": Material("wfdb:{folder}/mitbih", "mitbih", "sample:ecg"),
     "cells": Material("npz:{folder}/bloodcells_64.npz", "bloodcells_64.npz", "sample:histology"),
     "donors": Material("npz:{folder}/pbc_64.npz", "pbc_64.npz", "sample:histology"),
-    "ultrasound": Material(
-        "images:{folder}/breast_ultrasound", "breast_ultrasound", "sample:histology"
-    ),
 }
 """The data sets of the studies by name."""
 
@@ -55,7 +52,8 @@ class Scale:
 
     Args:
         name: On the command line.
-        config: Of the networks, unless a study asks for others.
+        config: Of the networks on images, unless a study asks for others.
+        traces: Of those on traces.
         seeds: How many.
         signals: Held-out ones at the most.
         fine: Whether tables have all of the paper's rows.
@@ -63,6 +61,7 @@ class Scale:
 
     name: str
     config: Config
+    traces: Config
     seeds: int
     signals: int
     fine: bool = False
@@ -74,11 +73,11 @@ _SMALL: Final = Config(
     TrainConfig(steps=200, batch=8, inner_steps=5, learning_rate=3e-4),
     FitConfig(10),
 )
-_PAPER: Final = preset("paper-2d")
-
 SCALES: Final[Mapping[str, Scale]] = {
-    "small": Scale("small", _SMALL, seeds=2, signals=64),
-    "paper": Scale("paper", _PAPER, seeds=3, signals=512, fine=True),
+    "small": Scale("small", _SMALL, _SMALL, seeds=2, signals=64),
+    "paper": Scale(
+        "paper", preset("paper-2d"), preset("paper-1d"), seeds=3, signals=512, fine=True
+    ),
 }
 """``small``: two CPU cores, minutes a study; ``paper``: the paper's settings, for a GPU."""
 ScaleName: TypeAlias = Literal["small", "paper"]
@@ -120,8 +119,9 @@ class Plan:
             )
         scale = SCALES[options.scale]
         if options.steps is not None:
-            config = override(scale.config, {"train": {"steps": options.steps}})
-            scale = replace(scale, config=config)
+            length = {"train": {"steps": options.steps}}
+            config, traces = override(scale.config, length), override(scale.traces, length)
+            scale = replace(scale, config=config, traces=traces)
         if options.limit is not None:
             scale = replace(scale, signals=options.limit)
         count = options.seeds or scale.seeds
@@ -143,15 +143,19 @@ class Plan:
             return material.source.format(folder=self.folder)
         return material.sample
 
-    def training(self, seed: int, source: str, **changes: Mapping[str, Any]) -> Settings:
+    def training(
+        self, seed: int, source: str, *, traces: bool = False, **changes: Mapping[str, Any]
+    ) -> Settings:
         """The settings of a cell that trains a network.
 
         Args:
             seed: Of all its draws.
             source: The data, as text.
+            traces: Whether they are traces.
             changes: Sections of settings, over those of the scale.
         """
-        config = override(self.scale.config, {"train": {"seed": seed}})
+        config = self.scale.traces if traces else self.scale.config
+        config = override(config, {"train": {"seed": seed}})
         config = override(config, changes, written=False)
         return {
             "data": source,
