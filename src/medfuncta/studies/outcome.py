@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,9 +137,18 @@ def as_markdown(outcome: Outcome, pictures: str) -> list[str]:
         lines.append(f"| {' | '.join(table.header)} |")
         lines.append("|" + "---|" * len(table.header))
         for row in table.rows:
-            lines.append(f"| {' | '.join(row)} |")
-    lines += ["", "; ".join(f"{name}: {fact}" for name, fact in outcome.facts.items()), ""]
-    return lines
+            lines.append(f"| {' | '.join(map(literal, row))} |")
+    facts = [f"{name}: {literal(fact)}" for name, fact in outcome.facts.items()]
+    return [*lines, "", "; ".join(facts), ""]
+
+
+def literal(text: str) -> str:
+    """Text, such as the name of somebody's data, as Markdown shows it and takes nothing for markup.
+
+    >>> literal("a_b|c")
+    'a\\\\_b\\\\|c'
+    """
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -26,6 +26,7 @@ from medfuncta.studies.outcome import (
     Outcome,
     add_to_page,
     as_markdown,
+    literal,
     write_outcome,
 )
 from medfuncta.studies.study import STUDIES, StudyOptions, run_study
@@ -146,8 +147,9 @@ def markdown(found: Report, pictures: str = "{study}/") -> list[str]:
     """
     lines = [f"# {TITLE}", "", "| study | claim | by | verdict |", "|---|---|---|---|"]
     for row in found.claim_rows:
-        lines.append(f"| {' | '.join(row)} |")
-    lines += ["", "; ".join(f"{name}: {fact}" for name, fact in found.machine.items()), ""]
+        lines.append(f"| {' | '.join(map(literal, row))} |")
+    machine = [f"{name}: {literal(fact)}" for name, fact in found.machine.items()]
+    lines += ["", "; ".join(machine), ""]
     for name, outcome in found.studies.items():
         lines += as_markdown(outcome, pictures.format(study=name))
     return lines
