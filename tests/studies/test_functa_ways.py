@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from medfuncta.errors import DataError
 from medfuncta.learning.adapt import adapt
+from medfuncta.signals.signal_set import SignalSet
+from medfuncta.sources.table import open_source
 from medfuncta.studies.functa_ways import MetaSGD, cut, joined, patches_of
 from studies.toy import begun_toy, toy_plan
 
@@ -25,6 +29,13 @@ def test_patches_are_signals_of_their_own(tmp_path: Path) -> None:
     assert len(patches) == 4 * len(signals) and patches.headers[0].shape == (6, 6, 1)
     image = signals.normalised(1).reshape(12, 12, 1)
     np.testing.assert_allclose(patches.normalised(7).reshape(6, 6, 1), image[6:, 6:], atol=1e-6)
+
+
+def test_patches_of_what_is_no_image_are_refused() -> None:
+    source = open_source("sample:ecg")
+    signals = SignalSet.collect(source.spec, islice(source.signals("test"), 2))
+    with pytest.raises(DataError, match=r"1D signals; COIN.*of images, 2D"):
+        patches_of(signals, 2)
 
 
 def test_equal_rates_are_the_inner_loop_with_that_step_size(tmp_path: Path) -> None:

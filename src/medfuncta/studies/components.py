@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.presets import preset
 from medfuncta.settings import Config, override
+from medfuncta.sources.table import open_source
 from medfuncta.studies.ablation import Ablation, Finished, Row, by_name
 from medfuncta.studies.charts import draw_lines, draw_rows, mean_and_spread, mean_of, panels
 from medfuncta.studies.outcome import Claim, Outcome, Table, judged
@@ -84,18 +85,19 @@ def _configs(plan: Plan) -> dict[str, Config]:
     for name, part in OURS.items():
         config = override(config, part, written=False)
         configs[name] = config
-    configs[_LAST] = _of_components(scale)
+    dim = open_source(plan.source("x-rays")).spec.dim
+    configs[_LAST] = _of_components(scale, dim)
     return configs
 
 
-def _of_components(scale: Config) -> Config:
-    """The preset's settings, with latent size, length and batch of the scale."""
+def _of_components(scale: Config, dim: int) -> Config:
+    """The settings of the preset for signals of this dimension, with latent size, length and batch of the scale."""
     same: Settings = {
         "field": {"latent_size": scale.field.latent_size},
         "train": {"steps": scale.train.steps, "batch": scale.train.batch},
         "fit": {"batch": scale.fit.batch},
     }
-    return override(preset("components-2d"), same, written=False)
+    return override(preset(f"components-{dim}d"), same, written=False)
 
 
 def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:

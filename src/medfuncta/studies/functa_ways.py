@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medfuncta.errors import DataError
 from medfuncta.field.field import Field
 from medfuncta.learning.checkpoint import TrainingState
 from medfuncta.learning.fitter import Fitter
@@ -76,7 +77,15 @@ class MetaSGD:
 
 def patches_of(signals: SignalSet, cuts: int) -> SignalSet:
     """Every image in ``cuts`` x ``cuts`` patches of equal size, each a signal of its own, image by
-    image; what does not fit at the lower and right border is left out."""
+    image; what does not fit at the lower and right border is left out.
+
+    Raises:
+        DataError: If they are no images.
+    """
+    if signals.spec.dim != 2:
+        raise DataError(
+            f"{signals.spec.dim}D signals; COIN++'s patches are of images, 2D, so give --data some"
+        )
     patches = []
     for index, header in enumerate(signals.headers):
         values = signals.normalised(index).reshape(header.shape)
