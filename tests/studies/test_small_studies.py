@@ -62,7 +62,7 @@ def test_a_plain_network_is_drawn_by_its_seed_and_learns() -> None:
 def test_classifiers_see_latents_components_and_pixels(tmp_path: Path) -> None:
     cells = []
     plan = toy_plan(tmp_path)
-    plan = replace(plan, scale=replace(plan.scale, signals=5))  # of both classes
+    plan = replace(plan, scale=replace(plan.scale, signals=12))  # of both classes
     for row in rows(plan):
         if "CNN" not in row.name:
             cells.append(Finished(row.name, row.settings, measure(row.settings)))

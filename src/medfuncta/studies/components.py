@@ -91,7 +91,8 @@ def _configs(plan: Plan) -> dict[str, Config]:
 
 
 def _of_components(scale: Config, dim: int) -> Config:
-    """The settings of the preset for signals of this dimension, with latent size, length and batch of the scale."""
+    """The settings of the preset for signals of this dimension, with latent size, length and batch
+    of the scale."""
     same: Settings = {
         "field": {"latent_size": scale.field.latent_size},
         "train": {"steps": scale.train.steps, "batch": scale.train.batch},
