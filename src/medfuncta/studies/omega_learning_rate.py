@@ -211,7 +211,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
             "one with an omega schedule, one with constant omega and rates scaled by a power of "
             "omega, in float64; filled for the power that keeps them together, open for the "
             "others. Right: PSNR of held-out signals while an omega schedule, and parts of it "
-            "given to a constant omega, are trained (start and rates together lie on the schedule); "
+            "given to a constant omega, are trained; start and rates together lie on it; "
             "bands are from the lowest to the highest seed."
         },
         figures={"omega-learning-rate": _figure(pairs, reached)},
