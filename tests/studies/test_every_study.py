@@ -20,6 +20,15 @@ NAMES = [name for name, row in STUDIES.items() if row.cells]
 SLOW = {"classification"}  # has a test of its own
 
 
+SMALLER: dict[str, dict[str, object]] = {
+    "omega-schedule": {"FIRST": (10.0, 40.0), "RISE": (1.0, 20.0), "CONSTANT": (60.0,)},
+    "adaptation": {"HORIZONS": (1, 2, 4), "NOISE": (0.0, 0.1), "MISSING": (0.0, 0.5)},
+    "stable-rank": {"_STEPS": 3},
+    "single-instance": {"SIZES": ((3, 4), (4, 12))},
+}
+"""Tables that are long for a test's time."""
+
+
 def ablation(name: str) -> Ablation:
     return import_module(STUDIES[name].runner.split(":")[0]).STUDY
 
@@ -29,6 +38,9 @@ def test_a_study_writes_what_it_found_and_measures_nothing_twice(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, plan, out = ablation(name), toy_plan(tmp_path), tmp_path / "out"
+    module = STUDIES[name].runner.split(":")[0]
+    for table, rows in SMALLER.get(name, {}).items():
+        monkeypatch.setattr(f"{module}.{table}", rows)
     found = outcome_of(study, plan, out)
     assert found.claims and found.tables and list(found.figures) == list(found.captions)
     assert {claim.verdict for claim in found.claims} <= {CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE}

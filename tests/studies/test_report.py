@@ -12,7 +12,7 @@ from medfuncta.studies.cells import CellFiles
 from medfuncta.studies.study import STUDIES
 from studies.toy import SCALE, write_images
 
-SOME = ("context-reduction", "single-instance")
+SOME = ("context-reduction",)
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Of a report of two studies at toy size."""
     monkeypatch.setitem(plan_module.SCALES, "small", SCALE)  # type: ignore[arg-type]
     monkeypatch.setattr(report_module, "STUDIES", {name: STUDIES[name] for name in SOME})
+    monkeypatch.setattr("medfuncta.studies.context_reduction.GAMMAS", (0.1, 0.25, 1.0))
     data = write_images(tmp_path)
     return ["study", "report", "--data", data, "--out", str(tmp_path / "out"), "--device", "cpu"]
 

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
@@ -92,6 +93,11 @@ class Outcome(Result):
     captions: Mapping[str, str]
     figures: Mapping[str, Figure] = field(repr=False)
 
+    @cached_property
+    def pictures(self) -> dict[str, bytes]:
+        """The figures as PNG files, each drawn once."""
+        return {name: png(figure) for name, figure in self.figures.items()}
+
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:
     """Write ``report.json`` and ``report.html``, each table as CSV, each figure as PNG and PDF."""
@@ -99,7 +105,7 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     for number, table in enumerate(outcome.tables, start=1):
         write_text(place(folder, f"table-{number}.csv"), table.csv())
     for name, figure in outcome.figures.items():
-        _write_bytes(place(folder, f"{name}.png"), png(figure))
+        _write_bytes(place(folder, f"{name}.png"), outcome.pictures[name])
         _write_bytes(place(folder, f"{name}.pdf"), pdf(figure))
     page = Page(outcome.title)
     add_to_page(outcome, page)
@@ -111,8 +117,8 @@ def add_to_page(outcome: Outcome, page: Page) -> None:
     page.text(outcome.explanation)
     for claim in outcome.claims:
         page.text(f"{claim.verdict.capitalize()}: {claim.claim} ({claim.by}). {claim.because}")
-    for name, figure in outcome.figures.items():
-        page.picture(png(figure), outcome.captions[name])
+    for name, picture in outcome.pictures.items():
+        page.picture(picture, outcome.captions[name])
     for table in outcome.tables:
         page.text(f"{table.title}:")
         page.table(table.header, table.rows)
