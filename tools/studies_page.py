@@ -12,9 +12,10 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 _INTRODUCTION: Final = (
     "Made by `medfuncta study report` ([how to](guides/studies.md)) on small networks and few "
     "meta-steps: it shows which way an effect goes and how sure that is, not the paper's decibels. "
-    "A claim is *confirmed here* when the numbers of this page say so, of every seed where claims "
-    "are of quality; it is *not confirmed here* when they do not, which may be the scale's doing "
-    "as much as the claim's. Where the paper has a figure for a claim, it stands beside ours. "
+    "A claim is *confirmed here* when the numbers of this page say so; a difference of quality "
+    "counts from 0.2 dB on, and when every seed shows it. It is *not confirmed here* when they do "
+    "not, which may be the scale's doing as much as the claim's. Where the paper has a figure for "
+    "a claim, it stands beside ours. "
     "Numbers in brackets are the lowest and the highest seed."
 )
 

@@ -22,7 +22,7 @@ from medfuncta.sources.table import open_source
 from medfuncta.studies.ablation import Ablation, Finished, Numbers, Row, by_name, values_of
 from medfuncta.studies.charts import draw_lines, mean_and_spread, mean_of, panels
 from medfuncta.studies.network import spread_out
-from medfuncta.studies.outcome import NOT_TESTABLE, Claim, Outcome, Table, judged
+from medfuncta.studies.outcome import NOT_TESTABLE, Claim, Outcome, Table, clearly_above, judged
 from medfuncta.studies.plan import Plan
 from medfuncta.studies.training import learn
 
@@ -184,7 +184,7 @@ def _claims(
     beyond = judged(
         "twice the steps of training are better than as many",
         "paper: G 10, H 20",
-        gradient[twice] > gradient[trained],
+        clearly_above(found[f"gradient steps/{twice}"], found[f"gradient steps/{trained}"]),
         f"G {inner_steps}; {said}; {seeds} seeds.",
     )
     longest = HORIZONS[-1]

@@ -19,8 +19,9 @@ COLOURS: Final = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7b8794"),
 )
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
-_INSIDE: Final = 4
-"""Names of a legend that have room among the lines."""
+_INSIDE: Final = 3
+"""Names of a legend that have room among the lines; more stand below the figure."""
+_IN_A_ROW: Final = 4
 COLUMN: Final = 3.5
 """Inches: one column of a paper; a panel of a wide figure."""
 HEIGHT: Final = 2.6
@@ -71,8 +72,10 @@ def draw_lines(axes: Axes, series: Mapping[str, Points], *, legend: bool = True)
     axes.grid(axis="y", color=HAIRLINE, linewidth=0.5)
     axes.set_axisbelow(True)
     if legend and len(series) > _INSIDE:
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2}
-        axes.legend(handlelength=1.8, **below)
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        handles, names = axes.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=_IN_A_ROW, handlelength=1.8)
     elif legend and len(series) > 1:
         axes.legend(loc="best", handlelength=1.8)
 

@@ -12,7 +12,7 @@ from medfuncta.settings import Config, override
 from medfuncta.sources.table import open_source
 from medfuncta.studies.ablation import Ablation, Finished, Row, by_name
 from medfuncta.studies.charts import draw_lines, draw_rows, mean_and_spread, mean_of, panels
-from medfuncta.studies.outcome import Claim, Outcome, Table, judged
+from medfuncta.studies.outcome import Claim, Outcome, Table, clearly_above, judged
 from medfuncta.studies.plan import Plan, Settings
 from medfuncta.studies.training import Reached
 
@@ -143,7 +143,7 @@ def _claims(found: Mapping[str, Sequence[Reached]]) -> list[Claim]:
             judged(
                 f"{name[2:]} helps",
                 f"paper, Table 5: {gain:+.2f} dB after 250,000 meta-steps",
-                min(psnrs[name]) > max(psnrs[before]),
+                clearly_above(psnrs[name], psnrs[before]),
                 f"{change:+.2f} dB: {mean_and_spread(psnrs[before])} to "
                 f"{mean_and_spread(psnrs[name])} dB; {seeds} seeds.",
             )
@@ -153,7 +153,7 @@ def _claims(found: Mapping[str, Sequence[Reached]]) -> list[Claim]:
         judged(
             "context reduction with twice the batch helps",
             "paper, Table 5: 39.68 to 40.72 dB",
-            min(reduced) > max(with_omega),
+            clearly_above(reduced, with_omega),
             f"{mean_of(reduced) - mean_of(with_omega):+.2f} dB; {seeds} seeds.",
         )
     )

@@ -27,7 +27,7 @@ from medfuncta.studies.meta_gradients import (
     stored_bytes,
     tape_bytes,
 )
-from medfuncta.studies.outcome import Claim, Outcome, Table, judged
+from medfuncta.studies.outcome import Claim, Outcome, Table, clearly_above, judged
 from medfuncta.studies.plan import Plan
 from medfuncta.studies.training import Learned, Reached, learn
 
@@ -234,7 +234,7 @@ def _claims(found: Mapping[str, Sequence[Reduced]], plan: Plan) -> list[Claim]:
     gradncp = judged(
         "pruning by gradient (GradNCP) is no better than drawing at random",
         "paper, section 4.4",
-        mean_of(pruned) <= max(fresh),
+        not clearly_above(pruned, fresh),
         f"pruned {mean_and_spread(pruned)} dB, random {mean_and_spread(fresh)} dB at gamma "
         f"{_GAMMA:g}; {seeds} seeds.",
     )
@@ -242,7 +242,7 @@ def _claims(found: Mapping[str, Sequence[Reduced]], plan: Plan) -> list[Claim]:
     drawing = judged(
         "one point of each stretch of neighbours is better than drawing independently",
         "this package",
-        min(stratified) > max(fresh),
+        clearly_above(stratified, fresh),
         f"stratified {mean_and_spread(stratified)} dB, independent {mean_and_spread(fresh)} dB, "
         f"one draw for all inner steps {mean_and_spread(fixed)} dB; {seeds} seeds.",
     )

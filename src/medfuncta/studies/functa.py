@@ -19,7 +19,7 @@ from medfuncta.studies.ablation import Ablation, Finished, Row, by_name
 from medfuncta.studies.charts import draw_lines, mean_and_spread, mean_of, panels
 from medfuncta.studies.clock import clock_of
 from medfuncta.studies.functa_ways import MetaSGD, fitted, joined, patches_of
-from medfuncta.studies.outcome import NOT_TESTABLE, Claim, Outcome, Table, judged
+from medfuncta.studies.outcome import NOT_TESTABLE, Claim, Outcome, Table, clearly_above, judged
 from medfuncta.studies.plan import Plan
 from medfuncta.studies.training import Step, begun, decoded, prepared, psnr_between
 from medfuncta.tasks.drawing.figure import clear_frame
@@ -258,14 +258,14 @@ def _claims(
     functa = judged(
         "MedFuncta is better than Functa",
         "paper, Table 5: 40.72 against 34.30 dB (equal meta-steps)",
-        min(ours) > max(theirs),
+        clearly_above(ours, theirs),
         f"{mean_and_spread(ours)} against {mean_and_spread(theirs)} dB after {seconds:.0f} s; "
         f"{seeds} seeds.",
     )
     coin = judged(
         "MedFuncta is better than COIN++ in patches",
         "paper, Table 5: 40.72 against 38.48 dB (equal meta-steps)",
-        min(ours) > max(patches),
+        clearly_above(ours, patches),
         f"{mean_and_spread(ours)} against {mean_and_spread(patches)} dB after {seconds:.0f} s; "
         f"{seeds} seeds.",
     )
@@ -277,7 +277,7 @@ def _claims(
     linear = judged(
         claim,
         "this package; the paper has no such row",
-        min(ends) > baselines.components,
+        clearly_above(ends, [baselines.components]),
         f"{mean_and_spread(ends)} dB at the end of training, components "
         f"{baselines.components:.2f} dB, lowest cosines {baselines.cosines:.2f} dB; {seeds} seeds.",
     )

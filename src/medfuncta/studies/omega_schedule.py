@@ -11,7 +11,7 @@ import numpy as np
 
 from medfuncta.studies.ablation import Ablation, Finished, Row, by_name
 from medfuncta.studies.charts import draw_grid, draw_lines, mean_and_spread, mean_of, panels
-from medfuncta.studies.outcome import Claim, Outcome, Table, judged
+from medfuncta.studies.outcome import Claim, Outcome, Table, clearly_above, judged
 from medfuncta.studies.plan import Plan
 from medfuncta.studies.training import COLLAPSED, Reached
 from medfuncta.tasks.drawing.figure import plain_powers
@@ -132,7 +132,7 @@ def _claims(psnr: Mapping[tuple[float, float], Sequence[float]]) -> list[Claim]:
     best = judged(
         "the best schedule is better than the best constant omega",
         "paper, Fig. 4: 37.31 against 34.81 dB after 25,000 meta-steps",
-        min(psnr[rising]) > max(psnr[constant]),
+        clearly_above(psnr[rising], psnr[constant]),
         f"{_name(*rising)}: {mean_and_spread(psnr[rising])} dB; {_name(*constant)}: "
         f"{mean_and_spread(psnr[constant])} dB; {gain:+.2f} dB, {seeds} seeds.",
     )
@@ -158,7 +158,7 @@ def _claim_by_rate(rates: Mapping[str, Mapping[float, Sequence[float]]]) -> Clai
     return judged(
         "the schedule is still better when each has the best of three learning rates",
         "this package",
-        min(rising) > max(constant),
+        clearly_above(rising, constant),
         f"{'; '.join(said)}; {len(rising)} seeds.",
     )
 

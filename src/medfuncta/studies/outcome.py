@@ -48,6 +48,21 @@ def judged(claim: str, by: str, holds: bool, because: str) -> Claim:
     return Claim(claim, by, CONFIRMED if holds else NOT_CONFIRMED, because)
 
 
+_LEAST_GAP: Final = 0.2
+"""dB: two trainings of one setting differ by as much."""
+
+
+def clearly_above(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    """Whether every seed of one is above every seed of another, in dB, and their means are further
+    apart than a little luck puts them.
+
+    >>> clearly_above([30.0, 31.0], [29.0, 29.5]), clearly_above([30.0], [29.9])
+    (True, False)
+    """
+    gap = sum(ours) / len(ours) - sum(theirs) / len(theirs)
+    return min(ours) > max(theirs) and gap > _LEAST_GAP
+
+
 @dataclass(frozen=True)
 class Table(Result):
     """Numbers as they are shown.

@@ -3,6 +3,7 @@ quality."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from medfuncta.signals.psnr import psnr_of, psnr_of_one
 from medfuncta.studies.ablation import Ablation, Finished, Row, by_name
 from medfuncta.studies.charts import COLOURS, MARKERS, mean_and_spread, mean_of, panels
 from medfuncta.studies.clock import clock_of
-from medfuncta.studies.outcome import Claim, Outcome, Table, judged
+from medfuncta.studies.outcome import Claim, Outcome, Table, clearly_above, judged
 from medfuncta.studies.plan import Plan, Settings
 from medfuncta.studies.training import learn, read
 from medfuncta.tasks.drawing.figure import plain_powers
@@ -25,7 +26,7 @@ from medfuncta.types import Coordinates, Values
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIZES: Final = ((3, 4), (3, 8), (4, 12), (4, 20), (4, 32))
+SIZES: Final = ((3, 4), (3, 6), (3, 8), (4, 12), (4, 20), (4, 32))
 """Layers and width of the plain networks."""
 _LARGER: Final = ((5, 64), (5, 128))
 """Of the paper's scale, besides."""
@@ -183,17 +184,13 @@ def _claims(found: Mapping[str, Sequence[Cost]]) -> list[Claim]:
     alone = {name: costs for name, costs in found.items() if name != "shared network"}
     size, psnr = shared[0].numbers, mean_of([cost.psnr for cost in shared])
     seeds = len(shared)
-    at_least = {}
-    for name, costs in alone.items():
-        if costs[0].numbers >= size:
-            at_least[name] = costs
-    smallest = min(at_least, key=lambda name: at_least[name][0].numbers)
-    reference = mean_of([cost.psnr for cost in at_least[smallest]])
+    nearest = min(alone.values(), key=lambda costs: abs(math.log(costs[0].numbers / size)))
+    reference = mean_of([cost.psnr for cost in nearest])
     bits = judged(
-        "at equal bits a signal, a latent is better than a network of its own",
+        "at about equal bits a signal, a latent is better than a network of its own",
         "the reason for shared networks (paper, section 1)",
-        psnr > reference,
-        f"{size} numbers of a latent: {psnr:.2f} dB; {at_least[smallest][0].numbers} of a network "
+        clearly_above([psnr], [reference]),
+        f"{size} numbers of a latent: {psnr:.2f} dB; {nearest[0].numbers} of a network "
         f"of its own: {reference:.2f} dB; {seeds} seeds.",
     )
     as_good = {
