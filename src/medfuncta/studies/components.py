@@ -116,7 +116,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         table_rows.append((*row, f"{reached[0].parameters:,}"))
         if name != _REDUCED:
             before = mean
-    header = ("network", "PSNR (dB)", "change (dB)", "SSIM", "processor s", "parameters")
+    header = ("network", "PSNR (dB)", "change (dB)", "SSIM", "processor s", "learned numbers")
     return Outcome(
         "What each part is worth",
         _EXPLANATION,

@@ -45,7 +45,8 @@ _EXPLANATION: Final = (
     "3 inner steps with a learned rate for each number of the latent, a constant learning rate of "
     "Adam. COIN++ patches: every image as four patches with a quarter of the numbers each, a "
     "constant omega of 30, 3 inner steps. A meta-step takes another time in each; the curves are "
-    "over time, and the table compares at the time that the quickest to finish took. The two codes "
+    "over time, and the table compares at the time that MedFuncta took; a way that had ended by "
+    "then counts with its end. The two codes "
     "without a network are measured on the whole test split."
 )
 
@@ -201,16 +202,16 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
     """Table, claims and figures."""
     found = by_name(cells)
     (baselines,) = found.pop("baselines")
-    quickest = min(mean_of([one.moments[-1].seconds for one in found[way]]) for way in WAYS)
+    seconds = mean_of([one.moments[-1].seconds for one in found[_OURS]])
     table_rows = []
     for way in WAYS:
-        at_equal = [_at(one, quickest) for one in found[way]]
+        at_equal = [_at(one, seconds) for one in found[way]]
         ends = [one.moments[-1] for one in found[way]]
         ssims = [end.ssim for end in ends if end.ssim is not None]
-        psnr = mean_and_spread([moment.psnr for moment in at_equal])
+        psnr = mean_and_spread(at_equal)
         end = mean_and_spread([end.psnr for end in ends])
-        seconds = f"{mean_of([end.seconds for end in ends]):.1f}"
-        table_rows.append((way, psnr, end, f"{mean_of(ssims):.3f}" if ssims else "–", seconds))
+        taken = f"{mean_of([end.seconds for end in ends]):.1f}"
+        table_rows.append((way, psnr, end, f"{mean_of(ssims):.3f}" if ssims else "–", taken))
     for name, psnr in (
         ("lowest cosines", baselines.cosines),
         ("principal components", baselines.components),
@@ -219,7 +220,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         table_rows.append((name, known, known, "–", "–"))
     header = (
         "way",
-        f"PSNR after {quickest:.0f} s (dB)",
+        f"PSNR after {seconds:.0f} s (dB)",
         "PSNR at the end (dB)",
         "SSIM",
         "processor s",
@@ -227,7 +228,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
     return Outcome(
         "Functa, COIN++ and codes without a network",
         _EXPLANATION,
-        claims=_claims(found, baselines, quickest),
+        claims=_claims(found, baselines, seconds),
         tables=[Table("At equal numbers an image", header, tuple(table_rows))],
         facts=plan.facts("x-rays"),
         captions={
@@ -243,45 +244,53 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
     )
 
 
-def _at(compared: Compared, seconds: float) -> Moment:
-    """The last moment in this time, the first one where none was."""
-    within = [moment for moment in compared.moments if moment.seconds <= 1.02 * seconds]
-    return within[-1] if within else compared.moments[0]
+def _at(compared: Compared, seconds: float) -> float:
+    """PSNR at this time, on a line between the moments before and after; at the end where the
+    training had ended before."""
+    times = [moment.seconds for moment in compared.moments]
+    return float(np.interp(seconds, times, [moment.psnr for moment in compared.moments]))
 
 
 def _claims(
     found: Mapping[str, Sequence[Compared]], baselines: Compared, seconds: float
 ) -> list[Claim]:
-    psnrs = {way: [_at(one, seconds).psnr for one in found[way]] for way in WAYS}
+    psnrs = {way: [_at(one, seconds) for one in found[way]] for way in WAYS}
     seeds = len(psnrs[_OURS])
-    ours, theirs, patches = (psnrs[way] for way in WAYS)
-    functa = judged(
-        "MedFuncta is better than Functa",
-        "paper, Table 5: 40.72 against 34.30 dB (equal meta-steps)",
-        clearly_above(ours, theirs),
-        f"{mean_and_spread(ours)} against {mean_and_spread(theirs)} dB after {seconds:.0f} s; "
-        f"{seeds} seeds.",
-    )
-    coin = judged(
-        "MedFuncta is better than COIN++ in patches",
-        "paper, Table 5: 40.72 against 38.48 dB (equal meta-steps)",
-        clearly_above(ours, patches),
-        f"{mean_and_spread(ours)} against {mean_and_spread(patches)} dB after {seconds:.0f} s; "
-        f"{seeds} seeds.",
-    )
+    ours = psnrs[_OURS]
+    ends = {way: [one.moments[-1].psnr for one in found[way]] for way in WAYS}
+    paper = {_THEIRS: "34.30", _PATCHES: "38.48"}
+    claims = []
+    for way, figure in paper.items():
+        said = f"{mean_and_spread(ends[_OURS])} against {mean_and_spread(ends[way])} dB"
+        claims.append(
+            judged(
+                f"MedFuncta is better than {way} in as many meta-steps",
+                f"paper, Table 5: 40.72 against {figure} dB",
+                clearly_above(ends[_OURS], ends[way]),
+                f"{said}; {seeds} seeds. Of these ways Functa's network is the largest.",
+            )
+        )
+        said = f"{mean_and_spread(ours)} against {mean_and_spread(psnrs[way])} dB"
+        claims.append(
+            judged(
+                f"MedFuncta is better than {way} in as much time",
+                "this package",
+                clearly_above(ours, psnrs[way]),
+                f"{said} after {seconds:.0f} s; {seeds} seeds.",
+            )
+        )
     claim = "MedFuncta is better than principal components at equal numbers"
     if baselines.components is None:
         because = "too few training signals for as many components."
-        return [functa, coin, Claim(claim, "this package", NOT_TESTABLE, because)]
-    ends = [one.moments[-1].psnr for one in found[_OURS]]
+        return [*claims, Claim(claim, "this package", NOT_TESTABLE, because)]
     linear = judged(
         claim,
         "this package; the paper has no such row",
-        clearly_above(ends, [baselines.components]),
-        f"{mean_and_spread(ends)} dB at the end of training, components "
+        clearly_above(ends[_OURS], [baselines.components]),
+        f"{mean_and_spread(ends[_OURS])} dB at the end of training, components "
         f"{baselines.components:.2f} dB, lowest cosines {baselines.cosines:.2f} dB; {seeds} seeds.",
     )
-    return [functa, coin, linear]
+    return [*claims, linear]
 
 
 def _curves(found: Mapping[str, Sequence[Compared]], baselines: Compared) -> Figure:
