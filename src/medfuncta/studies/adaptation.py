@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from medfuncta.config import FitConfig
+from medfuncta.door.wording import counted
 from medfuncta.field.field import Field
 from medfuncta.learning.fitter import Fitter
 from medfuncta.learning.quality import clamped_errors
@@ -185,7 +186,7 @@ def _claims(
         "twice the steps of training are better than as many",
         "paper: G 10, H 20",
         clearly_above(found[f"gradient steps/{twice}"], found[f"gradient steps/{trained}"]),
-        f"G {inner_steps}; {said}; {seeds} seeds.",
+        f"G {inner_steps}; {said}; {counted(seeds, 'seed')}.",
     )
     longest = HORIZONS[-1]
     runs_away = judged(
@@ -193,7 +194,7 @@ def _claims(
         "this package",
         gradient[longest] >= gradient[twice] - 0.1,
         f"H {longest}: {gradient[longest]:.2f} dB against {gradient[twice]:.2f} dB at {twice}; "
-        f"{seeds} seeds.",
+        f"{counted(seeds, 'seed')}.",
     )
     three = mean_of(found[f"then 3 Gauss-Newton/{trained}"])
     newton = judged(
@@ -201,7 +202,7 @@ def _claims(
         "this package",
         three > gradient[twice],
         f"{three:.2f} dB after {trained} steps and three of them, {gradient[twice]:.2f} dB after "
-        f"{twice} gradient steps; {seeds} seeds.",
+        f"{twice} gradient steps; {counted(seeds, 'seed')}.",
     )
     worst = MISSING[-1]
     closer = judged(
@@ -211,7 +212,8 @@ def _claims(
         < mean_of(found[f"missing/gradient steps/{worst}"]),
         f"with {worst:.0%} missing: to the end "
         f"{mean_and_spread(found[f'missing/then to the end/{worst}'])} dB, gradient steps "
-        f"{mean_and_spread(found[f'missing/gradient steps/{worst}'])} dB; {seeds} seeds.",
+        f"{mean_and_spread(found[f'missing/gradient steps/{worst}'])} dB; "
+        f"{counted(seeds, 'seed')}.",
     )
     return [beyond, runs_away, newton, closer, _claim_unseen(unseen)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from medfuncta.door.wording import counted
 from medfuncta.errors import DataError
 from medfuncta.field.field import Field
 from medfuncta.learning.fitter import Fitter
@@ -300,7 +301,8 @@ def _claims(found: Found, plan: Plan) -> list[Claim]:
             claims.append(Claim(claim, by, NOT_TESTABLE, "needs MONAI (extra baselines)."))
             continue
         because = (
-            "; ".join(said) + f"; {len(plan.seeds)} seeds; the best of each on the test split."
+            "; ".join(said)
+            + f"; {counted(len(plan.seeds), 'seed')}; the best of each on the test split."
         )
         claims.append(judged(claim, by, wins > 0 and losses == 0, because))
     return claims

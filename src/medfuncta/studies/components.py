@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from medfuncta.door.wording import counted
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.presets import preset
 from medfuncta.settings import Config, override
@@ -145,7 +146,7 @@ def _claims(found: Mapping[str, Sequence[Reached]]) -> list[Claim]:
                 f"paper, Table 5: {gain:+.2f} dB after 250,000 meta-steps",
                 clearly_above(psnrs[name], psnrs[before]),
                 f"{change:+.2f} dB: {mean_and_spread(psnrs[before])} to "
-                f"{mean_and_spread(psnrs[name])} dB; {seeds} seeds.",
+                f"{mean_and_spread(psnrs[name])} dB; {counted(seeds, 'seed')}.",
             )
         )
     with_omega, reduced = psnrs["+ omega schedule"], psnrs[_REDUCED]
@@ -154,7 +155,7 @@ def _claims(found: Mapping[str, Sequence[Reached]]) -> list[Claim]:
             "context reduction with twice the batch helps",
             "paper, Table 5: 39.68 to 40.72 dB",
             clearly_above(reduced, with_omega),
-            f"{mean_of(reduced) - mean_of(with_omega):+.2f} dB; {seeds} seeds.",
+            f"{mean_of(reduced) - mean_of(with_omega):+.2f} dB; {counted(seeds, 'seed')}.",
         )
     )
     ours = max(OURS, key=lambda name: mean_of(psnrs[name]))
@@ -167,7 +168,7 @@ def _claims(found: Mapping[str, Sequence[Reached]]) -> list[Claim]:
             f"the best of them ({ours}) {mean_and_spread(psnrs[ours])} dB, the field of components "
             f"{mean_and_spread(psnrs[_LAST])} dB, the paper's parts at full context "
             f"{mean_and_spread(with_omega)} dB, base {mean_and_spread(psnrs['base'])} dB; "
-            f"{seeds} seeds.",
+            f"{counted(seeds, 'seed')}.",
         )
     )
     return claims

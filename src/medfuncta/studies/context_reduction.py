@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
+from medfuncta.door.wording import counted
 from medfuncta.field.field import Field
 from medfuncta.learning.adapt import adapt
 from medfuncta.learning.checkpoint import TrainingState
@@ -220,7 +221,7 @@ def _claims(found: Mapping[str, Sequence[Reduced]], plan: Plan) -> list[Claim]:
         "paper, Table 4: 36.60 to 35.62 dB",
         lost < 2 * _CLOSE,
         f"{', '.join(f'{g:g}: {mean_and_spread(v)} dB' for g, v in psnrs.items())}; {lost:+.2f} "
-        f"dB lost at 0.25; {seeds} seeds.",
+        f"dB lost at 0.25; {counted(seeds, 'seed')}.",
     )
     seconds = {g: mean_of([one.reached.seconds for one in cell]) for g, cell in by_gamma.items()}
     time = judged(
@@ -228,15 +229,15 @@ def _claims(found: Mapping[str, Sequence[Reduced]], plan: Plan) -> list[Claim]:
         "paper, Table 4: 42 against 92 s per 100 meta-steps",
         seconds[0.25] < seconds[1.0],
         f"{seconds[0.25] / seconds[1.0]:.2f} times the time of gamma 1 at 0.25 (paper: 0.46); the "
-        f"outer loss sees all points either way; {seeds} seeds, processor time.",
+        f"outer loss sees all points either way; {counted(seeds, 'seed')}, processor time.",
     )
     fresh, pruned = psnrs[_GAMMA], _choice(found, "pruned")
     gradncp = judged(
         "pruning by gradient (GradNCP) is no better than drawing at random",
-        "paper, section 4.4",
+        "paper, on context reduction",
         not clearly_above(pruned, fresh),
         f"pruned {mean_and_spread(pruned)} dB, random {mean_and_spread(fresh)} dB at gamma "
-        f"{_GAMMA:g}; {seeds} seeds.",
+        f"{_GAMMA:g}; {counted(seeds, 'seed')}.",
     )
     stratified, fixed = _choice(found, "stratified"), _choice(found, "fixed")
     drawing = judged(
@@ -244,7 +245,7 @@ def _claims(found: Mapping[str, Sequence[Reduced]], plan: Plan) -> list[Claim]:
         "this package",
         clearly_above(stratified, fresh),
         f"stratified {mean_and_spread(stratified)} dB, independent {mean_and_spread(fresh)} dB, "
-        f"one draw for all inner steps {mean_and_spread(fixed)} dB; {seeds} seeds.",
+        f"one draw for all inner steps {mean_and_spread(fixed)} dB; {counted(seeds, 'seed')}.",
     )
     return [memory, quality, time, gradncp, drawing]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from medfuncta.door.wording import counted
 from medfuncta.field.field import Field
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.learning.train import meta_step
@@ -267,7 +268,7 @@ def _claims(
                 f"MedFuncta is better than {way} in as many meta-steps",
                 f"paper, Table 5: 40.72 against {figure} dB",
                 clearly_above(ends[_OURS], ends[way]),
-                f"{said}; {seeds} seeds. Of these ways Functa's network is the largest.",
+                f"{said}; {counted(seeds, 'seed')}. Of these ways Functa's network is the largest.",
             )
         )
         said = f"{mean_and_spread(ours)} against {mean_and_spread(psnrs[way])} dB"
@@ -276,7 +277,7 @@ def _claims(
                 f"MedFuncta is better than {way} in as much time",
                 "this package",
                 clearly_above(ours, psnrs[way]),
-                f"{said} after {seconds:.0f} s; {seeds} seeds.",
+                f"{said} after {seconds:.0f} s; {counted(seeds, 'seed')}.",
             )
         )
     claim = "MedFuncta is better than principal components at equal numbers"
@@ -288,7 +289,7 @@ def _claims(
         "this package; the paper has no such row",
         clearly_above(ends[_OURS], [baselines.components]),
         f"{mean_and_spread(ends[_OURS])} dB at the end of training, components "
-        f"{baselines.components:.2f} dB, lowest cosines {baselines.cosines:.2f} dB; {seeds} seeds.",
+        f"{baselines.components:.2f} dB, lowest cosines {baselines.cosines:.2f} dB; {counted(seeds, 'seed')}.",
     )
     return [*claims, linear]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from medfuncta.door.wording import counted
 from medfuncta.field.field import Field
 from medfuncta.learning.checkpoint import TrainingState
 from medfuncta.settings import Config
@@ -206,14 +207,14 @@ def _claims(found: Mapping[str, Sequence[Weighed]]) -> list[Claim]:
         lost > 10,
         f"exact {mean_and_spread(psnrs['exact'])} dB; first order {same_length:.2f} dB less in as "
         f"many meta-steps; the best of first order ({best_first}) {lost:.2f} dB less; "
-        f"{seeds} seeds.",
+        f"{counted(seeds, 'seed')}.",
     )
     worth = judged(
         "second order is worth its time: no other way does as well in the time it takes",
         "paper, Appendix H",
         min(exact_psnr - mean_of(psnrs[name]) for name in _others(psnrs)) > 0,
         "; ".join(f"{name} {mean_and_spread(psnrs[name])} dB" for name in _others(psnrs))
-        + f"; {seeds} seeds.",
+        + f"; {counted(seeds, 'seed')}.",
     )
     one, two = mean_of(psnrs["truncated to 1 step"]), mean_of(psnrs["truncated to 2 steps"])
     part = judged(
@@ -221,14 +222,14 @@ def _claims(found: Mapping[str, Sequence[Weighed]]) -> list[Claim]:
         "this package",
         exact_psnr - two > _CLEARLY,
         f"through the last two inner steps {two:.2f} dB, through the last one {one:.2f} dB, "
-        f"through all {exact_psnr:.2f} dB; {seeds} seeds.",
+        f"through all {exact_psnr:.2f} dB; {counted(seeds, 'seed')}.",
     )
     graph = mean_of(psnrs["exact, stored graph"])
     free = judged(
         "the exact gradient needs no stored graph",
         "this package",
         abs(graph - exact_psnr) < _CLEARLY,
-        f"{graph:.2f} dB with and {exact_psnr:.2f} dB without; {seeds} seeds. In float64 the two "
+        f"{graph:.2f} dB with and {exact_psnr:.2f} dB without; {counted(seeds, 'seed')}. In float64 the two "
         "gradients agree to rounding, which the tests hold.",
     )
     return [order, worth, part, free]

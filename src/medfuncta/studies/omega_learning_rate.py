@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 
+from medfuncta.door.wording import counted
 from medfuncta.field.siren.field import SirenField
 from medfuncta.learning.checkpoint import TrainingState
 from medfuncta.learning.optimiser import WeightAverage
@@ -250,7 +251,7 @@ def _claims(
     claims.append(
         judged(
             "a larger omega lowers the effective learning rate of deeper layers",
-            "paper, section 3.2",
+            "paper, on Eq. 3",
             max(ratios.values()) < 1,
             f"The first step moves w W of the deepest hidden layer further with the schedule than "
             f"with constant omega at equal tau: {said}. Omega raises it.",
@@ -265,7 +266,7 @@ def _claims(
             "this package",
             gap < 0.1 * parted,
             f"Largest gap of the curves {gap:.2f} dB, against {parted:.2f} dB of a constant omega "
-            f"with neither; {seeds} seeds, float64.",
+            f"with neither; {counted(seeds, 'seed')}, float64.",
         )
     )
     claims.append(_claim_of_parts(reached))
@@ -281,7 +282,7 @@ def _claim_of_parts(reached: Mapping[str, Sequence[Reached]]) -> Claim:
         gains["rates"] > 0.9 * gains["schedule"] > 0,
         f"Over a constant omega, the schedule gains {gains['schedule']:+.2f} dB, its rates alone "
         f"{gains['rates']:+.2f} dB, its start alone (shift maps that act more in deeper layers) "
-        f"{gains['start']:+.2f} dB; {len(psnrs['none'])} seeds.",
+        f"{gains['start']:+.2f} dB; {counted(len(psnrs['none']), 'seed')}.",
     )
 
 

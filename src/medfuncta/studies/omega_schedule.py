@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from medfuncta.door.wording import counted
 from medfuncta.studies.ablation import Ablation, Finished, Row, by_name
 from medfuncta.studies.charts import draw_grid, draw_lines, mean_and_spread, mean_of, panels
 from medfuncta.studies.outcome import Claim, Outcome, Table, clearly_above, judged
@@ -134,7 +135,7 @@ def _claims(psnr: Mapping[tuple[float, float], Sequence[float]]) -> list[Claim]:
         "paper, Fig. 4: 37.31 against 34.81 dB after 25,000 meta-steps",
         clearly_above(psnr[rising], psnr[constant]),
         f"{_name(*rising)}: {mean_and_spread(psnr[rising])} dB; {_name(*constant)}: "
-        f"{mean_and_spread(psnr[constant])} dB; {gain:+.2f} dB, {seeds} seeds.",
+        f"{mean_and_spread(psnr[constant])} dB; {gain:+.2f} dB, {counted(seeds, 'seed')}.",
     )
     steep = {pair: values for pair, values in psnr.items() if pair[0] >= 40 and pair[1] == 20}
     said = "; ".join(f"{_name(*pair)}: {mean_and_spread(v)} dB" for pair, v in steep.items())
@@ -143,7 +144,7 @@ def _claims(psnr: Mapping[tuple[float, float], Sequence[float]]) -> list[Claim]:
         "paper, Fig. 4: 12.6 dB",
         all(max(values) < COLLAPSED for values in steep.values())
         and max(means.values()) > COLLAPSED,
-        f"{said}; {seeds} seeds. Collapsed means below {COLLAPSED:g} dB.",
+        f"{said}; {counted(seeds, 'seed')}. Collapsed means below {COLLAPSED:g} dB.",
     )
     return [best, collapse]
 
@@ -159,7 +160,7 @@ def _claim_by_rate(rates: Mapping[str, Mapping[float, Sequence[float]]]) -> Clai
         "the schedule is still better when each has the best of three learning rates",
         "this package",
         clearly_above(rising, constant),
-        f"{'; '.join(said)}; {len(rising)} seeds.",
+        f"{'; '.join(said)}; {counted(len(rising), 'seed')}.",
     )
 
 

@@ -152,7 +152,7 @@ def as_markdown(outcome: Outcome, pictures: str) -> list[str]:
         verdict = claim.verdict.capitalize()
         lines += [f"- **{verdict}**: {claim.claim} ({claim.by}). {claim.because}"]
     for name, caption in outcome.captions.items():
-        lines += ["", f"![{caption}]({pictures}{name}.png)", "", f"*{caption}*"]
+        lines += ["", f"![{outcome.title}]({pictures}{name}.png)", "", f"*{caption}*"]
     for table in outcome.tables:
         lines += ["", f"{table.title}:", ""]
         lines.append(f"| {' | '.join(table.header)} |")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
+from medfuncta.door.wording import counted
 from medfuncta.field.siren.field import SirenLayer
 from medfuncta.learning.fitter import Fitter
 from medfuncta.signals.psnr import psnr_of, psnr_of_one
@@ -188,10 +189,10 @@ def _claims(found: Mapping[str, Sequence[Cost]]) -> list[Claim]:
     reference = mean_of([cost.psnr for cost in nearest])
     bits = judged(
         "at about equal bits a signal, a latent is better than a network of its own",
-        "the reason for shared networks (paper, section 1)",
+        "the reason for shared networks",
         clearly_above([psnr], [reference]),
         f"{size} numbers of a latent: {psnr:.2f} dB; {nearest[0].numbers} of a network "
-        f"of its own: {reference:.2f} dB; {seeds} seeds.",
+        f"of its own: {reference:.2f} dB; {counted(seeds, 'seed')}.",
     )
     as_good = {
         name: costs for name, costs in alone.items() if mean_of([c.psnr for c in costs]) >= psnr
@@ -214,9 +215,9 @@ def _claims(found: Mapping[str, Sequence[Cost]]) -> list[Claim]:
         said = f"{seconds * 1000:.0f} ms a latent; no network of its own was as good"
     quick = judged(
         "a latent is fitted much faster than a network as good",
-        "the reason for shared networks (paper, section 1)",
+        "the reason for shared networks",
         theirs > 5 * seconds,
-        f"{said}; {seeds} seeds.",
+        f"{said}; {counted(seeds, 'seed')}.",
     )
     return [bits, quick]
 

@@ -10,6 +10,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from medfuncta.door.wording import counted
 from medfuncta.field.siren.field import SirenField
 from medfuncta.signals.points import Points
 from medfuncta.signals.psnr import psnr_of_one
@@ -159,7 +160,7 @@ def _claim(
         f"the layer of the highest stable rank is the one that can be {action} at least cost",
         by,
         hits == seeds and max(correlations) < -_STRONG,
-        f"in {hits} of {seeds} seeds it is; rank correlation of stable rank and loss {said}.",
+        f"in {hits} of {counted(seeds, 'seed')} it is; rank correlation of stable rank and loss {said}.",
     )
 
 
