@@ -289,7 +289,8 @@ def _claims(
         "this package; the paper has no such row",
         clearly_above(ends[_OURS], [baselines.components]),
         f"{mean_and_spread(ends[_OURS])} dB at the end of training, components "
-        f"{baselines.components:.2f} dB, lowest cosines {baselines.cosines:.2f} dB; {counted(seeds, 'seed')}.",
+        f"{baselines.components:.2f} dB, lowest cosines {baselines.cosines:.2f} dB; "
+        f"{counted(seeds, 'seed')}.",
     )
     return [*claims, linear]
 

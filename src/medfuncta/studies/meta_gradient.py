@@ -229,8 +229,8 @@ def _claims(found: Mapping[str, Sequence[Weighed]]) -> list[Claim]:
         "the exact gradient needs no stored graph",
         "this package",
         abs(graph - exact_psnr) < _CLEARLY,
-        f"{graph:.2f} dB with and {exact_psnr:.2f} dB without; {counted(seeds, 'seed')}. In float64 the two "
-        "gradients agree to rounding, which the tests hold.",
+        f"{graph:.2f} dB with and {exact_psnr:.2f} dB without; {counted(seeds, 'seed')}. In "
+        "float64 the two gradients agree to rounding, which the tests hold.",
     )
     return [order, worth, part, free]
 

@@ -160,7 +160,8 @@ def _claim(
         f"the layer of the highest stable rank is the one that can be {action} at least cost",
         by,
         hits == seeds and max(correlations) < -_STRONG,
-        f"in {hits} of {counted(seeds, 'seed')} it is; rank correlation of stable rank and loss {said}.",
+        f"in {hits} of {counted(seeds, 'seed')} it is; rank correlation of stable rank and loss "
+        f"{said}.",
     )
 
 
