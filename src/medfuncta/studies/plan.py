@@ -180,7 +180,7 @@ class Plan:
         names = []
         for name in data:
             info = open_source(self.source(name)).info
-            names.append(f"{info.name} ({info.licence})")
+            names.append(info.name)
         network = f"{field.latent_size:,} numbers a latent"
         if isinstance(field, SirenConfig):
             network = f"{field.layers} layers of {field.width}, {network}"
