@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from medfuncta.errors import MedFunctaError
-from medfuncta.studies import cells as cells_module
-from medfuncta.studies.cells import Cell, CellFiles
-from medfuncta.studies.runner import run_cells
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.studies import cells as cells_module
+from medfuncta._src.studies.cells import Cell, CellFiles
+from medfuncta._src.studies.runner import run_cells
 from studies.counted import Square
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from medfuncta.field.siren.field import SirenField
-from medfuncta.signals.points import Points
-from medfuncta.studies.context_reduction import STUDY, most_important, pruned_contexts
-from medfuncta.studies.meta_gradients import drawn
-from medfuncta.studies.outcome import CONFIRMED
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.signals.points import Points
+from medfuncta._src.studies.context_reduction import STUDY, most_important, pruned_contexts
+from medfuncta._src.studies.meta_gradients import drawn
+from medfuncta._src.studies.outcome import CONFIRMED
 from studies.toy import FIELD, begun_toy, outcome_of, toy_plan
 
 

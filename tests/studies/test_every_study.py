@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.errors import ConfigError
-from medfuncta.studies.ablation import Ablation
-from medfuncta.studies.cells import CellFiles
-from medfuncta.studies.outcome import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, write_outcome
-from medfuncta.studies.plan import SCALES, Plan
-from medfuncta.studies.study import STUDIES, StudyOptions
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.studies.ablation import Ablation
+from medfuncta._src.studies.cells import CellFiles
+from medfuncta._src.studies.outcome import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, write_outcome
+from medfuncta._src.studies.plan import SCALES, Plan
+from medfuncta._src.studies.study import STUDIES, StudyOptions
 from studies.toy import outcome_of, toy_plan
 
 NAMES = [name for name, row in STUDIES.items() if row.cells]

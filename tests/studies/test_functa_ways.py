@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.errors import DataError
-from medfuncta.learning.adapt import adapt
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.table import open_source
-from medfuncta.studies.functa_ways import MetaSGD, cut, joined, patches_of
+from medfuncta._src.errors import DataError
+from medfuncta._src.learning.adapt import adapt
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.studies.functa_ways import MetaSGD, cut, joined, patches_of
 from studies.toy import begun_toy, toy_plan
 
 

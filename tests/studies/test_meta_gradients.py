@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from medfuncta.learning.train import meta_step
-from medfuncta.studies.meta_gradients import (
+from medfuncta._src.learning.train import meta_step
+from medfuncta._src.studies.meta_gradients import (
     AutoDecoder,
     Gradients,
     by_autograd,
@@ -19,7 +19,7 @@ from medfuncta.studies.meta_gradients import (
     tape_bytes,
     truncated,
 )
-from medfuncta.studies.plan import Plan
+from medfuncta._src.studies.plan import Plan
 from studies.toy import begun_toy, toy_plan
 
 
@@ -89,7 +89,7 @@ def test_reptile_with_one_inner_step_is_the_gradient_at_the_start(plan: Plan) ->
     state.optimisers = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "medfuncta.studies.meta_gradients.apply",
+            "medfuncta._src.studies.meta_gradients.apply",
             lambda state, found, config: caught.append(found),
         )
         reptile(state, signals, config, inner_rate=1e-2)
@@ -111,7 +111,7 @@ def test_an_auto_decoder_moves_the_latents_of_its_batch_only(plan: Plan) -> None
 
 
 def test_the_exact_way_is_the_products_meta_step(plan: Plan) -> None:
-    from medfuncta.studies.meta_gradient import _step_of
+    from medfuncta._src.studies.meta_gradient import _step_of
 
     one, signals, config = begun_toy(plan)
     other, _, _ = begun_toy(plan)

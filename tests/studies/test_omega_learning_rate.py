@@ -6,16 +6,16 @@ from typing import cast
 import pytest
 import torch
 
-from medfuncta.field.siren.field import SirenField
-from medfuncta.studies.effective import (
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.studies.effective import (
     EXPONENTS,
     distance,
     effective_weights,
     orthogonalised,
     with_constant_omega,
 )
-from medfuncta.studies.omega_learning_rate import POWERS, STUDY, measure, rows, watched_pair
-from medfuncta.studies.plan import Plan
+from medfuncta._src.studies.omega_learning_rate import POWERS, STUDY, measure, rows, watched_pair
+from medfuncta._src.studies.plan import Plan
 from studies.toy import FIELD, outcome_of, toy_plan
 
 PAIRS = [(kind, power) for kind in EXPONENTS for power in POWERS]

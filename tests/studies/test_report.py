@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.studies import plan as plan_module
-from medfuncta.studies import report as report_module
-from medfuncta.studies.cells import CellFiles
-from medfuncta.studies.study import STUDIES
+from medfuncta._src.cli.main import main
+from medfuncta._src.studies import plan as plan_module
+from medfuncta._src.studies import report as report_module
+from medfuncta._src.studies.cells import CellFiles
+from medfuncta._src.studies.study import STUDIES
 from studies.toy import SCALE, write_images
 
 SOME = ("context-reduction",)
@@ -20,7 +20,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Of a report of two studies at toy size."""
     monkeypatch.setitem(plan_module.SCALES, "small", SCALE)  # type: ignore[arg-type]
     monkeypatch.setattr(report_module, "STUDIES", {name: STUDIES[name] for name in SOME})
-    monkeypatch.setattr("medfuncta.studies.context_reduction.GAMMAS", (0.1, 0.25, 1.0))
+    monkeypatch.setattr("medfuncta._src.studies.context_reduction.GAMMAS", (0.1, 0.25, 1.0))
     data = write_images(tmp_path)
     return ["study", "report", "--data", data, "--out", str(tmp_path / "out"), "--device", "cpu"]
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.signals.points import Points
-from medfuncta.studies.ablation import Finished
-from medfuncta.studies.adaptation import depleted, noisy
-from medfuncta.studies.classification import measure, reduce, rows
-from medfuncta.studies.outcome import NOT_TESTABLE
-from medfuncta.studies.single_instance import PlainSiren
-from medfuncta.studies.stable_rank import stable_rank
+from medfuncta._src.signals.points import Points
+from medfuncta._src.studies.ablation import Finished
+from medfuncta._src.studies.adaptation import depleted, noisy
+from medfuncta._src.studies.classification import measure, reduce, rows
+from medfuncta._src.studies.outcome import NOT_TESTABLE
+from medfuncta._src.studies.single_instance import PlainSiren
+from medfuncta._src.studies.stable_rank import stable_rank
 from studies.toy import toy_plan
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medfuncta.config import FitConfig, InnerConfig, TrainConfig
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.learning.checkpoint import TrainingState
-from medfuncta.settings import Config
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.studies.ablation import Ablation
-from medfuncta.studies.cells import CellFiles
-from medfuncta.studies.outcome import Outcome
-from medfuncta.studies.plan import Plan, Scale
-from medfuncta.studies.study import StudyOptions
-from medfuncta.studies.training import begun, prepared
+from medfuncta._src.config import FitConfig, InnerConfig, TrainConfig
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.learning.checkpoint import TrainingState
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.studies.ablation import Ablation
+from medfuncta._src.studies.cells import CellFiles
+from medfuncta._src.studies.outcome import Outcome
+from medfuncta._src.studies.plan import Plan, Scale
+from medfuncta._src.studies.study import StudyOptions
+from medfuncta._src.studies.training import begun, prepared
 
 FIELD = SirenConfig(
     dim=2, channels=1, layers=4, width=8, latent_size=8, omega_first=10.0, omega_last=40.0
