@@ -27,6 +27,7 @@ ORDER = (
     "door",
     "disk",
     "hub",
+    "cluster",
     "config",
     "signals",
     "sources",

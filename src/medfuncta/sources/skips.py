@@ -63,6 +63,16 @@ class Skips:
             self._said.setdefault(text, set())
             self._said_before[text] = max(count, self._said_before.get(text, 0))
 
+    def take(self) -> tuple[list[Skipped], list[tuple[str, str]]]:
+        """What was left out, and the remarks with the name of what each is said of; both are
+        forgotten here, for whoever has them notes them elsewhere."""
+        entries, said = self.entries[:], []
+        for text, names in self._said.items():
+            said += [(text, name) for name in names or ("",)]
+        self.entries.clear()
+        self._said.clear()
+        return entries, said
+
     @property
     def counts(self) -> dict[str, int]:
         """The remarks and of how many signals or files each is said; 0 for one that is said of the

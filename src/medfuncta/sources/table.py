@@ -44,7 +44,7 @@ from medfuncta.errors import ConfigError, suggest
 from medfuncta.sources.contents import Format
 from medfuncta.sources.options import describe, parse
 from medfuncta.sources.skips import Skips
-from medfuncta.sources.source import Source
+from medfuncta.sources.source import Reopening, Source
 
 FORMATS: Final[Mapping[str, str]] = {
     "sample": "medfuncta.sources.sample:FORMAT",
@@ -130,7 +130,12 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
     }
     skips = Skips(skip_bad=skip_bad)
     contents = format.open(location, parse(format.options, given), skips)
-    return Source(contents, skips, stated=stated)
+    return Source(
+        contents,
+        skips,
+        stated=stated,
+        reopening=Reopening(_from_the_root(name, location, query), skip_bad),
+    )
 
 
 def _location_and_query(text: str) -> tuple[str, str]:
@@ -142,6 +147,13 @@ def _location_and_query(text: str) -> tuple[str, str]:
         if _exists(location):
             return location, "?".join(parts[count:])
     return parts[0], "?".join(parts[1:])
+
+
+def _from_the_root(name: str, location: str, query: str) -> str:
+    """The same source for a process that stands in another folder."""
+    if _exists(location):
+        location = str(Path(location).expanduser().absolute())
+    return "?".join(filter(None, (f"{name}:{location}", query)))
 
 
 def _exists(location: str) -> bool:
