@@ -42,6 +42,14 @@ def keep_freed_memory() -> None:
         mallopt(parameter, value)
 
 
+def use_one_thread() -> None:
+    """Let PyTorch compute with one thread, where something has imported it: for processes of which
+    there is one a core."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
 @dataclass
 class Stop:
     """Whether somebody has asked this process to stop.

@@ -13,12 +13,13 @@ from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import tyro
+from msgspec import Meta
 
 from medfuncta.cli.terminal import say
 from medfuncta.disk.lock import writing
 from medfuncta.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta.door.declared import Fault, check_plain, convert, hints_of
-from medfuncta.door.limits import Gibibytes
+from medfuncta.door.limits import MOST_WORKERS, Gibibytes
 from medfuncta.door.wording import bare, members, remedy, shown
 from medfuncta.errors import ConfigError
 from medfuncta.result import to_json
@@ -31,6 +32,11 @@ GOES_ON: Final = "finished work is kept; start the same command again to go on"
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:
 ``--set a.b=1 c.d=2 --set e.f=3``."""
+
+Workers = Annotated[int, Meta(ge=1, le=MOST_WORKERS), tyro.conf.arg(metavar="N")]
+"""How many processes work side by side."""
+Cluster = Annotated[str, tyro.conf.arg(metavar="local|ray[:ADDRESS]")]
+"""Where they run."""
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from medfuncta.cli.command import GOES_ON, Command, given
+from medfuncta.cli.command import GOES_ON, Cluster, Command, Workers, given
 from medfuncta.cli.terminal import counts_text
 from medfuncta.config import Batch, InnerSteps, Quality
 from medfuncta.result import Result
@@ -94,12 +94,18 @@ class Fit(Command):
     """Leave out files that cannot be read instead of stopping at the first."""
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
+    workers: Workers | None = None
+    """Fit in so many processes of one thread each; the set is that of one process, whichever of
+    them dies. In this process when not given."""
+    cluster: Cluster | None = None
+    """Where workers run: local, ray (the cluster of RAY_ADDRESS, or one on this machine), or
+    ray:ADDRESS as 'ray start' printed it; as many as suit it without --workers."""
 
     def when_stopped(self) -> str:
         return GOES_ON
 
     def run(self) -> FittedSet:
-        from medfuncta.cli.progress import counting, report_skipped
+        from medfuncta.cli.progress import counting, report_losses, report_skipped
         from medfuncta.latents.create import create_latent_set
         from medfuncta.latents.describe import describe
         from medfuncta.run import Run
@@ -110,6 +116,7 @@ class Fit(Command):
         source = open_source(self.data, skip_bad=self.skip_bad)
         config = override(run.config.fit, given(batch=self.batch, quality=self.quality), "fit.")
         config = config.with_steps(self.steps)
+        losses = []
         with counting("signals") as progress:
             latent_set = create_latent_set(
                 run,
@@ -121,8 +128,12 @@ class Fit(Command):
                 positions=self.positions,
                 device=self.device,
                 progress=progress,
+                workers=self.workers,
+                cluster=self.cluster,
+                on_loss=losses.append,
             )
         report_skipped(source)
+        report_losses(losses)
         figures = describe(latent_set)
         splits = {name: split.signals for name, split in figures.splits.items()}
         left_out = []

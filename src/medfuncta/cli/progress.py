@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from medfuncta.cli.terminal import tell
+from medfuncta.door.wording import counted
 from medfuncta.learning.callbacks import StepReport
 from medfuncta.sources.source import Source
 from medfuncta.status import status_hidden
@@ -96,3 +97,10 @@ def report_skipped(source: Source) -> None:
         tell(f"left out {entry.name}: {entry.reason}")
     if len(source.skipped) > _NAMED:
         tell(f"left out {len(source.skipped) - _NAMED} more")
+
+
+def report_losses(losses: Sequence[int]) -> None:
+    """Say how many workers died, where some did."""
+    lost = sum(losses)
+    if lost:
+        tell(f"{counted(lost, 'worker')} died; others fitted their signals, each once")

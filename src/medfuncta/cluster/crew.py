@@ -20,9 +20,9 @@ from typing import Any, Final
 
 from medfuncta.cluster.executors import LOCAL, executor_of
 from medfuncta.cluster.worker import Executor, Job, WorkerLost
+from medfuncta.door.limits import MOST_WORKERS
 from medfuncta.errors import ConfigError, MedFunctaError
 
-MOST_WORKERS: Final = 4096
 _ATTEMPTS: Final = 3
 """Workers that one task may cost."""
 _AHEAD: Final = 3

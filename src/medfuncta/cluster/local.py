@@ -21,7 +21,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Final
 
 from medfuncta.cluster.worker import Answer, Job, Worker, WorkerLost
-from medfuncta.process import keep_freed_memory
+from medfuncta.process import keep_freed_memory, use_one_thread
 
 _LONG_ENOUGH: Final = 10.0
 """Seconds that a process which was killed may take to end."""
@@ -120,9 +120,7 @@ def _start_uninterrupted(process: SpawnProcess) -> None:
 
 def _serve(pipe: Connection, job: Job, place: int) -> None:
     """A worker's life: until its parent says no more, or is no more."""
-    import torch
-
-    torch.set_num_threads(1)
+    use_one_thread()
     keep_freed_memory()
     begun = Answer.of(lambda: job.begin(place))
     work = begun.result

@@ -13,12 +13,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from typing import Any
 
 from medfuncta.cluster.worker import Answer, Job, Worker, WorkerLost
 from medfuncta.door.wording import shortened
 from medfuncta.errors import ConfigError, missing_extra
-from medfuncta.process import keep_freed_memory
+from medfuncta.process import keep_freed_memory, use_one_thread
 
 _SAID = 160
 """Characters of what Ray says of a fault."""
@@ -75,9 +76,11 @@ class RayExecutor:
 
     def close(self) -> None:
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
             for actor in self._actors:
-                self._ray.kill(actor)
+                _kill(actor)
         if self._began:
             self._ray.shutdown()
 
@@ -91,6 +94,7 @@ def _connect(address: str, count: int | None) -> None:
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    logging.getLogger("ray").setLevel(logging.ERROR)
     known: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.ERROR,
@@ -107,6 +111,14 @@ def _connect(address: str, count: int | None) -> None:
             f"no Ray cluster at '{shortened(address or 'RAY_ADDRESS', 60)}' ({said}); give the "
             "address that 'ray start' printed, or --cluster ray for one on this machine"
         ) from error
+
+
+def _kill(actor: Any) -> None:
+    """End an actor that may have died."""
+    import ray
+
+    with suppress(ray.exceptions.RayError, ValueError):
+        ray.kill(actor)
 
 
 class _RayWorker:
@@ -128,20 +140,20 @@ class _RayWorker:
         try:
             answer = self._ray.get(promised)
         except self._ray.exceptions.RayError as error:
-            raise WorkerLost(f"Ray says {type(error).__name__}") from error
+            last = str(error).strip().splitlines()[-1:]
+            said = shortened(" ".join(last).strip(), _SAID)
+            raise WorkerLost(f"Ray says {type(error).__name__}: {said}") from error
         return answer.opened()
 
     def stop(self) -> None:
-        self._ray.kill(self._actor)
+        _kill(self._actor)
 
 
 class _Actor:
     """A worker's process on the cluster."""
 
     def __init__(self, job: Job, place: int) -> None:
-        import torch
-
-        torch.set_num_threads(1)
+        use_one_thread()
         keep_freed_memory()
         begun = Answer.of(lambda: job.begin(place))
         self._work = begun.result

@@ -67,6 +67,8 @@ Components: TypeAlias = Annotated[int, Meta(ge=0, le=2**20)]
 """Principal components, 0 for none."""
 DrawnPoints: TypeAlias = Annotated[int, Meta(ge=1, le=2**24)]
 """Points drawn of a signal."""
+MOST_WORKERS: Final = 4096
+"""Processes that work side by side."""
 Units: TypeAlias = Annotated[int, Meta(ge=1, le=2**14)]
 """Units of a head's layer."""
 

@@ -53,6 +53,20 @@ class FittedBlock:
     mark: float
     signals: int
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """On its way to another process rows take Arrow's own form: its pickle forgets which
+        columns may be empty."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.table.schema) as stream:
+            stream.write_table(self.table)
+        others = (self.last_id, self.left_out, self.fitted_psnr, self.mark, self.signals)
+        return (_unpacked, (sink.getvalue().to_pybytes(), *others))
+
+
+def _unpacked(rows: bytes, *others: Any) -> FittedBlock:
+    """A block that has arrived."""
+    return FittedBlock(pa.ipc.open_stream(rows).read_all(), *others)
+
 
 class BlockFitter:
     """Fits blocks for one latent set.
