@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 import time
@@ -99,3 +100,45 @@ class _ThreadWorker:
 
     def stop(self) -> None:
         return None
+
+
+@dataclass
+class ThreadWorkers:
+    """Workers in this process, for tests of what they are given and of what becomes of it. Jobs,
+    tasks and results are packed and unpacked as on their way to processes.
+
+    Args:
+        die_at: Tasks, counted over all workers, that one dies of.
+    """
+
+    die_at: tuple[int, ...] = ()
+    given: int = 0
+
+    def start(self, place: int, job: Job) -> Worker:
+        return _PackingWorker(self, sent(job).begin(place))
+
+    def usual_count(self) -> int:
+        return 2
+
+    def close(self) -> None:
+        return None
+
+
+@dataclass
+class _PackingWorker:
+    workers: ThreadWorkers
+    work: Work
+
+    def do(self, task: Any) -> Any:
+        self.workers.given += 1
+        if self.workers.given in self.workers.die_at:
+            raise WorkerLost("it was told to")
+        return sent(self.work(sent(task)))
+
+    def stop(self) -> None:
+        return None
+
+
+def sent(content: Any) -> Any:
+    """What arrives of something that is sent to another process."""
+    return pickle.loads(pickle.dumps(content))  # noqa: S301 - packed in the same line

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cluster.jobs import ThreadWorkers
 from latents.mortal import MortalJob
 from latents.smooth import SIGNALS, smooth
 from latents.test_kill import files_of
 from medfuncta.cluster import crew as crew_module
-from medfuncta.cluster.worker import Work
 from medfuncta.config import FitConfig
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.latents import create as create_module
@@ -27,45 +25,6 @@ from medfuncta.sources.table import open_source
 
 FIT = FitConfig(steps=2, batch=2)
 IMAGES = 11
-
-
-@dataclass
-class ThreadWorkers:
-    """Workers in this process, as a crew has them elsewhere: what is tested here is what they are
-    given and what becomes of it, not the processes.
-
-    Args:
-        die_at: Tasks, counted over all workers, that one dies of.
-    """
-
-    die_at: tuple[int, ...] = ()
-    given: int = 0
-
-    def start(self, place: int, job: Any) -> Any:
-        return _Worker(self, job.begin(place))
-
-    def usual_count(self) -> int:
-        return 2
-
-    def close(self) -> None:
-        return None
-
-
-@dataclass
-class _Worker:
-    workers: ThreadWorkers
-    work: Work
-
-    def do(self, task: Any) -> Any:
-        from medfuncta.cluster.worker import WorkerLost
-
-        self.workers.given += 1
-        if self.workers.given in self.workers.die_at:
-            raise WorkerLost("it was told to")
-        return self.work(task)
-
-    def stop(self) -> None:
-        return None
 
 
 @pytest.fixture

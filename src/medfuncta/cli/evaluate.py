@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from medfuncta.cli.command import Command, given
+from medfuncta.cli.command import Cluster, Command, Workers, given
 from medfuncta.cli.terminal import table
 from medfuncta.config import InnerSteps, Quality
 from medfuncta.result import Result, to_json
@@ -66,9 +66,15 @@ class Evaluate(Command):
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
+    workers: Workers | None = None
+    """Fit, decode and compare in so many processes of one thread each; in this one when not
+    given."""
+    cluster: Cluster | None = None
+    """Where workers run: local, ray (the cluster of RAY_ADDRESS, or one on this machine), or
+    ray:ADDRESS; as many as suit it without --workers."""
 
     def run(self) -> Evaluated:
-        from medfuncta.cli.progress import counting, report_skipped
+        from medfuncta.cli.progress import counting, report_losses, report_skipped
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.evaluate import evaluate
 
@@ -77,6 +83,7 @@ class Evaluate(Command):
         compare = {}
         for name, folder in _named(self.compare).items():
             compare[name] = self._load(folder)
+        losses = []
         with counting("signals") as progress:
             evaluation = evaluate(
                 run,
@@ -87,8 +94,12 @@ class Evaluate(Command):
                 baselines=self.baselines,
                 compare=compare,
                 progress=progress,
+                workers=self.workers,
+                cluster=self.cluster,
+                on_loss=losses.append,
             )
         report_skipped(source)
+        report_losses(losses)
         return Evaluated(evaluation, self.out)
 
     def _load(self, folder: Path) -> Run:
