@@ -27,6 +27,7 @@ ORDER = (
     "door",
     "disk",
     "hub",
+    "remote",
     "cluster",
     "config",
     "signals",

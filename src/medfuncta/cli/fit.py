@@ -32,7 +32,7 @@ class FittedSet(Result):
     """The latent set that was written.
 
     Args:
-        latents: Its folder.
+        latents: Its folder, or its address in an object store.
         signals: How many it has.
         splits: How many each split has.
         latent_size: Numbers of a latent.
@@ -47,7 +47,7 @@ class FittedSet(Result):
         labelled: Whether a signal has a class.
     """
 
-    latents: Path
+    latents: Path | str
     signals: int
     splits: Mapping[str, int]
     latent_size: int
@@ -73,7 +73,8 @@ class Fit(Command):
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")]
     """Where the signals come from: kind:path[?option=value], such as wfdb:mitbih or sample:ecg."""
     out: Annotated[Path, tyro.conf.arg(metavar="LATENTS")]
-    """Folder of the latent set to write."""
+    """Folder of the latent set to write, or an address in an object store, such as
+    s3://bucket/set."""
     steps: Annotated[InnerSteps | None, tyro.conf.arg(metavar="H")] = None
     """Inner steps; the run's own when not given."""
     batch: Batch | None = None
@@ -108,6 +109,9 @@ class Fit(Command):
         from medfuncta.cli.progress import counting, report_losses, report_skipped
         from medfuncta.latents.create import create_latent_set
         from medfuncta.latents.describe import describe
+        from medfuncta.latents.info import CARD_FILE, INFO_FILE
+        from medfuncta.remote.address import address_of, local_path
+        from medfuncta.remote.publishing import published
         from medfuncta.run import Run
         from medfuncta.settings import override
         from medfuncta.sources.table import open_source
@@ -117,11 +121,11 @@ class Fit(Command):
         config = override(run.config.fit, given(batch=self.batch, quality=self.quality), "fit.")
         config = config.with_steps(self.steps)
         losses = []
-        with counting("signals") as progress:
+        with published(self.out, (CARD_FILE, INFO_FILE)) as out, counting("signals") as progress:
             latent_set = create_latent_set(
                 run,
                 source,
-                self.out,
+                out,
                 config=config,
                 splits=self.splits,
                 dtype=self.dtype,
@@ -132,15 +136,15 @@ class Fit(Command):
                 cluster=self.cluster,
                 on_loss=losses.append,
             )
+            figures = describe(latent_set)
         report_skipped(source)
         report_losses(losses)
-        figures = describe(latent_set)
         splits = {name: split.signals for name, split in figures.splits.items()}
         left_out = []
         for split in latent_set.info.splits.values():
             left_out += split.left_out
         return FittedSet(
-            self.out,
+            address_of(self.out) or local_path(self.out),
             signals=len(latent_set),
             splits=splits,
             latent_size=figures.latent_size,

@@ -17,13 +17,14 @@ from medfuncta.door.callers import expecting
 from medfuncta.door.wording import printable
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
-from medfuncta.latents.hub import fetched_set, push_set
+from medfuncta.latents.hub import fetched_set, limit_of, push_set
 from medfuncta.latents.info import FIELD_FOLDER, INFO_FILE, SetInfo, fit_config_of
 from medfuncta.latents.rows import LatentRow, nearest_id
 from medfuncta.latents.schema import schema_of
 from medfuncta.latents.shards import find_shards, quality_text
 from medfuncta.latents.split import Split, SplitSet
 from medfuncta.latents.views import data_frame, dataset_dict
+from medfuncta.remote.fetching import fetched
 from medfuncta.run import Run, RunDescription
 from medfuncta.signals.domain import Domain
 from medfuncta.signals.preprocess import InputGrid, Preprocessing
@@ -63,11 +64,16 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
     def open(cls, folder: Path | str) -> LatentSet:
         """Read what the set says of itself and the footers of its shards; no latent yet.
 
+        Args:
+            folder: Where it lies; an address in an object store, such as ``s3://bucket/set``, is
+                copied to this machine first, once.
+
         Raises:
+            MedFunctaError: If it is to be copied and cannot be.
             LatentSetError: If it is no latent set, has no finished split, or a shard is missing,
                 damaged or of another field.
         """
-        folder = Path(folder)
+        folder = fetched(folder, limit_of)
         info = SetInfo.load(folder)
         if not info.splits:
             raise LatentSetError(

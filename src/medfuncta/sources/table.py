@@ -41,6 +41,8 @@ from urllib.parse import unquote
 
 from medfuncta.door.callers import expecting
 from medfuncta.errors import ConfigError, suggest
+from medfuncta.remote.address import address_of
+from medfuncta.remote.fetching import fetched
 from medfuncta.sources.contents import Format
 from medfuncta.sources.options import describe, parse
 from medfuncta.sources.skips import Skips
@@ -103,6 +105,9 @@ def options_of(format: Format) -> dict[str, str]:
 def open_source(text: str, *, skip_bad: bool = False) -> Source:
     """The source that ``kind:path[?option=value&option=value]`` names.
 
+    The path may be an address in an object store, such as ``s3://bucket/scans``: its files are
+    copied to this machine first, once.
+
     A ``&`` or ``%`` inside a value is written as in a web address (``%26``, ``%25``).
 
     Args:
@@ -129,7 +134,8 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
         option: _line(name, option, given.pop(option)) for option in STATEMENTS if option in given
     }
     skips = Skips(skip_bad=skip_bad)
-    contents = format.open(location, parse(format.options, given), skips)
+    at = str(fetched(location)) if address_of(location) else location
+    contents = format.open(at, parse(format.options, given), skips)
     return Source(
         contents,
         skips,
