@@ -85,7 +85,7 @@ def test_a_run_and_a_set_are_those_that_were_put_there(store: str, tmp_path: Pat
     run.save(tmp_path / "run")
     (tmp_path / "run" / "checkpoints").mkdir()
     (tmp_path / "run" / "checkpoints" / "large").write_bytes(b"not wanted")
-    write_set(tmp_path / "set", train=["a", "b"], test=["c"])
+    write_set(tmp_path / "set", train=5, test=2)
     there = put(store, tmp_path / "run", "run"), put(store, tmp_path / "set", "set")
     for name in (there[0], Path(there[0])):
         assert Run.load(name).fingerprint == run.fingerprint
