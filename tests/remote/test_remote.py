@@ -127,6 +127,7 @@ def test_what_is_there_is_copied_once_and_what_changes_again(
     there = put(store, folder, "folder")
     first = fetched(there)
     assert files_of(first) == files_of(folder)
+    assert cache_folder().stat().st_mode & 0o077 == 0
     (first / "a.txt").unlink()  # as if a download had been stopped
     assert fetched(there) == first
     assert files_of(first) == files_of(folder)

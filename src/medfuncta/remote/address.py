@@ -65,9 +65,10 @@ def store_of(address: str) -> tuple[Any, str]:
         # what was listed once may have changed
         store = fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=True)
     except ImportError as error:
+        said = shortened(reason(error), _SAID)
         raise MedFunctaError(
-            f"{protocol}:// needs a package that is not installed ({shortened(reason(error), _SAID)}"
-            "); run: pip install 'medfuncta[remote]' for s3, gcsfs for gs, adlfs for az"
+            f"{protocol}:// needs a package that is not installed ({said}); run: pip install "
+            "'medfuncta[remote]' for s3, gcsfs for gs, adlfs for az"
         ) from error
     except Exception as error:
         raise _unreachable(address, error) from error

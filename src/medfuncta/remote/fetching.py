@@ -18,7 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from medfuncta.disk.places import file_name, fresh_folder, make_folder, move, place
+from medfuncta.disk.places import (
+    file_name,
+    fresh_folder,
+    make_folder,
+    make_private_folder,
+    move,
+    place,
+)
 from medfuncta.disk.refusals import disk_told
 from medfuncta.door.wording import shortened
 from medfuncta.errors import ConfigError, MedFunctaError
@@ -47,7 +54,7 @@ class _File:
     """
 
     path: str
-    parts: tuple[str, ...]
+    parts: Sequence[str]
     size: int
     tag: str
 
@@ -79,6 +86,8 @@ def fetched(where: Path | str, limits: Limits | None = None) -> Path:
         raise MedFunctaError(
             f"there is no file that is wanted in '{shortened(name, 60)}'; check the address"
         )
+    with disk_told("the cache of downloads"):
+        make_private_folder(cache_folder())
     entry = place(cache_folder(), file_name(f"{_digest([address])}-{_state(files)}"))
     root = place(entry, name) if is_folder else entry
     with disk_told("the cache of downloads"):
@@ -150,7 +159,7 @@ def _file_of(full: str, base: str, info: Mapping[str, Any], limits: Limits | Non
                 f"{shortened(relative, 60)} has {size:,} bytes; expected at most {most:,}"
             )
     tags = {tag: str(info[tag]) for tag in _TAGS if tag in info}
-    return _File(full, tuple(map(_plain, relative.split("/"))), size, json.dumps(tags))
+    return _File(full, [_plain(part) for part in relative.split("/")], size, json.dumps(tags))
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from medfuncta.disk.places import file_name, make_folder, place, remove_folder
+from medfuncta.disk.places import file_name, make_folder, make_private_folder, place, remove_folder
 from medfuncta.disk.refusals import disk_told
 from medfuncta.door.wording import shortened
 from medfuncta.errors import ConfigError
@@ -48,6 +48,7 @@ def published(out: Path | str, last: Sequence[str]) -> Iterator[Path]:
         )
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     with disk_told("the cache of what is to be copied"):
+        make_private_folder(cache_folder())
         waiting = make_folder(cache_folder(), _WAITING, digest)
     folder = place(waiting, file_name(name_of(address)))
     yield folder
