@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latents.sets import make_run
+from latents.smooth import smooth
 from medfuncta.cluster.worker import Work
+from medfuncta.config import FitConfig
+from medfuncta.latents import create as create_module
+from medfuncta.latents.create import create_latent_set
 from medfuncta.latents.fit_blocks import FitJob
 
 
@@ -29,3 +35,26 @@ class MortalJob(FitJob):
             return work(task)
 
         return mortal
+
+
+@dataclass(frozen=True, eq=False)
+class SlowJob(FitJob):
+    """Notes its process, and takes its time."""
+
+    def begin(self, place: int) -> Work:
+        work = super().begin(place)
+        Path(os.environ["MEDFUNCTA_TEST_NOTES"], f"worker-{os.getpid()}").touch()
+
+        def slow(task: Any) -> Any:
+            time.sleep(0.2)
+            return work(task)
+
+        return slow
+
+
+def fit_slowly(folder: Path) -> None:
+    """A fit by two workers that can be killed in its middle."""
+    create_module.FitJob = SlowJob  # type: ignore[misc]
+    create_latent_set(
+        make_run(), smooth(count=20), folder, config=FitConfig(steps=2, batch=2), workers=2
+    )

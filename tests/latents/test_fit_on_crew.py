@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,8 @@ import pytest
 from PIL import Image
 
 from cluster.jobs import ThreadWorkers
-from latents.mortal import MortalJob
+from latents.mortal import MortalJob, fit_slowly
+from latents.sets import make_run
 from latents.smooth import SIGNALS, smooth
 from latents.test_kill import files_of
 from medfuncta.cluster import crew as crew_module
@@ -220,3 +224,40 @@ def test_real_workers_killed_with_9(
     )
     assert files_of(tmp_path / "crew") == files_of(tmp_path / "one")
     assert lost == [2]
+
+
+def test_a_fit_that_is_killed_as_a_whole_leaves_no_worker_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDFUNCTA_TEST_NOTES", str(tmp_path))
+    whole = multiprocessing.get_context("spawn").Process(
+        target=fit_slowly, args=(tmp_path / "set",)
+    )
+    whole.start()
+    pieces = tmp_path / "set" / ".fitting" / "train"
+    until(lambda: len(list(pieces.glob("piece-*"))) > 1)
+    whole.kill()
+    whole.join()
+    workers = [int(path.name.partition("-")[2]) for path in tmp_path.glob("worker-*")]
+    assert len(workers) == 2
+    until(lambda: not any(map(is_running, workers)))
+    config = FitConfig(steps=2, batch=2)
+    for name in ("set", "one"):
+        create_latent_set(make_run(), smooth(count=20), tmp_path / name, config=config)
+    assert files_of(tmp_path / "set") == files_of(tmp_path / "one")
+
+
+def until(done: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if done():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never was")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return " Z " not in Path(f"/proc/{pid}/stat").read_text()

@@ -42,7 +42,7 @@ class RayExecutor:
 
     def __init__(self, address: str, count: int | None) -> None:
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise missing_extra("ray", "ray") from error
         self._ray = ray
@@ -91,7 +91,7 @@ def _connect(address: str, count: int | None) -> None:
     Raises:
         ConfigError: If there is none.
     """
-    import ray
+    import ray  # pyright: ignore[reportMissingImports]
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -115,7 +115,7 @@ def _connect(address: str, count: int | None) -> None:
 
 def _kill(actor: Any) -> None:
     """End an actor that may have died."""
-    import ray
+    import ray  # pyright: ignore[reportMissingImports]
 
     with suppress(ray.exceptions.RayError, ValueError):
         ray.kill(actor)
