@@ -206,7 +206,7 @@ class _Board:
     closed: bool = False
     _failure: Exception | None = None
     _waiting: deque[_Task] = field(default_factory=deque)
-    _given: list[_Task] = field(default_factory=list)
+    _given: dict[_Task, None] = field(default_factory=dict)
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -231,10 +231,10 @@ class _Board:
     def _next(self) -> _Task | None:
         while self._waiting:
             task = self._waiting.popleft()
-            if task.done:  # a second worker had it too
+            if task.done:  # it was taken back, or a second worker had it too
                 continue
             task.began = monotonic()
-            self._given.append(task)
+            self._given[task] = None
             return task
         for task in self._given:
             if not task.doubled and self._is_slow(task):
@@ -256,7 +256,7 @@ class _Board:
             if task.began is not None:
                 self._seconds.append(monotonic() - task.began)
             task.result, task.error, task.done = result, error, True
-            self._drop(task)
+            self._given.pop(task, None)
             self._changed.notify_all()
 
     def died(self, task: _Task, lost: WorkerLost) -> None:
@@ -268,7 +268,7 @@ class _Board:
             if task.done:
                 return
             task.deaths += 1
-            self._drop(task)
+            self._given.pop(task, None)
             if task.deaths >= self.attempts:
                 task.error, task.done = _given_up(task.deaths, lost), True
             else:
@@ -302,19 +302,13 @@ class _Board:
         with self._changed:
             for task in tasks:
                 task.done = True
-                self._drop(task)
-                if task in self._waiting:
-                    self._waiting.remove(task)
+                self._given.pop(task, None)
 
     def close(self) -> None:
         """No more tasks."""
         with self._changed:
             self.closed = True
             self._changed.notify_all()
-
-    def _drop(self, task: _Task) -> None:
-        if task in self._given:
-            self._given.remove(task)
 
 
 _REMEDY: Final = "have fewer workers or a smaller batch if memory was short, or look at its log"
