@@ -93,6 +93,8 @@ class Workers(Command):
     are made."""
     cluster: tuple[str, ...] = ("local",)
     """Where workers run: local, ray, or both."""
+    reference_set: Path | None = None
+    """The set that one process has written with the same options, so that it is not made again."""
     folder: Path | None = None
     """Where sets are written, and removed from; a temporary folder of the system when not given."""
 
@@ -109,9 +111,10 @@ class Workers(Command):
         return rows_table(Row(**row) for row in result["rows"])
 
     def _rows(self, folder: Path) -> Iterator[Row]:
-        one = _Way("1 process of 1 thread")
-        reference = folder / "reference"
-        yield from self._rates(one.name, self._fit(one, reference), reference, reference)
+        reference = self.reference_set or folder / "reference"
+        if self.reference_set is None:
+            one = _Way("1 process of 1 thread")
+            yield from self._rates(one.name, self._fit(one, reference), reference, reference)
         for way in self._ways():
             out = folder / "set"
             fit = self._fit(way, out)

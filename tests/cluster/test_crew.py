@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +148,42 @@ def test_real_processes_die_and_are_replaced_and_none_is_left(tmp_path: Path) ->
         for _ in range(100):
             os.kill(pid, 0)
             time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Large(Squares):
+    """More than fits into a pipe that nobody reads."""
+
+    ballast: bytes = bytes(2**20)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+def test_processes_that_are_killed_while_they_start_hold_nobody_up(tmp_path: Path) -> None:
+    killed: set[int] = set()
+
+    def kill_newborn() -> None:
+        while len(killed) < 6:
+            for pid in children() - killed:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+
+    thread = threading.Thread(target=kill_newborn, daemon=True)
+    with crew_of(1, None, lambda: Large(tmp_path)) as crew:
+        assert crew is not None
+        thread.start()
+        assert list(crew.in_order([1, 2])) == [1, 4]
+    assert len(killed) == 6
+
+
+def children() -> set[int]:
+    """Workers that this process has spawned."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid() and b"spawn_main" in (path / "cmdline").read_bytes():
+                found.add(int(path.name))
+    return found
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from medfuncta.errors import ConfigError, MedFunctaError
 
 _ATTEMPTS: Final = 3
 """Workers that one task may cost."""
+_STARTS: Final = 20
+"""Workers, one after the other, that may be killed before they have begun."""
 _AHEAD: Final = 3
 """Tasks under way for each worker, those included that wait for an earlier one's result."""
 _SLOW: Final = 5.0
@@ -154,7 +156,7 @@ class Crew:
                     worker = self._executor.start(place, self._job)
                 except WorkerLost as lost:
                     failed_starts += 1
-                    if failed_starts >= self._attempts:
+                    if failed_starts >= (_STARTS if lost.killed else self._attempts):
                         board.fail(_no_start(lost))
                         return
                     continue

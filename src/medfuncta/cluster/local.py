@@ -39,7 +39,7 @@ class LocalExecutor:
     def start(self, place: int, job: Job) -> Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(theirs, job, place), daemon=True, name=f"worker {place}"
+            target=_serve, args=(theirs,), daemon=True, name=f"worker {place}"
         )
         with self._lock:
             if self._closed:
@@ -48,7 +48,9 @@ class LocalExecutor:
             worker = _LocalWorker(process, ours)
             self._workers = [*filter(_LocalWorker.is_alive, self._workers), worker]
         theirs.close()
-        worker.answer()
+        # The job is no argument of the process: one that is killed while it starts would leave us
+        # writing into a pipe that only we hold open.
+        worker.do((job, place))
         return worker
 
     def usual_count(self) -> int:
@@ -75,7 +77,7 @@ class _LocalWorker:
         try:
             self._pipe.send(task)
         except OSError as error:
-            raise WorkerLost(self._end()) from error
+            raise self._end() from error
         return self.answer()
 
     def answer(self) -> Any:
@@ -87,22 +89,22 @@ class _LocalWorker:
         try:
             answer = self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise WorkerLost(self._end()) from error
+            raise self._end() from error
         return answer.opened()
 
     def stop(self) -> None:
         with suppress(ValueError):  # it has been closed
             self.process.kill()
 
-    def _end(self) -> str:
-        """How the process has ended, in words."""
+    def _end(self) -> WorkerLost:
+        """How the process has ended."""
         self.process.join(_LONG_ENOUGH)
         code = self.process.exitcode
         if code is None:
-            return "it closed its pipe"
+            return WorkerLost("it closed its pipe")
         if code < 0:
-            return f"it was ended by {signal.Signals(-code).name}"
-        return f"it ended with code {code}"
+            return WorkerLost(f"it was ended by {signal.Signals(-code).name}", killed=True)
+        return WorkerLost(f"it ended with code {code}")
 
 
 def _start_uninterrupted(process: SpawnProcess) -> None:
@@ -118,13 +120,14 @@ def _start_uninterrupted(process: SpawnProcess) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(pipe: Connection, job: Job, place: int) -> None:
+def _serve(pipe: Connection) -> None:
     """A worker's life: until its parent says no more, or is no more."""
-    use_one_thread()
-    keep_freed_memory()
-    begun = Answer.of(lambda: job.begin(place))
-    work = begun.result
     with suppress(EOFError, OSError):
+        job, place = pipe.recv()
+        use_one_thread()  # which needs what the job has imported
+        keep_freed_memory()
+        begun = Answer.of(lambda: job.begin(place))
+        work = begun.result
         pipe.send(Answer(error=begun.error, text=begun.text))
         while True:
             task = pipe.recv()

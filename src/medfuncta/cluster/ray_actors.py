@@ -14,15 +14,17 @@ import logging
 import os
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from medfuncta.cluster.worker import Answer, Job, Worker, WorkerLost
 from medfuncta.door.wording import shortened
 from medfuncta.errors import ConfigError, missing_extra
 from medfuncta.process import keep_freed_memory, use_one_thread
 
-_SAID = 160
+_SAID: Final = 160
 """Characters of what Ray says of a fault."""
+_OWN_FAULT: Final = "error raised in its creation task"
+"""What it says of an actor that could not begin."""
 
 
 class RayExecutor:
@@ -142,7 +144,8 @@ class _RayWorker:
         except self._ray.exceptions.RayError as error:
             last = str(error).strip().splitlines()[-1:]
             said = shortened(" ".join(last).strip(), _SAID)
-            raise WorkerLost(f"Ray says {type(error).__name__}: {said}") from error
+            killed = _OWN_FAULT not in str(error)
+            raise WorkerLost(f"Ray says {type(error).__name__}: {said}", killed=killed) from error
         return answer.opened()
 
     def stop(self) -> None:

@@ -33,7 +33,16 @@ class Job(Protocol):
 
 
 class WorkerLost(Exception):
-    """A worker's process has ended before it answered; the text says how."""
+    """A worker's process has ended before it answered.
+
+    Args:
+        how: In words.
+        killed: Whether somebody else has ended it, so that another one may do better.
+    """
+
+    def __init__(self, how: str, *, killed: bool = False) -> None:
+        super().__init__(how)
+        self.killed = killed
 
 
 @runtime_checkable
