@@ -33,9 +33,9 @@ Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:
 ``--set a.b=1 c.d=2 --set e.f=3``."""
 
-Workers = Annotated[int, Meta(ge=1, le=MOST_WORKERS), tyro.conf.arg(metavar="N")]
+Workers = Annotated[Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | None, tyro.conf.arg(metavar="N")]
 """How many processes work side by side."""
-Cluster = Annotated[str, tyro.conf.arg(metavar="local|ray[:ADDRESS]")]
+Cluster = Annotated[str | None, tyro.conf.arg(metavar="local|ray[:ADDRESS]")]
 """Where they run."""
 
 

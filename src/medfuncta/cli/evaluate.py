@@ -66,10 +66,10 @@ class Evaluate(Command):
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
-    workers: Workers | None = None
+    workers: Workers = None
     """Fit, decode and compare in so many processes of one thread each; in this one when not
     given."""
-    cluster: Cluster | None = None
+    cluster: Cluster = None
     """Where workers run: local, ray (the cluster of RAY_ADDRESS, or one on this machine), or
     ray:ADDRESS; as many as suit it without --workers."""
 

@@ -95,10 +95,10 @@ class Fit(Command):
     """Leave out files that cannot be read instead of stopping at the first."""
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
-    workers: Workers | None = None
+    workers: Workers = None
     """Fit in so many processes of one thread each; the set is that of one process, whichever of
     them dies. In this process when not given."""
-    cluster: Cluster | None = None
+    cluster: Cluster = None
     """Where workers run: local, ray (the cluster of RAY_ADDRESS, or one on this machine), or
     ray:ADDRESS as 'ray start' printed it; as many as suit it without --workers."""
 

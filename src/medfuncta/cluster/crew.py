@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any, Final
 
 from medfuncta.cluster.executors import LOCAL, executor_of
-from medfuncta.cluster.worker import Executor, Job, WorkerLost
+from medfuncta.cluster.worker import Executor, Job, Worker, WorkerLost
 from medfuncta.door.limits import MOST_WORKERS
 from medfuncta.errors import ConfigError, MedFunctaError
 
@@ -148,34 +148,36 @@ class Crew:
     def _serve(self, place: int) -> None:
         """The life of a thread that has a worker, and gets another when that dies."""
         board = self._board
-        worker = None
-        failed_starts = 0
-        while not board.closed:
-            if worker is None:
-                try:
-                    worker = self._executor.start(place, self._job)
-                except WorkerLost as lost:
-                    failed_starts += 1
-                    if failed_starts >= (_STARTS if lost.killed else self._attempts):
-                        board.fail(_no_start(lost))
-                        return
-                    continue
-                except Exception as error:
-                    board.fail(error)
-                    return
-                failed_starts = 0
+        worker = self._started(place)
+        while worker is not None:
             task = board.take()
             if task is None:
                 return
             try:
                 result = worker.do(task.content)
             except WorkerLost as lost:
-                worker = None
                 board.died(task, lost)
+                worker = self._started(place)
             except Exception as error:
                 board.finish(task, error=error)
             else:
                 board.finish(task, result=result)
+
+    def _started(self, place: int) -> Worker | None:
+        """A new worker; None where none can be, which is then known, or none is wanted."""
+        failed = 0
+        while not self._board.closed:
+            try:
+                return self._executor.start(place, self._job)
+            except WorkerLost as lost:
+                failed += 1
+                if failed >= (_STARTS if lost.killed else self._attempts):
+                    self._board.fail(_no_start(lost))
+                    return None
+            except Exception as error:
+                self._board.fail(error)
+                return None
+        return None
 
 
 @dataclass(eq=False)
