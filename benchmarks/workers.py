@@ -21,13 +21,13 @@ import torch
 
 from benchmarks.command import main
 from benchmarks.measure import Row, rows_table
-from medfuncta.cli.command import Command, given
-from medfuncta.errors import MedFunctaError
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
-from medfuncta.settings import override
-from medfuncta.sources.table import open_source
+from medfuncta._src.cli.command import Command, given
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
+from medfuncta._src.settings import override
+from medfuncta._src.sources.table import open_source
 
 _LOCAL: Final = "spawn_main"
 _ACTOR: Final = "ray::_Actor"

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medfuncta.cluster.worker import Answer, Job, Work, Worker, WorkerLost
-from medfuncta.errors import DataError
+from medfuncta._src.cluster.worker import Answer, Job, Work, Worker, WorkerLost
+from medfuncta._src.errors import DataError
 
 
 @dataclass(frozen=True)

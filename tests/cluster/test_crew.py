@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from cluster.jobs import Squares, ThreadExecutor
-from medfuncta.cluster import crew as crew_module
-from medfuncta.cluster.crew import Crew, crew_of
-from medfuncta.cluster.executors import executor_of
-from medfuncta.cluster.worker import WorkerLost
-from medfuncta.errors import ConfigError, DataError, MedFunctaError
+from medfuncta._src.cluster import crew as crew_module
+from medfuncta._src.cluster.crew import Crew, crew_of
+from medfuncta._src.cluster.executors import executor_of
+from medfuncta._src.cluster.worker import WorkerLost
+from medfuncta._src.errors import ConfigError, DataError, MedFunctaError
 
 COUNT = 40
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cluster.jobs import Squares
-from medfuncta.cluster.crew import crew_of
-from medfuncta.errors import ConfigError, MedFunctaError
+from medfuncta._src.cluster.crew import crew_of
+from medfuncta._src.errors import ConfigError, MedFunctaError
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's own
@@ -60,7 +60,7 @@ def test_as_many_actors_as_the_cluster_has_processors(cluster: None, tmp_path: P
 def test_an_address_where_no_cluster_is_gets_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medfuncta.cluster import ray_actors
+    from medfuncta._src.cluster import ray_actors
 
     def refusing(**_: object) -> None:
         raise ConnectionError("Could not find any running Ray instance.\nSecond line")

@@ -11,11 +11,11 @@ from typing import Any
 
 from latents.sets import make_run
 from latents.smooth import smooth
-from medfuncta.cluster.worker import Work
-from medfuncta.config import FitConfig
-from medfuncta.latents import create as create_module
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.fit_blocks import FitJob
+from medfuncta._src.cluster.worker import Work
+from medfuncta._src.config import FitConfig
+from medfuncta._src.latents import create as create_module
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.fit_blocks import FitJob
 
 
 @dataclass(frozen=True, eq=False)

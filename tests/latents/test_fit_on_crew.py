@@ -17,15 +17,15 @@ from latents.mortal import MortalJob, fit_slowly
 from latents.sets import make_run
 from latents.smooth import SIGNALS, smooth
 from latents.test_kill import files_of
-from medfuncta.cluster import crew as crew_module
-from medfuncta.config import FitConfig
-from medfuncta.errors import DataError, LatentSetError
-from medfuncta.latents import create as create_module
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.fit_blocks import Reading, RunParcel, device_of
-from medfuncta.run import Run
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.cluster import crew as crew_module
+from medfuncta._src.config import FitConfig
+from medfuncta._src.errors import DataError, LatentSetError
+from medfuncta._src.latents import create as create_module
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.fit_blocks import Reading, RunParcel, device_of
+from medfuncta._src.run import Run
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 
 FIT = FitConfig(steps=2, batch=2)
 IMAGES = 11

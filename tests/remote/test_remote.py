@@ -15,13 +15,13 @@ from PIL import Image
 
 from latents.sets import make_run, write_set
 from latents.test_kill import files_of
-from medfuncta.cli.main import main
-from medfuncta.errors import MedFunctaError
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.remote.address import address_of, local_path
-from medfuncta.remote.fetching import cache_folder, fetched
-from medfuncta.run import Run
-from medfuncta.sources.table import open_source
+from medfuncta._src.cli.main import main
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.remote.address import address_of, local_path
+from medfuncta._src.remote.fetching import cache_folder, fetched
+from medfuncta._src.run import Run
+from medfuncta._src.sources.table import open_source
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +170,7 @@ def test_a_name_that_leads_elsewhere_is_refused(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "medfuncta.remote.fetching.store_of", lambda address: (Hostile(), "bucket/x")
+        "medfuncta._src.remote.fetching.store_of", lambda address: (Hostile(), "bucket/x")
     )
     with pytest.raises(MedFunctaError, match="leads out of its folder"):
         fetched("s3://bucket/x")
@@ -193,7 +193,9 @@ def test_a_store_that_says_more_than_it_gives_is_noticed(
                 Path(path).write_text("short")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("medfuncta.remote.fetching.store_of", lambda address: (Short(), "bucket/x"))
+    monkeypatch.setattr(
+        "medfuncta._src.remote.fetching.store_of", lambda address: (Short(), "bucket/x")
+    )
     with pytest.raises(MedFunctaError, match="a arrived with 5 bytes; expected 10"):
         fetched("s3://bucket/x")
     with pytest.raises(MedFunctaError, match="a has 10 bytes; expected at most 9"):

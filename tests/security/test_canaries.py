@@ -20,17 +20,17 @@ from PIL import Image, PngImagePlugin
 
 from cluster.jobs import ThreadWorkers
 from hostile.bench import Bench
-from medfuncta.cluster import crew as crew_module
-from medfuncta.config import FitConfig
-from medfuncta.errors import ConfigError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.create import create_latent_set
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.sources import identity
-from medfuncta.sources.identity import KEY_VARIABLE, group_name, public_name
-from medfuncta.sources.table import open_source
+from medfuncta._src.cluster import crew as crew_module
+from medfuncta._src.config import FitConfig
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.sources import identity
+from medfuncta._src.sources.identity import KEY_VARIABLE, group_name, public_name
+from medfuncta._src.sources.table import open_source
 
 CANARY = "CanaryQz"
 """Begins every word that must not get out."""
