@@ -11,7 +11,7 @@ from typing import Any
 
 from medfuncta.errors import missing_extra
 from medfuncta.learning.callbacks import StepReport, TrainingCallback
-from medfuncta.learning.checkpoint import Progress
+from medfuncta.learning.stored_checkpoint import Progress
 from medfuncta.run import METADATA_FILE, WEIGHTS_FILE, Run
 from medfuncta.settings import Config
 

@@ -82,6 +82,15 @@ class Command(ABC):
         """What is left when a person or a batch system stops the command, and how to go on."""
         return "every file that was written is whole; start the same command again"
 
+    def may_tell(self, *, stopped: bool) -> bool:
+        """Whether this process says how the command has ended, where several do it together.
+
+        Args:
+            stopped: Whether somebody has stopped it; else it has failed.
+        """
+        del stopped
+        return True
+
     @abstractmethod
     def run(self) -> Any:
         """Do the work and give the result, a :class:`medfuncta.result.Result` or plain data."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medfuncta.errors import ConfigError
-from medfuncta.learning.checkpoint import Progress
+from medfuncta.learning.stored_checkpoint import Progress
 from medfuncta.run import Run
 from medfuncta.settings import Config
 

@@ -116,6 +116,16 @@ class SignalSet:
         coordinates = self._coordinates(indices, longest)
         return Points(coordinates, torch.from_numpy(values), torch.from_numpy(weights))
 
+    def observed_counts(self, indices: Sequence[int]) -> list[int]:
+        """How many points of these signals were observed; no value is read for it."""
+        counts = []
+        for index in indices:
+            if self.observed is None:
+                counts.append(self.headers[index].domain.points)
+            else:
+                counts.append(int(self.observed[self._part(index)].sum()))
+        return counts
+
     def _part(self, index: int) -> slice:
         start = int(self.starts[index])
         return slice(start, start + self.headers[index].domain.points)

@@ -29,7 +29,7 @@ from medfuncta.field.components.spectrum import analysed, lowest_cosines, synthe
 from medfuncta.field.components.start import coverage_of, largest_eigenvalue, solved
 from medfuncta.field.field import Field, ParameterGroup
 from medfuncta.field.table import FieldKind
-from medfuncta.signals.points import Points
+from medfuncta.signals.points import BatchPart, Points
 from medfuncta.signals.signal_set import SignalSet
 from medfuncta.types import Coordinates, Features, Latents, Values, Weights
 
@@ -165,10 +165,12 @@ class ComponentsField(Field[ComponentsConfig]):
             return points
         return self.completion.completed(points, self._linear_guess)
 
-    def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
+    def side_loss(
+        self, points: Points, generator: torch.Generator, part: BatchPart | None = None
+    ) -> Tensor | None:
         if self.completion is None:
             return None
-        return self.completion.loss(points, self._linear_guess, generator)
+        return self.completion.loss(points, self._linear_guess, generator, part)
 
     def _linear_guess(self, points: Points) -> Tensor:
         """What the mean and the components say of signals, ``[batch, channels, *nodes]``."""
