@@ -130,12 +130,12 @@ def train_network(
         state = state or new_state()
         state.share(ranks)
         knows = start is not None or state.field.starts_trained
-        session = _Session(state, train, val, saving, ranks, heard)
-        with heard.told_of_the_end(), _logged(out, state, ranks) as log:
+        with _logged(out, state, ranks) as log, heard.told_of_the_end():
             heard.started(config, provenance or {}, out)
+            session = _Session(state, train, val, saving, ranks, heard, log)
             if knows and state.progress.best_psnr is None:
                 session.validate()  # no end is worse than such a start
-            session.go_on(log)
+            session.go_on()
             ranks.wait()  # until the first has written everything
             training = Training(Run.load(out), out, state.progress)
             heard.finished(training.run, replace(state.progress))
@@ -183,14 +183,18 @@ def _goes_on(out: Path, resume: bool, ranks: Ranks, saving: RunFolder) -> bool:
 
 
 @contextmanager
-def _logged(out: Path, state: TrainingState, ranks: Ranks) -> Iterator[RunLog | None]:
-    """The log of the run, which the first rank keeps."""
-    log = RunLog(out, state.progress.step) if ranks.first else None
+def _logged(
+    out: Path, state: TrainingState, ranks: Ranks
+) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+    """What writes a row of the log of the run, which the first rank keeps."""
+    if not ranks.first:
+        yield lambda step, row: None
+        return
+    log = RunLog(out, state.progress.step)
     try:
-        yield log
+        yield log.add
     finally:
-        if log is not None:
-            log.close()
+        log.close()
 
 
 def untrained(signals: SignalSet, config: Config) -> tuple[Field, Config]:
@@ -260,6 +264,7 @@ class _Session:
         saving: What is left in the folder.
         ranks: Who trains.
         heard: Who is told.
+        log: Writes a row of the log.
     """
 
     state: TrainingState
@@ -268,59 +273,59 @@ class _Session:
     saving: Saving
     ranks: Ranks
     heard: TrainingCallback
+    log: Callable[[int, Mapping[str, float]], None]
 
-    def go_on(self, log: RunLog | None) -> None:
+    def __post_init__(self) -> None:
+        self.clock = _Clock(self.state.progress)
+
+    def go_on(self) -> None:
         """Until all steps are done; where it is interrupted before, what was done is saved."""
-        clock = _Clock(self.state.progress)
         try:
-            self._loop(log, clock)
+            self._loop()
         except (KeyboardInterrupt, RankLost):
             with undisturbed():
-                clock.look()
+                self.clock.look()
                 self.saving.stopped(self.state)
             raise
 
-    def _loop(self, log: RunLog | None, clock: _Clock) -> None:
-        state, settings = self.state, self.saving.config.train
+    def _loop(self) -> None:
+        state, config = self.state, self.saving.config
         skipped_in_a_row = 0
         if state.due is not None:
-            self._after(state.due, log, clock)
-        while state.progress.step < settings.steps:
-            found = step_gradient(state, self.train, self.saving.config, self.ranks)
+            self._after(state.due)
+        while state.progress.step < config.train.steps:
+            found = step_gradient(state, self.train, config, self.ranks)
             with undisturbed():
-                norm = take_step(state, found, self.saving.config)
-                clock.look()
+                norm = take_step(state, found, config)
+                self.clock.look()
                 row = self._row(found, norm)
                 if self._validates():
                     state.due = row
-                elif log is not None and state.progress.step % _LOG_EVERY == 0:
-                    log.add(state.progress.step, row)
+                elif state.progress.step % _LOG_EVERY == 0:
+                    self.log(state.progress.step, row)
             skipped_in_a_row = 0 if math.isfinite(norm) else skipped_in_a_row + 1
             if skipped_in_a_row == _MAX_SKIPPED_IN_A_ROW:
                 times = f"{_MAX_SKIPPED_IN_A_ROW} times in a row"
                 self._go_back(f"the meta-gradient was not finite {times}")
                 skipped_in_a_row = 0
-            self._after(row, log, clock)
+            self._after(row)
 
     def _validates(self) -> bool:
         """Whether this meta-step is followed by a validation."""
         step, settings = self.state.progress.step, self.saving.config.train
         return step == settings.steps or step % settings.validate_every == 0
 
-    def _after(self, row: dict[str, float], log: RunLog | None, clock: _Clock) -> None:
-        """What follows a meta-step: a validation where it is due, with its row of the log, and a
-        word to whoever listens."""
-        progress = self.state.progress
+    def _after(self, row: dict[str, float]) -> None:
+        """What follows a meta-step: a validation where it is due, a checkpoint where it is time,
+        and a word to whoever listens."""
         val_psnr = None
         if self.state.due is not None:
-            val_psnr = self.validate(checkpoint=True)
-            row = {**row, "val_psnr": val_psnr}
-            clock.look()
-            if log is not None:
-                log.add(progress.step, row)
+            val_psnr = self.validate()
+            row = {**row, "seconds": self.state.progress.seconds, "val_psnr": val_psnr}
         self.saving.in_time(self.state)
         train_psnr = row.get("train_psnr", math.nan)
-        self.heard.stepped(StepReport(replace(progress), train_psnr, val_psnr, row))
+        progress = replace(self.state.progress)
+        self.heard.stepped(StepReport(progress, train_psnr, val_psnr, row))
 
     def _row(self, found: StepGradient, norm: float) -> dict[str, float]:
         """What the log says of the meta-step that was just taken."""
@@ -334,25 +339,25 @@ class _Session:
             "learning_rate": rate_of(self.state, progress.step - 1, config),
         }
 
-    def validate(self, *, checkpoint: bool = False) -> float:
+    def validate(self) -> float:
         """Validation PSNR. The network is saved when it is the best so far, and replaced by the
-        best one when it is lost.
-
-        Args:
-            checkpoint: Whether to write one afterwards.
-        """
+        best one when it is lost. Where it follows a meta-step, a row of the log and a checkpoint
+        come after it."""
         state, progress = self.state, self.state.progress
         network = state.average.averaged(state.field)
         psnr = validation_psnr(network, self.val, self.saving.config, self.ranks)
         with undisturbed():
+            self.clock.look()
+            row, state.due = state.due, None
+            if row is not None:
+                row = {**row, "seconds": progress.seconds, "val_psnr": psnr}
+                self.log(progress.step, row)
             if progress.best_psnr is None or psnr > progress.best_psnr:
                 progress.best_psnr, progress.best_step = psnr, progress.step
-                state.due = None
                 self.saving.best(state)
             elif psnr < progress.best_psnr - LOST:
                 self._go_back(f"validation fell from {progress.best_psnr:.1f} to {psnr:.1f} dB")
-            state.due = None
-            if checkpoint:
+            if row is not None:
                 self.saving.last(state)
         return psnr
 
