@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 from in_ranks import ended, in_ranks, start_ranks
+from torch.distributed import HashStore
 from training_data import make_signals, tiny
 
 from medfuncta.errors import MedFunctaError
 from medfuncta.field.components.field import ComponentsField
 from medfuncta.learning.callbacks import StepReport, TrainingCallback
-from medfuncta.learning.ranks import RankLost, joined, may_tell_of_a_fault
+from medfuncta.learning.ranks import RankLost, _of_this_start, joined, may_tell_of_a_fault
 from medfuncta.learning.saving import CHECKPOINT
 from medfuncta.learning.stored_checkpoint import written_by
 from medfuncta.learning.train import train_network
@@ -314,6 +316,24 @@ def test_work_in_turn_is_done_by_the_first_before_the_others(tmp_path: Path) -> 
 
     codes = in_ranks(3, work)
     assert codes[0] == 0 and min(codes[1:]) >= 1
+
+
+def test_ranks_meet_although_the_store_remembers_an_earlier_start() -> None:
+    """As torchrun's does: names, questions and answers of processes that are no more."""
+    store = HashStore()
+    for name in ("a", "b"):
+        store.set("medfuncta/start", name)
+        for rank in (1, 2):
+            store.set(f"{name}/{rank}", f"word{rank}")
+            store.set(f"{name}/word{rank}", "")
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(_of_this_start, store, rank, 3) for rank in (1, 2)]
+        time.sleep(0.3)
+        assert not any(other.done() for other in others)
+        first = pool.submit(_of_this_start, store, 0, 3)
+        first.result().set("x", "1")
+        assert [other.result().get("x") for other in others] == [b"1", b"1"]
+    assert store.get("medfuncta/start") not in (b"a", b"b")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any, Final, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from medfuncta.errors import ConfigError, MedFunctaError
@@ -38,6 +39,7 @@ _PATIENCE: Final = timedelta(minutes=30)
 _POLL: Final = 0.2
 """Seconds between two looks for something that may take hours."""
 _TOLD: Final = "medfuncta/told"
+_START: Final = "medfuncta/start"
 
 
 class RankLost(MedFunctaError):
@@ -241,6 +243,7 @@ def joined(device: torch.device | str | None = None) -> Iterator[Ranks]:
         torch.cuda.set_device(own)
     with _lost_ranks_told():
         store, rank, count = next(rendezvous("env://", timeout=_PATIENCE))
+        store = _of_this_start(store, rank, count)
         backend = "nccl" if own.type == "cuda" else "gloo"
         dist.init_process_group(
             backend, store=store, rank=rank, world_size=count, timeout=_PATIENCE
@@ -254,6 +257,45 @@ def joined(device: torch.device | str | None = None) -> Iterator[Ranks]:
     finally:
         _met = None
         dist.destroy_process_group()
+
+
+def _of_this_start(store: Store, rank: int, count: int) -> Store:
+    """The part of a store that no process of an earlier start has written to.
+
+    torchrun keeps one store over its restarts, in which the addresses of processes lie that are no
+    more. The first rank gives this start a name, and answers each of the others, which ask with a
+    word of their own: an answer to that word is none of before.
+
+    Raises:
+        RankLost: If the others do not come.
+    """
+    word = uuid.uuid4().hex
+    until = time.monotonic() + _PATIENCE.total_seconds()
+    if rank == 0:
+        store.set(_START, word)
+        missing = set(range(1, count))
+        while missing:
+            _check_time(until)
+            for other in sorted(missing):
+                if store.check([f"{word}/{other}"]):
+                    theirs = store.get(f"{word}/{other}").decode()
+                    store.set(f"{word}/{theirs}", "")
+                    missing.remove(other)
+        return PrefixStore(word, store)
+    while True:
+        _check_time(until)
+        if store.check([_START]):
+            name = store.get(_START).decode()
+            store.set(f"{name}/{rank}", word)
+            if store.check([f"{name}/{word}"]):
+                return PrefixStore(name, store)
+
+
+def _check_time(until: float) -> None:
+    """Wait a little; Python does, so that a signal that stops the process is heard."""
+    if time.monotonic() > until:
+        raise RuntimeError("the other processes did not come")
+    time.sleep(_POLL / 4)
 
 
 def is_first() -> bool:
