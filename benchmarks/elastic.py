@@ -80,9 +80,12 @@ class Elastic(Command):
         """The command line of the training."""
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--monitor-interval", "0.1"]
         launched = [f"--nproc-per-node={self.ranks}", f"--max-restarts={restarts}"]
-        training = ["-m", "medfuncta", "train", "--data", self.data, "--out", str(out)]
-        training += ["--steps", str(self.steps), "--device", "cpu", "--set", *self.set]
-        return [sys.executable, *torchrun, *launched, *training]
+        return [sys.executable, *torchrun, *launched, "-m", "medfuncta", *self.training(out)]
+
+    def training(self, out: Path) -> list[str]:
+        """What each rank is started with."""
+        words = ["train", "--data", self.data, "--out", str(out), "--steps", str(self.steps)]
+        return [*words, "--device", "cpu", "--set", *self.set]
 
     def _undisturbed(self, out: Path) -> None:
         ended = subprocess.run(self._words(out, 0), capture_output=True, text=True, check=False)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from tiny_case import TINY
 
-from benchmarks import scale
+from benchmarks import ranks, scale
+from benchmarks.case import CASES
 from benchmarks.command import main
 from benchmarks.elastic import Elastic
-from benchmarks.ranks import RanksBenchmark
+from learning.in_ranks import in_ranks
 from medfuncta.cli.command import Command
+from medfuncta.cli.main import main as program
 
 
 def rows_of(
@@ -23,19 +30,43 @@ def rows_of(
     return {row["name"]: row["ours"] for row in result["rows"]}
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch's own threads are not there in a copy of a process, which would wait for them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_rank_that_is_killed_under_torchrun_changes_nothing(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = rows_of(Elastic, "--kills 1 --steps 120", capsys)
+    """A real torchrun for the training that is disturbed, copies of this process for the other."""
+
+    def undisturbed(benchmark: Elastic, out: Path) -> None:
+        assert in_ranks(benchmark.ranks, lambda _: program(benchmark.training(out))) == [0, 0]
+
+    monkeypatch.setattr(Elastic, "_undisturbed", undisturbed)
+    rows = rows_of(Elastic, "--kills 1 --steps 60", capsys)
     assert rows["ranks killed"] == 1
     assert rows["same weights, bit for bit"] == 1
 
 
-def test_ranks_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = rows_of(RanksBenchmark, "--ranks 2 --batch 1 --repeats 1", capsys)
-    assert rows["2 ranks, 1 signals each: a meta-step"] > 0
-    summing = rows["2 ranks, 1 signals each: of that the all-reduce"]
-    assert summing > 0
+@pytest.mark.usefixtures("one_thread")
+def test_ranks_are_timed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spawn(work: Callable[..., None], arguments: tuple[Any, ...], nprocs: int) -> None:
+        assert in_ranks(nprocs, lambda rank: work(rank, *arguments)) == nprocs * [0]
+
+    monkeypatch.setattr(ranks, "spawn", spawn)
+    monkeypatch.setitem(CASES, "ecg", TINY)
+    rows = rows_of(ranks.RanksBenchmark, "--ranks 1 2 --batch 2 --repeats 1", capsys)
+    for count in (1, 2):
+        assert rows[f"{count} ranks, 2 signals each: a meta-step"] > 0
+    assert rows["2 ranks, 2 signals each: of that the all-reduce"] > 0
 
 
 def test_a_cost_model_finds_the_rates_that_made_the_times() -> None:
