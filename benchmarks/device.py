@@ -37,15 +37,15 @@ from benchmarks.stand_ins import stand_in  # noqa: E402
 STOOD_IN: Final = stand_in()
 
 from benchmarks.case import CASES, Case  # noqa: E402
-from medfuncta.config import InnerConfig, TrainConfig  # noqa: E402
-from medfuncta.field.siren.config import SirenConfig  # noqa: E402
-from medfuncta.field.siren.field import SirenField  # noqa: E402
-from medfuncta.learning.adapt import adapt_to  # noqa: E402
-from medfuncta.learning.context import draw_context  # noqa: E402
-from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient  # noqa: E402
-from medfuncta.learning.optimiser import apply_gradients, make_optimisers, rate_at  # noqa: E402
-from medfuncta.signals.points import Points  # noqa: E402
-from medfuncta.signals.psnr import psnr_of  # noqa: E402
+from medfuncta._src.config import InnerConfig, TrainConfig  # noqa: E402
+from medfuncta._src.field.siren.config import SirenConfig  # noqa: E402
+from medfuncta._src.field.siren.field import SirenField  # noqa: E402
+from medfuncta._src.learning.adapt import adapt_to  # noqa: E402
+from medfuncta._src.learning.context import draw_context  # noqa: E402
+from medfuncta._src.learning.meta_gradient import MetaGradient, meta_gradient  # noqa: E402
+from medfuncta._src.learning.optimiser import apply_gradients, make_optimisers, rate_at  # noqa: E402
+from medfuncta._src.signals.points import Points  # noqa: E402
+from medfuncta._src.signals.psnr import psnr_of  # noqa: E402
 
 _MOST: Final = 300.0
 """Seconds of the whole, about."""

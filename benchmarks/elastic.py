@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from benchmarks.command import main
 from benchmarks.measure import Row, rows_table
-from medfuncta.cli.command import Command
-from medfuncta.errors import MedFunctaError
-from medfuncta.learning.saving import CHECKPOINT
-from medfuncta.learning.stored_checkpoint import written_by
-from medfuncta.run import Run
+from medfuncta._src.cli.command import Command
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.learning.saving import CHECKPOINT
+from medfuncta._src.learning.stored_checkpoint import written_by
+from medfuncta._src.run import Run
 
 _LOOK: Final = 0.05
 _SETTINGS: Final = (

@@ -23,14 +23,14 @@ from torch.multiprocessing.spawn import spawn
 from benchmarks.case import case_of, sample_values
 from benchmarks.command import main
 from benchmarks.measure import Row, rows_table
-from medfuncta.cli.command import Command
-from medfuncta.field.table import build_field
-from medfuncta.learning.checkpoint import TrainingState
-from medfuncta.learning.meta_step import step_gradient, take_step
-from medfuncta.learning.optimiser import WeightAverage, make_optimisers
-from medfuncta.learning.ranks import joined
-from medfuncta.learning.stored_checkpoint import Progress
-from medfuncta.signals.mark import DataMark
+from medfuncta._src.cli.command import Command
+from medfuncta._src.field.table import build_field
+from medfuncta._src.learning.checkpoint import TrainingState
+from medfuncta._src.learning.meta_step import step_gradient, take_step
+from medfuncta._src.learning.optimiser import WeightAverage, make_optimisers
+from medfuncta._src.learning.ranks import joined
+from medfuncta._src.learning.stored_checkpoint import Progress
+from medfuncta._src.signals.mark import DataMark
 
 
 @dataclass(kw_only=True)

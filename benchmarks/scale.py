@@ -31,10 +31,10 @@ from benchmarks.case import FIT_STEPS, Case
 from benchmarks.command import main
 from benchmarks.device import PRECISIONS, Step, field_of, points_of
 from benchmarks.measure import Row, rows_table
-from medfuncta.cli.command import Command
-from medfuncta.config import InnerConfig, TrainConfig
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.learning.adapt import adapt_to
+from medfuncta._src.cli.command import Command
+from medfuncta._src.config import InnerConfig, TrainConfig
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.learning.adapt import adapt_to
 
 _CPU: Final = torch.device("cpu")
 _LAYERS: Final = (4, 6, 8, 12, 15)

@@ -14,11 +14,11 @@ import torch
 
 import medfuncta
 from latents.sets import make_run, write_set
-from medfuncta.door.callers import expecting
-from medfuncta.errors import ConfigError
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.settings import Config, override
-from medfuncta.signals.domain import Grid
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.settings import Config, override
+from medfuncta._src.signals.domain import Grid
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +124,8 @@ def test_what_python_says_itself_stays() -> None:
 
 GRIDS = """
 import numpy as np
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
 
 nan, inf = float("nan"), float("inf")
 grid = Grid((8, 8), (1.0, 1.0))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks import device
-from medfuncta.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.config import SirenConfig
 
 ROOT = Path(__file__).parents[2]
 ALONE = """

@@ -18,8 +18,8 @@ from benchmarks.case import CASES
 from benchmarks.command import main
 from benchmarks.elastic import Elastic
 from learning.in_ranks import in_ranks
-from medfuncta.cli.command import Command
-from medfuncta.cli.main import main as program
+from medfuncta._src.cli.command import Command
+from medfuncta._src.cli.main import main as program
 
 
 def rows_of(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.cli.terminal import say, tell
-from medfuncta.status import StatusLine, status_hidden, working_on
+from medfuncta._src.cli.main import main
+from medfuncta._src.cli.terminal import say, tell
+from medfuncta._src.status import StatusLine, status_hidden, working_on
 
 LINE = "\r\x1b[Kmedfuncta x: working, "
 
@@ -94,7 +94,7 @@ def test_a_mistake_is_one_line_on_a_terminal_too(tmp_path: Path) -> None:
 
 EAGER = """
 import sys
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 
 class Terminal:
     first = None

@@ -18,18 +18,18 @@ from in_ranks import ended, in_ranks, start_ranks
 from torch.distributed import HashStore
 from training_data import make_signals, tiny
 
-from medfuncta.errors import MedFunctaError
-from medfuncta.field.components.field import ComponentsField
-from medfuncta.learning.callbacks import StepReport, TrainingCallback
-from medfuncta.learning.ranks import RankLost, _of_this_start, joined, may_tell_of_a_fault
-from medfuncta.learning.saving import CHECKPOINT
-from medfuncta.learning.stored_checkpoint import written_by
-from medfuncta.learning.train import train_network
-from medfuncta.run import Run
-from medfuncta.settings import Config, override
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.field.components.field import ComponentsField
+from medfuncta._src.learning.callbacks import StepReport, TrainingCallback
+from medfuncta._src.learning.ranks import RankLost, _of_this_start, joined, may_tell_of_a_fault
+from medfuncta._src.learning.saving import CHECKPOINT
+from medfuncta._src.learning.stored_checkpoint import written_by
+from medfuncta._src.learning.train import train_network
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config, override
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 STEPS = 20
 
@@ -131,7 +131,7 @@ def test_so_many_ranks_make_the_network_of_one_process(
 def test_what_is_compared_is_not_the_start() -> None:
     """Otherwise networks that learned nothing would be the same."""
     config, (signals, _) = CASES["random contexts"]
-    from medfuncta.learning.train import untrained
+    from medfuncta._src.learning.train import untrained
 
     field, _ = untrained(signals, config)
     weights = torch.cat([p.flatten() for p in field.state_dict().values()])
@@ -168,7 +168,7 @@ class AtStep(TrainingCallback):
 
 def killed_at(rank: int, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rank is killed as it begins a meta-step, counted from 0, in copies to come."""
-    from medfuncta.learning import train as module
+    from medfuncta._src.learning import train as module
 
     whole = module.step_gradient
 
@@ -255,7 +255,7 @@ def test_what_one_rank_fails_with_is_told_once_and_ends_all(
             raise MedFunctaError("the disk of this machine is gone; mend it")
         return whole(signals, *arguments)
 
-    from medfuncta.learning import meta_step as module
+    from medfuncta._src.learning import meta_step as module
 
     whole = module.augmented_points
     monkeypatch.setattr(module, "augmented_points", fail)
@@ -361,7 +361,7 @@ def test_where_nobody_started_several_this_process_is_the_only_rank() -> None:
 
 def test_ranks_that_are_all_asked_to_stop_leave_a_checkpoint(tmp_path: Path) -> None:
     """The signal comes as torchrun sends it: to one rank after the other."""
-    from medfuncta.process import stopping
+    from medfuncta._src.process import stopping
 
     case = "random contexts"
     CASES["long"] = (config_of(steps=10**6, validate_every=10**6, schedule="constant"), EVEN)

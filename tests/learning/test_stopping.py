@@ -14,12 +14,12 @@ import pytest
 import torch
 from training_data import make_signals, tiny
 
-from medfuncta.learning import meta_step, saving, train
-from medfuncta.learning.callbacks import StepReport
-from medfuncta.learning.checkpoint import TrainingState
-from medfuncta.learning.saving import CHECKPOINT
-from medfuncta.learning.stored_checkpoint import written_by
-from medfuncta.process import stopping, undisturbed
+from medfuncta._src.learning import meta_step, saving, train
+from medfuncta._src.learning.callbacks import StepReport
+from medfuncta._src.learning.checkpoint import TrainingState
+from medfuncta._src.learning.saving import CHECKPOINT
+from medfuncta._src.learning.stored_checkpoint import written_by
+from medfuncta._src.process import stopping, undisturbed
 
 TRAIN, VAL = make_signals(8, 0), make_signals(4, 1)
 CONFIG = tiny(steps=23, validate_every=4, average=0.5)
@@ -158,7 +158,7 @@ def test_the_handlers_are_those_of_before() -> None:
 
 
 def test_a_gradient_that_is_interrupted_has_drawn_nothing(tmp_path: Path) -> None:
-    from medfuncta.learning.ranks import Ranks
+    from medfuncta._src.learning.ranks import Ranks
 
     state = train._new_state(CONFIG, None, None, torch.device("cpu"), train.DataMark.of(TRAIN))
     before = state.generator.get_state()

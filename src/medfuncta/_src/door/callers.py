@@ -1,0 +1,109 @@
+"""What a Python program hands to the public functions: a value of another kind than the signature
+says gets its one line too, instead of a traceback from where it first does harm."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import numbers
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final, ParamSpec, TypeVar, cast, get_origin, get_type_hints
+
+from medfuncta._src.door.wording import bare, members, shown
+from medfuncta._src.errors import ConfigError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_WIDER: Final[Mapping[type, type]] = {
+    int: numbers.Integral,
+    float: numbers.Real,
+    Path: os.PathLike,
+}
+"""What passes for these as well: numbers of NumPy's, paths of other libraries."""
+_WORDS: Final[Mapping[type, str]] = {
+    str: "text",
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+    Mapping: "a dictionary",
+    Sequence: "a list",
+    Callable: "a function",  # type: ignore[dict-item]
+}
+
+
+def expecting(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, which first holds its arguments against its own annotations: those that are
+    classes, or one of several. What an annotation says of shapes and the like is left to it.
+
+    Raises:
+        ConfigError: At the first argument that is something else, told what was expected.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        kinds = _kinds_of(function)
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            kind = kinds.get(name)
+            if kind is not None and not isinstance(value, kind.classes):
+                raise ConfigError(
+                    f"{function.__name__}: {name} is {_quoted(value)}; expected {kind.words}"
+                )
+        return function(*args, **kwargs)
+
+    return checked
+
+
+class _Kind:
+    """What an argument may be.
+
+    Args:
+        classes: As ``isinstance`` takes them.
+        words: In a person's words.
+    """
+
+    def __init__(self, classes: tuple[type, ...], words: str) -> None:
+        self.classes, self.words = classes, words
+
+
+@functools.cache
+def _kinds_of(function: Callable[..., Any]) -> dict[str, _Kind]:
+    """The arguments whose annotation is a class, or one of several."""
+    kinds = {}
+    for name, hint in get_type_hints(function).items():
+        kind = _kind(hint)
+        if kind is not None and name != "return":
+            kinds[name] = kind
+    return kinds
+
+
+def _kind(hint: Any) -> _Kind | None:
+    optional, alternatives = members(hint)
+    classes: list[type] = []
+    words = []
+    for alternative in alternatives:
+        found: Any = get_origin(bare(alternative)) or bare(alternative)
+        opaque = found is Any or not isinstance(found, type)
+        if opaque or found.__module__.startswith("jaxtyping"):
+            return None
+        kind = cast(type, found)
+        classes.append(_WIDER.get(kind, kind))
+        words.append(_WORDS.get(kind, f"a {kind.__name__} of {kind.__module__.split('.')[0]}"))
+    if optional:
+        classes.append(NoneType)
+        words.append("None")
+    return _Kind(tuple(classes), " or ".join(words))
+
+
+def _quoted(value: Any) -> str:
+    """A value as an error quotes it, with its class where that says more."""
+    if value is None:
+        return "None"
+    if isinstance(value, bool | int | float | str):
+        return shown(value)
+    return f"a {type(value).__name__}"
