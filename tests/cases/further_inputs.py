@@ -16,7 +16,8 @@ from PIL import Image
 
 from cases.make_inputs import AFFINE, CR, CT, V, W, csv_rows, ct, dicom, ecg, nii, probes, rows
 from cases.odd_inputs import CORNER, dicom_case, image_case, labelled, nifti_case, npz_case
-from cases.trace_inputs import ALONE, CASES, PICTURE, SAMPLES, case, edf, heart, table
+from cases.trace_inputs import ALONE, PICTURE, SAMPLES, case, edf, heart, table
+from cases.trace_inputs import CASES as CASES
 
 COLOURS = np.stack([PICTURE, 255 - PICTURE, PICTURE // 2], axis=-1)
 
@@ -146,7 +147,7 @@ def _(d: Path) -> dict[str, Any]:
 @npz_case("npz_two_channels", "[N, H, W, 2]: phase and magnitude", "either",
           says=["axes", "channels"])  # fmt: skip
 def _(d: Path) -> dict[str, Any]:
-    np.savez(d / "a.npz", train_images=np.zeros((6, 16, 18, 2), np.float32) + [1, 2])
+    np.savez(d / "a.npz", train_images=np.full((6, 16, 18, 2), [1.0, 2.0], np.float32))
     return {"n": 6, "shape": (16, 18), "channels": 2}
 
 

@@ -77,6 +77,7 @@ def _join_segments(paths: dict[str, Path], skips: Skips) -> None:
     closed: it may be of the test split."""
     recording_of: dict[str, str] = {}
     layouts = []
+    joining: dict[str, list[str]] = {}
     for name, path in list(paths.items()):
         if any(path.with_name(f"{path.name}{suffix}").exists() for suffix in _SAMPLE_FILES):
             continue
@@ -89,11 +90,15 @@ def _join_segments(paths: dict[str, Path], skips: Skips) -> None:
         if not header.joins_segments:
             continue
         within = Path(name).parent
-        segments = [(within / segment).as_posix() for segment in header.segments]
-        if recording_of.keys().isdisjoint(segments):
+        joining[name] = [(within / segment).as_posix() for segment in header.segments]
+    for name, segments in joining.items():
+        if not joining.keys().isdisjoint(segments):
+            skips.leave_out(paths[name].name, "joins segments that join segments themselves")
+            del paths[name]
+        elif recording_of.keys().isdisjoint(segments):
             recording_of |= dict.fromkeys(segments, name)
         else:
-            skips.leave_out(path.name, "joins segments that another header joins too")
+            skips.leave_out(paths[name].name, "joins segments that another header joins too")
             del paths[name]
     for name in layouts:
         if name not in recording_of:

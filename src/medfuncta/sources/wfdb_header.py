@@ -24,6 +24,7 @@ from medfuncta.errors import DataError
 from medfuncta.sources.units import unit_text
 
 _MOST_BYTES: Final = 2**24
+_MOST_SIGNALS: Final = 4096
 _LENGTH_FIELD: Final = 3  # of the record's line, counted from 0
 _GAIN_FIELD: Final = 2  # of a signal's line
 _PLAIN_NAME: Final = re.compile(rb"[-\w]+")
@@ -99,7 +100,13 @@ def _header_text(name: str, content: bytes) -> HeaderText:
     lines = [line for line in lines if line and not line.startswith(b"#")]
     if not lines or len(lines[0].split()) < 2:
         raise DataError(f"{name} is not a WFDB header; check the file")
-    return HeaderText(lines[0], tuple(lines[1:]))
+    header = HeaderText(lines[0], tuple(lines[1:]))
+    if len(header.lines) > _MOST_SIGNALS and not header.joins_segments:
+        raise DataError(
+            f"{name} describes {len(header.lines):,} signals; expected at most {_MOST_SIGNALS:,}; "
+            "check the file"
+        )
+    return header
 
 
 def header_file(path: Path) -> Path:
