@@ -13,6 +13,7 @@ from medfuncta.cli.command import Command, given
 from medfuncta.cli.terminal import table
 from medfuncta.config import InnerSteps, Quality
 from medfuncta.result import Result, to_json
+from medfuncta.status import counting
 
 if TYPE_CHECKING:
     from medfuncta.run import Run
@@ -68,7 +69,7 @@ class Evaluate(Command):
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
     def run(self) -> Evaluated:
-        from medfuncta.cli.progress import counting, report_skipped
+        from medfuncta.cli.progress import report_skipped
         from medfuncta.sources.table import open_source
         from medfuncta.tasks.evaluate import evaluate
 
@@ -77,7 +78,7 @@ class Evaluate(Command):
         compare = {}
         for name, folder in _named(self.compare).items():
             compare[name] = self._load(folder)
-        with counting("signals") as progress:
+        with counting("fitting signals") as progress:
             evaluation = evaluate(
                 run,
                 source,

@@ -13,6 +13,7 @@ from msgspec import Meta
 from medfuncta.cli.command import GOES_ON, Command, numbers
 from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.result import Result
+from medfuncta.status import doing
 
 if TYPE_CHECKING:
     from medfuncta.latents.latent_set import LatentSet
@@ -231,7 +232,6 @@ class Export(Command):
     data sets show."""
 
     def run(self) -> Exported:
-        from medfuncta.latents import export
         from medfuncta.latents.latent_set import LatentSet
         from medfuncta.latents.onnx import export_onnx
         from medfuncta.run import Run
@@ -247,10 +247,16 @@ class Export(Command):
             export_onnx(run, self.out)
             return Exported(self.out, self.to)
         latent_set = LatentSet.open(self.what)
+        with doing("writing it in another form"):
+            self._write(latent_set)
+        return ExportedSet(self.out, self.to, len(latent_set))
+
+    def _write(self, latent_set: LatentSet) -> None:
+        from medfuncta.latents import export
+
         if self.to == "hub":
             export.export_hub(latent_set, self.out, previews=self.previews)
         elif self.to == "npz":
             export.export_npz(latent_set, self.out)
         else:
             export.export_reference(latent_set, self.out)
-        return ExportedSet(self.out, self.to, len(latent_set))

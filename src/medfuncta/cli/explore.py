@@ -14,6 +14,7 @@ from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import facts, table
 from medfuncta.door.limits import Some as Count
 from medfuncta.errors import ConfigError
+from medfuncta.status import doing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,10 +73,13 @@ class Explore(Command):
             "mean": self._mean,
             "outliers": self._outliers,
         }
-        found, picture = views[self.view](latents)
+        with doing("working out the view"):
+            found, picture = views[self.view](latents)
         if self.out is not None:
             write_json(place(self.out, f"{self.view}.json"), found.to_json())
-            save_png(picture(), place(self.out, f"{self.view}.png"))
+            with doing("drawing it"):
+                drawn = picture()
+            save_png(drawn, place(self.out, f"{self.view}.png"))
         return found
 
     def summary(self, result: View) -> str:

@@ -13,6 +13,7 @@ from medfuncta.cli.command import GOES_ON, Command, given
 from medfuncta.cli.terminal import counts_text
 from medfuncta.config import Batch, InnerSteps, Quality
 from medfuncta.result import Result
+from medfuncta.status import counting
 
 if TYPE_CHECKING:
     from medfuncta.sources.source import Skipped
@@ -99,7 +100,7 @@ class Fit(Command):
         return GOES_ON
 
     def run(self) -> FittedSet:
-        from medfuncta.cli.progress import counting, report_skipped
+        from medfuncta.cli.progress import report_skipped
         from medfuncta.latents.create import create_latent_set
         from medfuncta.latents.describe import describe
         from medfuncta.run import Run
@@ -110,7 +111,7 @@ class Fit(Command):
         source = open_source(self.data, skip_bad=self.skip_bad)
         config = override(run.config.fit, given(batch=self.batch, quality=self.quality), "fit.")
         config = config.with_steps(self.steps)
-        with counting("signals") as progress:
+        with counting("fitting signals") as progress:
             latent_set = create_latent_set(
                 run,
                 source,

@@ -25,6 +25,7 @@ from medfuncta.latents.shards import Shard, quality_text
 from medfuncta.latents.views import as_datasets, data_frame, item_of
 from medfuncta.run import Run
 from medfuncta.signals.signal import SignalHeader
+from medfuncta.status import counted_on_line
 from medfuncta.types import ArrayLatents
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
             LatentSetError: If a shard is damaged.
         """
         for shard in self.shards:
-            for batch in shard.batches(columns, rows):
+            batches = shard.batches(columns, rows)
+            for batch in counted_on_line(batches, "reading blocks of latents"):
                 yield Rows(pa.Table.from_batches([batch]), self.info)
 
     def _column(self, name: str) -> Rows:

@@ -22,6 +22,7 @@ from medfuncta.sources.contents import Contents, Details, LabelMap, Survey
 from medfuncta.sources.layout import leak_remarks
 from medfuncta.sources.skips import Skipped, Skips
 from medfuncta.sources.splitting import ALL, SPLITS, Item, are_too_few, split_items
+from medfuncta.status import counted_on_line, doing
 
 __all__ = ["ALL", "SPLITS", "Skipped", "Source", "SourceInfo"]
 
@@ -272,7 +273,8 @@ class Source:
     def _survey(self) -> Survey | None:
         if self.contents.survey is None:
             return None
-        return self.contents.survey()
+        with doing("surveying the files"):
+            return self.contents.survey()
 
     @cached_property
     def _label_names(self) -> tuple[str, ...]:
@@ -284,7 +286,8 @@ class Source:
         """The signals of a split, as long as they take no more memory than its files may ask
         for."""
         needed = held = 0
-        for seen, signal in enumerate(self._alike(split), start=1):
+        alike = counted_on_line(self._alike(split), "reading signals")
+        for seen, signal in enumerate(alike, start=1):
             needed += signal.values.size * NUMBER
             if needed > allowance().command and self._is_foreign:
                 held = held or all_on_disk(self.location or Path())

@@ -14,6 +14,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from medfuncta.result import Result
+from medfuncta.status import doing
 from medfuncta.tasks.classify.classifier import Maker
 from medfuncta.tasks.classify.examples import LabelledData
 from medfuncta.tasks.classify.labelling import Labelling
@@ -148,11 +149,13 @@ def compare(
         runs = []
         for seed in seeds:
             progress(f"{name}, seed {seed}: {len(data.train):,} signals to learn from")
-            run = _trained(data, maker, seed)
+            with doing("training a classifier"):
+                run = _trained(data, maker, seed)
             runs.append(run)
             if run.deterministic:
                 break
-        reports.append(_report(data, name, inputs, runs, resamples))
+        with doing("measuring it on resamples of the test split"):
+            reports.append(_report(data, name, inputs, runs, resamples))
     groups = None
     if data.test.groups is not None:
         groups = len(np.unique(data.test.groups))

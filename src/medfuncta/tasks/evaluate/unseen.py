@@ -19,6 +19,7 @@ from medfuncta.run import Run
 from medfuncta.signals.data_facts import FactsTally, RangeUse, range_remark
 from medfuncta.signals.signal import Signal
 from medfuncta.sources.source import ALL, Source
+from medfuncta.status import doing
 from medfuncta.tasks.evaluate.baselines import measure_baselines
 from medfuncta.tasks.evaluate.evaluation import EvaluatedRun, Evaluation, FieldPoint
 from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure, summarise
@@ -89,7 +90,8 @@ def evaluate(
     beside = None
     if baselines:
         sizes = [point.numbers for point in compared]
-        beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
+        with doing("measuring cosines and principal components"):
+            beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)

@@ -14,6 +14,7 @@ from medfuncta.disk.refusals import disk_told
 from medfuncta.door.files import is_utf8
 from medfuncta.errors import LatentSetError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
+from medfuncta.status import doing
 from medfuncta.tasks.search.hits import all_blocks
 from medfuncta.tasks.search.neighbours import Index, Metric, Neighbours, unit
 from medfuncta.types import ArrayLatents
@@ -63,7 +64,8 @@ class FaissIndex(Index):
             there = path.exists()
         if there:
             return cls._read(path, latents, metric)
-        return cls._make(path, latents, metric)
+        with doing("making an index of all latents"):
+            return cls._make(path, latents, metric)
 
     @classmethod
     def _read(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
