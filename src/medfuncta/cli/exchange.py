@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
-from msgspec import Meta
 
 from medfuncta.cli.command import GOES_ON, Command, numbers
+from medfuncta.door.limits import Increment, Omega
 from medfuncta.errors import ConfigError, LatentSetError
 from medfuncta.result import Result
 from medfuncta.status import doing
@@ -76,12 +76,12 @@ class Import(Command):
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N")] = None
     """Samples of the signals along each axis, such as 64,64; needed where the weights do not say
     it."""
-    omega_first: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    omega_first: Omega | None = None
     """w of the first layer, where the weights do not say it; 10, of Functa 30, when not given."""
-    omega_increment: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
+    omega_increment: Increment | None = None
     """What each further layer adds to it, where the weights do not say it; the authors' 10 for
     traces, else 5, when not given."""
-    omega_last: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    omega_last: Omega | None = None
     """w of the last layer where it rises linearly, as in the paper, in place of an increment."""
     residual: bool = True
     """Hidden layers are summed with their input, where the weights do not say it."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from msgspec import Meta
 
 from medfuncta.cli.command import Command
 from medfuncta.cli.terminal import facts, table
 from medfuncta.door.limits import Some as Count
+from medfuncta.door.limits import Ways
 from medfuncta.errors import ConfigError
 from medfuncta.status import doing
 
@@ -50,7 +50,7 @@ class Explore(Command):
     """How a map is made."""
     between: tuple[str, str] | None = None
     """The two signals to interpolate between."""
-    steps: Annotated[int, Meta(ge=2, le=256)] = 7
+    steps: Ways = 7
     """Signals from one to the other, both included."""
     label: str | None = None
     """The one class to take the mean of."""

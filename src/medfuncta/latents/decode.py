@@ -16,7 +16,7 @@ from torch import Tensor
 
 from medfuncta.door.allowance import NUMBER, check_signal
 from medfuncta.door.callers import expecting
-from medfuncta.door.limits import MAX_POINTS
+from medfuncta.door.limits import MAX_POINTS, Chunk
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.field import Field
 from medfuncta.learning.workers import side_by_side, workers_for
@@ -62,7 +62,7 @@ def decode(
     latents: Float[Tensor, " latent"] | Float[Tensor, "signals latent"],
     domain: Domain,
     *,
-    chunk: int | None = None,
+    chunk: Chunk | None = None,
     device: torch.device | str | None = None,
 ) -> ArrayValues:
     """f(x; theta, phi) at all samples of a domain.
@@ -85,6 +85,7 @@ def decode(
     """
     rows = latents.reshape(-1, latents.shape[-1])
     _check_points(domain)
+    check_whole(len(rows), domain.points * network.config.channels)
     values = np.empty((len(rows), domain.points, network.config.channels), np.float32)
     locate = partial(_in_the_box, domain)
     for piece in _pieces(network.on(device), rows, locate, domain.points, chunk):
@@ -118,6 +119,7 @@ def decode_at(
         return coordinates[index], np.ones(len(index), bool)
 
     points = len(coordinates)
+    check_whole(len(latents), points * network.config.channels)
     values = np.empty((len(latents), points, network.config.channels), np.float32)
     for piece in _pieces(network.on(device), latents, locate, points, None):
         values[:, piece.samples] = piece.values
@@ -131,7 +133,7 @@ def reconstruct(
     header: SignalHeader,
     domain: _Target | None = None,
     *,
-    chunk: int | None = None,
+    chunk: Chunk | None = None,
     device: torch.device | str | None = None,
 ) -> Signal:
     """The signal that a latent stands for, in physical units.
@@ -158,13 +160,14 @@ def reconstruct(
     return next(signals)
 
 
+@expecting
 def reconstruct_all(
     run: Run,
     latents: Float[Tensor, "signals latent"],
     headers: Sequence[SignalHeader],
     domains: Sequence[_Target] | None = None,
     *,
-    chunk: int | None = None,
+    chunk: Chunk | None = None,
     device: torch.device | str | None = None,
 ) -> Iterator[Signal]:
     """The signals that latents stand for, one after the other; neighbours with the same small grid
@@ -260,6 +263,23 @@ def _pieces(
     parts = (slice(start, min(start + chunk, points)) for start in starts)
     while several := list(islice(parts, cores)):
         yield from side_by_side([partial(decoded, part) for part in several])
+
+
+def check_whole(signals: int, numbers: int) -> None:
+    """Raise where signals are decoded at once that have more values together than any signal.
+
+    Args:
+        signals: How many.
+        numbers: Values of one.
+
+    Raises:
+        DataError: If they have.
+    """
+    if signals * numbers > MAX_POINTS:
+        raise DataError(
+            f"{signals:,} signals of {numbers:,} values; expected at most {MAX_POINTS:,} values "
+            "together; decode fewer at a time, or on fewer points"
+        )
 
 
 def _check_points(target: _Target) -> None:

@@ -25,7 +25,9 @@ from torch import Tensor
 
 from medfuncta.config import InnerConfig
 from medfuncta.disk.lock import writing
+from medfuncta.door.callers import expecting
 from medfuncta.door.files import Origin, open_regular, reason
+from medfuncta.door.limits import Omega
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.field.siren.config import SirenConfig
@@ -83,8 +85,9 @@ def is_functa_file(path: Path) -> bool:
     return start[:1] == b"\x80" or (start == b"PK" and path.suffix == ".npz")
 
 
+@expecting
 def read_functa_field(
-    path: Path, *, shape: tuple[int, ...] | None = None, omega: float | None = None
+    path: Path, *, shape: tuple[int, ...] | None = None, omega: Omega | None = None
 ) -> Run:
     """The shared network in a file of ``params``.
 

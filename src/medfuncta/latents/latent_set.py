@@ -200,6 +200,7 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return sum(len(split) for split in self._splits.values())
 
+    @expecting
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         place = index + len(self) if index < 0 else index
         for split in self._splits.values():

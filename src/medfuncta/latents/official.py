@@ -22,8 +22,9 @@ from torch import Tensor
 
 from medfuncta.config import InnerConfig
 from medfuncta.door.allowance import NUMBER, check_signal
+from medfuncta.door.declared import settle
 from medfuncta.door.files import reason
-from medfuncta.door.limits import MAX_CLASSES
+from medfuncta.door.limits import MAX_CLASSES, Increment, Omega, Shape
 from medfuncta.door.wording import shortened
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.field.siren.config import SirenConfig
@@ -56,11 +57,14 @@ class ReferenceSettings:
             it, as in the paper; it takes the place of an increment.
     """
 
-    omega_first: float = 10.0
-    omega_increment: float | None = None
+    omega_first: Omega = 10.0
+    omega_increment: Increment | None = None
     residual: bool = True
-    shape: tuple[int, ...] | None = None
-    omega_last: float | None = None
+    shape: Shape | None = None
+    omega_last: Omega | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, noun="option")
 
 
 def read_reference_field(path: Path, settings: ReferenceSettings | None = None) -> Run:

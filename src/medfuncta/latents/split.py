@@ -18,6 +18,8 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from medfuncta.door.callers import expecting
+from medfuncta.door.limits import Chunk
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.rows import LatentRow, Rows, check_ids
 from medfuncta.latents.schema import schema_of
@@ -60,6 +62,7 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)
 
+    @expecting
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
@@ -103,7 +106,8 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
             return ["latent", "latent_scale"]
         return ["latent"]
 
-    def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+    @expecting
+    def batches(self, rows: Chunk = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
         """All rows in order, at most ``rows`` at a time, with only these columns.
 
         This and :meth:`row` are the ways to a latent: none is handed out of a split whose ids do
@@ -120,7 +124,10 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
                 batch.check_latents(self.name)
             yield batch
 
-    def unchecked(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+    @expecting
+    def unchecked(
+        self, rows: Chunk = _BATCH, columns: Sequence[str] | None = None
+    ) -> Iterator[Rows]:
         """As :meth:`batches`, for who says what is wrong or leaves it out.
 
         Raises:

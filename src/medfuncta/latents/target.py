@@ -25,7 +25,7 @@ from medfuncta.signals.data_facts import DataFacts
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import SignalSpec, ValueRange
 from medfuncta.sources.containers import Channels, channels_at
-from medfuncta.sources.held import Held
+from medfuncta.sources.held import Held, check_given
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +189,7 @@ def _points_of(given: Any, count: int, dim: int) -> Sequence[CoordinatesOf]:
         DataError: If they are of another shape, or not finite.
     """
     try:
-        plain = numbers_of(given)
+        plain = numbers_of(given, "coordinates")
     except (TypeError, ValueError):
         raise DataError(
             f"coordinates were given as {type(given).__name__}; expected [points, {dim}]"
@@ -229,12 +229,18 @@ def _channels_of(spec: SignalSpec, channels: Any) -> Channels:
     return channels
 
 
-def numbers_of(given: Any) -> Tensor:
+def numbers_of(given: Any, what: str) -> Tensor:
     """Numbers that need not be an array yet, as a tensor; complex ones stay what they are.
 
+    Args:
+        given: The numbers.
+        what: What an error calls them.
+
     Raises:
+        DataError: If they would take far more memory than they have.
         TypeError, ValueError: If they are no numbers, or rows of several lengths.
     """
+    check_given(what, given)
     if isinstance(given, Tensor):
         return given
     array = np.asarray(given)

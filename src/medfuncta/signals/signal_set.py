@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from medfuncta.door.callers import expecting
+from medfuncta.door.limits import Chunk
 from medfuncta.door.wording import counted, printable
 from medfuncta.errors import DataError
 from medfuncta.signals.domain import Domain, Grid
@@ -135,7 +137,8 @@ class SignalSet:
             coordinates[row, : domain.points] = domain.coordinates()
         return torch.from_numpy(coordinates)
 
-    def batches(self, size: int) -> Iterator[tuple[range, Points]]:
+    @expecting
+    def batches(self, size: Chunk) -> Iterator[tuple[range, Points]]:
         """All signals in order, ``size`` at a time, the odd last batch included: (which ones, their
         points)."""
         for start in range(0, len(self), size):

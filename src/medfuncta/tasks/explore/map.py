@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from medfuncta.door.callers import expecting
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.result import Result
@@ -84,6 +85,7 @@ class Map(Result):
         return points
 
 
+@expecting
 def make_map(sample: Sample, method: _MapMethod = "pca") -> Map:
     """The two principal components, or UMAP's neighbourhood map (McInnes et al. 2018).
 

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from medfuncta.door.callers import expecting
+from medfuncta.door.limits import Some
 from medfuncta.errors import DataError
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
@@ -127,8 +129,9 @@ class Outliers(Result):
         return listed
 
 
+@expecting
 def find_outliers(
-    sample: Sample, method: _DistanceMethod = "neighbours", listed: int = 16
+    sample: Sample, method: _DistanceMethod = "neighbours", listed: Some = 16
 ) -> Outliers:
     """Signals by reconstruction error and by distance: the mean distance to the ten nearest
     latents, or the robust Mahalanobis distance (minimum covariance determinant, Rousseeuw 1984) of

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from medfuncta.door.callers import expecting
+from medfuncta.door.limits import Some
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import LatentRow
@@ -84,10 +86,11 @@ class Search(Result):
     neighbours: Sequence[Hit]
 
 
+@expecting
 def search_set(
     latents: LatentSet,
     query: Float[ndarray, " latent"],
-    k: int = 10,
+    k: Some = 10,
     metric: Metric = "cosine",
     *,
     leave_out: LatentRow | None = None,
