@@ -21,7 +21,8 @@ from medfuncta.door.stored_arrays import TensorHeader, read_tensor_header, read_
 from medfuncta.door.wording import shortened, shown
 from medfuncta.errors import RunError
 from medfuncta.field.field import Field
-from medfuncta.field.weights import check_finite
+from medfuncta.field.table import field_kind
+from medfuncta.field.weights import check_weights
 from medfuncta.learning.optimiser import WeightAverage
 from medfuncta.settings import ADDED, without_retired
 from medfuncta.signals.mark import DataMark
@@ -141,7 +142,9 @@ class TrainingState:
         stored.header.check(self._shapes(stored), (*_FLOATS.values(), "U8"))
         self._check_types(stored.header)
         tensors = stored.tensors
-        check_finite(tensors)
+        bounds = field_kind(self.field.config.kind).bounds
+        for prefix in ("network.", "average."):
+            check_weights(tensors, bounds, prefix)
         for name, tensor in tensors.items():
             if name.endswith(".step") and not 0 <= float(tensor) <= stored.progress.step:
                 raise Fault(name, f"is {float(tensor):g}; the run took {stored.progress.step:,}")
