@@ -114,6 +114,8 @@ class Evaluate(Command):
         lines.append(_quality_table(evaluation, summary))
         if evaluation.baselines is not None or evaluation.compared:
             lines.append(table(*curve_table(evaluation)))
+        if evaluation.gap:
+            lines.append(evaluation.gap)
         if evaluation.by_class:
             lines.append(_class_table(evaluation))
         if summary.failed:

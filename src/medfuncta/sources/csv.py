@@ -17,6 +17,7 @@ from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta.sources.contents import Contents, Format, Survey
 from medfuncta.sources.csv_classes import class_names, plain_label
+from medfuncta.sources.csv_form import csv_form
 from medfuncta.sources.csv_table import (
     Record,
     Refuse,
@@ -25,6 +26,7 @@ from medfuncta.sources.csv_table import (
     rows_up_to,
     sample_records,
 )
+from medfuncta.sources.csv_written import written_columns
 from medfuncta.sources.folder import find_files, open_folder
 from medfuncta.sources.identity import public_name
 from medfuncta.sources.layout import split_of_folder
@@ -305,6 +307,28 @@ def _reader(options: CsvOptions, skips: Skips) -> _ReadRecords:
     return lambda path, refuse: sample_records(path, refuse, named)
 
 
+def _as_we_write(path: Path, options: CsvOptions, skips: Skips) -> CsvOptions:
+    """The options with the columns of a file named where none is and the header is one of this program's
+    own files (:func:`~medfuncta.writers.csv.write_csv`)."""
+    if options.value or options.time or options.position or options.id or options.label:
+        return options
+    try:
+        form = csv_form(path)
+    except DataError:
+        return options  # told when it is read
+    found = written_columns(form.names) if form.header else None
+    if found is None:
+        return options
+    skips.remark(f"{path.name} is a table as this program writes it, a row a sample")
+    return replace(
+        options,
+        value=found.values,
+        time=found.time,
+        position=found.position,
+        unit=options.unit or found.unit,
+    )
+
+
 def _clock(options: CsvOptions) -> tuple[str, float]:
     """The unit of positions, and what their numbers are multiplied by."""
     if not options.time:
@@ -368,11 +392,13 @@ def _item(path: Path, name: str, split: str = "") -> Item:
 def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     """What lies in ``csv:FILE`` or ``csv:DIR``."""
     folder = open_folder(location)
+    root = folder.parent if folder.is_file() else folder
+    paths = find_files(folder, (".csv", ".tsv"), skips.skip)
+    if len(paths) == 1:  # of several, any may be of the test split
+        options = _as_we_write(paths[0], options, skips)
     read_records = _reader(options, skips)
     check_bounds("range", options.range)
     check_bounds("box", options.box, len(options.position) or 1)
-    root = folder.parent if folder.is_file() else folder
-    paths = find_files(folder, (".csv", ".tsv"), skips.skip)
     names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
     plan = _plan(names, options, read_records, skips)
     tables = CsvTables(folder.name, names, plan, options, read_records, skips)

@@ -104,6 +104,11 @@ def row_columns(path: Path, form: CsvForm, label: str) -> RowColumns:
     elif _first_is_class(form, columns):
         chosen = columns[0]
         remarks.append(f"the first column of {path.name} is taken for the label, not the last")
+    elif form.is_class(chosen) and not form.names_class(chosen):
+        remarks.append(
+            f"the last column of {path.name} is taken for the class of each row; label=none takes "
+            "it for a sample"
+        )
     samples = tuple(column for column in columns if column != chosen)
     if not samples:
         raise DataError(

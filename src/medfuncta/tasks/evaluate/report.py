@@ -118,6 +118,8 @@ def _add_curve(page: Page, evaluation: Evaluation, curve: bytes) -> None:
             " The principal components are those of "
             f"{evaluation.baselines.training_signals:,} training signals."
         )
+    if evaluation.gap:
+        words += f" {evaluation.gap[0].upper()}{evaluation.gap[1:]}."
     page.picture(curve, words)
 
 
