@@ -75,9 +75,9 @@ def from_arrays(
             TorchIO (their affine and spacing are kept) or signals of this package (which keep all
             that they say of themselves). Or a ``Dataset`` or ``DataLoader`` of PyTorch, read once,
             or a list of dicts: its items are arrays, ``(array, label)``, or dicts with ``"image"``
-            (or ``"signal"``) and, if known, ``"label"``, ``"id"``, ``"group"`` and ``"mask"``; labels that are no
-            classes, such as label maps, are left out with a remark. A signal has 1 to 3 axes
-            besides the channels. Arrays are kept, not copied.
+            (or ``"signal"``) and, if known, ``"label"``, ``"id"``, ``"group"`` and ``"mask"``;
+            labels that are no classes, such as label maps, are left out with a remark. A signal has
+            1 to 3 axes besides the channels. Arrays are kept, not copied.
         channels: Where the channels of an array or tensor are: ``"none"`` when there is no axis for
             them, or the ``"first"`` or the ``"last"`` axis of each signal. Where a signal has one
             axis there is none for channels; else it must be said. Images say it themselves.

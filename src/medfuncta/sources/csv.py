@@ -308,8 +308,8 @@ def _reader(options: CsvOptions, skips: Skips) -> _ReadRecords:
 
 
 def _as_we_write(path: Path, options: CsvOptions, skips: Skips) -> CsvOptions:
-    """The options with the columns of a file named where none is and the header is one of this program's
-    own files (:func:`~medfuncta.writers.csv.write_csv`)."""
+    """The options with the columns of a file named, where none is and its header is one that this
+    program writes (:func:`~medfuncta.writers.csv.write_csv`)."""
     if options.value or options.time or options.position or options.id or options.label:
         return options
     try:
