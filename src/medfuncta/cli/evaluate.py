@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from medfuncta.cli.command import Command, given
 from medfuncta.cli.terminal import table
 from medfuncta.config import InnerSteps, Quality
+from medfuncta.door.wording import counted
 from medfuncta.result import Result, to_json
 from medfuncta.status import counting
 
@@ -155,7 +156,7 @@ def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
     for name, s in statistics.items():
         if s.count:
             rows.append((name.strip(), f"{s.mean:.4g}", f"{s.median:.4g}", f"{s.std:.4g}"))
-    title = f"{summary.signals:,} signals of {evaluation.source.name} ({evaluation.split})"
+    title = f"{counted(summary.signals, 'signal')} of {evaluation.source.name} ({evaluation.split})"
     return table(("", "mean", "median", "std"), rows, title)
 
 

@@ -12,6 +12,7 @@ import tyro
 from medfuncta.cli.command import GOES_ON, Command, given
 from medfuncta.cli.terminal import counts_text
 from medfuncta.config import Batch, InnerSteps, Quality
+from medfuncta.door.wording import counted
 from medfuncta.result import Result
 from medfuncta.status import counting
 
@@ -153,7 +154,8 @@ class Fit(Command):
         psnr = result.psnr
         lines = [f"! {remark}" for remark in result.remarks]
         lines.append(
-            f"{result.latents}: {result.signals:,} latents of {result.latent_size:,} numbers "
+            f"{result.latents}: {counted(result.signals, 'latent')} of "
+            f"{counted(result.latent_size, 'number')} "
             f"({counts}), {result.bytes / 1e6:,.1f} MB"
         )
         lines.append(

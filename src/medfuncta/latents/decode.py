@@ -17,6 +17,7 @@ from torch import Tensor
 from medfuncta.door.allowance import NUMBER, check_signal
 from medfuncta.door.callers import expecting
 from medfuncta.door.limits import MAX_POINTS, Chunk
+from medfuncta.door.wording import counted
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.field import Field
 from medfuncta.learning.workers import side_by_side, workers_for
@@ -277,7 +278,8 @@ def check_whole(signals: int, numbers: int) -> None:
     """
     if signals * numbers > MAX_POINTS:
         raise DataError(
-            f"{signals:,} signals of {numbers:,} values; expected at most {MAX_POINTS:,} values "
+            f"{counted(signals, 'signal')} of {numbers:,} values; expected at most {MAX_POINTS:,} "
+            "values "
             "together; decode fewer at a time, or on fewer points"
         )
 
@@ -285,7 +287,8 @@ def check_whole(signals: int, numbers: int) -> None:
 def _check_points(target: _Target) -> None:
     if target.points > MAX_POINTS:
         raise DataError(
-            f"a grid of shape {target.shape} has {target.points:,} points; expected at most "
+            f"a grid of shape {target.shape} has {counted(target.points, 'point')}; expected at "
+            "most "
             f"{MAX_POINTS:,}"
         )
 
@@ -295,7 +298,8 @@ def _locator(header: SignalHeader, target: _Target) -> _Locator:
     own = header.domain
     if own.dim != target.dim:
         raise DataError(
-            f"signal '{header.id}' has {own.dim} dimensions; the domain asked for has {target.dim}"
+            f"signal '{header.id}' has {counted(own.dim, 'dimension')}; the domain asked for has "
+            f"{target.dim}"
         )
     if isinstance(target, InputGrid):
         return target.locate

@@ -28,7 +28,7 @@ from medfuncta.disk.lock import writing
 from medfuncta.door.callers import expecting
 from medfuncta.door.files import Origin, open_regular, reason
 from medfuncta.door.limits import Omega
-from medfuncta.door.wording import shortened
+from medfuncta.door.wording import counted, shortened
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import SirenField
@@ -243,7 +243,8 @@ def _ours(saved: _Saved, omega: float | None) -> tuple[dict[str, Tensor], SirenC
     hidden = len(layers) - 1
     if to_shifts.shape[1] != hidden * width:
         raise ValueError(
-            f"a latent makes {to_shifts.shape[1]} numbers; expected {hidden * width}, one shift a "
+            f"a latent makes {counted(to_shifts.shape[1], 'number')}; expected {hidden * width}, "
+            "one shift a "
             "unit"
         )
     said = saved.setting("model", "w0")
@@ -312,7 +313,7 @@ def _splits(path: Path, latent_size: int) -> Iterator[tuple[str, tuple[np.ndarra
         if latents.ndim != 2 or latents.shape[1] != latent_size or not len(latents):
             raise LatentSetError(
                 f"{path.name} holds modulations of shape {list(latents.shape)} as '{split}'; "
-                f"expected signals of {latent_size} numbers, as its field has"
+                f"expected signals of {counted(latent_size, 'number')}, as its field has"
             )
         psnr = held.get("psnr")
         if not isinstance(psnr, np.ndarray) or psnr.shape != latents.shape[:1]:

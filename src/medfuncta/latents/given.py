@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from torch import Tensor
 
+from medfuncta.door.wording import counted
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.latents.array_layout import CHANNELS, ArrayLayout
 from medfuncta.run import Run
@@ -110,7 +111,7 @@ class Given:
             if part.many:
                 raise DataError(
                     f"signal {number} of the list has an axis more than a signal of "
-                    f"{spec.dim} dimensions; give one signal an entry"
+                    f"{counted(spec.dim, 'dimension')}; give one signal an entry"
                 )
             parts.append(part)
         entries = [part.entries[0] for part in parts]
@@ -139,7 +140,10 @@ class Given:
         stacked = self.many and getattr(given, "ndim", 0) == len(shape) + 1
         listed = stacked or isinstance(given, list | tuple)
         if listed and len(given) != len(self):
-            raise DataError(f"{len(given)} masks for {len(self)} signals; expected one for each")
+            raise DataError(
+                f"{counted(len(given), 'mask')} for {counted(len(self), 'signal')}; expected one "
+                "for each"
+            )
         each = list(given) if listed else [given] * len(self)
         found = []
         for number, (mask, entry) in enumerate(zip(each, self.entries, strict=True)):

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from medfuncta.config import FitConfig, Quality
+from medfuncta.door.wording import counted
 from medfuncta.errors import DataError, LatentSetError
 from medfuncta.field.device import usable_device
 from medfuncta.field.field import Field
@@ -52,7 +53,8 @@ def encode(
     if lost:
         names = ", ".join(given.name(number) for number in lost[:_FEW])
         raise DataError(
-            f"the fit of {len(lost)} of {len(given)} signals did not stay finite ({names}); their "
+            f"the fit of {len(lost)} of {counted(len(given), 'signal')} did not stay finite "
+            f"({names}); their "
             "values are unlike those that this run was trained on, leave them out"
         )
     latents = fitted.latents if given.many else fitted.latents[0]

@@ -24,7 +24,7 @@ import torch
 from medfuncta.door.allowance import check_command, on_disk
 from medfuncta.door.files import Origin, open_regular, reason
 from medfuncta.door.streams import Stream
-from medfuncta.door.wording import shortened
+from medfuncta.door.wording import counted, shortened
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.inert_objects import (
     PlainData,
@@ -190,7 +190,7 @@ class _Reader(pickle.Unpickler):
     ) -> torch.Tensor:
         if prod(size) > storage.numel():
             raise ValueError(
-                f"a tensor of {prod(size)} numbers over a storage of {storage.numel()}"
+                f"a tensor of {counted(prod(size), 'number')} over a storage of {storage.numel()}"
             )
         self._left -= prod(size) * storage.element_size()
         if self._left < 0:

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from medfuncta.config import FitConfig
 from medfuncta.door.callers import expecting
-from medfuncta.door.wording import printable
+from medfuncta.door.wording import counted, printable
 from medfuncta.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta.latents.decode import reconstruct, reconstruct_all
 from medfuncta.latents.hub import fetched_set, push_set
@@ -81,7 +81,8 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
             expected = info.splits[split.name].signals
             if len(split) != expected:
                 raise LatentSetError(
-                    f"split '{split.name}' of '{folder.name}' has {len(split)} rows; expected "
+                    f"split '{split.name}' of '{folder.name}' has {counted(len(split), 'row')}; "
+                    "expected "
                     f"{expected}; copy the whole folder again"
                 )
             for shard in split.shards:

@@ -25,7 +25,7 @@ from medfuncta.door.allowance import NUMBER, check_signal
 from medfuncta.door.declared import settle
 from medfuncta.door.files import reason
 from medfuncta.door.limits import MAX_CLASSES, Increment, Omega, Shape
-from medfuncta.door.wording import shortened
+from medfuncta.door.wording import counted, shortened
 from medfuncta.errors import LatentSetError, MedFunctaError
 from medfuncta.field.siren.config import SirenConfig
 from medfuncta.field.siren.field import SirenField
@@ -208,7 +208,10 @@ def _our_names(
                 f"layers.{layer}.modulate_shift_layer.{kind}"
             ]
     if len(shape) != config.dim or min(shape) < 2:
-        raise KeyError(f"the shape {tuple(shape)} does not fit coordinates of {config.dim} axes")
+        raise KeyError(
+            f"the shape {tuple(shape)} does not fit coordinates of "
+            f"{counted(config.dim, 'axis', 'axes')}"
+        )
     first = "layers.0.linear.weight"
     state[first] = state[first] * torch.tensor([n / (n - 1) for n in shape])
     return state
@@ -235,7 +238,8 @@ def reference_state(
     config = run.network.config
     if len(shape) != config.dim or min(shape) < 2:
         raise LatentSetError(
-            f"signals of shape {shape}; the authors' layout needs {config.dim} axes of at least "
+            f"signals of shape {shape}; the authors' layout needs "
+            f"{counted(config.dim, 'axis', 'axes')} of at least "
             "two samples"
         )
     check_signal(f"the grid of shape {list(shape)}", prod(shape) * len(shape) * NUMBER)
@@ -308,7 +312,7 @@ def datapoint_of(content: Any, name: str, number: int, latent_size: int) -> Data
     """
     latent = content.get("modulations") if isinstance(content, dict) else None
     if not isinstance(latent, Tensor) or latent.numel() != latent_size:
-        got = f"{latent.numel()} numbers" if isinstance(latent, Tensor) else "no tensor"
+        got = counted(latent.numel(), "number") if isinstance(latent, Tensor) else "no tensor"
         raise LatentSetError(f"{name} holds {got} as modulations; expected {latent_size}")
     try:
         label = _label(content.get("label"))

@@ -20,7 +20,7 @@ from medfuncta.disk.places import file_name
 from medfuncta.door.declared import Fault, convert
 from medfuncta.door.files import Origin, check_regular, decode_json, is_utf8, reason
 from medfuncta.door.limits import MAX_SET_BYTES, Count, Fingerprint
-from medfuncta.door.wording import shortened
+from medfuncta.door.wording import counted, shortened
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.columns import Columns, check_footer
 from medfuncta.signals.mark import Sum
@@ -217,7 +217,9 @@ class Shard:
             latent = schema.field("latent").type
             least = rows * latent.list_size * latent.value_type.bit_width // 8
             if not 0 <= least <= size:
-                raise Fault("", f"claims {rows:,} latents, which have more bytes than it has")
+                raise Fault(
+                    "", f"claims {counted(rows, 'latent')}, which have more bytes than it has"
+                )
         return cls(path, rows, note, tuple(schema.names))
 
     def read(self) -> pa.Table:

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from medfuncta.door.callers import expecting
 from medfuncta.door.limits import Chunk
+from medfuncta.door.wording import counted
 from medfuncta.latents.info import SetInfo
 from medfuncta.latents.rows import LatentRow, Rows, check_ids
 from medfuncta.latents.schema import schema_of
@@ -55,7 +56,7 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
 
     def __repr__(self) -> str:
         return (
-            f"Split({self.name!r}, {len(self):,} latents of {self.info.latent_size} "
+            f"Split({self.name!r}, {counted(len(self), 'latent')} of {self.info.latent_size} "
             f"numbers{quality_text(self.shards)})"
         )
 

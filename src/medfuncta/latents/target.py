@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medfuncta.door.wording import counted
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.latents.array_layout import CHANNELS
 from medfuncta.latents.given import (
@@ -73,7 +74,8 @@ class Target:
         given = Given.of(run.spec, like, channels, spacing)
         if len(given) not in (1, count):
             raise DataError(
-                f"{len(given)} signals in like for {count} latents; expected one for each, or a "
+                f"{counted(len(given), 'signal')} in like for {counted(count, 'latent')}; expected "
+                "one for each, or a "
                 "single one"
             )
         return cls(run, count, given, given.channels, facts)
@@ -200,7 +202,8 @@ def _points_of(given: Any, count: int, dim: int) -> Sequence[CoordinatesOf]:
     fits = plain.ndim in (2, 3) and shape[-1] == dim and 0 not in shape
     if not fits or plain.is_complex() or (plain.ndim == 3 and shape[0] != count):
         raise DataError(
-            f"coordinates of shape {shape} for {count} latents; expected [points, {dim}], or "
+            f"coordinates of shape {shape} for {counted(count, 'latent')}; expected [points, "
+            f"{dim}], or "
             f"[{count}, points, {dim}]"
         )
     if not plain.isfinite().all():
@@ -224,7 +227,8 @@ def _channels_of(spec: SignalSpec, channels: Any) -> Channels:
         raise ConfigError(f"channels={channels!r}; {suggest(str(channels), CHANNELS)}")
     if channels == "none" and spec.channels > 1:
         raise DataError(
-            f"channels='none' for a run of {spec.channels} channels; expected 'first' or 'last'"
+            f"channels='none' for a run of {counted(spec.channels, 'channel')}; expected 'first' "
+            "or 'last'"
         )
     return channels
 
@@ -256,7 +260,7 @@ def _checked(domain: Any, dim: int) -> Domain:
             "takes numbers, like= an image)"
         )
     if domain.dim != dim:
-        raise DataError(f"a grid of {domain.dim} dimensions; this run expects {dim}")
+        raise DataError(f"a grid of {counted(domain.dim, 'dimension')}; this run expects {dim}")
     return domain
 
 

@@ -36,6 +36,7 @@ from medfuncta.disk.refusals import disk_told
 from medfuncta.door.declared import convert
 from medfuncta.door.files import Origin, read_json
 from medfuncta.door.limits import MAX_SET_BYTES, Count
+from medfuncta.door.wording import counted
 from medfuncta.errors import LatentSetError
 from medfuncta.latents.card import card
 from medfuncta.latents.info import CARD_FILE, FIELD_FOLDER, INFO_FILE, SetInfo, SplitInfo
@@ -198,7 +199,8 @@ class SplitWriter:
         held = part.rows + len(part.note.left_out)
         if part.note.consumed != held:
             raise LatentSetError(
-                f"{path.name} says that it accounts for {part.note.consumed:,} signals (consumed), "
+                f"{path.name} says that it accounts for {counted(part.note.consumed, 'signal')} "
+                "(consumed), "
                 f"but for {held:,} it does; {remedy}"
             )
         return part

@@ -68,7 +68,7 @@ class SignalSet:
         form = f"{self.spec.dim}D, {channels}"
         if self.spec.unit:
             form += f" in {self.spec.unit}"
-        return printable(f"SignalSet({signals}, {len(self.values):,} points, {form})")
+        return printable(f"SignalSet({signals}, {counted(len(self.values), 'point')}, {form})")
 
     def __len__(self) -> int:
         return len(self.headers)

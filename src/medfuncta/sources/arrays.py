@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from medfuncta.door.wording import counted
 from medfuncta.errors import ConfigError, DataError, suggest
 from medfuncta.signals.domain import Grid
 from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
@@ -274,7 +275,8 @@ class _HeldSignals:
 
     def _form(self, entry: Held) -> str:
         unit = self._unit(entry) or "no unit"
-        return f"{entry.domain.dim} dimensions and {entry.channels} channels in {unit}"
+        channels = counted(entry.channels, "channel")
+        return f"{counted(entry.domain.dim, 'dimension')} and {channels} in {unit}"
 
 
 def _observed(name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
@@ -301,7 +303,9 @@ def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
         ids.append(id)
     different = len(set(ids))
     if different != len(ids):
-        raise DataError(f"{different} different ids for {len(ids)} signals; expected one for each")
+        raise DataError(
+            f"{different} different ids for {counted(len(ids), 'signal')}; expected one for each"
+        )
     return ids
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from medfuncta.door.wording import counted
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid, Scatter
 from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
@@ -259,7 +260,9 @@ class CsvTables:
     def _grid(self, samples: int) -> Grid:
         expected, rate = self._facts.samples, self._options.rate
         if samples != expected:
-            raise DataError(f"{samples} samples; expected {expected} as in the first file")
+            raise DataError(
+                f"{counted(samples, 'sample')}; expected {expected} as in the first file"
+            )
         if rate is None:
             return Grid((samples,))
         return Grid((samples,), (1 / rate,), unit="s")
@@ -271,7 +274,8 @@ class CsvTables:
         if label.isdigit() and int(label) < len(names):
             return int(label)
         raise DataError(
-            f"a label that is not among the {len(names)} classes of the first split; name all "
+            f"a label that is not among the {counted(len(names), 'class', 'classes')} of the first "
+            "split; name all "
             "classes with classes="
         )
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from medfuncta.door.content import blaming
+from medfuncta.door.wording import counted
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.sources.contents import Contents, Format
 from medfuncta.sources.folder import FileOptions, file_items, find_files, open_folder, what_splits
@@ -255,7 +256,8 @@ def _check_size(path: Path, head: bytes, layout: EdfLayout) -> None:
     header_bytes = _whole(path, head[184:192], "length of the header", least=0)
     if header_bytes != layout.header_bytes:
         raise DataError(
-            f"{path.name} claims a header of {header_bytes} bytes; {len(layout.labels)} signals "
+            f"{path.name} claims a header of {header_bytes} bytes; "
+            f"{counted(len(layout.labels), 'signal')} "
             f"need {layout.header_bytes}; repair its header"
         )
     found = path.stat().st_size

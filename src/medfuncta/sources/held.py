@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from medfuncta.door.allowance import check_array
-from medfuncta.door.wording import shown
+from medfuncta.door.wording import counted, shown
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.domain import Domain, Grid
 from medfuncta.signals.signal import Signal
@@ -164,7 +164,9 @@ def one_each(what: str, given: Any, count: int) -> list[Any] | None:
             f"{what} were given as {type(given).__name__}; expected a list with one entry a signal"
         )
     if len(given) != count:
-        raise DataError(f"{len(given)} {what} for {count} signals; expected one for each")
+        raise DataError(
+            f"{len(given)} {what} for {counted(count, 'signal')}; expected one for each"
+        )
     if what != "masks" and tuple(getattr(given, "shape", ())) == (count, 1):
         given = np.asarray(given)[:, 0]  # one column, as labels of MedMNIST and of tables are
     return _rows(given)

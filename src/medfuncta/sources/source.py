@@ -14,7 +14,7 @@ import numpy as np
 
 from medfuncta.door.allowance import NUMBER, all_on_disk, allowance, check_command
 from medfuncta.door.content import blaming
-from medfuncta.door.wording import printable
+from medfuncta.door.wording import counted, printable
 from medfuncta.errors import DataError, suggest
 from medfuncta.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta.signals.signal import Signal, SignalSpec
@@ -378,4 +378,4 @@ def _check_alike(signal: Signal, spec: SignalSpec, name: str, remedy: str) -> No
 
 def _form(dim: int, channels: int, unit: str) -> str:
     in_unit = f" in {unit}" if unit else ""
-    return f"{dim} dimensions and {channels} channels{in_unit}"
+    return f"{counted(dim, 'dimension')} and {counted(channels, 'channel')}{in_unit}"

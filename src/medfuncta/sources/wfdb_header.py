@@ -20,6 +20,7 @@ from typing import Final
 
 from medfuncta.door.content import blaming, check_itself
 from medfuncta.door.files import Origin, read_bytes
+from medfuncta.door.wording import counted
 from medfuncta.errors import DataError
 from medfuncta.sources.units import unit_text
 
@@ -103,7 +104,8 @@ def _header_text(name: str, content: bytes) -> HeaderText:
     header = HeaderText(lines[0], tuple(lines[1:]))
     if len(header.lines) > _MOST_SIGNALS and not header.joins_segments:
         raise DataError(
-            f"{name} describes {len(header.lines):,} signals; expected at most {_MOST_SIGNALS:,}; "
+            f"{name} describes {counted(len(header.lines), 'signal')}; expected at most "
+            f"{_MOST_SIGNALS:,}; "
             "check the file"
         )
     return header

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from medfuncta.disk.atomic import write_atomically, write_json, write_text
 from medfuncta.disk.places import place
+from medfuncta.door.wording import counted
 from medfuncta.result import Result
 from medfuncta.tasks.drawing.figure import png
 from medfuncta.tasks.drawing.page import Page
@@ -95,7 +96,7 @@ class Trial(Result):
         behind = ", ".join(f"{method} {_decibels(other)}" for method, other in others)
         return (
             f"{self.condition}: {best} is best with {_decibels(result)} on average ({behind}), "
-            f"and on {result.best_on} of {result.summary.signals} signals"
+            f"and on {result.best_on} of {counted(result.summary.signals, 'signal')}"
         )
 
     def rows(self) -> Iterable[tuple[str, ...]]:

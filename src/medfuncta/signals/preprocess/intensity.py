@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from medfuncta.door.wording import counted
 from medfuncta.errors import ConfigError, DataError
 from medfuncta.signals.preprocess.step import Step
 from medfuncta.signals.signal import Signal, ValueRange
@@ -84,7 +85,8 @@ class Grey(Step):
             return signal
         if signal.channels != 3:
             raise DataError(
-                f"signal '{signal.id}' has {signal.channels} channels; expected 3 (red, green, "
+                f"signal '{signal.id}' has {counted(signal.channels, 'channel')}; expected 3 (red, "
+                "green, "
                 "blue) to make it grey"
             )
         return signal.with_values((signal.values @ _LUMA)[..., None], signal.mask)

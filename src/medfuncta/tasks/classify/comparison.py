@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from medfuncta.door.wording import counted
 from medfuncta.result import Result
 from medfuncta.status import doing
 from medfuncta.tasks.classify.classifier import Maker
@@ -148,7 +149,7 @@ def compare(
     for name, maker in makers.items():
         runs = []
         for seed in seeds:
-            progress(f"{name}, seed {seed}: {len(data.train):,} signals to learn from")
+            progress(f"{name}, seed {seed}: {counted(len(data.train), 'signal')} to learn from")
             with doing("training a classifier"):
                 run = _trained(data, maker, seed)
             runs.append(run)

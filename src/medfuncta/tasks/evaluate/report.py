@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medfuncta.disk.atomic import write_atomically, write_json, write_text
 from medfuncta.disk.places import place
+from medfuncta.door.wording import counted
 from medfuncta.latents.likeness import Likeness
 from medfuncta.signals.psnr import BEST_PSNR
 from medfuncta.tasks.drawing.figure import class_names, png, with_unit
@@ -67,7 +68,7 @@ def _report_page(evaluation: Evaluation, picture: bytes | None, curve: bytes | N
     summary, unit = evaluation.summary, evaluation.spec.unit
     page = Page(
         f"Reconstruction of {evaluation.source.name}",
-        f"{summary.signals:,} signals of the {evaluation.split} split",
+        f"{counted(summary.signals, 'signal')} of the {evaluation.split} split",
     )
     for remark in evaluation.remarks:
         page.text(f"Remark: {remark}.")
@@ -233,7 +234,7 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         "splits kept apart by": source.split_by,
         "shared network": f"{run.fingerprint}, {run.parameters:,} parameters",
         "trained on": str(run.training.get("source", "not known")),
-        "latent": f"{run.latent_size:,} numbers a signal",
+        "latent": f"{counted(run.latent_size, 'number')} a signal",
         "fit": str(evaluation.fit.plan),
         "time": f"{evaluation.seconds:.1f} s",
     }

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from medfuncta.door.callers import expecting
+from medfuncta.door.wording import counted
 from medfuncta.errors import DataError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.result import Result
@@ -95,7 +96,7 @@ def make_map(sample: Sample, method: _MapMethod = "pca") -> Map:
     """
     latents = sample.latents
     if len(latents) < 3:
-        raise DataError(f"{len(latents)} latents; a map needs at least 3")
+        raise DataError(f"{counted(len(latents), 'latent')}; a map needs at least 3")
     if method == "umap":
         return Map(sample, _umap(latents), "UMAP 1", "UMAP 2")
     from sklearn.decomposition import PCA

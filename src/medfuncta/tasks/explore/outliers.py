@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from medfuncta.door.callers import expecting
 from medfuncta.door.limits import Some
+from medfuncta.door.wording import counted
 from medfuncta.errors import DataError
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
@@ -142,7 +143,8 @@ def find_outliers(
     """
     if len(sample.latents) < _FEWEST:
         raise DataError(
-            f"{len(sample.latents)} signals; at least {_FEWEST} are needed to say which are unusual"
+            f"{counted(len(sample.latents), 'signal')}; at least {_FEWEST} are needed to say which "
+            "are unusual"
         )
     if method == "neighbours":
         distances = _neighbour_distances(sample.latents)

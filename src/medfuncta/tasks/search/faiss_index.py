@@ -12,6 +12,7 @@ import numpy as np
 from medfuncta.disk.atomic import write_atomically
 from medfuncta.disk.refusals import disk_told
 from medfuncta.door.files import is_utf8
+from medfuncta.door.wording import counted
 from medfuncta.errors import LatentSetError, missing_extra
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.status import doing
@@ -81,7 +82,8 @@ class FaissIndex(Index):
         has_cells = faiss.try_extract_index_ivf(index) is not None
         if not has_cells or (index.ntotal, index.d, index.metric_type) != expected:
             raise LatentSetError(
-                f"the index {path.name} has {index.ntotal:,} latents of {index.d} numbers, or "
+                f"the index {path.name} has {counted(index.ntotal, 'latent')} of "
+                f"{counted(index.d, 'number')}, or "
                 f"another metric than {metric}; this set has {expected[0]:,} of {expected[1]}; "
                 "remove the file to make it anew"
             )

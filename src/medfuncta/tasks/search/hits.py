@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from medfuncta.door.callers import expecting
 from medfuncta.door.limits import Some
+from medfuncta.door.wording import counted
 from medfuncta.latents.decode import reconstruct
 from medfuncta.latents.latent_set import LatentSet
 from medfuncta.latents.rows import LatentRow
@@ -139,7 +140,7 @@ def row_of(latents: LatentSet, number: int) -> LatentRow:
         if number < len(split):
             return split.row(number)
         number -= len(split)
-    raise IndexError(f"row {number} beyond the {len(latents)} signals")
+    raise IndexError(f"row {number} beyond the {counted(len(latents), 'signal')}")
 
 
 def search_picture(
