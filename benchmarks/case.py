@@ -10,14 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from medfuncta.config import InnerConfig, TrainConfig
-from medfuncta.errors import ConfigError, suggest
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.table import open_source
+from medfuncta._src.config import InnerConfig, TrainConfig
+from medfuncta._src.errors import ConfigError, suggest
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.table import open_source
 
 FIT_STEPS: Final = 20
 """H."""

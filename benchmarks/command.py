@@ -16,10 +16,10 @@ import torch
 from benchmarks.case import Case, case_of
 from benchmarks.measure import Row, rows_table
 from benchmarks.reference import DIFFERENCES, REPLACED, Reference
-from medfuncta.cli.command import Command
-from medfuncta.cli.parsing import parsed
-from medfuncta.config import TrainConfig
-from medfuncta.errors import MedFunctaError
+from medfuncta._src.cli.command import Command
+from medfuncta._src.cli.parsing import parsed
+from medfuncta._src.config import TrainConfig
+from medfuncta._src.errors import MedFunctaError
 
 
 @dataclass(kw_only=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from medfuncta.disk.atomic import write_text
-from medfuncta.errors import DataError
-from medfuncta.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure
+from medfuncta._src.disk.atomic import write_text
+from medfuncta._src.errors import DataError
+from medfuncta._src.tasks.drawing.figure import ACCENT, INK, MUTED, SECOND, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

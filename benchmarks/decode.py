@@ -14,8 +14,8 @@ from benchmarks.command import CaseBenchmark, main
 from benchmarks.floor import decode_floor
 from benchmarks.measure import Row, Steps, in_turn
 from benchmarks.ours import Ours
-from medfuncta.latents.decode import decode
-from medfuncta.signals.domain import Grid
+from medfuncta._src.latents.decode import decode
+from medfuncta._src.signals.domain import Grid
 
 _LATENT_SCALE = 0.01  # about the size of a fitted latent's entries
 

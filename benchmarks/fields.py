@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from benchmarks.command import Benchmark, main
 from benchmarks.measure import Row
-from medfuncta.cli.command import Assignments, assigned
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.workflow import train
+from medfuncta._src.cli.command import Assignments, assigned
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.workflow import train
 
 _WARM_UP: Final = 3
 _TIMED: Final = 40

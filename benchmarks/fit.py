@@ -16,9 +16,9 @@ from benchmarks.floor import fit_floor
 from benchmarks.measure import Row, Steps, in_turn
 from benchmarks.ours import Ours
 from benchmarks.reference import Reference
-from medfuncta.config import Quality
-from medfuncta.signals.psnr import psnr_of
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import Quality
+from medfuncta._src.signals.psnr import psnr_of
+from medfuncta._src.signals.signal_set import SignalSet
 
 _UNIT = "signals/s"
 _RATE = 1e-4  # of the short training; the paper's is meant for 250,000 meta-steps

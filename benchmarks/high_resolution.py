@@ -14,20 +14,20 @@ from typing import Any
 
 from benchmarks.command import main
 from benchmarks.measure import Row, peak_memory, rows_table
-from medfuncta.cli.command import Command
-from medfuncta.config import Quality
-from medfuncta.errors import ConfigError
-from medfuncta.field.field import Field
-from medfuncta.latents.fit import fit_latents
-from medfuncta.learning.train import train_network
-from medfuncta.presets import sized_for
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.psnr import psnr_of
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.workflow import resolve
+from medfuncta._src.cli.command import Command
+from medfuncta._src.config import Quality
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.field import Field
+from medfuncta._src.latents.fit import fit_latents
+from medfuncta._src.learning.train import train_network
+from medfuncta._src.presets import sized_for
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.psnr import psnr_of
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.workflow import resolve
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 
 from benchmarks.measure import peak_memory
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.import_set import import_latent_set
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.signal import SignalSpec
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.import_set import import_latent_set
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.signal import SignalSpec
+from medfuncta._src.sources.source import SourceInfo
 
 FORMS = ("folder", "zip", "tar", "tar.gz")
 SIDE = 64

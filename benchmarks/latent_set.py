@@ -17,23 +17,23 @@ import numpy as np
 
 from benchmarks.command import main
 from benchmarks.measure import Row, forget, rows_table
-from medfuncta.cli.command import Command
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.table import build_field
-from medfuncta.latents.info import SetInfo
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.validate import validate
-from medfuncta.latents.writer import LatentSetWriter, SplitWriter
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import SignalHeader, SignalSpec, ValueRange
-from medfuncta.sources.source import SourceInfo
-from medfuncta.tasks.search.faiss_index import FaissIndex
-from medfuncta.tasks.search.hits import all_blocks
-from medfuncta.tasks.search.neighbours import nearest
-from medfuncta.types import ArrayLatents
+from medfuncta._src.cli.command import Command
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.table import build_field
+from medfuncta._src.latents.info import SetInfo
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.validate import validate
+from medfuncta._src.latents.writer import LatentSetWriter, SplitWriter
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import SignalHeader, SignalSpec, ValueRange
+from medfuncta._src.sources.source import SourceInfo
+from medfuncta._src.tasks.search.faiss_index import FaissIndex
+from medfuncta._src.tasks.search.hits import all_blocks
+from medfuncta._src.tasks.search.neighbours import nearest
+from medfuncta._src.types import ArrayLatents
 
 GIGABYTE: Final = 1e9
 T = TypeVar("T")

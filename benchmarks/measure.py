@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from medfuncta.cli.terminal import table
-from medfuncta.errors import MedFunctaError
+from medfuncta._src.cli.terminal import table
+from medfuncta._src.errors import MedFunctaError
 
 T = TypeVar("T")
 

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from benchmarks.case import FIT_STEPS, Case, sample_values
-from medfuncta.config import FitConfig, Quality
-from medfuncta.field.table import build_field
-from medfuncta.latents.fit import fit_latents
-from medfuncta.learning.context import ContextIndex, draw_context
-from medfuncta.learning.fitter import Fitted
-from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
-from medfuncta.learning.optimiser import apply_gradients, make_optimisers
-from medfuncta.learning.shared_points import sharing_points
-from medfuncta.process import keep_freed_memory
-from medfuncta.run import Run
-from medfuncta.signals.points import Points
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FitConfig, Quality
+from medfuncta._src.field.table import build_field
+from medfuncta._src.latents.fit import fit_latents
+from medfuncta._src.learning.context import ContextIndex, draw_context
+from medfuncta._src.learning.fitter import Fitted
+from medfuncta._src.learning.meta_gradient import MetaGradient, meta_gradient
+from medfuncta._src.learning.optimiser import apply_gradients, make_optimisers
+from medfuncta._src.learning.shared_points import sharing_points
+from medfuncta._src.process import keep_freed_memory
+from medfuncta._src.run import Run
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.signal_set import SignalSet
 
 
 class Ours:

@@ -13,16 +13,16 @@ from typing import Any
 
 from benchmarks.command import main
 from benchmarks.measure import Row, forget, rows_table
-from medfuncta.cli.command import Command
-from medfuncta.learning.callbacks import StepReport
-from medfuncta.learning.train import train_network
-from medfuncta.settings import Config
-from medfuncta.signals.points import Points
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.cached_split import cached_split
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.workflow import resolve
+from medfuncta._src.cli.command import Command
+from medfuncta._src.learning.callbacks import StepReport
+from medfuncta._src.learning.train import train_network
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.cached_split import cached_split
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.workflow import resolve
 
 
 @dataclass(frozen=True, eq=False)

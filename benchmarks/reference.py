@@ -25,8 +25,8 @@ from torch import Tensor
 
 from benchmarks.case import FIT_STEPS, Case, sample_values
 from benchmarks.measure import extra_memory, free_memory
-from medfuncta.errors import MedFunctaError
-from medfuncta.signals.psnr import psnr_of
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.signals.psnr import psnr_of
 
 REPLACED: Final = (
     "torch.cuda.synchronize, called after each meta-step, does nothing: there is no GPU",

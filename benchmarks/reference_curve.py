@@ -18,9 +18,9 @@ import torch
 from benchmarks.case import Case
 from benchmarks.curve import Curve, Moment
 from benchmarks.reference import Reference
-from medfuncta.errors import DataError
-from medfuncta.learning.sampler import batch_indices
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.errors import DataError
+from medfuncta._src.learning.sampler import batch_indices
+from medfuncta._src.signals.signal_set import SignalSet
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,16 @@ from benchmarks.curve import Curve, Moment, picture
 from benchmarks.floor import meta_step_floor
 from benchmarks.measure import Row, in_turn
 from benchmarks.reference_curve import ReferenceCurves, Schedule, tell
-from medfuncta.cli.command import Assignments, assigned
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.learning.callbacks import StepReport
-from medfuncta.settings import Config
-from medfuncta.signals.signal import SignalSpec
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.tasks.drawing.figure import save_png
-from medfuncta.workflow import read_for_training, resolve, train
+from medfuncta._src.cli.command import Assignments, assigned
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.learning.callbacks import StepReport
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.signal import SignalSpec
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.tasks.drawing.figure import save_png
+from medfuncta._src.workflow import read_for_training, resolve, train
 
 _FLOOR_REPEATS = 3
 _CASE_OF_DIMENSION = {case.field.dim: name for name, case in CASES.items()}

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.contents import Contents, Survey
-from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import Item, whole_splits
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.contents import Contents, Survey
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.splitting import Item, whole_splits
 
 
 class TestSplitWasRead(AssertionError):

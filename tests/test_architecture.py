@@ -148,7 +148,7 @@ def test_answers_depend_one_way(name: str) -> None:
         module.split(".")
         for tree in trees
         for module in imports(tree)
-        if module.startswith("medfuncta.tasks.")
+        if module.startswith("medfuncta._src.tasks.")
     ]
     forbidden = {module[2] for module in modules} - set(TASKS[: TASKS.index(name) + 1])
     assert not forbidden, f"{name} must not know of {', '.join(sorted(forbidden))}"

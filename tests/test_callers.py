@@ -20,18 +20,18 @@ from msgspec import Meta
 
 import medfuncta
 from latents.sets import make_run, write_set
-from medfuncta.door.allowance import allowing
-from medfuncta.door.callers import expecting
-from medfuncta.door.limits import Chunk
-from medfuncta.errors import ConfigError, MedFunctaError
-from medfuncta.estimator import FieldEncoder
-from medfuncta.latents.functa import read_functa_field
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.official import ReferenceSettings
-from medfuncta.settings import Config, override
-from medfuncta.signals.domain import Grid
-from medfuncta.tasks.explore import find_outliers, interpolate, take_sample
-from medfuncta.tasks.search import search_set
+from medfuncta._src.door.allowance import allowing
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Chunk
+from medfuncta._src.errors import ConfigError, MedFunctaError
+from medfuncta._src.estimator import FieldEncoder
+from medfuncta._src.latents.functa import read_functa_field
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.official import ReferenceSettings
+from medfuncta._src.settings import Config, override
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.tasks.explore import find_outliers, interpolate, take_sample
+from medfuncta._src.tasks.search import search_set
 
 
 @pytest.fixture(scope="module")
@@ -337,8 +337,8 @@ def test_a_number_of_the_public_surface_has_bounds_or_a_reason() -> None:
 
 GRIDS = """
 import numpy as np
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
 
 nan, inf = float("nan"), float("inf")
 grid = Grid((8, 8), (1.0, 1.0))

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from medfuncta.config import FitConfig, InnerConfig, TrainConfig
-from medfuncta.errors import ConfigError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.presets import PRESETS
-from medfuncta.settings import Config, override, parse_assignments, read_config_file
+from medfuncta._src.config import FitConfig, InnerConfig, TrainConfig
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.presets import PRESETS
+from medfuncta._src.settings import Config, override, parse_assignments, read_config_file
 
 UNUSUAL = Config(
     SirenConfig(dim=3, channels=2, omega_increment=5.0, residual=True, output_offset=0.5),

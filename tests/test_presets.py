@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medfuncta.errors import ConfigError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.table import build_field
-from medfuncta.presets import PRESETS, fitted_to, preset, preset_for
-from medfuncta.settings import Config
-from medfuncta.signals.signal import SignalSpec
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.table import build_field
+from medfuncta._src.presets import PRESETS, fitted_to, preset, preset_for
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.signal import SignalSpec
 
 TABLE_6 = {
     "paper-1d": (8, 64, 64, 64, 1.0, 20, 200),

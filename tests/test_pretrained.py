@@ -12,13 +12,13 @@ import torch
 
 import medfuncta
 from latents.sets import make_run
-from medfuncta.cli.main import main
-from medfuncta.errors import MedFunctaError, RunError
-from medfuncta.model_card import CARD_FILE, ModelCard
-from medfuncta.pretrained import pretrained_folder, pretrained_names
-from medfuncta.run import Run
-from medfuncta.run_names import WEIGHTS_FILE
-from medfuncta.signals.domain import Grid
+from medfuncta._src.cli.main import main
+from medfuncta._src.errors import MedFunctaError, RunError
+from medfuncta._src.model_card import CARD_FILE, ModelCard
+from medfuncta._src.pretrained import pretrained_folder, pretrained_names
+from medfuncta._src.run import Run
+from medfuncta._src.run_names import WEIGHTS_FILE
+from medfuncta._src.signals.domain import Grid
 
 NAMES = pretrained_names()
 LARGEST, ALL = 3_000_000, 12_000_000

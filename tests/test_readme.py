@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import medfuncta
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.cli.main import main
-from medfuncta.cli.parsing import parse
-from medfuncta.presets import PRESETS
-from medfuncta.sources.table import FORMATS, format_named, options_of
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.cli.main import main
+from medfuncta._src.cli.parsing import parse
+from medfuncta._src.presets import PRESETS
+from medfuncta._src.sources.table import FORMATS, format_named, options_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

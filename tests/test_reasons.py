@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medfuncta.door.files import reason
+from medfuncta._src.door.files import reason
 
 
 @pytest.mark.parametrize(

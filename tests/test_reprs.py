@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medfuncta.latents.create import create_latent_set
-from medfuncta.run import Run
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.arrays import from_arrays
-from medfuncta.tasks.evaluate import evaluate
-from medfuncta.workflow import train
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.run import Run
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.arrays import from_arrays
+from medfuncta._src.tasks.evaluate import evaluate
+from medfuncta._src.workflow import train
 
 TINY = {
     "field": {"kind": "siren", "layers": 3, "width": 8, "latent_size": 4},

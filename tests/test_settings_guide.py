@@ -8,12 +8,12 @@ from dataclasses import fields
 
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.errors import ConfigError
-from medfuncta.field.table import field_kind, field_names
-from medfuncta.presets import PRESETS
-from medfuncta.settings import Config, override, parse_assignments
-from medfuncta.settings_guide import section_names, settings_of, written
+from medfuncta._src.cli.main import main
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.table import field_kind, field_names
+from medfuncta._src.presets import PRESETS
+from medfuncta._src.settings import Config, override, parse_assignments
+from medfuncta._src.settings_guide import section_names, settings_of, written
 
 NAME_IN_CODE = re.compile(r"\b[A-Z]{2,}_[A-Z]+\b|\bFIELDS\b|\b[a-z]+_[a-z]+\.py\b|\bw_[1k]\b")
 """What stands in the code, and tells a user nothing."""

@@ -18,7 +18,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from medfuncta import LatentSet, Run
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 
 STORED = Path(__file__).parent / "stored"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((STORED / "expected.json").read_text())

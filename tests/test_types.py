@@ -9,11 +9,11 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import zeros
 
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.signals.points import Points
-from medfuncta.signals.psnr import psnr_of
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.psnr import psnr_of
 
 FIELD = SirenField(SirenConfig(dim=2, layers=3, width=4, latent_size=3))
 POINTS = Points(zeros(2, 5, 2), zeros(2, 5, 1), zeros(2, 5))

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from guarded_source import TestSplitWasRead, guarded_source
-from medfuncta.config import TrainConfig
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.presets import PRESETS, sized_for
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.workflow import read_for_training, resolve, train
+from medfuncta._src.config import TrainConfig
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.presets import PRESETS, sized_for
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.workflow import read_for_training, resolve, train
 
 TINY: dict[str, dict[str, Any]] = {
     "field": {"layers": 3, "width": 8, "latent_size": 4},

@@ -13,8 +13,8 @@ import numpy as np
 import wfdb
 from PIL import Image
 
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal
 
 Checks = dict[str, bool]
 """What was compared, and whether it agrees."""

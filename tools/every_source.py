@@ -30,13 +30,13 @@ from typing import Any
 from decoded_files import CHECKS
 from layouts import LAYOUTS
 
-from medfuncta.cli.main import main as medfuncta
-from medfuncta.disk.atomic import write_json, write_text
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.writers.table import write_signal
+from medfuncta._src.cli.main import main as medfuncta
+from medfuncta._src.disk.atomic import write_json, write_text
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.writers.table import write_signal
 
 FAST = ("train.inner_steps=5", "train.validate_signals=4", "train.batch=2", "fit.steps=5")
 """Settings that keep a data set below a minute; they say nothing about how well a field can do."""

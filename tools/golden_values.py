@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from medfuncta.disk.atomic import write_json
+from medfuncta._src.disk.atomic import write_json
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 sys.path.insert(0, str(GOLDEN))

@@ -18,12 +18,12 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.preprocess import Resample
-from medfuncta.signals.signal import Signal
-from medfuncta.sources.source import SPLITS
-from medfuncta.sources.table import open_source
-from medfuncta.writers.table import write_signal
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.preprocess import Resample
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.sources.source import SPLITS
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.writers.table import write_signal
 
 VOLUMES = 12
 """Volumes of a set that is made here."""

@@ -2,7 +2,7 @@
 ``python tools/make_samples.py FOLDER``.
 
 FOLDER holds these files, taken as they are from public distributions (their licences:
-``src/medfuncta/sources/samples/LICENSES.md``):
+``src/medfuncta/_src/sources/samples/LICENSES.md``):
 
 ==================================================
 =================================================================== file
@@ -34,8 +34,8 @@ from sample_volumes import slices, volumes
 from scipy import signal
 from wfdb.processing import gqrs_detect
 
-from medfuncta.signals.signal import SignalSpec
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.signals.signal import SignalSpec
+from medfuncta._src.sources.source import SourceInfo
 
 DIGESTS = {
     "ch2bet.nii.gz": "592a2d20abdf36eefcb540ca8958428040edffc1bc1a18ba1dcfbabac77c5dd1",

@@ -88,7 +88,7 @@ MUTATIONS: Final = (
         "field/siren/omega.py",
         "config.omega_first + rise * k / last_index",
         "config.omega_first + rise * k / config.layers",
-        (*_FIELD, "src/medfuncta/field/siren/omega.py"),
+        (*_FIELD, "src/medfuncta/_src/field/siren/omega.py"),
     ),
     Mutation(
         "learning/meta_gradient.py",
@@ -184,7 +184,7 @@ MUTATIONS: Final = (
         "signals/psnr.py",
         "return -10 * torch.log10(",
         "return -20 * torch.log10(",
-        ("src/medfuncta/signals/psnr.py", "tests/tasks/evaluate/test_metrics.py"),
+        ("src/medfuncta/_src/signals/psnr.py", "tests/tasks/evaluate/test_metrics.py"),
     ),
     Mutation(
         "latents/quantise.py",

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medfuncta.disk.atomic import write_atomically
-from medfuncta.signals.signal import SignalSpec
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.disk.atomic import write_atomically
+from medfuncta._src.signals.signal import SignalSpec
+from medfuncta._src.sources.source import SourceInfo
 
-OUT = Path(__file__).parents[1] / "src/medfuncta/sources/samples"
+OUT = Path(__file__).parents[1] / "src/medfuncta/_src/sources/samples"
 
 
 @dataclass

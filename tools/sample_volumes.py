@@ -12,8 +12,8 @@ from nibabel.processing import resample_from_to, smooth_image
 from sample_file import Card, Split, write_sample
 from scipy import ndimage
 
-from medfuncta.signals.signal import SignalSpec
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.signals.signal import SignalSpec
+from medfuncta._src.sources.source import SourceInfo
 
 
 def read_volume(path: Path) -> nib.Nifti1Image:

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 import medfuncta
-from medfuncta.config import FitConfig
-from medfuncta.model_card import ModelCard, SplitQuality
-from medfuncta.run import Run
-from medfuncta.run_names import WEIGHTS_FILE
-from medfuncta.settings import override, parse_assignments
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.config import FitConfig
+from medfuncta._src.model_card import ModelCard, SplitQuality
+from medfuncta._src.run import Run
+from medfuncta._src.run_names import WEIGHTS_FILE
+from medfuncta._src.settings import override, parse_assignments
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 
 HOME = Path(medfuncta.__file__).parent / "pretrained"
 LARGEST = 3_000_000
@@ -269,7 +269,7 @@ def write(
 
 def _written(run: Run, recipe: Recipe) -> str:
     """What was set besides the preset."""
-    from medfuncta.presets import preset
+    from medfuncta._src.presets import preset
 
     usual = preset(recipe.preset).to_dict()
     changed = []

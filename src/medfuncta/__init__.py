@@ -34,48 +34,48 @@ from importlib import import_module  # noqa: E402
 from typing import TYPE_CHECKING, Any, Final  # noqa: E402
 
 if TYPE_CHECKING:
-    from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
-    from medfuncta.errors import (
+    from medfuncta._src.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
+    from medfuncta._src.errors import (
         ConfigError,
         DataError,
         LatentSetError,
         MedFunctaError,
         RunError,
     )
-    from medfuncta.estimator import FieldEncoder
-    from medfuncta.field.components.config import ComponentsConfig
-    from medfuncta.field.field import Field
-    from medfuncta.field.finer import FinerConfig
-    from medfuncta.field.siren.config import SirenConfig
-    from medfuncta.field.table import FieldKind, build_field
-    from medfuncta.latents.create import create_latent_set
-    from medfuncta.latents.decode import decode, reconstruct
-    from medfuncta.latents.edit import filter_latent_set, merge_latent_sets
-    from medfuncta.latents.fit import fit_latents, fitter_of
-    from medfuncta.latents.latent_set import LatentSet
-    from medfuncta.latents.onnx import export_onnx
-    from medfuncta.learning.callbacks import StepReport, TrainingCallback
-    from medfuncta.learning.fitter import Fitted, Fitter
-    from medfuncta.presets import PRESETS
-    from medfuncta.process import keep_freed_memory
-    from medfuncta.run import Run
-    from medfuncta.settings import Config
-    from medfuncta.signals.domain import Grid, Scatter
-    from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
-    from medfuncta.signals.signal_set import SignalSet
-    from medfuncta.sources.arrays import from_arrays
-    from medfuncta.sources.contents import Contents, Format, Survey
-    from medfuncta.sources.file_format import file_format
-    from medfuncta.sources.folder import FileOptions
-    from medfuncta.sources.options import option
-    from medfuncta.sources.skips import Skips
-    from medfuncta.sources.source import Source, SourceInfo
-    from medfuncta.sources.splitting import Item
-    from medfuncta.sources.table import open_source
-    from medfuncta.tasks.evaluate import evaluate
-    from medfuncta.trackers import MLflowCallback, WandbCallback
-    from medfuncta.workflow import train
-    from medfuncta.writers.table import write_signal
+    from medfuncta._src.estimator import FieldEncoder
+    from medfuncta._src.field.components.config import ComponentsConfig
+    from medfuncta._src.field.field import Field
+    from medfuncta._src.field.finer import FinerConfig
+    from medfuncta._src.field.siren.config import SirenConfig
+    from medfuncta._src.field.table import FieldKind, build_field
+    from medfuncta._src.latents.create import create_latent_set
+    from medfuncta._src.latents.decode import decode, reconstruct
+    from medfuncta._src.latents.edit import filter_latent_set, merge_latent_sets
+    from medfuncta._src.latents.fit import fit_latents, fitter_of
+    from medfuncta._src.latents.latent_set import LatentSet
+    from medfuncta._src.latents.onnx import export_onnx
+    from medfuncta._src.learning.callbacks import StepReport, TrainingCallback
+    from medfuncta._src.learning.fitter import Fitted, Fitter
+    from medfuncta._src.presets import PRESETS
+    from medfuncta._src.process import keep_freed_memory
+    from medfuncta._src.run import Run
+    from medfuncta._src.settings import Config
+    from medfuncta._src.signals.domain import Grid, Scatter
+    from medfuncta._src.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
+    from medfuncta._src.signals.signal_set import SignalSet
+    from medfuncta._src.sources.arrays import from_arrays
+    from medfuncta._src.sources.contents import Contents, Format, Survey
+    from medfuncta._src.sources.file_format import file_format
+    from medfuncta._src.sources.folder import FileOptions
+    from medfuncta._src.sources.options import option
+    from medfuncta._src.sources.skips import Skips
+    from medfuncta._src.sources.source import Source, SourceInfo
+    from medfuncta._src.sources.splitting import Item
+    from medfuncta._src.sources.table import open_source
+    from medfuncta._src.tasks.evaluate import evaluate
+    from medfuncta._src.trackers import MLflowCallback, WandbCallback
+    from medfuncta._src.workflow import train
+    from medfuncta._src.writers.table import write_signal
 
 __all__ = [
     "PRESETS",

@@ -2,6 +2,6 @@
 
 import sys
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 
 sys.exit(main())

@@ -19,8 +19,8 @@ from benchmarks.memory import Memory
 from benchmarks.meta_step import MetaStep
 from benchmarks.reading import Reading
 from benchmarks.time_to_quality import TimeToQuality
-from medfuncta.cli.command import Command
-from medfuncta.workflow import train
+from medfuncta._src.cli.command import Command
+from medfuncta._src.workflow import train
 
 COLUMNS = {"name", "unit", "ours", "reference", "floor", "ratio"}
 

@@ -7,8 +7,8 @@ import pytest
 from tiny_case import TINY
 
 from benchmarks.case import CASES, case_of, sample_values
-from medfuncta.errors import ConfigError
-from medfuncta.signals.signal import SignalSpec
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.signals.signal import SignalSpec
 
 
 def test_samples_lie_on_the_corners() -> None:

@@ -4,7 +4,7 @@ import pytest
 from tiny_case import allocate, refuse
 
 from benchmarks.measure import Row, Timings, extra_memory, in_turn, rows_table
-from medfuncta.errors import MedFunctaError
+from medfuncta._src.errors import MedFunctaError
 
 
 def test_sides_are_timed_in_turn() -> None:

@@ -10,10 +10,10 @@ from tiny_case import TINY
 from benchmarks import reference_curve
 from benchmarks.curve import Curve, Moment, picture
 from benchmarks.reference_curve import ReferenceCurves, Schedule, stacked
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 CURVE = Curve((Moment(10, 1.5, 12.0), Moment(20, 3.0, 20.25), Moment(30, 4.5, 19.0)))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.case import CASES
-from medfuncta.errors import MedFunctaError
+from medfuncta._src.errors import MedFunctaError
 
 TINY = replace(
     CASES["ecg"],

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from medfuncta.errors import MedFunctaError
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.tasks.info.source import describe_source
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.tasks.info.source import describe_source
 
 Facts = Mapping[str, Any]
 

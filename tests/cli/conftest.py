@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 
 TINY = (
     "field.kind=siren",

@@ -12,13 +12,13 @@ import pytest
 from msgspec import Meta
 from tyro.conf import Positional
 
-from medfuncta.cli.command import numbers_in
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.cli.main import main
-from medfuncta.cli.parsing import parse
-from medfuncta.door.declared import hints_of
-from medfuncta.door.wording import bare
-from medfuncta.errors import ConfigError
+from medfuncta._src.cli.command import numbers_in
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.cli.main import main
+from medfuncta._src.cli.parsing import parse
+from medfuncta._src.door.declared import hints_of
+from medfuncta._src.door.wording import bare
+from medfuncta._src.errors import ConfigError
 from tasks.blob_set import write_blob_set
 
 OPTIONS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 from tasks.blob_set import write_blob_set
 
 SIZES = {"train": 40, "val": 12, "test": 20}

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 from tasks.compress.fitted_set import write_fitted_set
 
 
 @pytest.fixture
 def latent_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     _, source = write_fitted_set(tmp_path / "set", (60,), train=6, test=2)
-    monkeypatch.setattr("medfuncta.sources.table.open_source", lambda text, **options: source)
+    monkeypatch.setattr("medfuncta._src.sources.table.open_source", lambda text, **options: source)
     return str(tmp_path / "set")
 
 

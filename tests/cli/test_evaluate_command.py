@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cli.conftest import TINY
-from medfuncta.cli.main import main
-from medfuncta.sources.table import open_source
+from medfuncta._src.cli.main import main
+from medfuncta._src.sources.table import open_source
 from tasks.list_source import small_run
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 from tasks.blob_set import write_blob_set
 
 VIEWS = {

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 from tasks.blob_volumes import write_blobs
 
 COMMANDS = {
@@ -56,7 +56,7 @@ def test_forged_rows_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     latents, source = write_blobs(tmp_path / "set", train=5, val=2, test=2)
-    monkeypatch.setattr("medfuncta.sources.table.open_source", lambda text, **options: source)
+    monkeypatch.setattr("medfuncta._src.sources.table.open_source", lambda text, **options: source)
     words = {"ID": latents.split("train").ids[0], "OUT.nii.gz": str(tmp_path / "o.nii.gz")}
     words["OUT.npz"] = str(tmp_path / "o.npz")
     forge(tmp_path / "set", what)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 from tasks.blob_volumes import write_blobs
 
 SMALL = ["--points", "60", "--hidden", "8", "--epochs", "2"]
@@ -15,7 +15,7 @@ SMALL = ["--points", "60", "--hidden", "8", "--epochs", "2"]
 @pytest.fixture
 def balls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     _, source = write_blobs(tmp_path / "set", train=5, val=2, test=2)
-    monkeypatch.setattr("medfuncta.sources.table.open_source", lambda text, **options: source)
+    monkeypatch.setattr("medfuncta._src.sources.table.open_source", lambda text, **options: source)
     return str(tmp_path / "set")
 
 

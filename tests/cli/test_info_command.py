@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.signals.signal import SignalSpec
+from medfuncta._src.cli.main import main
+from medfuncta._src.signals.signal import SignalSpec
 from tasks.blob_set import write_blob_set
 from tasks.list_source import small_run
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 import medfuncta
-from medfuncta.process import stopping
+from medfuncta._src.process import stopping
 
 FIRST_FILE = medfuncta.__file__
 PACKAGE = str(Path(FIRST_FILE).parent)
 TRIES = 20
 PROGRAM = """import sys
 print("up", flush=True)
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 sys.exit(main())
 """
 """What pip installs as the command, and a word of when Python itself is up."""

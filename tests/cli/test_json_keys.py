@@ -17,16 +17,16 @@ from unittest.mock import patch
 import pytest
 
 from cli.conftest import train_words
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.cli.main import main
-from medfuncta.demo import steps
-from medfuncta.latents.latent_set import LatentSet
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.cli.main import main
+from medfuncta._src.demo import steps
+from medfuncta._src.latents.latent_set import LatentSet
 from tasks.blob_set import write_blob_set
 from tasks.blob_volumes import write_blobs
 from tasks.compress.fitted_set import write_fitted_set
 
 STORED = Path(__file__).with_name("json_keys.json")
-SOURCE = "medfuncta.sources.table.open_source"
+SOURCE = "medfuncta._src.sources.table.open_source"
 SHORT_DEMO = {
     "field": {"kind": "siren", "layers": 3, "width": 8, "latent_size": 4},
     "train": {"steps": 1, "batch": 4, "inner_steps": 1, "validate_signals": 4},

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.config import FitConfig
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.sources.table import open_source
+from medfuncta._src.cli.main import main
+from medfuncta._src.config import FitConfig
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.sources.table import open_source
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.validate import validate
+from medfuncta._src.cli.main import main
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.validate import validate
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:

@@ -13,11 +13,11 @@ import pytest
 import tyro
 
 import medfuncta
-from medfuncta.cli import completion
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.cli.main import main
-from medfuncta.errors import MedFunctaError
-from medfuncta.tasks.doctor import packages
+from medfuncta._src.cli import completion
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.cli.main import main
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.tasks.doctor import packages
 
 
 def test_the_doctor_tells_versions_processor_devices_extras_and_folders(

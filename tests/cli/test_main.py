@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import medfuncta
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.cli.main import main
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.cli.main import main
 
 
 def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:

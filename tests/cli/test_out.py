@@ -13,10 +13,10 @@ import pytest
 
 from cli.conftest import train_words
 from cli.test_json_keys import SHORT_DEMO, SOURCE
-from medfuncta.cli.command import Command
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.cli.main import main
-from medfuncta.demo import steps
+from medfuncta._src.cli.command import Command
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.cli.main import main
+from medfuncta._src.demo import steps
 from tasks.blob_set import write_blob_set
 from tasks.blob_volumes import write_blobs
 from tasks.compress.fitted_set import write_fitted_set

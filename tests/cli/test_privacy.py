@@ -12,8 +12,8 @@ import pyarrow.parquet
 import pytest
 
 from cli.conftest import TINY
-from medfuncta.cli.main import main
-from medfuncta.latents.latent_set import LatentSet
+from medfuncta._src.cli.main import main
+from medfuncta._src.latents.latent_set import LatentSet
 
 pytest.importorskip("pydicom")
 from sources.dicom_files import SECRETS, stack, write_series

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
-from medfuncta.sources.table import open_source
-from medfuncta.tasks.evaluate import evaluate
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.tasks.evaluate import evaluate
 
 
 def test_psnr_is_that_of_decoded_values_clamped_to_the_range(

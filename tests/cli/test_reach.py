@@ -9,12 +9,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.table import box_of, build_field
-from medfuncta.signals.data_facts import FactsTally, reach_remark
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, ValueRange
+from medfuncta._src.cli.main import main
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.table import box_of, build_field
+from medfuncta._src.signals.data_facts import FactsTally, reach_remark
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, ValueRange
 
 COMPONENTS = (
     *("field.kind=components", "field.latent_size=4", "field.layers=2", "field.width=4"),
@@ -57,7 +57,7 @@ def test_it_is_counted_where_signals_are_fitted_evaluated_and_decoded(
     assert any(f"3 of 3 signals {said}" in remark for remark in fitted["remarks"])
     [first, *_] = sorted(tmp_path.glob("latents/data/*.parquet"))
     assert first
-    from medfuncta.latents.latent_set import LatentSet
+    from medfuncta._src.latents.latent_set import LatentSet
 
     split = LatentSet.open(out).splits[0]
     id = LatentSet.open(out).split(split).ids[0]

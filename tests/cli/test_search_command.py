@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 from tasks.blob_set import write_blob_set
 
 SIZES = {"train": 12, "test": 4}

@@ -15,9 +15,16 @@ from unittest.mock import patch
 
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.cli.terminal import say, tell
-from medfuncta.status import StatusLine, counted_on_line, counting, doing, status_hidden, working_on
+from medfuncta._src.cli.main import main
+from medfuncta._src.cli.terminal import say, tell
+from medfuncta._src.status import (
+    StatusLine,
+    counted_on_line,
+    counting,
+    doing,
+    status_hidden,
+    working_on,
+)
 from tasks.blob_set import write_blob_set
 from tasks.blob_volumes import write_blobs
 
@@ -98,7 +105,7 @@ def test_a_mistake_is_one_line_on_a_terminal_too(tmp_path: Path) -> None:
 
 EAGER = """
 import sys
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 
 class Terminal:
     first = None
@@ -210,7 +217,7 @@ def test_the_line_names_the_innermost_step_and_counts() -> None:
             with doing("unpacking"):
                 assert terminal.getvalue().endswith("medfuncta x: unpacking, 0 s")
     line = StatusLine(terminal, "medfuncta y", every=0.01)
-    with patch("medfuncta.status._current", line):
+    with patch("medfuncta._src.status._current", line):
         line.start()
         assert list(counted_on_line(slowly(3), "reading files")) == [0, 1, 2]
         line.stop()

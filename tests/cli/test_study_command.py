@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.cli.main import main
+from medfuncta._src.cli.main import main
 
 
 def test_json_and_files(ecg_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

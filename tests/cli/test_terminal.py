@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medfuncta.cli.terminal import facts, safe_lines, table
+from medfuncta._src.cli.terminal import facts, safe_lines, table
 
 
 @pytest.mark.parametrize(

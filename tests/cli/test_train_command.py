@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cli.conftest import train_words
-from medfuncta.cli.main import main
-from medfuncta.run import Run
+from medfuncta._src.cli.main import main
+from medfuncta._src.run import Run
 
 
 def test_json_says_what_was_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +142,7 @@ def test_what_is_known_of_the_data_is_said_before_the_first_step(
         told.append(capsys.readouterr().err)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("medfuncta.workflow.train_network", first_step)
+    monkeypatch.setattr("medfuncta._src.workflow.train_network", first_step)
     words = train_words(tmp_path / "run")
     words[words.index("sample:ecg")] = f"npz:{tmp_path / 'a.npz'}"
 

@@ -24,13 +24,13 @@ import torch
 from PIL import Image
 
 from cli.conftest import train_words
-from medfuncta.cli.main import main
-from medfuncta.disk import atomic
-from medfuncta.disk.lock import LOCK_FILE
-from medfuncta.errors import MedFunctaError
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.learning.run_log import RunLog, read_log
-from medfuncta.run import Run
+from medfuncta._src.cli.main import main
+from medfuncta._src.disk import atomic
+from medfuncta._src.disk.lock import LOCK_FILE
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.learning.run_log import RunLog, read_log
+from medfuncta._src.run import Run
 
 RUN, LATENTS, REFERENCE, OUT = "@run", "@latents", "@reference", "@out"
 WRITING: Final = {
@@ -275,7 +275,7 @@ def test_a_training_whose_folder_is_removed_between_writes(
     words: Any, complaint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "medfuncta.learning.train.validation_psnr", lambda *_: shutil.rmtree(tmp_path / "out")
+        "medfuncta._src.learning.train.validation_psnr", lambda *_: shutil.rmtree(tmp_path / "out")
     )
     line = complaint(words("train", tmp_path / "out"))
     assert "the folder 'out' was removed or changed by somebody else while it was written" in line
@@ -302,7 +302,7 @@ def test_of_two_writers_the_second_is_told_of_the_first(
 HOLDING = """
 import sys
 from pathlib import Path
-from medfuncta.disk.lock import writing
+from medfuncta._src.disk.lock import writing
 with writing(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -344,7 +344,7 @@ def test_a_training_with_a_checkpoint_says_how_it_goes_on(
     def stop(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("medfuncta.workflow.read_for_training", stop)
+    monkeypatch.setattr("medfuncta._src.workflow.read_for_training", stop)
     line = complaint([*command, "--resume"], 130)
 
     assert line.endswith(f"{GOES_ON}, with --resume")
@@ -413,7 +413,7 @@ def test_a_signal_that_a_library_takes_for_an_error_of_its_own(
         except KeyboardInterrupt:
             raise ImportError("cannot import name 'x'") from None
 
-    monkeypatch.setattr("medfuncta.workflow.read_for_training", swallow)
+    monkeypatch.setattr("medfuncta._src.workflow.read_for_training", swallow)
     assert "stopped by SIGTERM" in complaint(words("train", tmp_path / "out"), 143)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from cli.conftest import train_words
 from cli.test_main import complaint
-from medfuncta.cli.main import main
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.sources.table import open_source
+from medfuncta._src.cli.main import main
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.sources.table import open_source
 
 
 @pytest.fixture

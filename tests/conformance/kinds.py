@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from medfuncta.config import FitConfig, InnerConfig, TrainConfig
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FitConfig, InnerConfig, TrainConfig
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 COUNT = 7
 SHAPES = ((4, 5, 3), (3, 3, 2), (5, 2, 4), (4, 5, 3), (2, 6, 3), (3, 4, 5), (6, 2, 2))

@@ -13,20 +13,20 @@ from kinds import COUNT, KINDS, collect, make_run
 from torch.testing import assert_close
 from unrolled import relative_error
 
-from medfuncta.config import FitConfig, TrainConfig
-from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.objective import Objective
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.latents.decode import decode, reconstruct
-from medfuncta.latents.fit import fit_latents
-from medfuncta.learning.context import draw_context
-from medfuncta.learning.meta_gradient import MetaGradient, meta_gradient
-from medfuncta.learning.train import train_network
-from medfuncta.run import Run
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.points import Points
-from medfuncta.signals.signal import Signal
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FitConfig, TrainConfig
+from medfuncta._src.field.functional import FunctionalObjective
+from medfuncta._src.field.objective import Objective
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.latents.decode import decode, reconstruct
+from medfuncta._src.latents.fit import fit_latents
+from medfuncta._src.learning.context import draw_context
+from medfuncta._src.learning.meta_gradient import MetaGradient, meta_gradient
+from medfuncta._src.learning.train import train_network
+from medfuncta._src.run import Run
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.signals.signal_set import SignalSet
 
 ROUNDING = {"rtol": 1e-4, "atol": 1e-6}
 """What a sum in another order may change in float32 after a few inner steps."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.demo import steps
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
+from medfuncta._src.cli.main import main
+from medfuncta._src.demo import steps
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
 
 TINY = {
     "field": {"layers": 3, "width": 8, "latent_size": 4},

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.disk.atomic import remove_leftovers, write_atomically, write_json, write_text
-from medfuncta.errors import MedFunctaError
+from medfuncta._src.disk.atomic import remove_leftovers, write_atomically, write_json, write_text
+from medfuncta._src.errors import MedFunctaError
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_json_without_a_word_for_a_number_is_not_written(old: Path, value: float
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from medfuncta.disk.atomic import write_atomically
+from medfuncta._src.disk.atomic import write_atomically
 
 def write(temporary):
     with temporary.open("w") as file:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.disk.lock import LOCK_FILE, check_held, remove_abandoned, writing
-from medfuncta.errors import MedFunctaError
+from medfuncta._src.disk.lock import LOCK_FILE, check_held, remove_abandoned, writing
+from medfuncta._src.errors import MedFunctaError
 
 HOST = socket.gethostname()
 GONE = 2**22 + 1

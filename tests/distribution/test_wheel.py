@@ -15,8 +15,8 @@ from zipfile import ZipFile
 import pytest
 
 import medfuncta
-from medfuncta.field.siren.native import passes_in_use
-from medfuncta.field.siren.native_recipe import abilities_of
+from medfuncta._src.field.siren.native import passes_in_use
+from medfuncta._src.field.siren.native_recipe import abilities_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(medfuncta.__file__).parent

@@ -10,12 +10,12 @@ import matplotlib
 import pytest
 
 from docs.pages import PAGES, blocks, commands, named, prose
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.cli.main import main
-from medfuncta.cli.parsing import parse
-from medfuncta.presets import PRESETS
-from medfuncta.settings_guide import section_names, settings_of
-from medfuncta.sources.table import FORMATS, format_named, options_of
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.cli.main import main
+from medfuncta._src.cli.parsing import parse
+from medfuncta._src.presets import PRESETS
+from medfuncta._src.settings_guide import section_names, settings_of
+from medfuncta._src.sources.table import FORMATS, format_named, options_of
 
 RUN = {"python", "bash"}
 SHOWN = {"console", "toml", "text", ""}

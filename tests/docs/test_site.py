@@ -15,10 +15,10 @@ import pytest
 
 import medfuncta
 from docs.pages import ROOT
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.presets import PRESETS
-from medfuncta.settings_guide import section_names, settings_of
-from medfuncta.sources.table import FORMATS
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.presets import PRESETS
+from medfuncta._src.settings_guide import section_names, settings_of
+from medfuncta._src.sources.table import FORMATS
 from tools.site.pages import API, command_line, named_on_pages, settings, sources
 
 

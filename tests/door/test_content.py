@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.door.content import blaming, cause_in, check_itself
-from medfuncta.errors import DataError
+from medfuncta._src.door.content import blaming, cause_in, check_itself
+from medfuncta._src.errors import DataError
 
 CONTENTS = {
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n",

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from msgspec import Meta
 
-from medfuncta.door.declared import Fault, check_plain, convert, from_text, settle
-from medfuncta.door.limits import MAX_DEPTH, MAX_TEXT, SplitName
-from medfuncta.door.wording import described, printable, shortened, shown
-from medfuncta.errors import DataError
+from medfuncta._src.door.declared import Fault, check_plain, convert, from_text, settle
+from medfuncta._src.door.limits import MAX_DEPTH, MAX_TEXT, SplitName
+from medfuncta._src.door.wording import described, printable, shortened, shown
+from medfuncta._src.errors import DataError
 
 Size = Annotated[int, Meta(ge=1, le=1000)]
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from medfuncta.door.declared import Fault
-from medfuncta.door.files import (
+from medfuncta._src.door.declared import Fault
+from medfuncta._src.door.files import (
     Origin,
     check_regular,
     decode_json,
@@ -23,9 +23,9 @@ from medfuncta.door.files import (
     read_json,
     read_toml,
 )
-from medfuncta.door.limits import MAX_JSON_BYTES, MAX_TENSOR_HEADER
-from medfuncta.door.stored_arrays import read_arrays, read_tensor_header
-from medfuncta.errors import LatentSetError, MedFunctaError, RunError
+from medfuncta._src.door.limits import MAX_JSON_BYTES, MAX_TENSOR_HEADER
+from medfuncta._src.door.stored_arrays import read_arrays, read_tensor_header
+from medfuncta._src.errors import LatentSetError, MedFunctaError, RunError
 
 ORIGIN = Origin("a.json in 'run'", RunError, "copy the run again", missing="no a.json in 'run'")
 

@@ -12,20 +12,20 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from field.test_components import INNER, bumps
-from medfuncta.config import FitConfig, Quality, TrainConfig
-from medfuncta.errors import ConfigError
-from medfuncta.field.components.completion import Completion, drawn_gaps, filled_between
-from medfuncta.field.components.config import ComponentsConfig, fitted_to
-from medfuncta.field.components.field import ComponentsField
-from medfuncta.field.table import build_field
-from medfuncta.learning.fitter import Fitter
-from medfuncta.learning.train import train_network
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.points import Points
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FitConfig, Quality, TrainConfig
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.components.completion import Completion, drawn_gaps, filled_between
+from medfuncta._src.field.components.config import ComponentsConfig, fitted_to
+from medfuncta._src.field.components.field import ComponentsField
+from medfuncta._src.field.table import build_field
+from medfuncta._src.learning.fitter import Fitter
+from medfuncta._src.learning.train import train_network
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 SHAPES = ((20,), (8, 9), (5, 6, 7))
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from medfuncta.config import FitConfig, InnerConfig
-from medfuncta.errors import ConfigError
-from medfuncta.field.components.config import ComponentsConfig, fitted_to
-from medfuncta.field.components.field import ComponentsField
-from medfuncta.field.components.interpolation import Interpolation, NodeGrid, read
-from medfuncta.field.table import build_field
-from medfuncta.learning.fitter import Fitter
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.points import Points
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FitConfig, InnerConfig
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.components.config import ComponentsConfig, fitted_to
+from medfuncta._src.field.components.field import ComponentsField
+from medfuncta._src.field.components.interpolation import Interpolation, NodeGrid, read
+from medfuncta._src.field.table import build_field
+from medfuncta._src.learning.fitter import Fitter
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 INNER = InnerConfig(0.4, momentum=0.5)
 

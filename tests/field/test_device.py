@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from latents.sets import header, make_run
-from medfuncta.cli.main import main
-from medfuncta.errors import ConfigError
-from medfuncta.field.device import default_device, usable_device
-from medfuncta.latents.decode import decode, reconstruct
-from medfuncta.latents.fit import fitter_of
-from medfuncta.learning.fitter import Fitter
-from medfuncta.signals.domain import Grid
+from medfuncta._src.cli.main import main
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.device import default_device, usable_device
+from medfuncta._src.latents.decode import decode, reconstruct
+from medfuncta._src.latents.fit import fitter_of
+from medfuncta._src.learning.fitter import Fitter
+from medfuncta._src.signals.domain import Grid
 
 NONE = ("foo", "cuda:99", "meta", "", "cpu:x", "hpu", "fpga", "mkldnn")
 """Nothing that computes, on any machine."""

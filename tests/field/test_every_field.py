@@ -13,24 +13,24 @@ from torch import Tensor
 from torch.testing import assert_close
 from unrolled import draw, make_points, reference, relative_error
 
-from medfuncta.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
-from medfuncta.errors import ConfigError, MedFunctaError
-from medfuncta.field.field import Field
-from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.table import FIELDS, build_field, field_kind, field_shapes
-from medfuncta.latents.decode import decode
-from medfuncta.latents.fit import fit_latents
-from medfuncta.latents.onnx import export_onnx
-from medfuncta.learning.context import context_points
-from medfuncta.learning.gauss_newton import FieldLeastSquares, FullEquations
-from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.train import train_network
-from medfuncta.presets import PRESETS
-from medfuncta.run import Run
-from medfuncta.settings import Config, override
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
+from medfuncta._src.errors import ConfigError, MedFunctaError
+from medfuncta._src.field.field import Field
+from medfuncta._src.field.functional import FunctionalObjective
+from medfuncta._src.field.table import FIELDS, build_field, field_kind, field_shapes
+from medfuncta._src.latents.decode import decode
+from medfuncta._src.latents.fit import fit_latents
+from medfuncta._src.latents.onnx import export_onnx
+from medfuncta._src.learning.context import context_points
+from medfuncta._src.learning.gauss_newton import FieldLeastSquares, FullEquations
+from medfuncta._src.learning.meta_gradient import meta_gradient
+from medfuncta._src.learning.train import train_network
+from medfuncta._src.presets import PRESETS
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config, override
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 INNER = InnerConfig(0.2, momentum=0.5)
 SIZES = {"layers": 4, "width": 6, "omega_first": 2.0, "omega_last": 4.0}
@@ -172,7 +172,7 @@ def test_a_copy_elsewhere_leaves_the_field_where_it_is(
     assert copy is not field
     for mine, its in zip(field.parameters(), copy.parameters(), strict=True):
         assert torch.equal(mine, its) and mine.data_ptr() != its.data_ptr()
-    monkeypatch.setattr("medfuncta.field.field.usable_device", torch.device)
+    monkeypatch.setattr("medfuncta._src.field.field.usable_device", torch.device)
     assert field.on("meta").device.type == "meta" and field.device.type == "cpu"
 
 

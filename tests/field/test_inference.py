@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medfuncta.field.siren import native
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
+from medfuncta._src.field.siren import native
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
 
 PAPER = SirenConfig(
     dim=2, channels=3, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6

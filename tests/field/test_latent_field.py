@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from medfuncta.errors import ConfigError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.omega import omegas
-from medfuncta.presets import PRESETS
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.field.siren.omega import omegas
+from medfuncta._src.presets import PRESETS
 
 
 def count(config: SirenConfig) -> int:

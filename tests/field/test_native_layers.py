@@ -11,17 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from medfuncta.field.siren import native
-from medfuncta.field.siren.layers import Layers, TorchLayers
-from medfuncta.field.siren.native import (
+from medfuncta._src.field.siren import native
+from medfuncta._src.field.siren.layers import Layers, TorchLayers
+from medfuncta._src.field.siren.native import (
     NativeLibrary,
     Passes,
     load_passes,
     native_library,
     passes_in_use,
 )
-from medfuncta.field.siren.native_layers import NativeLayers
-from medfuncta.field.siren.native_recipe import (
+from medfuncta._src.field.siren.native_layers import NativeLayers
+from medfuncta._src.field.siren.native_recipe import (
     abilities_of,
     compile_library,
     flags_of,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from medfuncta.errors import RunError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.run import METADATA_FILE, WEIGHTS_FILE, Run
-from medfuncta.settings import Config
-from medfuncta.signals.signal import SignalSpec
+from medfuncta._src.errors import RunError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.run import METADATA_FILE, WEIGHTS_FILE, Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.signal import SignalSpec
 
 CONFIG = Config(field=SirenConfig(dim=1, layers=3, width=8, latent_size=4))
 

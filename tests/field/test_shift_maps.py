@@ -7,8 +7,8 @@ import torch
 from torch.testing import assert_close
 from unrolled import make_field
 
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.shift_maps import ShiftMaps
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.shift_maps import ShiftMaps
 
 CONFIG = SirenConfig(
     dim=2, channels=1, layers=5, width=7, latent_size=4, omega_first=2, omega_last=8

@@ -13,16 +13,16 @@ import formula
 import pytest
 import torch
 
-from medfuncta.config import InnerConfig
-from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.objective import Objective
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.adapt import adapt
-from medfuncta.learning.context import ContextIndex, context_points
-from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.signals.points import Points
+from medfuncta._src.config import InnerConfig
+from medfuncta._src.field.functional import FunctionalObjective
+from medfuncta._src.field.objective import Objective
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning.adapt import adapt
+from medfuncta._src.learning.context import ContextIndex, context_points
+from medfuncta._src.learning.meta_gradient import meta_gradient
+from medfuncta._src.signals.points import Points
 
 GOLDEN = json.loads((Path(__file__).parent / "reference.json").read_text())
 SETTINGS = GOLDEN["settings"]

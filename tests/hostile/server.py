@@ -27,7 +27,7 @@ use; what is used is measured."""
 
 def run_command(words: Sequence[str]) -> dict[str, Any]:
     """One command in this very process: its exit code, what it wrote, and what it cost."""
-    from medfuncta.cli.main import main
+    from medfuncta._src.cli.main import main
 
     grown = -_memory("VmRSS")
     started = time.monotonic()

@@ -12,10 +12,10 @@ import torch
 import medfuncta
 from hub.loopback import COMMIT, Hub, running
 from latents.sets import make_run, write_set
-from medfuncta.errors import MedFunctaError, RunError
-from medfuncta.hub.client import is_repository
-from medfuncta.model_card import ModelCard
-from medfuncta.run import Run
+from medfuncta._src.errors import MedFunctaError, RunError
+from medfuncta._src.hub.client import is_repository
+from medfuncta._src.model_card import ModelCard
+from medfuncta._src.run import Run
 
 pytest.importorskip("huggingface_hub")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own uploads

@@ -12,7 +12,7 @@ import pytest
 
 from learning.training_data import make_signals, tiny
 from medfuncta import MedFunctaError, MLflowCallback, TrainingCallback, WandbCallback
-from medfuncta.learning.train import train_network
+from medfuncta._src.learning.train import train_network
 
 
 class Notes(TrainingCallback):

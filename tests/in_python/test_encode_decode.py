@@ -14,7 +14,7 @@ import torch
 import medfuncta
 from in_python.fakes import FakeScalarImage, FakeSubject
 from medfuncta import Grid, MedFunctaError, Run
-from medfuncta.latents.fit import fit_latents
+from medfuncta._src.latents.fit import fit_latents
 
 Trained = Callable[..., Run]
 SAMPLES = ("ecg", "slices", "histology", "volumes")

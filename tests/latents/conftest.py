@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from latents.sets import SetMaker, make_run, write_set
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.info import SetInfo
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.writer import LatentSetWriter
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Label, Signal, SignalHeader, SignalSpec, ValueRange
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.info import SetInfo
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.writer import LatentSetWriter
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Label, Signal, SignalHeader, SignalSpec, ValueRange
+from medfuncta._src.sources.source import SourceInfo
 
 LATENT = 6
 AFFINE = np.array([[2.0, 0, 0, -10], [0, 3, 0, -20], [0, 0, 1, 0], [0, 0, 0, 1]])

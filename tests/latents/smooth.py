@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from latents.sets import make_run
-from medfuncta.config import FitConfig
-from medfuncta.errors import DataError
-from medfuncta.latents.create import create_latent_set
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.contents import Contents, Survey
-from medfuncta.sources.skips import Skips
-from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import Item, whole_splits
+from medfuncta._src.config import FitConfig
+from medfuncta._src.errors import DataError
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.contents import Contents, Survey
+from medfuncta._src.sources.skips import Skips
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.splitting import Item, whole_splits
 
 SIGNALS = 7
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from latents.sets import SetMaker
-from medfuncta.hub.licences import licence_id
+from medfuncta._src.hub.licences import licence_id
 
 BLOCKS = ["datasets", "pandas", "torch", "duckdb", "medfuncta"]
 

@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from latents.smooth import SIGNALS, scattered, smooth
-from medfuncta.config import FitConfig
-from medfuncta.errors import DataError, LatentSetError
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.fit import fit_latents
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.validate import validate
-from medfuncta.learning.fitter import Fitted, Fitter
-from medfuncta.run import Run
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.psnr import psnr_of
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.identity import public_name
-from medfuncta.sources.source import Skipped
+from medfuncta._src.config import FitConfig
+from medfuncta._src.errors import DataError, LatentSetError
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.fit import fit_latents
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.validate import validate
+from medfuncta._src.learning.fitter import Fitted, Fitter
+from medfuncta._src.run import Run
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.psnr import psnr_of
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.identity import public_name
+from medfuncta._src.sources.source import Skipped
 
 FIT = FitConfig(steps=2, batch=2)
 
@@ -165,7 +165,7 @@ def test_skipped_files_are_reported_but_not_named(small_run: Run, tmp_path: Path
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 def test_the_psnr_is_that_of_the_stored_latent(small_run: Run, tmp_path: Path, dtype: str) -> None:
-    from medfuncta.latents.decode import reconstruct
+    from medfuncta._src.latents.decode import reconstruct
 
     latent_set = create_latent_set(small_run, smooth(), tmp_path / "set", config=FIT, dtype=dtype)
     for signal, index in zip(smooth().signals("train"), range(SIGNALS), strict=True):

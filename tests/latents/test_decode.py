@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.errors import DataError, LatentSetError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.decode import CHUNK, decode, reconstruct, reconstruct_all
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
+from medfuncta._src.errors import DataError, LatentSetError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.decode import CHUNK, decode, reconstruct, reconstruct_all
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalHeader, SignalSpec, ValueRange
 
 VOLUME = Grid(
     (6, 5, 4),

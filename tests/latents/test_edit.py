@@ -7,9 +7,9 @@ import pyarrow.compute as pc
 import pytest
 
 from latents.sets import SetMaker, random_latents
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.edit import filter_latent_set, merge_latent_sets
-from medfuncta.latents.validate import validate
+from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents.edit import filter_latent_set, merge_latent_sets
+from medfuncta._src.latents.validate import validate
 
 
 def test_a_filter_keeps_the_rows_it_names_and_says_so(make_set: SetMaker, tmp_path: Path) -> None:

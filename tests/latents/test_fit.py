@@ -8,22 +8,22 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from medfuncta.config import FitConfig, InnerConfig
-from medfuncta.errors import DataError
-from medfuncta.field.functional import FunctionalObjective, InnerGradient
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.latents.decode import decode
-from medfuncta.latents.fit import fit_latents
-from medfuncta.learning.adapt import adapt
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.points import Points
-from medfuncta.signals.psnr import psnr_of
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FitConfig, InnerConfig
+from medfuncta._src.errors import DataError
+from medfuncta._src.field.functional import FunctionalObjective, InnerGradient
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.latents.decode import decode
+from medfuncta._src.latents.fit import fit_latents
+from medfuncta._src.learning.adapt import adapt
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.psnr import psnr_of
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 GRID = Grid((20,), (0.01,), unit="s")
 FIELD = SirenConfig(dim=1, layers=4, width=16, latent_size=6, omega_first=5, omega_last=8)

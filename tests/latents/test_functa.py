@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.functa import import_functa_set, read_functa_field
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.cli.main import main
+from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents.functa import import_functa_set, read_functa_field
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.sources.source import SourceInfo
 
 SIDE, WIDTH, DEPTH, LATENT, OMEGA = 5, 8, 4, 6, 7.0
 TOP = "latent_modulated_siren"

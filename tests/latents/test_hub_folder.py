@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from latents.sets import SetMaker
-from medfuncta.cli.main import main
-from medfuncta.latents.export import export_hub
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.previews import picture_of
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, ValueRange
+from medfuncta._src.cli.main import main
+from medfuncta._src.latents.export import export_hub
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.previews import picture_of
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, ValueRange
 
 REQUIRED = {"@context", "@type", "conformsTo", "name", "description", "license"}
 REQUIRED |= {"distribution", "recordSet", "citeAs", "version"}

@@ -29,14 +29,14 @@ from latents.authors_sets import (
     write_tar,
     write_zip,
 )
-from medfuncta.cli.main import main
-from medfuncta.door.allowance import allowing
-from medfuncta.errors import DataError, LatentSetError, MedFunctaError
-from medfuncta.latents import import_set
-from medfuncta.latents.import_set import import_latent_set
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.official import read_reference_field
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.cli.main import main
+from medfuncta._src.door.allowance import allowing
+from medfuncta._src.errors import DataError, LatentSetError, MedFunctaError
+from medfuncta._src.latents import import_set
+from medfuncta._src.latents.import_set import import_latent_set
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.official import read_reference_field
+from medfuncta._src.sources.source import SourceInfo
 
 COUNTS = {"train": 7, "test": 2}
 
@@ -288,8 +288,8 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_the_last_step_is_taken_where_only_steps_are_there(tmp_path: Path) -> None:
-    from medfuncta.latents.file_tree import open_tree
-    from medfuncta.latents.layout_of_authors import find_layout
+    from medfuncta._src.latents.file_tree import open_tree
+    from medfuncta._src.latents.layout_of_authors import find_layout
 
     names = ["train/datapoint_0.pt", "step100.model", "step2000.model", "deep/step9999.model"]
     buffer = io.BytesIO()

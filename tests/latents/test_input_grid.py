@@ -12,19 +12,19 @@ import torch
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from medfuncta.cli.main import main
-from medfuncta.config import FitConfig
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.edit import merge_latent_sets
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.rows import LatentRow
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.sources.table import open_source
+from medfuncta._src.cli.main import main
+from medfuncta._src.config import FitConfig
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.edit import merge_latent_sets
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.rows import LatentRow
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.sources.table import open_source
 
 SHAPES = [(12, 9, 7), (10, 11, 6)]
 

@@ -18,7 +18,7 @@ COUNT = 10 * KILLS
 def start_fit(folder: Path) -> multiprocessing.process.BaseProcess:
     """A process of its own, forked off a server that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["latents.smooth", "medfuncta.latents.fit"])
+    context.set_forkserver_preload(["latents.smooth", "medfuncta._src.latents.fit"])
     process = context.Process(target=fit_smooth, args=(folder, COUNT))
     process.start()
     return process

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from latents.sets import AFFINE, SetMaker, random_latents
-from medfuncta.errors import ConfigError, LatentSetError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.decode import reconstruct
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import SignalSpec
+from medfuncta._src.errors import ConfigError, LatentSetError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.decode import reconstruct
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import SignalSpec
 
 
 def test_rows_come_back_as_they_were_written(make_set: SetMaker) -> None:

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medfuncta.latents.create import create_latent_set
-from medfuncta.latents.likeness import Likeness
-from medfuncta.run import Run
-from medfuncta.signals.data_facts import DataFacts, FactsTally, RangeUse
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.arrays import from_arrays
-from medfuncta.sources.source import Source
-from medfuncta.tasks.evaluate import evaluate
-from medfuncta.workflow import train
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.latents.likeness import Likeness
+from medfuncta._src.run import Run
+from medfuncta._src.signals.data_facts import DataFacts, FactsTally, RangeUse
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.arrays import from_arrays
+from medfuncta._src.sources.source import Source
+from medfuncta._src.tasks.evaluate import evaluate
+from medfuncta._src.workflow import train
 from tasks.list_source import small_run
 
 SPEC = SignalSpec(1, 1, unit="mV")

@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.import_set import import_latent_set
-from medfuncta.latents.inert_pickle import load_inert
-from medfuncta.latents.official import ReferenceSettings, read_reference_field
-from medfuncta.signals.domain import Grid
-from medfuncta.sources.source import SourceInfo
+from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents.import_set import import_latent_set
+from medfuncta._src.latents.inert_pickle import load_inert
+from medfuncta._src.latents.official import ReferenceSettings, read_reference_field
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.sources.source import SourceInfo
 
 SHAPE, WIDTH, LATENT, CHANNELS, HIDDEN = (4, 3), 8, 6, 3, 4
 

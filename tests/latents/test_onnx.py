@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from medfuncta.config import FieldConfig
-from medfuncta.field.finer import FinerConfig
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.table import build_field
-from medfuncta.latents.onnx import export_onnx
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.signal import SignalSpec
+from medfuncta._src.config import FieldConfig
+from medfuncta._src.field.finer import FinerConfig
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.table import build_field
+from medfuncta._src.latents.onnx import export_onnx
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.signal import SignalSpec
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

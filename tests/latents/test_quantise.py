@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from latents.sets import LATENT, SetMaker, random_latents
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.quantise import check_dtype, quantise, restore
+from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents.quantise import check_dtype, quantise, restore
 
 LATENTS = np.vstack([random_latents(5), np.zeros((1, LATENT), np.float32), 1e6 * random_latents(1)])
 

@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from latents.sets import LATENT, SetMaker, header, make_info, make_run, random_latents
-from medfuncta.door.limits import MAX_LATENT
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.edit import filter_latent_set
-from medfuncta.latents.export import export_hub, export_npz
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.rows import Rows
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.validate import problems, validate
+from medfuncta._src.door.limits import MAX_LATENT
+from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents.edit import filter_latent_set
+from medfuncta._src.latents.export import export_hub, export_npz
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.rows import Rows
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.validate import problems, validate
 
 
 def test_a_sound_set_has_no_problems(make_set: SetMaker) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from medfuncta.latents.where import parse_where
+from medfuncta._src.latents.where import parse_where
 
 TABLE = pa.table(
     {

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from latents.sets import LATENT, SetMaker, header, make_info, random_latents
-from medfuncta.disk.places import TEMPORARY
-from medfuncta.errors import LatentSetError
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.writer import LatentSetWriter
-from medfuncta.run import Run
-from medfuncta.sources.source import Skipped
+from medfuncta._src.disk.places import TEMPORARY
+from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.writer import LatentSetWriter
+from medfuncta._src.run import Run
+from medfuncta._src.sources.source import Skipped
 
 ROWS, BLOCK, BAD = 7, 2, 3
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.config import TrainConfig
-from medfuncta.errors import ConfigError
-from medfuncta.learning.augment import AUGMENTATIONS, augmented_points
-from medfuncta.learning.train import train_network
-from medfuncta.presets import preset
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import TrainConfig
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.learning.augment import AUGMENTATIONS, augmented_points
+from medfuncta._src.learning.train import train_network
+from medfuncta._src.presets import preset
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 SQUARE = Grid((8, 8), spacing=(1.0, 1.0))
 

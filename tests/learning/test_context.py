@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medfuncta.config import TrainConfig
-from medfuncta.learning.context import context_points, draw_context
-from medfuncta.signals.points import Points
+from medfuncta._src.config import TrainConfig
+from medfuncta._src.learning.context import context_points, draw_context
+from medfuncta._src.signals.points import Points
 
 
 def make_points(counts: list[int]) -> Points:

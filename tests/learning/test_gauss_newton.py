@@ -6,10 +6,10 @@ from torch.func import jacrev, vmap
 from torch.testing import assert_close
 from unrolled import make_field, make_points
 
-from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.gauss_newton import (
+from medfuncta._src.field.functional import FunctionalObjective
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning.gauss_newton import (
     DiagonalEquations,
     FieldLeastSquares,
     FullEquations,

@@ -11,13 +11,13 @@ from peak_memory import peak_bytes
 from torch import Tensor
 from unrolled import draw, make_field, make_points, reference
 
-from medfuncta.config import InnerConfig
-from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.objective import Objective
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.signals.points import Points
+from medfuncta._src.config import InnerConfig
+from medfuncta._src.field.functional import FunctionalObjective
+from medfuncta._src.field.objective import Objective
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning.meta_gradient import meta_gradient
+from medfuncta._src.signals.points import Points
 
 FIELD = make_field(
     SirenConfig(dim=2, layers=4, width=8, latent_size=2, omega_first=3, omega_last=6)

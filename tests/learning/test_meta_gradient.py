@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from unrolled import draw, make_field, make_points, reference, relative_error, unrolled_loss
 
-from medfuncta.config import InnerConfig
-from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.objective import Objective
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.signals.points import Points
+from medfuncta._src.config import InnerConfig
+from medfuncta._src.field.functional import FunctionalObjective
+from medfuncta._src.field.objective import Objective
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning.meta_gradient import meta_gradient
+from medfuncta._src.signals.points import Points
 
 SMALL = SirenConfig(
     dim=2, channels=2, layers=5, width=6, latent_size=5, omega_first=3, omega_last=6

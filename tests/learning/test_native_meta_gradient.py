@@ -8,11 +8,11 @@ import pytest
 import torch
 from unrolled import draw, make_field, make_points, relative_error
 
-from medfuncta.config import InnerConfig
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.native import native_library
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.meta_gradient import meta_gradient
+from medfuncta._src.config import InnerConfig
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.native import native_library
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning.meta_gradient import meta_gradient
 
 PAPER = SirenConfig(
     dim=2, channels=2, layers=5, width=19, latent_size=5, omega_first=3, omega_last=6

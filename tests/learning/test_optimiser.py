@@ -8,9 +8,9 @@ import pytest
 import torch
 from training_data import TINY
 
-from medfuncta.field.siren.field import SirenField
-from medfuncta.field.siren.omega import omegas
-from medfuncta.learning.optimiser import WeightAverage, apply_gradients, make_optimisers
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.field.siren.omega import omegas
+from medfuncta._src.learning.optimiser import WeightAverage, apply_gradients, make_optimisers
 
 RATE = 1e-3
 MATRICES = {f"layers.{k}.{kind}.weight" for k in (1, 2) for kind in ("linear", "shift")}

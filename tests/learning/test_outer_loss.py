@@ -5,12 +5,12 @@ import torch
 from torch.testing import assert_close
 from unrolled import draw, make_field, make_points, reference, relative_error
 
-from medfuncta.config import InnerConfig
-from medfuncta.errors import ConfigError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.outer_loss import OUTER_LOSSES, outer_derivative
+from medfuncta._src.config import InnerConfig
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning.meta_gradient import meta_gradient
+from medfuncta._src.learning.outer_loss import OUTER_LOSSES, outer_derivative
 
 FIELD = SirenConfig(
     dim=2, channels=2, layers=5, width=6, latent_size=5, omega_first=3, omega_last=6

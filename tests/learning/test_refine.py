@@ -8,16 +8,16 @@ from torch import Tensor
 from torch.testing import assert_close
 from unrolled import make_field, make_points
 
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning.gauss_newton import (
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning.gauss_newton import (
     FieldLeastSquares,
     FullEquations,
     LeastSquares,
     NormalEquations,
 )
-from medfuncta.learning.refine import refine, refine_to
-from medfuncta.signals.points import Points
+from medfuncta._src.learning.refine import refine, refine_to
+from medfuncta._src.signals.points import Points
 
 FIELD = SirenConfig(
     dim=1, channels=1, layers=4, width=8, latent_size=5, omega_first=3, omega_last=5

@@ -5,15 +5,15 @@ import torch
 from torch.testing import assert_close
 from unrolled import draw, make_field, make_points
 
-from medfuncta.config import InnerConfig
-from medfuncta.field.functional import FunctionalObjective
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.objective import SirenObjective
-from medfuncta.learning import shared_points
-from medfuncta.learning.adapt import adapt_to
-from medfuncta.learning.meta_gradient import meta_gradient
-from medfuncta.learning.outer_loss import OUTER_LOSSES
-from medfuncta.learning.shared_points import SharedPoints, sharing_points
+from medfuncta._src.config import InnerConfig
+from medfuncta._src.field.functional import FunctionalObjective
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.objective import SirenObjective
+from medfuncta._src.learning import shared_points
+from medfuncta._src.learning.adapt import adapt_to
+from medfuncta._src.learning.meta_gradient import meta_gradient
+from medfuncta._src.learning.outer_loss import OUTER_LOSSES
+from medfuncta._src.learning.shared_points import SharedPoints, sharing_points
 
 FIELD = SirenConfig(
     dim=2, channels=2, layers=4, width=8, latent_size=5, omega_first=3, omega_last=5, residual=True

@@ -14,15 +14,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from training_data import TINY, make_signals, tiny
 
-from medfuncta.errors import ConfigError, RunError
-from medfuncta.learning.callbacks import StepReport
-from medfuncta.learning.checkpoint import TrainingState
-from medfuncta.learning.optimiser import rate_at
-from medfuncta.learning.sampler import batch_indices
-from medfuncta.learning.train import CHECKPOINT, LOST, Training, train_network
-from medfuncta.run import WEIGHTS_FILE, Run
-from medfuncta.settings import Config, override
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.errors import ConfigError, RunError
+from medfuncta._src.learning.callbacks import StepReport
+from medfuncta._src.learning.checkpoint import TrainingState
+from medfuncta._src.learning.optimiser import rate_at
+from medfuncta._src.learning.sampler import batch_indices
+from medfuncta._src.learning.train import CHECKPOINT, LOST, Training, train_network
+from medfuncta._src.run import WEIGHTS_FILE, Run
+from medfuncta._src.settings import Config, override
+from medfuncta._src.signals.signal_set import SignalSet
 
 TRAIN, VAL = make_signals(8, 0), make_signals(4, 1)
 
@@ -187,7 +187,7 @@ def test_the_best_network_is_kept_not_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     psnrs = iter([10.0, 30.0, 20.0])
-    monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
+    monkeypatch.setattr("medfuncta._src.learning.train.validation_psnr", lambda *_: next(psnrs))
     training = train(tmp_path, tiny(steps=9, validate_every=3))
     assert (training.progress.best_step, training.progress.best_psnr) == (6, 30.0)
     assert training.run.training["steps"] == 6
@@ -198,7 +198,7 @@ def test_a_lost_network_is_replaced_by_the_best_at_half_the_rate(
 ) -> None:
     """Validations after steps 3, 6, 9, 12; the second one is far below the first."""
     psnrs = iter([30.0, 30.0 - LOST - 0.1, 29.0, 31.0])
-    monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
+    monkeypatch.setattr("medfuncta._src.learning.train.validation_psnr", lambda *_: next(psnrs))
     weights: list[torch.Tensor] = []
     config = tiny(steps=12, validate_every=3, average=0.0, warmup=0, schedule="constant")
     go_back = TrainingState.go_back
@@ -233,7 +233,9 @@ def test_a_run_that_went_back_resumes_bitwise(
 
     def validations(*psnrs: float) -> None:
         values = iter(psnrs)
-        monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(values))
+        monkeypatch.setattr(
+            "medfuncta._src.learning.train.validation_psnr", lambda *_: next(values)
+        )
 
     config = tiny(steps=9)
     validations(30.0, 20.0, 31.0)
@@ -251,7 +253,7 @@ def test_a_run_that_is_lost_for_good_ends_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     psnrs = itertools.chain([30.0], itertools.repeat(10.0))
-    monkeypatch.setattr("medfuncta.learning.train.validation_psnr", lambda *_: next(psnrs))
+    monkeypatch.setattr("medfuncta._src.learning.train.validation_psnr", lambda *_: next(psnrs))
     with pytest.raises(
         RunError, match=r"validation fell from 30.0 to 10.0 dB at step \d+; lower the learning rate"
     ):

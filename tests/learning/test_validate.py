@@ -6,11 +6,11 @@ import torch
 from peak_memory import peak_bytes
 from training_data import TINY, make_signals
 
-from medfuncta.field.siren.field import SirenField
-from medfuncta.learning.quality import clamped_errors
-from medfuncta.learning.validate import validation_psnr
-from medfuncta.signals.points import Points
-from medfuncta.signals.psnr import psnr_of
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.learning.quality import clamped_errors
+from medfuncta._src.learning.validate import validation_psnr
+from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.psnr import psnr_of
 
 
 def test_a_runaway_signal_counts_as_nothing_reconstructed() -> None:

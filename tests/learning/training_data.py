@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from medfuncta.config import FitConfig, InnerConfig, TrainConfig
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.config import FitConfig, InnerConfig, TrainConfig
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 TINY = Config(
     SirenConfig(dim=1, layers=4, width=16, latent_size=8, omega_first=8, omega_last=12),

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from medfuncta.config import InnerConfig, TrainConfig
-from medfuncta.field.field import Field
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.learning.context import ContextIndex, context_points, draw_context
-from medfuncta.signals.points import Points
+from medfuncta._src.config import InnerConfig, TrainConfig
+from medfuncta._src.field.field import Field
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.learning.context import ContextIndex, context_points, draw_context
+from medfuncta._src.signals.points import Points
 
 
 def make_field(config: SirenConfig, seed: int = 0) -> SirenField:

@@ -19,10 +19,10 @@ from nibabel.nifti1 import Nifti1Extension
 from PIL import Image, PngImagePlugin
 
 from hostile.bench import Bench
-from medfuncta.errors import ConfigError
-from medfuncta.sources import identity
-from medfuncta.sources.identity import KEY_VARIABLE, group_name, public_name
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.sources import identity
+from medfuncta._src.sources.identity import KEY_VARIABLE, group_name, public_name
+from medfuncta._src.sources.table import open_source
 
 CANARY = "CanaryQz"
 """Begins every word that must not get out."""

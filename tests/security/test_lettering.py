@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from cli.conftest import TINY
-from medfuncta.cli.main import main
-from medfuncta.tasks.drawing.figure import caption, new_figure, plain_powers, png
+from medfuncta._src.cli.main import main
+from medfuncta._src.tasks.drawing.figure import caption, new_figure, plain_powers, png
 
 NAMES = {
     "half a formula": r"$\frac{$",

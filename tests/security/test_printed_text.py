@@ -17,7 +17,7 @@ import medfuncta
 from cli.conftest import TINY
 from hostile.bench import Bench
 from hostile.files import read_shard, write_shard
-from medfuncta.cli.terminal import safely, tell
+from medfuncta._src.cli.terminal import safely, tell
 
 ROOT = Path(medfuncta.__file__).parent
 ESCAPES = {

@@ -13,9 +13,9 @@ import pytest
 
 import medfuncta
 from hostile.bench import Bench
-from medfuncta.errors import DataError, MedFunctaError
-from medfuncta.field.siren import native, native_recipe
-from medfuncta.sources.image_files import read_image
+from medfuncta._src.errors import DataError, MedFunctaError
+from medfuncta._src.field.siren import native, native_recipe
+from medfuncta._src.sources.image_files import read_image
 from security.test_bombs import refused
 
 ROOT = Path(medfuncta.__file__).parent

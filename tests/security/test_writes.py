@@ -12,7 +12,7 @@ import pytest
 
 from hostile.bench import Bench
 from hostile.case import TINY_WORDS
-from medfuncta.disk.places import (
+from medfuncta._src.disk.places import (
     create_private,
     file_name,
     fresh_folder,
@@ -23,7 +23,7 @@ from medfuncta.disk.places import (
     remove_file,
     remove_folder,
 )
-from medfuncta.errors import MedFunctaError
+from medfuncta._src.errors import MedFunctaError
 from security.test_bombs import refused
 
 NAMES = [

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.errors import DataError, MedFunctaError
-from medfuncta.learning.sampler import batch_indices
-from medfuncta.signals.cache import CacheKey, cached
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.errors import DataError, MedFunctaError
+from medfuncta._src.learning.sampler import batch_indices
+from medfuncta._src.signals.cache import CacheKey, cached
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 SPEC = SignalSpec(2, 3, label_names=("a", "b"))
 KEY = CacheKey("set", "as-it-is")

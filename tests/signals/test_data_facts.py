@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from medfuncta.signals.data_facts import (
+from medfuncta._src.signals.data_facts import (
     DataFacts,
     FactsTally,
     RangeUse,
@@ -15,9 +15,9 @@ from medfuncta.signals.data_facts import (
     range_remark,
     remarks_for,
 )
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
 
 PLAIN = DataFacts("mV", (0.0, 255.0), ((0.008, 0.008),), "s", 1.0)
 

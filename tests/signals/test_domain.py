@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid, Scatter
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid, Scatter
 
 SIDES = st.lists(st.tuples(st.integers(1, 6), st.floats(0.01, 100)), min_size=1, max_size=3)
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.preprocess import (
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.preprocess import (
     CropPad,
     Grey,
     InputGrid,
@@ -20,8 +20,8 @@ from medfuncta.signals.preprocess import (
     Resample,
     Window,
 )
-from medfuncta.signals.preprocess.step import GridStep
-from medfuncta.signals.signal import Signal, ValueRange
+from medfuncta._src.signals.preprocess.step import GridStep
+from medfuncta._src.signals.signal import Signal, ValueRange
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Do not use the `random` module"

@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.source import SPLITS, Source
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.source import SPLITS, Source
 
 _opened: list[str] | None = (
     None  # an audit hook cannot be taken away again, so one hook writes here while someone watches

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import medfuncta
-from medfuncta.errors import ConfigError, DataError, MedFunctaError
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.arrays import from_arrays
-from medfuncta.sources.source import Source
+from medfuncta._src.errors import ConfigError, DataError, MedFunctaError
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.sources.arrays import from_arrays
+from medfuncta._src.sources.source import Source
 from sources.conformance import check_ids, check_info, check_order, check_spec, check_splits
 
 GENERATOR = np.random.default_rng(0)

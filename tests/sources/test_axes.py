@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.sources.arrays import from_arrays
-from medfuncta.sources.axes import Layout
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.arrays import from_arrays
+from medfuncta._src.sources.axes import Layout
+from medfuncta._src.sources.table import open_source
 
 
 @pytest.mark.parametrize(

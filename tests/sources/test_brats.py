@@ -8,10 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.preprocess import InputGrid
-from medfuncta.sources.brats import brats_steps
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.preprocess import InputGrid
+from medfuncta._src.sources.brats import brats_steps
+from medfuncta._src.sources.table import open_source
 
 AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 SHAPE = (24, 24, 15)

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.errors import MedFunctaError
-from medfuncta.sources.table import format_named, open_source
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.sources.table import format_named, open_source
 
 nrrd = pytest.importorskip("nrrd")
 pytest.importorskip("pydicom")

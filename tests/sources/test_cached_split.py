@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from guarded_source import guarded_source
-from medfuncta.errors import ConfigError
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources import identity
-from medfuncta.sources.cached_split import cache_key, cached_split, watched_files
-from medfuncta.sources.contents import Survey
-from medfuncta.sources.identity import KEY_VARIABLE
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.workflow import train
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources import identity
+from medfuncta._src.sources.cached_split import cache_key, cached_split, watched_files
+from medfuncta._src.sources.contents import Survey
+from medfuncta._src.sources.identity import KEY_VARIABLE
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.workflow import train
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_source
 
 SAMPLES = 187

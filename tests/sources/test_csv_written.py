@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.csv_written import written_columns
-from medfuncta.sources.table import open_source
-from medfuncta.writers.table import write_signal
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.sources.csv_written import written_columns
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.writers.table import write_signal
 
 GRIDS = {
     "a clock": Grid((9,), (0.25,), unit="s"),

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_ids, check_info, check_order, check_spec, check_splits
 
 pydicom = pytest.importorskip("pydicom")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.table import open_source
 
 pydicom = pytest.importorskip("pydicom")
 from pydicom.dataset import Dataset  # noqa: E402

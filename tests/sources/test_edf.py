@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_source
 
 edfio = pytest.importorskip("edfio")

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.errors import ConfigError, DataError, MedFunctaError
-from medfuncta.signals.preprocess import Preprocessing
-from medfuncta.sources.folder import (
+from medfuncta._src.errors import ConfigError, DataError, MedFunctaError
+from medfuncta._src.signals.preprocess import Preprocessing
+from medfuncta._src.sources.folder import (
     FileOptions,
     file_items,
     find_files,
     folder_contents,
     open_folder,
 )
-from medfuncta.sources.options import parse
-from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import split_items
+from medfuncta._src.sources.options import parse
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.splitting import split_items
 
 
 def touch(folder: Path, *names: str) -> Path:

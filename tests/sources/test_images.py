@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import ValueRange
-from medfuncta.sources.image_files import read_image
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import ValueRange
+from medfuncta._src.sources.image_files import read_image
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_source
 
 

@@ -8,11 +8,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.sources.contents import LabelMap
-from medfuncta.sources.label_maps import on_grid, whole_numbers
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.sources.contents import LabelMap
+from medfuncta._src.sources.label_maps import on_grid, whole_numbers
+from medfuncta._src.sources.table import open_source
 
 AFFINE = np.array([[-2.0, 0, 0, 9], [0, 1.5, 0, -4], [0, 0, 3, 1], [0, 0, 0, 1]])
 SHAPE = (7, 6, 5)

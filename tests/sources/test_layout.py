@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.sources.layout import (
+from medfuncta._src.sources.layout import (
     Place,
     layout_remarks,
     leak_remarks,
@@ -14,7 +14,7 @@ from medfuncta.sources.layout import (
     split_of_folder,
     subject_of,
 )
-from medfuncta.sources.splitting import Item
+from medfuncta._src.sources.splitting import Item
 
 ROOT = Path("root")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.errors import DataError
-from medfuncta.sources.file_names import channels_among, label_maps_among
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.file_names import channels_among, label_maps_among
+from medfuncta._src.sources.table import open_source
 
 
 def paths(*names: str) -> list[PurePath]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medfuncta.sources.lidc import lidc_steps
-from medfuncta.sources.table import open_source
+from medfuncta._src.sources.lidc import lidc_steps
+from medfuncta._src.sources.table import open_source
 
 pytest.importorskip("pydicom")
 from sources.dicom_files import ct_slice, save, stack, write_series

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError, MedFunctaError
-from medfuncta.sources import medmnist
-from medfuncta.sources.download import md5_of
-from medfuncta.sources.medmnist import registry
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import ConfigError, DataError, MedFunctaError
+from medfuncta._src.sources import medmnist
+from medfuncta._src.sources.download import md5_of
+from medfuncta._src.sources.medmnist import registry
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_source
 
 

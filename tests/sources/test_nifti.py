@@ -11,12 +11,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.preprocess import InputGrid, Preprocessing
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.nifti import read_volume
-from medfuncta.sources.table import open_source
-from medfuncta.writers.table import write_signal
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.preprocess import InputGrid, Preprocessing
+from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.sources.nifti import read_volume
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.writers.table import write_signal
 from sources.conformance import check_source
 
 AFFINE = np.array([[0, -2.0, 0, 10], [-1.5, 0, 0, 20], [0, 0, 3.0, -30], [0, 0, 0, 1]])

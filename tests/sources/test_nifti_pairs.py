@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.sources.nifti_files import read_grid, read_volume
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.sources.nifti_files import read_grid, read_volume
+from medfuncta._src.sources.table import open_source
 
 VOXELS = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
 AFFINE = np.array([[0.0, 2, 0, -9], [-3, 0, 0, 5], [0, 0, 4, 7], [0, 0, 0, 1]])

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.signal import Signal
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_source
 
 COUNTS = {"train": 5, "val": 3, "test": 4}
@@ -83,7 +83,7 @@ def test_arrays_longer_than_a_block_come_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "medfuncta.sources.npz_archive._BLOCK_BYTES", 100
+        "medfuncta._src.sources.npz_archive._BLOCK_BYTES", 100
     )  # two signals of 42 bytes
     write(tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz") as arrays:

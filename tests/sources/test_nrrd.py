@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.sources.nrrd import read_volume
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.nrrd import read_volume
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_source
 
 nrrd = pytest.importorskip("nrrd")

@@ -11,9 +11,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.sources.nifti_files import read_volume
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.nifti_files import read_volume
+from medfuncta._src.sources.table import open_source
 
 AFFINE = np.array([[2.0, 0, 0, -5], [0, 2, 0, 7], [0, 0, 3, 1], [0, 0, 0, 1]])
 DATA = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype(np.int16)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.errors import DataError
-from medfuncta.sources.image_files import SUFFIXES, read_picture
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.image_files import SUFFIXES, read_picture
+from medfuncta._src.sources.table import open_source
 
 GREY = np.random.default_rng(0).integers(0, 2**16, (6, 9)).astype(np.uint16)
 COLOUR = np.random.default_rng(1).integers(0, 256, (6, 9, 3)).astype(np.uint8)

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError
-from medfuncta.sources.options import Options, describe, details, option, parse
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.sources.options import Options, describe, details, option, parse
 
 COUNT = "a whole number from 1 to 1,000,000,000, or none"
 DISTANCES = "numbers above 0, separated by commas"

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.latents.create import create_latent_set
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.arrays import from_arrays
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.tasks.evaluate import evaluate
-from medfuncta.tasks.info.source import describe_source
-from medfuncta.workflow import train
-from medfuncta.writers.table import write_signal
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.sources.arrays import from_arrays
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.tasks.evaluate import evaluate
+from medfuncta._src.tasks.info.source import describe_source
+from medfuncta._src.workflow import train
+from medfuncta._src.writers.table import write_signal
 from tasks.list_source import small_run
 
 

@@ -5,11 +5,11 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal
-from medfuncta.sources.sample import SAMPLES
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.sources.sample import SAMPLES
+from medfuncta._src.sources.table import open_source
 from sources.conformance import check_source
 
 FORMS = {
@@ -101,7 +101,7 @@ def test_volumes_carry_hounsfield_units_and_their_place(
 
 
 def test_samples_are_small_and_their_licences_lie_beside_them() -> None:
-    folder = files("medfuncta.sources") / "samples"
+    folder = files("medfuncta._src.sources") / "samples"
     sizes = [len(path.read_bytes()) for path in folder.iterdir() if path.name.endswith(".npz")]
     assert sum(sizes) < 2.5e6
     licences = (folder / "LICENSES.md").read_text(encoding="utf-8")

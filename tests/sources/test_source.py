@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.preprocess import CropPad, Preprocessing
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.contents import Contents, LabelMap, LabelMaps, Survey
-from medfuncta.sources.skips import Skipped, Skips
-from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import Item, SplitOptions, whole_splits
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.preprocess import CropPad, Preprocessing
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.contents import Contents, LabelMap, LabelMaps, Survey
+from medfuncta._src.sources.skips import Skipped, Skips
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.splitting import Item, SplitOptions, whole_splits
 
 SPLITS = {"train": 5, "val": 2, "test": 3}
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.sources.splitting import SplitOptions, split_groups, wanted_splits
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.sources.splitting import SplitOptions, split_groups, wanted_splits
 
 RECORDS = tuple(str(100 + i) for i in range(22))
 

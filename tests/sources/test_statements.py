@@ -10,15 +10,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.cli.main import main
-from medfuncta.config import FitConfig
-from medfuncta.latents.create import create_latent_set
-from medfuncta.signals.preprocess import Preprocessing
-from medfuncta.sources.cached_split import cache_key
-from medfuncta.sources.preprocessed import preprocessed
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import FORMATS, STATEMENTS, format_named, open_source, options_of
-from medfuncta.workflow import train
+from medfuncta._src.cli.main import main
+from medfuncta._src.config import FitConfig
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.signals.preprocess import Preprocessing
+from medfuncta._src.sources.cached_split import cache_key
+from medfuncta._src.sources.preprocessed import preprocessed
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import FORMATS, STATEMENTS, format_named, open_source, options_of
+from medfuncta._src.workflow import train
 
 STATED = "licence=ODC-By 1.0&citation=Moody %26 Mark 2001, a=b?"
 SETTINGS = {

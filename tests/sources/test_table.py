@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.errors import ConfigError
-from medfuncta.sources import table
-from medfuncta.sources.contents import Contents, Format
-from medfuncta.sources.options import details, option
-from medfuncta.sources.skips import Skips
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.sources import table
+from medfuncta._src.sources.contents import Contents, Format
+from medfuncta._src.sources.options import details, option
+from medfuncta._src.sources.skips import Skips
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "spies-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: spies\nVersion: 1.0\n")
-    rows = f"[medfuncta.sources]\nspy = {__name__}:SPY\ncsv = {__name__}:SPY\n"
+    rows = f"[medfuncta._src.sources]\nspy = {__name__}:SPY\ncsv = {__name__}:SPY\n"
     (info / "entry_points.txt").write_text(rows)
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -116,7 +116,7 @@ def test_the_table_imports_no_reader() -> None:
     """In a process of its own, since the tests around it import the readers."""
     readers = ("wfdb", "nibabel", "pyarrow", "pandas", "scipy")
     code = (
-        "import sys, medfuncta.sources.table; "
+        "import sys, medfuncta._src.sources.table; "
         f"print([name for name in {readers} if name in sys.modules])"
     )
     assert (

@@ -11,8 +11,8 @@ from PIL import Image
 
 from cases.make_inputs import V, ct, nii, nrrd, record
 from cases.trace_inputs import edf
-from medfuncta.errors import DataError
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.table import open_source
 
 
 def _recording(folder: Path) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import wfdb
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.sources.identity import public_name
-from medfuncta.sources.options import describe
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
-from medfuncta.sources.wfdb import FORMAT
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.sources.identity import public_name
+from medfuncta._src.sources.options import describe
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.sources.wfdb import FORMAT
 from sources.conformance import check_source
 
 RATE = 250

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.sources.wfdb_header import read_header, readable
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.wfdb_header import read_header, readable
 
 
 def header(folder: Path, text: str, encoding: str = "utf-8") -> Path:

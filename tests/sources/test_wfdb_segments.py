@@ -11,9 +11,9 @@ import pytest
 import wfdb
 
 from cases.make_inputs import ecg
-from medfuncta.errors import DataError
-from medfuncta.sources.source import Source
-from medfuncta.sources.table import open_source
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.table import open_source
 
 RATE = 250
 TRACE, PEAKS = ecg(40.0, RATE)
@@ -192,7 +192,7 @@ def test_no_segment_lies_behind_a_link_out_of_the_folder(
 
 
 def test_all_segments_together_stay_within_the_budget(fixed: Path) -> None:
-    from medfuncta.door.allowance import allowing
+    from medfuncta._src.door.allowance import allowing
 
     with allowing(signal_gib=1e-9), pytest.raises(DataError, match=r"m.*\.hea asks for"):
         for dat in fixed.glob("*.dat"):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import math
 
-from medfuncta.studies.findings import Trial
-from medfuncta.tasks.evaluate.metrics import SignalMetrics
+from medfuncta._src.studies.findings import Trial
+from medfuncta._src.tasks.evaluate.metrics import SignalMetrics
 
 
 def at(psnr: float) -> SignalMetrics:

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.sources.table import open_source
-from medfuncta.studies.findings import write_findings
-from medfuncta.studies.missing import at_random, every_second, in_gaps, slice_axis
-from medfuncta.studies.restoration import FIELD, SPLINES, Depleted, Removal
-from medfuncta.studies.study import StudyOptions, run_study
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.studies.findings import write_findings
+from medfuncta._src.studies.missing import at_random, every_second, in_gaps, slice_axis
+from medfuncta._src.studies.restoration import FIELD, SPLINES, Depleted, Removal
+from medfuncta._src.studies.study import StudyOptions, run_study
 from tasks.list_source import small_run
 
 

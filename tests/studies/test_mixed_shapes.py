@@ -6,11 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.run import Run
-from medfuncta.sources.source import Source
-from medfuncta.studies import mixed_shapes
-from medfuncta.studies.study import StudyOptions, run_study
+from medfuncta._src.errors import DataError
+from medfuncta._src.run import Run
+from medfuncta._src.sources.source import Source
+from medfuncta._src.studies import mixed_shapes
+from medfuncta._src.studies.study import StudyOptions, run_study
 from tasks.list_source import small_run
 
 

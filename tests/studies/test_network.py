@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.sources.table import open_source
-from medfuncta.studies.network import facts_of, held_out, network_for, network_like
-from medfuncta.studies.study import StudyOptions
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.table import open_source
+from medfuncta._src.studies.network import facts_of, held_out, network_for, network_like
+from medfuncta._src.studies.study import StudyOptions
 from tasks.list_source import small_run
 
 ECG = "sample:ecg"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from latents.sets import LATENT, header, make_info, make_run
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.writer import LatentSetWriter
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.writer import LatentSetWriter
 
 
 def blob_latents(labels: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.latents.info import SetInfo
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.writer import LatentSetWriter
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.contents import Contents, LabelMap, LabelMaps, Survey
-from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import Item
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.info import SetInfo
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.writer import LatentSetWriter
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.contents import Contents, LabelMap, LabelMaps, Survey
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.splitting import Item
 
 SHAPE = (10, 12, 9)
 AFFINE = np.diag([1.0, 1.5, 2.0, 1.0])

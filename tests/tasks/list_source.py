@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from medfuncta.config import FitConfig
-from medfuncta.errors import DataError
-from medfuncta.field.siren.config import SirenConfig
-from medfuncta.field.siren.field import SirenField
-from medfuncta.run import Run
-from medfuncta.settings import Config
-from medfuncta.signals.domain import Domain, Grid
-from medfuncta.signals.signal import Label, Signal, SignalSpec, ValueRange
-from medfuncta.sources.contents import Contents, LabelMaps, Survey
-from medfuncta.sources.skips import Skips
-from medfuncta.sources.source import Source
-from medfuncta.sources.splitting import Item, whole_splits
+from medfuncta._src.config import FitConfig
+from medfuncta._src.errors import DataError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
+from medfuncta._src.signals.domain import Domain, Grid
+from medfuncta._src.signals.signal import Label, Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.contents import Contents, LabelMaps, Survey
+from medfuncta._src.sources.skips import Skips
+from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.splitting import Item, whole_splits
 
 
 def list_source(

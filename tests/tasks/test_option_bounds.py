@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from medfuncta.errors import ConfigError
-from medfuncta.studies.study import StudyOptions
-from medfuncta.tasks.classify.classifier import ClassifierOptions
-from medfuncta.tasks.heads.training import Recipe
-from medfuncta.tasks.segment.head import SegmentOptions
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.studies.study import StudyOptions
+from medfuncta._src.tasks.classify.classifier import ClassifierOptions
+from medfuncta._src.tasks.heads.training import Recipe
+from medfuncta._src.tasks.segment.head import SegmentOptions
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "no neighbour": (lambda: ClassifierOptions(k=(0,)), "option 'k' is"),

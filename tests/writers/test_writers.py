@@ -13,10 +13,10 @@ import pytest
 import wfdb
 from PIL import Image
 
-from medfuncta.errors import ConfigError, DataError, MedFunctaError
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.writers.table import FORMATS, write_signal
+from medfuncta._src.errors import ConfigError, DataError, MedFunctaError
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.writers.table import FORMATS, write_signal
 
 AFFINE = np.array(
     [[0.0, -1.5, 0.1, 10.0], [0.9, 0.0, 0.0, -20.0], [0.0, 0.2, 3.0, 5.0], [0.0, 0.0, 0.0, 1.0]]

@@ -14,7 +14,7 @@ _EXAMPLE: Final = re.compile(r"(?:^[ ]*>>> .*\n(?:^[ ]*\S.*\n?)*)", re.MULTILINE
 def as_markdown(text: str) -> str:
     """A docstring without what only Sphinx understands.
 
-    >>> as_markdown("What :class:`~medfuncta.run.Run` says.")
+    >>> as_markdown("What :class:`~medfuncta._src.run.Run` says.")
     'What `Run` says.'
     >>> as_markdown("Adds.\\n\\n>>" + "> 1 + 1\\n2\\n").splitlines()
     ['Adds.', '', '```python', '>>> 1 + 1', '2', '```']

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import medfuncta
-from medfuncta.cli.command import Command
-from medfuncta.cli.commands import COMMANDS
-from medfuncta.presets import PRESETS
-from medfuncta.settings_guide import section_names, settings_of
-from medfuncta.sources.options import describe
-from medfuncta.sources.table import FORMATS, STATEMENTS, format_named
+from medfuncta._src.cli.command import Command
+from medfuncta._src.cli.commands import COMMANDS
+from medfuncta._src.presets import PRESETS
+from medfuncta._src.settings_guide import section_names, settings_of
+from medfuncta._src.sources.options import describe
+from medfuncta._src.sources.table import FORMATS, STATEMENTS, format_named
 
 API: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "signals": ("Sources and signals", ("sources", "signals", "writers")),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from medfuncta.tasks.classify.examples import Examples, LabelledData
-from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta._src.tasks.classify.examples import Examples, LabelledData
+from medfuncta._src.tasks.classify.labelling import Labelling
 
 SIZES = {"train": 150, "val": 60, "test": 90}
 

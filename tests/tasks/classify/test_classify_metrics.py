@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from medfuncta.tasks.classify.labelling import Labelling
-from medfuncta.tasks.classify.metrics import (
+from medfuncta._src.tasks.classify.labelling import Labelling
+from medfuncta._src.tasks.classify.metrics import (
     confusion,
     intervals,
     measure,

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score
 
-from medfuncta.errors import DataError
-from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose
-from medfuncta.tasks.classify.comparison import Comparison, compare
-from medfuncta.tasks.classify.comparison_picture import comparison_picture
-from medfuncta.tasks.classify.examples import Examples, LabelledData
-from medfuncta.tasks.drawing.figure import save_png
+from medfuncta._src.errors import DataError
+from medfuncta._src.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose
+from medfuncta._src.tasks.classify.comparison import Comparison, compare
+from medfuncta._src.tasks.classify.comparison_picture import comparison_picture
+from medfuncta._src.tasks.classify.examples import Examples, LabelledData
+from medfuncta._src.tasks.drawing.figure import save_png
 from tasks.classify.blobs import blobs
 
 MAKERS = choose(LATENT_CLASSIFIERS, list(LATENT_CLASSIFIERS), ClassifierOptions(epochs=3))

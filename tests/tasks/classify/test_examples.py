@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.tasks.classify.examples import (
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.tasks.classify.examples import (
     Examples,
     LabelledData,
     examples_of_components,
     examples_of_signals,
     labelling_of,
 )
-from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta._src.tasks.classify.labelling import Labelling
 from tasks.classify.blobs import blobs
 
 LABELLING = Labelling(("a", "b", "c"))

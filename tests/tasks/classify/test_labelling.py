@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.tasks.classify.labelling import Labelling
+from medfuncta._src.errors import DataError
+from medfuncta._src.tasks.classify.labelling import Labelling
 
 NAMES = ("none", "mild", "severe")
 

@@ -11,13 +11,13 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
-from medfuncta.errors import ConfigError
-from medfuncta.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose
-from medfuncta.tasks.classify.classifier import Classifier
-from medfuncta.tasks.classify.examples import Examples, LabelledData
-from medfuncta.tasks.classify.latent_classifiers import MLP, NearestNeighbours
-from medfuncta.tasks.classify.metrics import measure, selection_score
-from medfuncta.tasks.heads.training import Recipe
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.tasks.classify import LATENT_CLASSIFIERS, ClassifierOptions, choose
+from medfuncta._src.tasks.classify.classifier import Classifier
+from medfuncta._src.tasks.classify.examples import Examples, LabelledData
+from medfuncta._src.tasks.classify.latent_classifiers import MLP, NearestNeighbours
+from medfuncta._src.tasks.classify.metrics import measure, selection_score
+from medfuncta._src.tasks.heads.training import Recipe
 from tasks.classify.blobs import blobs
 
 TASKS = ("multi-class", "multi-label", "ordinal-regression")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.errors import MedFunctaError
-from medfuncta.tasks.classify import (
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.tasks.classify import (
     ClassifierOptions,
     Examples,
     LabelledData,
@@ -15,13 +15,13 @@ from medfuncta.tasks.classify import (
     choose,
     compare,
 )
-from medfuncta.tasks.classify.signal_classifiers import (
+from medfuncta._src.tasks.classify.signal_classifiers import (
     SIGNAL_CLASSIFIERS,
     ConvolutionalClassifier,
     EfficientNetB0,
     ResNet50,
 )
-from medfuncta.tasks.heads.training import Recipe
+from medfuncta._src.tasks.heads.training import Recipe
 
 pytest.importorskip("monai")
 LABELLING = Labelling(("dark", "bright"))

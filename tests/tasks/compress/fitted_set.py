@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medfuncta.latents.decode import reconstruct
-from medfuncta.latents.info import SetInfo
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.latents.schema import table_of
-from medfuncta.latents.writer import LatentSetWriter
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import SignalSpec
-from medfuncta.sources.source import Source
+from medfuncta._src.latents.decode import reconstruct
+from medfuncta._src.latents.info import SetInfo
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.writer import LatentSetWriter
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import SignalSpec
+from medfuncta._src.sources.source import Source
 from tasks.list_source import list_source, make_signal, small_run
 
 

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from medfuncta.errors import MedFunctaError
-from medfuncta.tasks.compress.codec import Codec, EntropyCoder
-from medfuncta.tasks.compress.image_codecs import image_codecs
-from medfuncta.tasks.compress.learned_codecs import (
+from medfuncta._src.errors import MedFunctaError
+from medfuncta._src.tasks.compress.codec import Codec, EntropyCoder
+from medfuncta._src.tasks.compress.image_codecs import image_codecs
+from medfuncta._src.tasks.compress.learned_codecs import (
     LatentCodec,
     LinearPrediction,
     Wavelet,
@@ -16,7 +16,7 @@ from medfuncta.tasks.compress.learned_codecs import (
     trace_codecs,
     wavelet_codecs,
 )
-from medfuncta.tasks.evaluate.linear import LinearCode, LowestCosines, PrincipalComponents
+from medfuncta._src.tasks.evaluate.linear import LinearCode, LowestCosines, PrincipalComponents
 
 
 def smooth(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.errors import DataError
-from medfuncta.tasks.compress import compare_codecs, curves_picture
-from medfuncta.tasks.compress.curves import LATENTS, RatePoint, bits_at
+from medfuncta._src.errors import DataError
+from medfuncta._src.tasks.compress import compare_codecs, curves_picture
+from medfuncta._src.tasks.compress.curves import LATENTS, RatePoint, bits_at
 from tasks.compress.fitted_set import write_fitted_set
 from tasks.list_source import list_source
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from medfuncta.errors import ConfigError
-from medfuncta.field.siren import native
-from medfuncta.result import to_json
-from medfuncta.tasks.doctor import diagnosis, examine, packages
-from medfuncta.tasks.doctor.folders import folders, without_names
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.siren import native
+from medfuncta._src.result import to_json
+from medfuncta._src.tasks.doctor import diagnosis, examine, packages
+from medfuncta._src.tasks.doctor.folders import folders, without_names
 
 REQUIRED = [
     "torch>=2.9",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, ValueRange
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, ValueRange
 
 RNG = np.random.default_rng(0)
 SCATTERED = Scatter(RNG.random((60, 3)) * [1, 2, 3], (0.0, 0.0, 0.0), (1.0, 2.0, 3.0), "mm")

@@ -4,7 +4,7 @@ import base64
 from html.parser import HTMLParser
 from pathlib import Path
 
-from medfuncta.tasks.drawing.page import Page
+from medfuncta._src.tasks.drawing.page import Page
 
 NASTY = "<script>alert(\"x\")</script> & 'co'"
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medfuncta.signals.domain import Grid
-from medfuncta.tasks.drawing.panes import Slice, colours_of, panes, window_of
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.tasks.drawing.panes import Slice, colours_of, panes, window_of
 from tasks.drawing.drawn import make
 
 

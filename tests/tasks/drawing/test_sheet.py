@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from medfuncta.tasks.drawing.figure import png
-from medfuncta.tasks.drawing.sheet import contact_sheet
+from medfuncta._src.tasks.drawing.figure import png
+from medfuncta._src.tasks.drawing.sheet import contact_sheet
 from tasks.drawing.drawn import CASES, make
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.fft import dctn, idctn
 
-from medfuncta.errors import DataError, MedFunctaError
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.sources.source import Source
-from medfuncta.tasks.evaluate import evaluate
-from medfuncta.tasks.evaluate.baselines import measure_baselines
-from medfuncta.tasks.evaluate.report import curve_table
+from medfuncta._src.errors import DataError, MedFunctaError
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.sources.source import Source
+from medfuncta._src.tasks.evaluate import evaluate
+from medfuncta._src.tasks.evaluate.baselines import measure_baselines
+from medfuncta._src.tasks.evaluate.report import curve_table
 from tasks.list_source import list_source, small_run
 
 

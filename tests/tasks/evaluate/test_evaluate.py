@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.config import FitConfig
-from medfuncta.errors import DataError
-from medfuncta.latents.fit import fit_latents
-from medfuncta.signals.domain import Domain, Grid, Scatter
-from medfuncta.signals.signal import SignalSpec
-from medfuncta.signals.signal_set import SignalSet
-from medfuncta.sources.source import Source
-from medfuncta.tasks.evaluate import evaluate
+from medfuncta._src.config import FitConfig
+from medfuncta._src.errors import DataError
+from medfuncta._src.latents.fit import fit_latents
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
+from medfuncta._src.signals.signal import SignalSpec
+from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources.source import Source
+from medfuncta._src.tasks.evaluate import evaluate
 from tasks.list_source import list_source, make_signal, small_run
 
 RNG = np.random.default_rng(0)
@@ -133,7 +133,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_signal_whose_latent_diverges_stays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from medfuncta.latents import round_trip as module
+    from medfuncta._src.latents import round_trip as module
 
     def spoiled(*arguments: object, **options: object) -> object:
         fit = fit_latents(*arguments, **options)  # type: ignore[arg-type]

@@ -9,9 +9,9 @@ import torch
 from skimage.metrics import structural_similarity as skimage_ssim
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, ValueRange
-from medfuncta.tasks.evaluate.metrics import (
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.tasks.evaluate.metrics import (
     SignalMetrics,
     Statistics,
     measure,

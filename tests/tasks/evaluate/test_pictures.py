@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.signals.domain import Grid
-from medfuncta.signals.signal import Signal
-from medfuncta.tasks.drawing.figure import png, save_png
-from medfuncta.tasks.evaluate.metrics import SignalMetrics, measure
-from medfuncta.tasks.evaluate.pictures import Example, choose_examples, reconstruction_picture
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.signal import Signal
+from medfuncta._src.tasks.drawing.figure import png, save_png
+from medfuncta._src.tasks.evaluate.metrics import SignalMetrics, measure
+from medfuncta._src.tasks.evaluate.pictures import Example, choose_examples, reconstruction_picture
 from tasks.drawing.drawn import CASES, make
 
 

@@ -10,10 +10,10 @@ import torch
 from scipy.spatial.distance import cdist
 
 from latents.sets import LATENT
-from medfuncta.errors import ConfigError, DataError, MedFunctaError
-from medfuncta.latents.decode import reconstruct
-from medfuncta.latents.latent_set import LatentSet
-from medfuncta.tasks.explore import (
+from medfuncta._src.errors import ConfigError, DataError, MedFunctaError
+from medfuncta._src.latents.decode import reconstruct
+from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.tasks.explore import (
     UNUSUAL,
     Sample,
     class_means,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from medfuncta.errors import RunError
-from medfuncta.tasks.info.curve import curve_picture
+from medfuncta._src.errors import RunError
+from medfuncta._src.tasks.info.curve import curve_picture
 
 HEADER = "step,seconds,loss,learning_rate,gradient_norm,train_psnr,val_psnr\n"
 

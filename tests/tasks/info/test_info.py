@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfuncta.errors import ConfigError, DataError
-from medfuncta.signals.domain import Grid, Scatter
-from medfuncta.signals.signal import Signal, SignalSpec, ValueRange
-from medfuncta.tasks.info import describe_source, inspect
+from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.signals.domain import Grid, Scatter
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
+from medfuncta._src.tasks.info import describe_source, inspect
 from tasks.list_source import list_source, make_signal, small_run
 
 SPEC = SignalSpec(2, 1, unit="HU", modality="ct", label_names=("cat", "dog"), task="multi-label")

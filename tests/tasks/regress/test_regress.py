@@ -8,11 +8,11 @@ import pytest
 from sklearn.metrics import mean_absolute_error as sklearn_error
 from sklearn.metrics import r2_score
 
-from medfuncta.errors import DataError
-from medfuncta.signals.domain import Grid
-from medfuncta.tasks.heads.left_out import LeftOut
-from medfuncta.tasks.heads.training import Recipe
-from medfuncta.tasks.regress import (
+from medfuncta._src.errors import DataError
+from medfuncta._src.signals.domain import Grid
+from medfuncta._src.tasks.heads.left_out import LeftOut
+from medfuncta._src.tasks.heads.training import Recipe
+from medfuncta._src.tasks.regress import (
     Mlp,
     Ridge,
     TrainingMean,
@@ -21,8 +21,8 @@ from medfuncta.tasks.regress import (
     regression_picture,
     volume_targets,
 )
-from medfuncta.tasks.regress.regressors import mean_absolute_error, r_squared
-from medfuncta.tasks.regress.targets import Measured, _size_of
+from medfuncta._src.tasks.regress.regressors import mean_absolute_error, r_squared
+from medfuncta._src.tasks.regress.targets import Measured, _size_of
 from tasks.blob_set import write_blob_set
 from tasks.blob_volumes import write_blobs
 

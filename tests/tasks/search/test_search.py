@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from medfuncta.errors import ConfigError, DataError, LatentSetError, MedFunctaError
-from medfuncta.tasks.search.faiss_index import FaissIndex
-from medfuncta.tasks.search.hits import all_blocks, row_of, search_set
-from medfuncta.tasks.search.neighbours import Metric, nearest
+from medfuncta._src.errors import ConfigError, DataError, LatentSetError, MedFunctaError
+from medfuncta._src.tasks.search.faiss_index import FaissIndex
+from medfuncta._src.tasks.search.hits import all_blocks, row_of, search_set
+from medfuncta._src.tasks.search.neighbours import Metric, nearest
 from tasks.blob_set import write_blob_set
 
 SIZES = {"train": 30, "test": 20}
@@ -95,7 +95,7 @@ def test_an_index_finds_nearly_the_same_and_is_kept(
     tmp_path: Path, metric: Metric, components: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("faiss")
-    monkeypatch.setattr("medfuncta.tasks.search.faiss_index._COMPONENTS", components)
+    monkeypatch.setattr("medfuncta._src.tasks.search.faiss_index._COMPONENTS", components)
     latent_set = write_blob_set(tmp_path / "set", {"train": 300})
     path = tmp_path / "set.faiss"
     made = FaissIndex.open(path, latent_set, metric)

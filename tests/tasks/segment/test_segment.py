@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from medfuncta.errors import DataError
-from medfuncta.sources.source import Source
-from medfuncta.tasks.heads.masks import masked_rows
-from medfuncta.tasks.segment import (
+from medfuncta._src.errors import DataError
+from medfuncta._src.sources.source import Source
+from medfuncta._src.tasks.heads.masks import masked_rows
+from medfuncta._src.tasks.segment import (
     Segmentation,
     SegmentOptions,
     segment,
     segmentation_picture,
     shown_volumes,
 )
-from medfuncta.tasks.segment.points import place_alone, sample_points
-from medfuncta.tasks.segment.segmentation import FIELD, PLACE, dice_of
+from medfuncta._src.tasks.segment.points import place_alone, sample_points
+from medfuncta._src.tasks.segment.segmentation import FIELD, PLACE, dice_of
 from tasks.blob_volumes import SHAPE, with_masks, write_blobs
 from tasks.list_source import list_source
 

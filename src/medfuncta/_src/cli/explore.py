@@ -1,0 +1,135 @@
+"""``medfuncta explore``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from medfuncta._src.cli.command import Command
+from medfuncta._src.cli.terminal import facts, table
+from medfuncta._src.door.limits import Some as Count
+from medfuncta._src.door.limits import Ways
+from medfuncta._src.errors import ConfigError
+from medfuncta._src.status import doing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from medfuncta._src.latents.latent_set import LatentSet
+    from medfuncta._src.tasks.explore import ClassMeans, Interpolation, Map, Outliers, Sample
+
+    View = Map | Interpolation | ClassMeans | Outliers
+    Drawing = Callable[[], Figure]
+
+
+@dataclass(kw_only=True)
+class Explore(Command):
+    """See what a latent set holds: a map of it, the way from one signal to another, the mean signal
+    of each class, or its outliers."""
+
+    latents: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="LATENTS")]
+    """A latent set, as 'medfuncta fit' writes it."""
+    view: Annotated[
+        tyro.conf.Positional[Literal["map", "interpolate", "mean", "outliers"]],
+        tyro.conf.arg(metavar="VIEW"),
+    ]
+    """map, interpolate, mean or outliers."""
+    out: Path | None = None
+    """Folder for the view's numbers (JSON) and its picture (PNG), both of the view's name."""
+    split: str | None = None
+    """Look at this split only."""
+    limit: Count = 10_000
+    """Signals looked at, evenly spread over the set."""
+    colour: Literal["label", "psnr"] = "label"
+    """What the dots of a map are coloured by."""
+    method: Literal["pca", "umap"] = "pca"
+    """How a map is made."""
+    between: tuple[str, str] | None = None
+    """The two signals to interpolate between."""
+    steps: Ways = 7
+    """Signals from one to the other, both included."""
+    label: str | None = None
+    """The one class to take the mean of."""
+    distance: Literal["neighbours", "mahalanobis"] = "neighbours"
+    """How outliers are measured: mean distance to the ten nearest latents, or robust Mahalanobis
+    distance."""
+    k: Annotated[Count, tyro.conf.arg(aliases=["-k"])] = 16
+    """How many outliers are listed."""
+
+    def run(self) -> View:
+        from medfuncta._src.disk.atomic import write_json
+        from medfuncta._src.disk.places import place
+        from medfuncta._src.latents.latent_set import LatentSet
+        from medfuncta._src.tasks.drawing.figure import save_png
+
+        latents = LatentSet.open(self.latents)
+        views = {
+            "map": self._map,
+            "interpolate": self._interpolate,
+            "mean": self._mean,
+            "outliers": self._outliers,
+        }
+        with doing("working out the view"):
+            found, picture = views[self.view](latents)
+        if self.out is not None:
+            write_json(place(self.out, f"{self.view}.json"), found.to_json())
+            with doing("drawing it"):
+                drawn = picture()
+            save_png(drawn, place(self.out, f"{self.view}.png"))
+        return found
+
+    def summary(self, result: View) -> str:
+        known = {}
+        rows: list[dict[str, Any]] = []
+        for name, value in result.to_json().items():
+            if not isinstance(value, list):
+                known[name.replace("_", " ")] = value
+            elif name != "points":  # of a map, thousands
+                rows = value
+        lines = [facts(known)]
+        if rows:
+            cells = [list(map(_cell, row.values())) for row in rows]
+            lines.append(table([name.replace("_", " ") for name in rows[0]], cells))
+        return "\n".join(lines)
+
+    def _sample(self, latents: LatentSet) -> Sample:
+        from medfuncta._src.tasks.explore import take_sample
+
+        return take_sample(latents, self.limit, self.split)
+
+    def _map(self, latents: LatentSet) -> tuple[Map, Drawing]:
+        from medfuncta._src.tasks.explore import make_map, map_picture
+
+        map = make_map(self._sample(latents), self.method)
+        return map, lambda: map_picture(latents, map, self.colour)
+
+    def _interpolate(self, latents: LatentSet) -> tuple[Interpolation, Drawing]:
+        from medfuncta._src.tasks.explore import interpolate, interpolation_picture
+
+        if self.between is None:
+            raise ConfigError("no signals to interpolate between; give --between with two ids")
+        first, second = (latents.row(id, self.split) for id in self.between)
+        found = interpolate(latents, first, second, self.steps)
+        return found, lambda: interpolation_picture(found)
+
+    def _mean(self, latents: LatentSet) -> tuple[ClassMeans, Drawing]:
+        from medfuncta._src.tasks.explore import class_means, means_picture
+
+        means = class_means(latents, self._sample(latents), self.label)
+        return means, lambda: means_picture(latents, means)
+
+    def _outliers(self, latents: LatentSet) -> tuple[Outliers, Drawing]:
+        from medfuncta._src.tasks.explore import find_outliers, outliers_picture
+
+        found = find_outliers(self._sample(latents), self.distance, listed=self.k)
+        return found, lambda: outliers_picture(latents, found)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value)

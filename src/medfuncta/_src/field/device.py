@@ -1,0 +1,56 @@
+"""Where to compute: one place that knows which devices work on this machine."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+import torch
+
+from medfuncta._src.door.files import reason
+from medfuncta._src.door.wording import shortened, shown
+from medfuncta._src.errors import ConfigError
+
+_SAID: Final = 80
+"""Characters of what PyTorch says of a device."""
+
+
+def default_device() -> torch.device:
+    """An accelerator when PyTorch sees one, else the CPU."""
+    accelerator = None
+    if torch.accelerator.is_available():
+        accelerator = torch.accelerator.current_accelerator()
+    return accelerator or torch.device("cpu")
+
+
+def usable_device(device: torch.device | str | None) -> torch.device:
+    """A device that is there and computes, with its number where it has one.
+
+    Args:
+        device: Such as ``"cpu"`` or ``"cuda:1"``; :func:`default_device` when None.
+
+    Raises:
+        ConfigError: If there is no such device, or it does not compute.
+    """
+    if device is None:
+        return default_device()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that PyTorch is about to forget
+            one = torch.ones(1, device=torch.device(device))
+            (one + one).item()  # "meta" has no numbers, and a driver may fail only here
+    except (RuntimeError, TypeError, ValueError, AssertionError, ImportError) as error:
+        known = " or ".join(dict.fromkeys(["cpu", default_device().type]))
+        raise ConfigError(
+            f"cannot compute on the device {shown(str(device))}{_said(error)}; give {known}, or "
+            "leave it out to take what is there"
+        ) from error
+    return one.device
+
+
+def _said(error: Exception) -> str:
+    """What PyTorch says of it in brackets, but for its list of all names and its inner words."""
+    said = reason(error)
+    if "Expected one of" in said or "INTERNAL" in said or "aten::" in said:
+        return ""
+    return f" ({shortened(said, _SAID)})"

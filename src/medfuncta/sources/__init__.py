@@ -1,1 +1,0 @@
-"""Where signals come from: one file a format, named in :mod:`medfuncta.sources.table`."""

@@ -1,6 +1,0 @@
-"""Evaluation: how well a shared network reconstructs signals, in numbers, pictures and a page."""
-
-from medfuncta.tasks.evaluate.evaluation import Evaluation
-from medfuncta.tasks.evaluate.unseen import evaluate
-
-__all__ = ["Evaluation", "evaluate"]
