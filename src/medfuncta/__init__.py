@@ -2,8 +2,8 @@
 
 What is listed in ``__all__`` is the public surface: it is what the README, the cards of published
 latent sets and the documentation use, and it changes with a note in the changelog only. All else
-lies below ``_src``, and may change without one. Each name is imported when it is first used, so that
-``import medfuncta`` costs next to nothing.
+lies below ``_src``, and may change without one. Each name is imported when it is first used, so
+that ``import medfuncta`` costs next to nothing.
 """
 
 import os
