@@ -144,9 +144,9 @@ def reconstruct(
         latent: phi, ``[latent]``.
         header: The signal that was fitted: its place, value range and unit.
         domain: Where to decode instead of the signal's own samples. On an
-            :class:`~medfuncta._src.signals.preprocess.InputGrid` samples lie where preprocessing has put
-            them, and those that it has cut off are masked. Between two grids that both know their
-            place in the world (an affine), samples lie where they are in the world, and those
+            :class:`~medfuncta._src.signals.preprocess.InputGrid` samples lie where preprocessing
+            has put them, and those that it has cut off are masked. Between two grids that both know
+            their place in the world (an affine), samples lie where they are in the world, and those
             outside the signal's box are masked. Any other domain fills the same box.
         chunk: As for :func:`decode`.
         device: Where to compute; by default where the network is.

@@ -49,9 +49,9 @@ class Note:
         next_piece: The first piece (see ``writer``) that it does not hold.
         fitted_psnr: Sum over rows of the PSNR before latents were stored in fewer bits, in
             decibels; None when not known.
-        mark: What the signals add to the mark of their split (see :mod:`medfuncta._src.signals.mark`);
-            None when not known. It has an entry of its own in the footer, which older programs
-            pass over.
+        mark: What the signals add to the mark of their split
+            (see :mod:`medfuncta._src.signals.mark`); None when not known. It has an entry of its
+            own in the footer, which older programs pass over.
     """
 
     fingerprint: Fingerprint

@@ -32,10 +32,10 @@ class ClassifierReport(Result):
         name: Of the classifier.
         inputs: ``"latents"``, ``"components"`` or ``"signals"``.
         val_score: Of the validation split, what a classifier is to be chosen by
-            (:func:`medfuncta._src.tasks.classify.metrics.selection_score`); mean over seeds, None where
-            undefined.
-        metrics: By name of :data:`medfuncta._src.tasks.classify.metrics.METRICS`, on the test split,
-            with intervals over groups of signals where they form any.
+            (:func:`~medfuncta._src.tasks.classify.metrics.selection_score`); mean over seeds, None
+            where undefined.
+        metrics: By name of :data:`~medfuncta._src.tasks.classify.metrics.METRICS`, on the test
+            split, with intervals over groups of signals where they form any.
         confusion: Counts of all seeds together by true and predicted class ``[classes, classes]``,
             multi-label ``[labels, 2, 2]``.
         fit_seconds: Training time of one seed, on average.
