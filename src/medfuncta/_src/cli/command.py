@@ -93,7 +93,7 @@ class Command(ABC):
 
     @abstractmethod
     def run(self) -> Any:
-        """Do the work and give the result, a :class:`medfuncta._src.result.Result` or plain data."""
+        """Do the work and give the result, a :class:`~medfuncta._src.result.Result` or data."""
 
     def answer(self) -> Any:
         """As :meth:`run`, with the folder of the report held from the start: what cannot be written

@@ -12,6 +12,7 @@ import torch
 from medfuncta._src.config import FitConfig
 from medfuncta._src.disk.lock import writing
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, LatentSetError
 from medfuncta._src.field.field import Field
 from medfuncta._src.latents.fit import fitter_of
@@ -148,7 +149,8 @@ def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal
         )
     elif target.mark is not None and abs(mark - target.mark) > TOLERANCE:
         changed = (
-            f"the first {target.consumed:,} signals of split '{target.name}' have other values "
+            f"the first {counted(target.consumed, 'signal')} of split '{target.name}' have other "
+            "values "
             "than when they were fitted"
         )
     if changed:

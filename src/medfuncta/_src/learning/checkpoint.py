@@ -18,7 +18,8 @@ from medfuncta._src.door.declared import Fault
 from medfuncta._src.door.stored_arrays import TensorHeader
 from medfuncta._src.errors import RunError
 from medfuncta._src.field.field import Field
-from medfuncta._src.field.weights import check_finite
+from medfuncta._src.field.table import field_kind
+from medfuncta._src.field.weights import check_weights
 from medfuncta._src.learning.optimiser import WeightAverage
 from medfuncta._src.learning.ranks import Ranks
 from medfuncta._src.learning.stored_checkpoint import (
@@ -176,7 +177,9 @@ class TrainingState:
         stored.header.check(self._shapes(stored), (*_FLOATS.values(), "U8"))
         self._check_types(stored.header)
         tensors = stored.tensors
-        check_finite(tensors)
+        bounds = field_kind(self.field.config.kind).bounds
+        for prefix in ("network.", "average."):
+            check_weights(tensors, bounds, prefix)
         for name, tensor in tensors.items():
             if name.endswith(".step") and not 0 <= float(tensor) <= stored.progress.step:
                 raise Fault(name, f"is {float(tensor):g}; the run took {stored.progress.step:,}")

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Chunk
 from medfuncta._src.door.wording import counted, printable
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.domain import Domain, Grid
@@ -66,7 +68,7 @@ class SignalSet:
         form = f"{self.spec.dim}D, {channels}"
         if self.spec.unit:
             form += f" in {self.spec.unit}"
-        return printable(f"SignalSet({signals}, {len(self.values):,} points, {form})")
+        return printable(f"SignalSet({signals}, {counted(len(self.values), 'point')}, {form})")
 
     def __len__(self) -> int:
         return len(self.headers)
@@ -145,7 +147,8 @@ class SignalSet:
             coordinates[row, : domain.points] = domain.coordinates()
         return torch.from_numpy(coordinates)
 
-    def batches(self, size: int) -> Iterator[tuple[range, Points]]:
+    @expecting
+    def batches(self, size: Chunk) -> Iterator[tuple[range, Points]]:
         """All signals in order, ``size`` at a time, the odd last batch included: (which ones, their
         points)."""
         for start in range(0, len(self), size):

@@ -14,7 +14,7 @@ import numpy as np
 
 from medfuncta._src.door.allowance import NUMBER, all_on_disk, allowance, check_command
 from medfuncta._src.door.content import blaming
-from medfuncta._src.door.wording import printable
+from medfuncta._src.door.wording import counted, printable
 from medfuncta._src.errors import DataError, suggest
 from medfuncta._src.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta._src.signals.signal import Signal, SignalSpec
@@ -22,6 +22,7 @@ from medfuncta._src.sources.contents import Contents, Details, LabelMap, Survey
 from medfuncta._src.sources.layout import leak_remarks
 from medfuncta._src.sources.skips import Skipped, Skips
 from medfuncta._src.sources.splitting import ALL, SPLITS, Item, are_too_few, split_items
+from medfuncta._src.status import counted_on_line, doing
 
 __all__ = ["ALL", "SPLITS", "Skipped", "Source", "SourceInfo"]
 
@@ -272,7 +273,8 @@ class Source:
     def _survey(self) -> Survey | None:
         if self.contents.survey is None:
             return None
-        return self.contents.survey()
+        with doing("surveying the files"):
+            return self.contents.survey()
 
     @cached_property
     def _label_names(self) -> tuple[str, ...]:
@@ -284,7 +286,8 @@ class Source:
         """The signals of a split, as long as they take no more memory than its files may ask
         for."""
         needed = held = 0
-        for seen, signal in enumerate(self._alike(split), start=1):
+        alike = counted_on_line(self._alike(split), "reading signals")
+        for seen, signal in enumerate(alike, start=1):
             needed += signal.values.size * NUMBER
             if needed > allowance().command and self._is_foreign:
                 held = held or all_on_disk(self.location or Path())
@@ -375,4 +378,4 @@ def _check_alike(signal: Signal, spec: SignalSpec, name: str, remedy: str) -> No
 
 def _form(dim: int, channels: int, unit: str) -> str:
     in_unit = f" in {unit}" if unit else ""
-    return f"{dim} dimensions and {channels} channels{in_unit}"
+    return f"{counted(dim, 'dimension')} and {counted(channels, 'channel')}{in_unit}"

@@ -3,8 +3,8 @@
 A latent that is fitted to what is left of a signal says nothing sure of a gap: many latents fit.
 So values are put into the gaps first: straight lines along the axes between what was observed, and
 a correction of these by a network of convolutions, which also sees what the components say of the
-gap (:mod:`medfuncta._src.field.components.start`). It is trained beside the meta-gradient, on gaps that
-are drawn into training signals, and starts at no correction.
+gap (:mod:`medfuncta._src.field.components.start`). It is trained beside the meta-gradient, on gaps
+that are drawn into training signals, and starts at no correction.
 """
 
 from __future__ import annotations

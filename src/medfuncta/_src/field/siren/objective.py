@@ -1,8 +1,8 @@
 """The loss of the paper's field and its derivatives, written out by hand.
 
-Words and formulas are those of :mod:`medfuncta._src.field.siren.layers`. Of an inner step at most W h
-and d are kept (the tape): all else follows from them without a product. That makes six products a
-layer and inner step, eight when the tape is evaluated again.
+Words and formulas are those of :mod:`medfuncta._src.field.siren.layers`. Of an inner step at most
+W h and d are kept (the tape): all else follows from them without a product. That makes six products
+a layer and inner step, eight when the tape is evaluated again.
 
 Where signals share what a layer reads - one grid, and one latent before the first inner step - it
 is computed once.

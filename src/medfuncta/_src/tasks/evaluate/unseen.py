@@ -19,6 +19,7 @@ from medfuncta._src.run import Run
 from medfuncta._src.signals.data_facts import FactsTally, RangeUse, range_remark
 from medfuncta._src.signals.signal import Signal
 from medfuncta._src.sources.source import ALL, Source
+from medfuncta._src.status import doing
 from medfuncta._src.tasks.evaluate.baselines import measure_baselines
 from medfuncta._src.tasks.evaluate.evaluation import EvaluatedRun, Evaluation, FieldPoint
 from medfuncta._src.tasks.evaluate.metrics import SignalMetrics, measure, summarise
@@ -89,7 +90,8 @@ def evaluate(
     beside = None
     if baselines:
         sizes = [point.numbers for point in compared]
-        beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
+        with doing("measuring cosines and principal components"):
+            beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
