@@ -88,9 +88,18 @@ class Command(ABC):
         """What is left when a person or a batch system stops the command, and how to go on."""
         return "every file that was written is whole; start the same command again"
 
+    def may_tell(self, *, stopped: bool) -> bool:
+        """Whether this process says how the command has ended, where several do it together.
+
+        Args:
+            stopped: Whether somebody has stopped it; else it has failed.
+        """
+        del stopped
+        return True
+
     @abstractmethod
     def run(self) -> Any:
-        """Do the work and give the result, a :class:`medfuncta._src.result.Result` or plain data."""
+        """Do the work and give the result, a :class:`~medfuncta._src.result.Result` or data."""
 
     def answer(self) -> Any:
         """As :meth:`run`, with the folder of the report held from the start: what cannot be written

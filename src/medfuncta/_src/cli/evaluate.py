@@ -12,7 +12,9 @@ from tyro.conf import Positional, arg
 from medfuncta._src.cli.command import Cluster, Command, Workers, given
 from medfuncta._src.cli.terminal import table
 from medfuncta._src.config import InnerSteps, Quality
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result, to_json
+from medfuncta._src.status import counting
 
 if TYPE_CHECKING:
     from medfuncta._src.run import Run
@@ -74,7 +76,7 @@ class Evaluate(Command):
     ray:ADDRESS; as many as suit it without --workers."""
 
     def run(self) -> Evaluated:
-        from medfuncta._src.cli.progress import counting, report_losses, report_skipped
+        from medfuncta._src.cli.progress import report_losses, report_skipped
         from medfuncta._src.sources.table import open_source
         from medfuncta._src.tasks.evaluate import evaluate
 
@@ -84,7 +86,7 @@ class Evaluate(Command):
         for name, folder in _named(self.compare).items():
             compare[name] = self._load(folder)
         losses = []
-        with counting("signals") as progress:
+        with counting("fitting signals") as progress:
             evaluation = evaluate(
                 run,
                 source,
@@ -124,6 +126,8 @@ class Evaluate(Command):
         lines.append(_quality_table(evaluation, summary))
         if evaluation.baselines is not None or evaluation.compared:
             lines.append(table(*curve_table(evaluation)))
+        if evaluation.gap:
+            lines.append(evaluation.gap)
         if evaluation.by_class:
             lines.append(_class_table(evaluation))
         if summary.failed:
@@ -163,7 +167,7 @@ def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
     for name, s in statistics.items():
         if s.count:
             rows.append((name.strip(), f"{s.mean:.4g}", f"{s.median:.4g}", f"{s.std:.4g}"))
-    title = f"{summary.signals:,} signals of {evaluation.source.name} ({evaluation.split})"
+    title = f"{counted(summary.signals, 'signal')} of {evaluation.source.name} ({evaluation.split})"
     return table(("", "mean", "median", "std"), rows, title)
 
 

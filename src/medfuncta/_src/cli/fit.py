@@ -12,7 +12,9 @@ import tyro
 from medfuncta._src.cli.command import GOES_ON, Cluster, Command, Workers, given
 from medfuncta._src.cli.terminal import counts_text
 from medfuncta._src.config import Batch, InnerSteps, Quality
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result
+from medfuncta._src.status import counting
 
 if TYPE_CHECKING:
     from medfuncta._src.sources.source import Skipped
@@ -106,7 +108,7 @@ class Fit(Command):
         return GOES_ON
 
     def run(self) -> FittedSet:
-        from medfuncta._src.cli.progress import counting, report_losses, report_skipped
+        from medfuncta._src.cli.progress import report_losses, report_skipped
         from medfuncta._src.latents.create import create_latent_set
         from medfuncta._src.latents.describe import describe
         from medfuncta._src.latents.info import CARD_FILE, INFO_FILE
@@ -121,7 +123,8 @@ class Fit(Command):
         config = override(run.config.fit, given(batch=self.batch, quality=self.quality), "fit.")
         config = config.with_steps(self.steps)
         losses = []
-        with published(self.out, (CARD_FILE, INFO_FILE)) as out, counting("signals") as progress:
+        folder = published(self.out, (CARD_FILE, INFO_FILE))
+        with folder as out, counting("fitting signals") as progress:
             latent_set = create_latent_set(
                 run,
                 source,
@@ -167,7 +170,8 @@ class Fit(Command):
         psnr = result.psnr
         lines = [f"! {remark}" for remark in result.remarks]
         lines.append(
-            f"{result.latents}: {result.signals:,} latents of {result.latent_size:,} numbers "
+            f"{result.latents}: {counted(result.signals, 'latent')} of "
+            f"{counted(result.latent_size, 'number')} "
             f"({counts}), {result.bytes / 1e6:,.1f} MB"
         )
         lines.append(

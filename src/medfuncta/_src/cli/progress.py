@@ -10,7 +10,6 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -54,26 +53,6 @@ def training_progress(steps: int) -> Iterator[Callable[[StepReport], None]]:
             )
 
         yield listen
-
-
-@contextmanager
-def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """A counter of things done whose number is not known beforehand; call it with how many are done
-    so far."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:,.0f} {task.description}"),
-        TimeElapsedColumn(),
-    )
-    counter = Progress(*columns, console=Console(stderr=True), transient=True)
-    with _shown_when_used(counter) as (progress, start):
-        task = progress.add_task(what, total=None)
-
-        def show(done: int) -> None:
-            start()
-            progress.update(task, completed=done)
-
-        yield show
 
 
 @contextmanager

@@ -59,6 +59,18 @@ Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
 """Passes over the training split."""
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=10**9)]
 """A time budget."""
+Chunk: TypeAlias = Annotated[int, Meta(ge=1, le=2**30)]
+"""Points or rows taken at a time."""
+Omega: TypeAlias = Annotated[float, Meta(gt=0, le=1e6)]
+"""How fast a layer's sine oscillates; the paper takes 20 to 400."""
+Increment: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
+"""What each further layer adds to it."""
+Ways: TypeAlias = Annotated[int, Meta(ge=2, le=256)]
+"""Signals on the way from one to another, both ends included."""
+MetaSteps: TypeAlias = Annotated[int, Meta(ge=0, le=10**9)]
+"""Meta-steps; 0 where something is learned without any."""
+Fraction: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
+"""A part of the signals, never all of them."""
 Gibibytes: TypeAlias = Annotated[float, Meta(gt=0, le=2**30)]
 """A budget of memory."""
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]

@@ -12,6 +12,7 @@ from medfuncta._src.cluster.crew import Crew, crew_of
 from medfuncta._src.config import FitConfig
 from medfuncta._src.disk.lock import writing
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, LatentSetError
 from medfuncta._src.latents.fit import fitter_of
 from medfuncta._src.latents.fit_blocks import BlockFitter, FitJob, FittedBlock, Reading, RunParcel
@@ -230,7 +231,8 @@ def _check_same(target: SplitWriter, last: str, mark: float) -> None:
         )
     elif target.mark is not None and abs(mark - target.mark) > TOLERANCE:
         changed = (
-            f"the first {target.consumed:,} signals of split '{target.name}' have other values "
+            f"the first {counted(target.consumed, 'signal')} of split '{target.name}' have other "
+            "values "
             "than when they were fitted"
         )
     if changed:

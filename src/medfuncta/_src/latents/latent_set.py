@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from medfuncta._src.config import FitConfig
 from medfuncta._src.door.callers import expecting
-from medfuncta._src.door.wording import printable
+from medfuncta._src.door.wording import counted, printable
 from medfuncta._src.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta._src.latents.decode import reconstruct, reconstruct_all
 from medfuncta._src.latents.hub import fetched_set, limit_of, push_set
@@ -87,7 +87,8 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
             expected = info.splits[split.name].signals
             if len(split) != expected:
                 raise LatentSetError(
-                    f"split '{split.name}' of '{folder.name}' has {len(split)} rows; expected "
+                    f"split '{split.name}' of '{folder.name}' has {counted(len(split), 'row')}; "
+                    "expected "
                     f"{expected}; copy the whole folder again"
                 )
             for shard in split.shards:
@@ -206,6 +207,7 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return sum(len(split) for split in self._splits.values())
 
+    @expecting
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         place = index + len(self) if index < 0 else index
         for split in self._splits.values():

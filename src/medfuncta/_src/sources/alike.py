@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
 from medfuncta._src.signals.signal import Signal, SignalSpec
@@ -43,4 +44,4 @@ def check_alike(signal: Signal, spec: SignalSpec, name: str, remedy: str) -> Non
 
 def _form(dim: int, channels: int, unit: str) -> str:
     in_unit = f" in {unit}" if unit else ""
-    return f"{dim} dimensions and {channels} channels{in_unit}"
+    return f"{counted(dim, 'dimension')} and {counted(channels, 'channel')}{in_unit}"

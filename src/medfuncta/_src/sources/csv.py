@@ -12,11 +12,13 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError
 from medfuncta._src.signals.domain import Domain, Grid, Scatter
 from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta._src.sources.contents import Contents, Format, Survey
 from medfuncta._src.sources.csv_classes import class_names, plain_label
+from medfuncta._src.sources.csv_form import csv_form
 from medfuncta._src.sources.csv_table import (
     Record,
     Refuse,
@@ -25,6 +27,7 @@ from medfuncta._src.sources.csv_table import (
     rows_up_to,
     sample_records,
 )
+from medfuncta._src.sources.csv_written import written_columns
 from medfuncta._src.sources.folder import find_files, open_folder
 from medfuncta._src.sources.identity import public_name
 from medfuncta._src.sources.layout import split_of_folder
@@ -257,7 +260,9 @@ class CsvTables:
     def _grid(self, samples: int) -> Grid:
         expected, rate = self._facts.samples, self._options.rate
         if samples != expected:
-            raise DataError(f"{samples} samples; expected {expected} as in the first file")
+            raise DataError(
+                f"{counted(samples, 'sample')}; expected {expected} as in the first file"
+            )
         if rate is None:
             return Grid((samples,))
         return Grid((samples,), (1 / rate,), unit="s")
@@ -269,7 +274,8 @@ class CsvTables:
         if label.isdigit() and int(label) < len(names):
             return int(label)
         raise DataError(
-            f"a label that is not among the {len(names)} classes of the first split; name all "
+            f"a label that is not among the {counted(len(names), 'class', 'classes')} of the first "
+            "split; name all "
             "classes with classes="
         )
 
@@ -303,6 +309,28 @@ def _reader(options: CsvOptions, skips: Skips) -> _ReadRecords:
         factor=_clock(options)[1],
     )
     return lambda path, refuse: sample_records(path, refuse, named)
+
+
+def _as_we_write(path: Path, options: CsvOptions, skips: Skips) -> CsvOptions:
+    """The options with the columns of a file named, where none is and its header is one that this
+    program writes (:func:`~medfuncta._src.writers.csv.write_csv`)."""
+    if options.value or options.time or options.position or options.id or options.label:
+        return options
+    try:
+        form = csv_form(path)
+    except DataError:
+        return options  # told when it is read
+    found = written_columns(form.names) if form.header else None
+    if found is None:
+        return options
+    skips.remark(f"{path.name} is a table as this program writes it, a row a sample")
+    return replace(
+        options,
+        value=found.values,
+        time=found.time,
+        position=found.position,
+        unit=options.unit or found.unit,
+    )
 
 
 def _clock(options: CsvOptions) -> tuple[str, float]:
@@ -368,11 +396,13 @@ def _item(path: Path, name: str, split: str = "") -> Item:
 def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     """What lies in ``csv:FILE`` or ``csv:DIR``."""
     folder = open_folder(location)
+    root = folder.parent if folder.is_file() else folder
+    paths = find_files(folder, (".csv", ".tsv"), skips.skip)
+    if len(paths) == 1:  # of several, any may be of the test split
+        options = _as_we_write(paths[0], options, skips)
     read_records = _reader(options, skips)
     check_bounds("range", options.range)
     check_bounds("box", options.box, len(options.position) or 1)
-    root = folder.parent if folder.is_file() else folder
-    paths = find_files(folder, (".csv", ".tsv"), skips.skip)
     names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
     plan = _plan(names, options, read_records, skips)
     tables = CsvTables(folder.name, names, plan, options, read_records, skips)

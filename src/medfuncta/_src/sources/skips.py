@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 
 
@@ -93,4 +94,4 @@ def _line(text: str, count: int) -> str:
         return text
     if count == 1:
         return f"one file or signal: {text}"
-    return f"{count} files or signals: {text}"
+    return f"{counted(count, 'file or signal', 'files or signals')}: {text}"

@@ -23,6 +23,7 @@ from medfuncta._src.sources.contents import Contents, Details, LabelMap, Survey
 from medfuncta._src.sources.layout import leak_remarks
 from medfuncta._src.sources.skips import Skipped, Skips
 from medfuncta._src.sources.splitting import ALL, SPLITS, Item, are_too_few, split_items
+from medfuncta._src.status import counted_on_line, doing
 
 __all__ = ["ALL", "SPLITS", "Skipped", "Source", "SourceInfo"]
 
@@ -304,7 +305,8 @@ class Source:
     def _survey(self) -> Survey | None:
         if self.contents.survey is None:
             return None
-        return self.contents.survey()
+        with doing("surveying the files"):
+            return self.contents.survey()
 
     @cached_property
     def _label_names(self) -> tuple[str, ...]:
@@ -316,7 +318,8 @@ class Source:
         """The signals of a split, as long as they take no more memory than its files may ask
         for."""
         budget = self.budget(split)
-        for _, signal in self._alike(self.items[split]):
+        alike = self._alike(self.items[split])
+        for _, signal in counted_on_line(alike, "reading signals"):
             budget.add(signal.values.size)
             yield signal
 

@@ -47,6 +47,7 @@ from medfuncta._src.sources.contents import Format
 from medfuncta._src.sources.options import describe, parse
 from medfuncta._src.sources.skips import Skips
 from medfuncta._src.sources.source import Reopening, Source
+from medfuncta._src.status import doing
 
 FORMATS: Final[Mapping[str, str]] = {
     "sample": "medfuncta._src.sources.sample:FORMAT",
@@ -134,8 +135,9 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
         option: _line(name, option, given.pop(option)) for option in STATEMENTS if option in given
     }
     skips = Skips(skip_bad=skip_bad)
-    at = str(fetched(location)) if address_of(location) else location
-    contents = format.open(at, parse(format.options, given), skips)
+    with doing("looking through the files"):
+        at = str(fetched(location)) if address_of(location) else location
+        contents = format.open(at, parse(format.options, given), skips)
     return Source(
         contents,
         skips,

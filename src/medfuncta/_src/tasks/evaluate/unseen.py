@@ -15,6 +15,7 @@ from medfuncta._src.latents.round_trip import round_trip
 from medfuncta._src.run import Run
 from medfuncta._src.signals.data_facts import FactsTally, RangeUse, range_remark
 from medfuncta._src.sources.source import ALL, Source
+from medfuncta._src.status import doing
 from medfuncta._src.tasks.evaluate.baselines import measure_baselines
 from medfuncta._src.tasks.evaluate.evaluation import EvaluatedRun, Evaluation, FieldPoint
 from medfuncta._src.tasks.evaluate.measuring import Device, Labour, batches_of
@@ -93,7 +94,8 @@ def evaluate(
     beside = None
     if baselines:
         sizes = [point.numbers for point in compared]
-        beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
+        with doing("measuring cosines and principal components"):
+            beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
