@@ -13,13 +13,12 @@ from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import tyro
-from msgspec import Meta
 
 from medfuncta._src.cli.terminal import say
 from medfuncta._src.disk.lock import writing
 from medfuncta._src.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta._src.door.declared import Fault, check_plain, convert, hints_of
-from medfuncta._src.door.limits import MOST_WORKERS, Gibibytes
+from medfuncta._src.door.limits import Gibibytes, Processes
 from medfuncta._src.door.wording import bare, members, remedy, shown
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.result import to_json
@@ -33,7 +32,7 @@ Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:
 ``--set a.b=1 c.d=2 --set e.f=3``."""
 
-Workers = Annotated[Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | None, tyro.conf.arg(metavar="N")]
+Workers = Annotated[Processes | None, tyro.conf.arg(metavar="N")]
 """How many processes work side by side."""
 Cluster = Annotated[str | None, tyro.conf.arg(metavar="local|ray[:ADDRESS]")]
 """Where they run."""

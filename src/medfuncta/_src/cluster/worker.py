@@ -1,8 +1,8 @@
 """What a worker is: a process that is told once what its work is, and then does one task at a time.
 
-Where it runs is a row of :mod:`medfuncta._src.cluster.executors`. All else (which task goes where, what
-happens when a process dies, in which order results come) is in :mod:`medfuncta._src.cluster.crew` and
-the same for all of them.
+Where it runs is a row of :mod:`medfuncta._src.cluster.executors`. All else (which task goes where,
+what happens when a process dies, in which order results come) is in
+:mod:`medfuncta._src.cluster.crew` and the same for all of them.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Answer:
 
     Args:
         result: Of the task.
-        error: The name of a class of :mod:`medfuncta._src.errors`; ``""`` for any other exception, and
-            None where all went well.
+        error: The name of a class of :mod:`medfuncta._src.errors`; ``""`` for any other exception,
+            and None where all went well.
         text: Of the error.
     """
 

@@ -18,6 +18,8 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Gibibytes
 from medfuncta._src.door.streams import Stream
 from medfuncta._src.errors import DataError
 
@@ -61,11 +63,12 @@ def allowance() -> Allowance:
     return _current
 
 
+@expecting
 @contextmanager
 def allowing(
     *,
-    signal_gib: float | None = None,
-    command_gib: float | None = None,
+    signal_gib: Gibibytes | None = None,
+    command_gib: Gibibytes | None = None,
     links: bool | None = None,
 ) -> Iterator[None]:
     """Allow something else in this process while the block runs; what is None stays as it is."""

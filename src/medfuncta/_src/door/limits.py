@@ -53,10 +53,14 @@ _MAX_ROWS: Final = 2**31
 """Rows of a shard, a split or a set."""
 
 # What a person may ask of a command or of the Python function behind it.
+MOST_WORKERS: Final = 4096
+"""Processes that work side by side."""
 Some: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 """How many signals, neighbours, ... there are at the most."""
 Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
 """Passes over the training split."""
+Processes: TypeAlias = Annotated[int, Meta(ge=1, le=MOST_WORKERS)]
+"""How many work side by side."""
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=10**9)]
 """A time budget."""
 Chunk: TypeAlias = Annotated[int, Meta(ge=1, le=2**30)]
@@ -79,8 +83,6 @@ Components: TypeAlias = Annotated[int, Meta(ge=0, le=2**20)]
 """Principal components, 0 for none."""
 DrawnPoints: TypeAlias = Annotated[int, Meta(ge=1, le=2**24)]
 """Points drawn of a signal."""
-MOST_WORKERS: Final = 4096
-"""Processes that work side by side."""
 Units: TypeAlias = Annotated[int, Meta(ge=1, le=2**14)]
 """Units of a head's layer."""
 

@@ -12,6 +12,7 @@ from medfuncta._src.cluster.crew import Crew, crew_of
 from medfuncta._src.config import FitConfig
 from medfuncta._src.disk.lock import writing
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Processes
 from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, LatentSetError
 from medfuncta._src.latents.fit import fitter_of
@@ -40,7 +41,7 @@ def create_latent_set(
     positions: bool = False,
     device: torch.device | str | None = None,
     progress: Callable[[int], None] | None = None,
-    workers: int | None = None,
+    workers: Processes | None = None,
     cluster: str | None = None,
     on_loss: Callable[[int], None] | None = None,
 ) -> LatentSet:

@@ -28,8 +28,8 @@ class Labour:
 
     Args:
         device: Where to compute; an accelerator when there is one.
-        workers, cluster: As of :func:`~medfuncta._src.latents.create.create_latent_set`; this process
-            when both are None.
+        workers, cluster: As of :func:`~medfuncta._src.latents.create.create_latent_set`; this
+            process when both are None.
         on_loss: Called with the number of workers that died, where one did.
     """
 

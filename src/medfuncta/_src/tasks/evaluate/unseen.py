@@ -9,6 +9,7 @@ from time import perf_counter
 
 from medfuncta._src.config import FitConfig
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Processes
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.likeness import Likeness
 from medfuncta._src.latents.round_trip import round_trip
@@ -36,7 +37,7 @@ def evaluate(
     baselines: bool = False,
     compare: Mapping[str, Run] | None = None,
     progress: Callable[[int], None] | None = None,
-    workers: int | None = None,
+    workers: Processes | None = None,
     cluster: str | None = None,
     on_loss: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -59,8 +60,8 @@ def evaluate(
             own settings.
         progress: Called with the number of signals done, by each network.
         workers, cluster: Fit, decode and compare in other processes, as
-            :func:`~medfuncta._src.latents.create.create_latent_set` fits in them; every number is the
-            same.
+            :func:`~medfuncta._src.latents.create.create_latent_set` fits in them; every number is
+            the same.
         on_loss: Called with the number of workers that died, where one did.
 
     Raises:
