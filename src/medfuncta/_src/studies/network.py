@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.learning.callbacks import StepReport
 from medfuncta._src.run import Run
@@ -111,7 +112,7 @@ def facts_of(source: Source, run: Run, signals: int, options: StudyOptions) -> d
         "licence": source.info.licence,
         "signals": f"{signals} of the test split, kept apart by {source.info.split_by}",
         "shared network": network,
-        "latent": f"{run.config.field.latent_size:,} numbers a signal",
+        "latent": f"{counted(run.config.field.latent_size, 'number')} a signal",
         "fit": str(run.config.fit.plan),
         "seed": str(options.seed),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.rows import NO_LABEL
@@ -49,12 +50,14 @@ class Examples:
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.inputs):
             raise DataError(
-                f"{len(self.labels)} labels for {len(self.inputs)} signals; expected one label a "
+                f"{counted(len(self.labels), 'label')} for {counted(len(self.inputs), 'signal')}; "
+                "expected one label a "
                 "signal"
             )
         if self.groups is not None and len(self.groups) != len(self.inputs):
             raise DataError(
-                f"{len(self.groups)} groups for {len(self.inputs)} signals; expected one group a "
+                f"{counted(len(self.groups), 'group')} for {counted(len(self.inputs), 'signal')}; "
+                "expected one group a "
                 "signal"
             )
 
@@ -365,7 +368,7 @@ class _Sieve:
         broken = labelled & ~finite
         if broken.any() and not self._skip_bad:
             raise DataError(
-                f"{broken.sum():,} of {len(broken):,} signals of the split '{name}' are "
+                f"{broken.sum():,} of {counted(len(broken), 'signal')} of the split '{name}' are "
                 f"{_NOT_FINITE}; leave them out with --skip-bad"
             )
         self.left_out.add(_NOT_FINITE, int(broken.sum()))

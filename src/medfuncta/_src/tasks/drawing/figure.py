@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from medfuncta._src.disk.atomic import write_atomically
 from medfuncta._src.door.wording import shortened
 from medfuncta._src.signals.signal import Label
+from medfuncta._src.status import doing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +107,8 @@ def _shorten(figure: Figure) -> None:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write the picture atomically."""
-    data = png(figure)
+    with doing("drawing a picture"):
+        data = png(figure)
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
