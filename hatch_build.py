@@ -17,7 +17,7 @@ from typing import Any, Final
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SWITCH: Final = "MEDFUNCTA_WHEEL_PASSES"
-SIREN: Final = Path("medfuncta", "field", "siren")
+SIREN: Final = Path("medfuncta", "_src", "field", "siren")
 
 
 class CompiledPasses(BuildHookInterface):

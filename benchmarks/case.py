@@ -17,7 +17,6 @@ from medfuncta._src.settings import Config
 from medfuncta._src.signals.domain import Grid, Scatter
 from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta._src.signals.signal_set import SignalSet
-from medfuncta._src.sources.table import open_source
 
 FIT_STEPS: Final = 20
 """H."""
@@ -151,6 +150,8 @@ def sample_values(case: Case, count: int, split: str = "train") -> np.ndarray:
 
     There are a few hundred of them at the most; they repeat when more are asked for.
     """
+    from medfuncta._src.sources.table import open_source
+
     source = open_source(_SAMPLES[case.field.dim])
     signals = SignalSet.collect(source.spec, source.signals(split))
     values = [

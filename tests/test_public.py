@@ -72,6 +72,7 @@ SURFACE = [
     "TrainingCallback",
     "ValueRange",
     "WandbCallback",
+    "allowing",
     "build_field",
     "create_latent_set",
     "decode",
@@ -115,6 +116,12 @@ def test_every_public_name_is_there_when_asked_for(name: str) -> None:
     assert name in dir(medfuncta)
 
 
+def test_all_else_is_private_by_name() -> None:
+    folder = Path(medfuncta.__file__).parent
+    parts = {path.stem for path in folder.iterdir() if path.name != "py.typed"}
+    assert {name for name in parts if not name.startswith("_")} == set()
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'medfuncta' has no attribute 'trian'"):
         _ = medfuncta.trian  # type: ignore[attr-defined]
@@ -122,7 +129,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_type_checkers_see_what_is_loaded() -> None:
     seen = {
-        alias.name: node.module.removeprefix("medfuncta.") for node in TYPED for alias in node.names
+        alias.name: node.module.removeprefix("medfuncta._src.")
+        for node in TYPED
+        for alias in node.names
     }  # type: ignore[union-attr]
     assert seen == medfuncta._HOMES
     assert sorted(seen) == sorted(medfuncta.__all__)

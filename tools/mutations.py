@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-PACKAGE: Final = Path("src") / "medfuncta"
+PACKAGE: Final = Path("src") / "medfuncta" / "_src"
 _COPIED: Final = ("src", "tests", "tools", "pyproject.toml", "README.md")
 _SECONDS: Final = 300
 

@@ -1,9 +1,9 @@
 """MedFuncta: one compact vector a signal.
 
 What is listed in ``__all__`` is the public surface: it is what the README, the cards of published
-latent sets and the documentation use, and it changes with a note in the changelog only. Everything
-else may change without one. Each name is imported when it is first used, so that ``import
-medfuncta`` costs next to nothing.
+latent sets and the documentation use, and it changes with a note in the changelog only. All else
+lies below ``_src``, and may change without one. Each name is imported when it is first used, so
+that ``import medfuncta`` costs next to nothing.
 """
 
 import os
@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, Final  # noqa: E402
 
 if TYPE_CHECKING:
     from medfuncta._src.config import FieldConfig, FitConfig, InnerConfig, TrainConfig
+    from medfuncta._src.door.allowance import allowing
     from medfuncta._src.errors import (
         ConfigError,
         DataError,
@@ -118,6 +119,7 @@ __all__ = [
     "TrainingCallback",
     "ValueRange",
     "WandbCallback",
+    "allowing",
     "build_field",
     "create_latent_set",
     "decode",
@@ -178,6 +180,7 @@ _HOMES: Final = {
     "TrainingCallback": "learning.callbacks",
     "ValueRange": "signals.signal",
     "WandbCallback": "trackers",
+    "allowing": "door.allowance",
     "build_field": "field.table",
     "create_latent_set": "latents.create",
     "decode": "latents.decode",
@@ -206,7 +209,7 @@ def __getattr__(name: str) -> Any:
         return version("medfuncta")
     if name not in _HOMES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}._src.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

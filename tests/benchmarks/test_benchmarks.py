@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_case import TINY
 
-from benchmarks import case, memory, meta_step
+from benchmarks import case, memory, meta_step, presets
 from benchmarks.command import main
 from benchmarks.decode import Decode
 from benchmarks.fit import Fit
@@ -17,6 +17,7 @@ from benchmarks.high_resolution import HighResolution
 from benchmarks.measure import Steps, Timings
 from benchmarks.memory import Memory
 from benchmarks.meta_step import MetaStep
+from benchmarks.presets import Presets
 from benchmarks.reading import Reading
 from benchmarks.time_to_quality import TimeToQuality
 from medfuncta._src.cli.command import Command
@@ -159,6 +160,23 @@ def test_high_resolution(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
         f"--data npz:{tmp_path / 'tiny.npz'} --steps 2 --signals 2 --start-from {tmp_path / 'run'}"
     )
     assert len(run(HighResolution, arguments, capsys)) == 5
+
+
+def test_presets(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presets, "extra_memory", lambda build, *given: bool(build(*given)()) * 2.0)
+    images = np.random.default_rng(0).integers(0, 255, (8, 6, 5), dtype=np.uint8)
+    source = f"npz:{tmp_path / 'tiny.npz'}"
+    np.savez(tmp_path / "tiny.npz", train_images=images, val_images=images, test_images=images)
+    words = f"--data {source} --presets image components-2d --set field.latent_size=4 "
+    rows = run(Presets, words + "--seconds 0.01 --signals 2 --qualities fast", capsys)
+    assert [row["unit"] for row in rows.values()] == ["ms", "MiB", "signals/s", "dB"] * 2
+    assert all(row["ours"] for row in rows.values())
+    assert rows["components-2d: a meta-step, a signal"]["ratio"] > 0
+    assert rows["components-2d: PSNR, fast"]["ratio"] is None
+    assert main(Presets, ["--data", source, "--presets", "image"]) == 2
+    assert "at least two" in capsys.readouterr().err
 
 
 def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cases.expectations import check_case
+from cases.further_inputs import CASES as OWN_CASES
 from cases.make_inputs import CASES as PUBLIC_CASES
 from cases.make_inputs import plain
-from cases.odd_inputs import CASES as OWN_CASES
 
 CASES = PUBLIC_CASES | OWN_CASES
 

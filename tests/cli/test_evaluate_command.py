@@ -134,3 +134,14 @@ def test_runs_stand_beside_each_other_in_one_table(
     assert main(["evaluate", *words, "--compare", other]) == 0
     assert "numbers a signal" in capsys.readouterr().out
     assert main(["evaluate", *words, "--compare", str(tmp_path / "nothing")]) == 2
+
+
+def test_it_is_said_why_components_have_no_figure(
+    ecg_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", str(ecg_run), "--data", "sample:ecg", "--baselines", "--split"]
+    assert main([*words, "val"]) == 0
+    assert "no principal components" not in capsys.readouterr().out
+    assert main([*words, "all", "--out", str(tmp_path / "report")]) == 0
+    assert "no principal components: they are those of a training split" in capsys.readouterr().out
+    assert "No principal components: they are" in (tmp_path / "report/report.html").read_text()

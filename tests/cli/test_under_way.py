@@ -325,12 +325,13 @@ def held_elsewhere(folder: Path) -> Iterator[subprocess.Popen[str]]:
 # ------------------------------------------------------------------------------ signals
 GOES_ON: Final = "; finished work is kept; start the same command again to go on"
 STOPPED: Final = {
-    "train": "; it has no checkpoint yet; start the same command again",
+    "train": f"{GOES_ON}, with --resume",
     "fit": GOES_ON,
     "import": GOES_ON,
     "latents": GOES_ON,
 }
-"""What is said of commands that go on where they were, before there is a checkpoint."""
+"""What is said of commands that go on where they were; a training writes a checkpoint when it is
+stopped."""
 WHOLE: Final = "; every file that was written is whole; start the same command again"
 """What is said of the others."""
 
@@ -414,7 +415,10 @@ def test_a_signal_that_a_library_takes_for_an_error_of_its_own(
             raise ImportError("cannot import name 'x'") from None
 
     monkeypatch.setattr("medfuncta._src.workflow.read_for_training", swallow)
-    assert "stopped by SIGTERM" in complaint(words("train", tmp_path / "out"), 143)
+    line = complaint(words("train", tmp_path / "out"), 143)
+    assert line.endswith(
+        "stopped by SIGTERM; it has no checkpoint yet; start the same command again"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_leaves_a_page_a_run_a_latent_set_and_a_report_and_may_be_repeated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "demo"
+    out = tmp_path / "not" / "there" / "demo"
     assert main(["demo", "--out", str(out)]) == 0
     assert "next, on your own data" in capsys.readouterr().out
     first = Run.load(out / "run")

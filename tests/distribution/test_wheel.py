@@ -60,7 +60,7 @@ def test_the_wheel_is_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert package == sources()
     others = {Path(name).name for name in names - package}
     assert others == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "LICENSE"}
-    for needed in ("py.typed", "field/siren/native.c", "sources/samples/LICENSES.md"):
+    for needed in ("py.typed", "_src/field/siren/native.c", "_src/sources/samples/LICENSES.md"):
         assert f"medfuncta/{needed}" in package
 
 

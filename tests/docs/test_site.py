@@ -20,6 +20,7 @@ from medfuncta._src.presets import PRESETS
 from medfuncta._src.settings_guide import section_names, settings_of
 from medfuncta._src.sources.table import FORMATS
 from tools.site.pages import API, command_line, named_on_pages, settings, sources
+from tools.studies_page import write_page
 
 
 def test_every_command_and_option_is_on_the_page() -> None:
@@ -94,3 +95,17 @@ def test_docstrings_have_no_foreign_markup(site: Path) -> None:
         text = (site / "api" / f"{name}.html").read_text()
         assert not re.search(r":(class|func|data|mod):", text)
         assert "&gt;&gt;&gt;" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)
+
+
+def test_the_page_of_the_studies_shows_their_figures(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    (report / "one").mkdir(parents=True)
+    (report / "one" / "curve.png").write_bytes(b"picture")
+    (report / "report.json").write_text("{}")
+    (report / "report.md").write_text("# Title\n\n![A curve](one/curve.png)\n")
+    docs = tmp_path / "docs"
+    page = write_page(report, docs)
+    text = page.read_text()
+    assert text.startswith("# Title\n\nMade by") and "![A curve](studies/curve.png)" in text
+    assert (docs / "studies" / "curve.png").read_bytes() == b"picture"
+    assert (docs / "studies" / "report.json").is_file()

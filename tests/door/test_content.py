@@ -14,6 +14,11 @@ CONTENTS = {
     "git-annex": b"/annex/objects/SHA256E-s12345--00.nii.gz\n",
     "a web page": b"\n<!DOCTYPE html>\n<html><head><title>Log in</title></head></html>",
     "refusal": b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>',
+    "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(99),
+    "a workbook of Excel": b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml",
+    "a zip archive.*unpack": b"PK\x03\x04" + bytes(26) + b"scan.nii",
+    "packed by xz.*unpack": b"\xfd7zXZ\0" + bytes(99),
+    "a BDF file.*convert": b"\xffBIOSEMI" + bytes(99),
     "empty": b"",
 }
 
@@ -38,6 +43,13 @@ def test_what_tells_nothing_is_left_to_the_reader(content: bytes, tmp_path: Path
     with pytest.raises(DataError, match=r"^mine$"), blaming(path, listed=True):
         raise DataError("mine")
     check_itself(path)
+
+
+def test_an_archive_of_arrays_is_a_zip_by_right(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"PK\x03\x04" + bytes(99))
+
+    assert not cause_in(path)
 
 
 def test_a_file_that_is_gone_is_blamed_only_where_it_was_there(tmp_path: Path) -> None:

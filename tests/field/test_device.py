@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 from latents.sets import header, make_run
 from medfuncta._src.cli.main import main
 from medfuncta._src.errors import ConfigError
-from medfuncta._src.field.device import default_device, usable_device
+from medfuncta._src.field.device import default_device, numbers_at_a_time, usable_device
 from medfuncta._src.latents.decode import decode, reconstruct
 from medfuncta._src.latents.fit import fitter_of
 from medfuncta._src.learning.fitter import Fitter
@@ -74,3 +75,14 @@ def test_every_command_refuses_it_before_anything_is_written(
 def device_run() -> dict[str, Path]:
     stored = Path(__file__).parents[1] / "stored" / "ecg"
     return {"run": stored / "run", "latents": stored / "float32"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "gibibytes", "most"), [("cpu", 0, 2**17), ("cuda", 16, 2**23), ("cuda", 80, 41943040)]
+)
+def test_a_card_processes_as_many_numbers_at_a_time_as_its_memory_allows(
+    kind: str, gibibytes: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = SimpleNamespace(total_memory=gibibytes * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    assert numbers_at_a_time(torch.device(kind)) == most

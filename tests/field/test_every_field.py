@@ -244,3 +244,55 @@ def test_a_field_without_features_says_so() -> None:
 
     with pytest.raises(MedFunctaError, match="kind 'plain' has no features"):
         Plain().features(torch.zeros(1, 1, 1), torch.zeros(1, 1))
+
+
+def forged(folder: Path, kind: str, name: str, number: float) -> Path:
+    """A run on the disk one of whose tensors holds this number once; all else fits together."""
+    config = config_of(kind)
+    network = build_field(config)
+    spec = SignalSpec(dim=2, channels=2)
+    with torch.no_grad():
+        network.state_dict()[name].view(-1)[0] = number
+    Run(network, Config(field=config), spec).save(folder)
+    return folder
+
+
+@each_field
+def test_numbers_that_no_field_has_are_refused(kind: str, tmp_path: Path) -> None:
+    for count, name in enumerate(build_field(config_of(kind)).state_dict()):
+        bounds = field_kind(kind).bounds.get(name)
+        numbers = [float("nan"), float("inf")]
+        if bounds is not None:
+            numbers += [bounds.least - 1, bounds.most * 2]
+        for number in numbers:
+            folder = forged(tmp_path / f"{count}-{number}", kind, name, number)
+            with pytest.raises(MedFunctaError, match=f"the tensor {name} holds") as caught:
+                Run.load(folder)
+            assert "\n" not in str(caught.value)
+
+
+@each_field
+def test_every_buffer_says_which_numbers_it_may_hold(kind: str) -> None:
+    """A weight may be any number; what is computed of signals may not."""
+    buffers = {name for name, _ in build_field(config_of(kind)).named_buffers()}
+    stored = buffers & set(build_field(config_of(kind)).state_dict())
+    assert stored == set(field_kind(kind).bounds)
+
+
+@pytest.mark.parametrize("number", [0.0, -1.0, 1e-30, 1e20])
+def test_a_forged_variance_is_refused(number: float, tmp_path: Path) -> None:
+    folder = forged(tmp_path / "run", "components", "variances", number)
+    with pytest.raises(MedFunctaError, match="expected 1e-13 to 1e"):
+        Run.load(folder)
+
+
+def test_a_variance_that_halves_would_lose_is_not_halved(tmp_path: Path) -> None:
+    config = config_of("components")
+    network = build_field(config)
+    with torch.no_grad():
+        network.state_dict()["variances"].fill_(1e-9)
+    run = Run(network, Config(field=config), SignalSpec(dim=2, channels=2))
+    run.save(tmp_path / "whole")
+    assert Run.load(tmp_path / "whole").fingerprint == run.fingerprint
+    with pytest.raises(MedFunctaError, match="rounding to float16; store it as float32"):
+        run.save(tmp_path / "half", dtype="float16")

@@ -31,6 +31,7 @@ TINY: Final = {
     "train.validate_every": "2",
     "train.validate_signals": "4",
     "train.warmup": "1",
+    "train.keep_checkpoints": "1",
     "fit.steps": "1",
 }
 LONG: Final = "@long@"

@@ -125,15 +125,27 @@ MISTAKES: dict[str, tuple[dict[str, Any], Any, str]] = {
     "a shape that does not fit": ({"signal_shape": (4, 9)}, TRACES, "signal_shape is [4, 9]; exp"),
     "a shape in words": ({"signal_shape": ["a"]}, TRACES, "signal_shape is ['a']; expected whole"),
     "too many numbers": ({"latent_size": 99}, TRACES, "setting 'field.latent_size' is 99"),
-    "no numbers": ({"latent_size": 0}, TRACES, "setting 'field.latent_size' is 0"),
-    "steps below 0": ({"steps": -1}, TRACES, "setting 'train.steps' is -1"),
+    "no numbers": (
+        {"latent_size": 0},
+        TRACES,
+        "FieldEncoder: latent_size is 0; expected a whole number from 1",
+    ),
+    "steps below 0": (
+        {"steps": -1},
+        TRACES,
+        "FieldEncoder: steps is -1; expected a whole number from 0",
+    ),
     "half a step": ({"steps": 0.5}, TRACES, "FieldEncoder: steps is 0.5; expected a whole number"),
     "a quality": ({"quality": "good"}, TRACES, "setting 'fit.quality' is 'good'"),
     "a preset by number": ({"preset": 3}, TRACES, "FieldEncoder: preset is 3; expected text or"),
     "a preset": ({"preset": "components-4d"}, TRACES, "unknown preset 'components-4d'"),
     "a preset of images": ({"preset": "image"}, TRACES, "settings for 2D signals, but the data is"),
     "a setting": ({"settings": {"train": {"stepz": 3}}}, TRACES, "unknown setting 'train.stepz'"),
-    "all held out": ({"validation_fraction": 1}, TRACES, "validation_fraction is 1; expected 0 or"),
+    "all held out": (
+        {"validation_fraction": 1},
+        TRACES,
+        "FieldEncoder: validation_fraction is 1; expected a number",
+    ),
 }
 
 

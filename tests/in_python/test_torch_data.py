@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from in_python.fakes import FakeScalarImage, FakeSubject
-from medfuncta import MedFunctaError, Source, from_arrays
+from medfuncta import ConfigError, MedFunctaError, Source, from_arrays
 
 IMAGES = torch.arange(12 * 20.0).reshape(12, 1, 4, 5)
 LABELS = torch.arange(12) % 3
@@ -134,3 +135,19 @@ def test_subjects_of_torchio() -> None:
     signals = read(from_arrays(Items(subjects), val=0, test=0))
     assert [signal.domain.spacing for signal in signals] == [(2, 2, 3)] * 3
     np.testing.assert_array_equal(signals[2].values[..., 0], volumes[2].numpy()[0])
+
+
+def test_a_list_of_dicts_is_a_data_set() -> None:
+    images = np.random.default_rng(0).integers(0, 9, (6, 4, 5))
+    items = [{"image": image, "label": k % 2, "id": f"a{k}"} for k, image in enumerate(images)]
+    source = from_arrays(items, channels="none", splits=["train"] * 6)
+    signals = list(source.signals("train"))
+    assert [signal.id for signal in signals] == [item["id"] for item in items]
+    assert [signal.label for signal in signals] == [0, 1] * 3
+    np.testing.assert_array_equal(signals[2].values[..., 0], images[2])
+
+
+@pytest.mark.parametrize("path", ["a.nii.gz", Path("a.nii.gz")])
+def test_a_list_of_paths_of_monai_gets_a_hint(path: Path | str) -> None:
+    with pytest.raises(ConfigError, match=r"the path of a file; name the files .*LoadImaged"):
+        from_arrays([{"image": path, "label": 1}] * 3)

@@ -12,6 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from medfuncta._src.latents import import_set
+from medfuncta._src.latents.official import read_reference_field
+from medfuncta._src.sources.source import SourceInfo
+
 LATENT = 6
 SHAPE = (4, 3)
 WIDTH, CHANNELS, HIDDEN = 8, 1, 3
@@ -93,3 +97,11 @@ WRITERS = {
     "tar": ("set.tar", write_tar),
     "tar.gz": ("set.tar.gz", write_tar),
 }
+
+
+def import_in_small_blocks(what: Path, out: Path) -> None:
+    """An import that has often something to lose, for a process of its own."""
+    import_set._BLOCK = 32
+    path = what.parent / "w.model"
+    path.write_bytes(saved(weights()))
+    import_set.import_latent_set(what, read_reference_field(path), out, SourceInfo("a"))

@@ -192,6 +192,6 @@ def test_signals_of_another_form_are_refused() -> None:
     run = replace(run, spec=SignalSpec(1, 2))
     with pytest.raises(
         DataError,
-        match="1 dimensions and 1 channels; this run was trained on 1 dimensions and 2 channels",
+        match="1 dimension and 1 channel; this run was trained on 1 dimension and 2 channels",
     ):
         fit_latents(run, waves(2), device="cpu")

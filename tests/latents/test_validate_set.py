@@ -28,7 +28,7 @@ def test_a_nan_latent_is_found(make_set: SetMaker) -> None:
     latents[4, 2] = np.nan
     with pytest.raises(
         LatentSetError,
-        match=r"'train' has 1 latents with NaN, Inf or numbers beyond 1e\+09, such as 'train-4'",
+        match=r"'train' has 1 latent with NaN, Inf or numbers beyond 1e\+09, such as 'train-4'",
     ):
         validate(make_set(train=7, latents=latents))
 

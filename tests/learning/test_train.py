@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import itertools
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from medfuncta._src.learning.callbacks import StepReport
 from medfuncta._src.learning.checkpoint import TrainingState
 from medfuncta._src.learning.optimiser import rate_at
 from medfuncta._src.learning.sampler import batch_indices
-from medfuncta._src.learning.train import CHECKPOINT, LOST, Training, train_network
+from medfuncta._src.learning.saving import CHECKPOINT
+from medfuncta._src.learning.stored_checkpoint import written_by
+from medfuncta._src.learning.train import LOST, Training, train_network
 from medfuncta._src.run import WEIGHTS_FILE, Run
 from medfuncta._src.settings import Config, override
 from medfuncta._src.signals.signal_set import SignalSet
@@ -130,7 +133,8 @@ def test_a_checkpoint_of_an_older_version_says_nothing_of_its_data(tmp_path: Pat
     path = tmp_path / CHECKPOINT
     with safe_open(path, "pt") as file:
         notes = file.metadata()
-    del notes["data"]
+    for added in ("data", "due", "job", "checksum"):
+        del notes[added]
     save_file(load_file(path), path, metadata=notes)
     train(tmp_path, resume=True)
 
@@ -146,14 +150,98 @@ def test_a_network_that_a_kill_left_in_two_halves_is_made_anew(tmp_path: Path) -
     assert after.run.training == before.run.training
 
 
-def test_damaged_or_missing_checkpoints_are_refused(tmp_path: Path) -> None:
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def turned_over(path: Path) -> None:
+    """One bit of the last number is another one."""
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+def of_another_step(path: Path) -> None:
+    """The header says another step than was written."""
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        notes = file.metadata()
+    notes["progress"] = notes["progress"].replace('"best_step": ', '"best_step": 1')
+    save_file(tensors, path, metadata=notes)
+
+
+each_harm = pytest.mark.parametrize("harm", [cut, turned_over, of_another_step])
+
+
+@each_harm
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
+    harm: Callable[[Path], None], tmp_path: Path
+) -> None:
+    whole = train(tmp_path, tiny(keep_checkpoints=3, steps=12))
+    harm(tmp_path / CHECKPOINT)
+    with pytest.warns(UserWarning, match=r"last\.safetensors is damaged .* from last-1\.safe"):
+        again = train(tmp_path, tiny(keep_checkpoints=3, steps=12), resume=True)
+    assert again.run.fingerprint == whole.run.fingerprint
+    assert again.progress.step == whole.progress.step
+
+
+@each_harm
+def test_where_all_checkpoints_are_damaged_the_run_is_refused(
+    harm: Callable[[Path], None], tmp_path: Path
+) -> None:
+    train(tmp_path)
+    for path in (tmp_path / CHECKPOINT).parent.glob("last*"):
+        harm(path)
+    with (
+        pytest.warns(UserWarning, match="last.safetensors is damaged"),
+        pytest.raises(RunError, match=r"last-1.safetensors is damaged .*; start the run anew"),
+    ):
+        train(tmp_path, resume=True)
+
+
+def test_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no checkpoint"):
         train(tmp_path, resume=True)
-    train(tmp_path)
-    path = tmp_path / CHECKPOINT
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(RunError, match="damaged"):
-        train(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_so_many_checkpoints_are_kept_and_each_can_be_gone_on_from(
+    keep: int, tmp_path: Path
+) -> None:
+    config = tiny(steps=12, keep_checkpoints=keep)
+    whole = train(tmp_path, config)
+    folder = (tmp_path / CHECKPOINT).parent
+    names = ["last.safetensors", "last-1.safetensors", "last-2.safetensors"][:keep]
+    assert sorted(path.name for path in folder.glob("last*")) == sorted(names)
+    steps = [written_by(folder / name)[0] for name in names]
+    assert steps == [12, 9, 6][:keep]
+    for name in names[:-1]:
+        (folder / name).unlink()
+    assert train(tmp_path, config, resume=True).run.fingerprint == whole.run.fingerprint
+
+
+def test_fewer_checkpoints_may_be_kept_when_a_run_goes_on(tmp_path: Path) -> None:
+    train(tmp_path, tiny(steps=12, keep_checkpoints=3))
+    (tmp_path / CHECKPOINT).unlink()
+    train(tmp_path, tiny(steps=12, keep_checkpoints=1), resume=True)
+    assert [path.name for path in (tmp_path / CHECKPOINT).parent.glob("last*")] == [CHECKPOINT.name]
+
+
+def test_a_checkpoint_is_written_by_time_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock on which each look takes a minute, and a meta-step two."""
+    minutes = itertools.count(0, 60)
+    monkeypatch.setattr("medfuncta._src.learning.saving.time.monotonic", lambda: next(minutes))
+    written: list[int] = []
+
+    def look(report: StepReport) -> None:
+        step = report.progress.step
+        if (tmp_path / CHECKPOINT).exists() and written_by(tmp_path / CHECKPOINT)[0] == step:
+            written.append(step)
+
+    train(tmp_path, tiny(steps=9, validate_every=9, checkpoint_minutes=3), listener=look)
+    assert written == [3, 6, 9]
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:

@@ -18,8 +18,16 @@ import pytest
 from nibabel.nifti1 import Nifti1Extension
 from PIL import Image, PngImagePlugin
 
+from cluster.jobs import ThreadWorkers
 from hostile.bench import Bench
+from medfuncta._src.cluster import crew as crew_module
+from medfuncta._src.config import FitConfig
 from medfuncta._src.errors import ConfigError
+from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.field import SirenField
+from medfuncta._src.latents.create import create_latent_set
+from medfuncta._src.run import Run
+from medfuncta._src.settings import Config
 from medfuncta._src.sources import identity
 from medfuncta._src.sources.identity import KEY_VARIABLE, group_name, public_name
 from medfuncta._src.sources.table import open_source
@@ -338,3 +346,28 @@ def test_the_key_is_in_nothing_that_is_written(bench: Bench) -> None:
     written = dict(contents(bench.base))
     assert written
     assert [place for place, data in written.items() if secret in data] == []
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_no_canary_gets_out_of_workers(
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder, out = tmp_path / f"{CANARY}Hospital" / "scans", tmp_path / "out"
+    folder.mkdir(parents=True)
+    source = open_source(SOURCES[kind](folder, Canaries()), skip_bad=True)
+    spec = source.spec
+    config = SirenConfig(dim=spec.dim, channels=spec.channels, layers=3, width=8, latent_size=4)
+    run = Run(SirenField(config), Config(field=config), spec)
+    monkeypatch.setattr(crew_module, "executor_of", lambda text, count: ThreadWorkers((2,)))
+    one, crew = tmp_path / "one", out / "crew"
+    create_latent_set(run, source, one, config=FitConfig(steps=1, batch=3))
+    create_latent_set(run, source, crew, config=FitConfig(steps=1, batch=3), workers=2)
+    for (name, content), (_, same) in zip(contents(crew), contents(one), strict=True):
+        assert not leaks(content, [str(tmp_path)]), name
+        assert content == same or name.endswith(".safetensors")  # whose header has no fixed order
+    said = capfd.readouterr()
+    assert not leaks(f"{said.out}{said.err}{caplog.text}".encode(), [str(tmp_path)])

@@ -11,7 +11,7 @@ import pytest
 
 import medfuncta
 
-ROOT = Path(medfuncta.__file__).parent
+ROOT = Path(medfuncta.__file__).parent / "_src"
 MODULES = sorted(ROOT.rglob("*.py"))
 WAYS = {"disk/places.py", "disk/atomic.py"}
 """Where the functions stand through which all writing goes."""

@@ -19,7 +19,7 @@ from hostile.bench import Bench
 from hostile.files import read_shard, write_shard
 from medfuncta._src.cli.terminal import safely, tell
 
-ROOT = Path(medfuncta.__file__).parent
+ROOT = Path(medfuncta.__file__).parent / "_src"
 ESCAPES = {
     "colour": "\x1b[31mred",
     "cursor": "\x1b[2J\x1b[1;1H",

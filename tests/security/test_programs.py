@@ -18,7 +18,7 @@ from medfuncta._src.field.siren import native, native_recipe
 from medfuncta._src.sources.image_files import read_image
 from security.test_bombs import refused
 
-ROOT = Path(medfuncta.__file__).parent
+ROOT = Path(medfuncta.__file__).parent / "_src"
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
 OTHERS = {
     "PostScript": POSTSCRIPT,

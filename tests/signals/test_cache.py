@@ -140,7 +140,7 @@ def test_a_reader_that_fails_leaves_nothing_behind(reader: Reader, tmp_path: Pat
     reader.signals.append(
         Signal.of("odd", np.zeros((2, 2, 1), np.float32), Grid((2, 2)), ValueRange(0, 1))
     )
-    with pytest.raises(DataError, match="1 channels"):
+    with pytest.raises(DataError, match="1 channel"):
         read(reader, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

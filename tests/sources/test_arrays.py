@@ -277,9 +277,9 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
         (
             TRACES[:2],
             {"channels": "none", "labels": ["a", "b"], "label_names": ["a"]},
-            "the label of signal 1 is none of the 1 classes",
+            "the label of signal 1 is none of the 1 class",
         ),
-        (TRACES, {"channels": "none", "groups": ["a"] * 20}, "1 groups (records"),
+        (TRACES, {"channels": "none", "groups": ["a"] * 20}, "1 group (records"),
         (TRACES, {"channels": "none", "splits": ["dev"] * 20}, "the split of signal 0 is 'dev'"),
         (
             TRACES[:2],

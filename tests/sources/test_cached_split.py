@@ -11,8 +11,10 @@ import pytest
 from guarded_source import guarded_source
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.signals.signal_set import SignalSet
+from medfuncta._src.sources import identity
 from medfuncta._src.sources.cached_split import cache_key, cached_split, watched_files
 from medfuncta._src.sources.contents import Survey
+from medfuncta._src.sources.identity import KEY_VARIABLE
 from medfuncta._src.sources.source import Source
 from medfuncta._src.sources.table import open_source
 from medfuncta._src.workflow import train
@@ -50,6 +52,41 @@ def test_a_split_is_read_once(folder: Path, cache: Path) -> None:
     for found in (first, second):
         np.testing.assert_array_equal(found.values, expected.values)
         assert [header.id for header in found.headers] == [header.id for header in expected.headers]
+
+
+def test_another_key_of_ids_has_a_cache_of_its_own(
+    folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two who share a cache keep their own ids: neither gets those of the other."""
+
+    def ids_of(who: str) -> tuple[list[str], list[str]]:
+        """Ids of the cached split, and those that its source gives, under somebody's key."""
+        monkeypatch.setenv(KEY_VARIABLE, who if who == "none" else str(tmp_path / f"{who}.key"))
+        source = opened(folder)
+        found = cached_split(source, "train", cache)
+        return [h.id for h in found.headers], [item.id for item in source.items["train"]]
+
+    cached = {}
+    for count, who in enumerate(("one", "another", "none"), start=1):
+        cached[who], expected = ids_of(who)
+        assert sorted(cached[who]) == sorted(expected)
+        assert len(list(cache.iterdir())) == count
+    assert len({tuple(ids) for ids in cached.values()}) == 3
+    for who in ("one", "another", "none"):
+        assert ids_of(who)[0] == cached[who]
+        (tmp_path / f"{who}.key").unlink(missing_ok=True)
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_a_key_that_was_made_anew_finds_no_ids_of_before(
+    folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / "id.key"))
+    before = cached_split(opened(folder), "train", cache)
+    (tmp_path / "id.key").unlink()
+    identity._key.cache_clear()
+    after = cached_split(opened(folder), "train", cache)
+    assert not {header.id for header in before.headers} & {header.id for header in after.headers}
 
 
 def test_changed_files_and_other_options_are_noticed(folder: Path, cache: Path) -> None:

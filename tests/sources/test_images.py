@@ -144,7 +144,7 @@ def test_options_shape_the_images(tmp_path):
 def test_grey_among_colour_is_named(tmp_path):
     text = write_set(tmp_path)
     Image.fromarray(pixels((6, 9))).save(tmp_path / "9.png")
-    with pytest.raises(DataError, match="1 channels"):
+    with pytest.raises(DataError, match="1 channel"):
         [list(source.signals(split)) for source in [open_source(text)] for split in source.splits]
     source = open_source(text + "?grey=true")
     assert sum(len(list(source.signals(split))) for split in source.splits) == 9

@@ -23,6 +23,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "no unit": (lambda: SegmentOptions(hidden=0), "option 'hidden' is 0"),
     "too many points": (lambda: SegmentOptions(points=2**30), "option 'points' is"),
     "no signal": (lambda: StudyOptions("sample:ecg", limit=0), "option 'limit' is 0"),
+    "no worker": (lambda: StudyOptions("sample:ecg", workers=0), "option 'workers' is 0"),
+    "no repetition": (lambda: StudyOptions("sample:ecg", seeds=0), "option 'seeds' is 0"),
     "a seed below 0": (lambda: StudyOptions("sample:ecg", seed=-1), "option 'seed' is -1"),
 }
 
@@ -37,4 +39,4 @@ def test_what_is_out_of_bounds_gets_one_line(make: Callable[[], object], line: s
 def test_what_is_within_is_kept() -> None:
     assert ClassifierOptions(k=(1, 7), whiten=(0, 32), seconds=3).seconds == 3.0
     assert SegmentOptions(points=5).points == 5
-    assert StudyOptions("sample:ecg", steps=None).limit == 32
+    assert StudyOptions("sample:ecg", steps=None, limit=32, seeds=3).limit == 32

@@ -101,6 +101,10 @@ class TrainConfig:
             saving; 0 switches it off.
         validate_every: Meta-steps between validations.
         validate_signals: Validation signals at the most, spread evenly over the split.
+        checkpoint_minutes: Minutes after which a checkpoint is written between validations too; 0
+            writes none. A run that is stopped by Ctrl-C or SIGTERM writes one in any case.
+        keep_checkpoints: How many of the last checkpoints are kept, so that the run can go on from
+            the one before where the newest is damaged.
         augment: Changes of training signals that make others of their kind of them, separated by
             commas: ``"flip"``, ``"rotate90"`` and ``"elastic"``; none when empty.
         seed: Seed of every random draw; the same one gives the same run on one machine.
@@ -128,6 +132,8 @@ class TrainConfig:
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     validate_every: Steps = 200
     validate_signals: Annotated[int, Meta(ge=1, le=10**9)] = 128
+    checkpoint_minutes: Annotated[float, Meta(ge=0, le=1e6)] = field(default=10.0, metadata=LATER)
+    keep_checkpoints: Annotated[int, Meta(ge=1, le=1000)] = field(default=2, metadata=LATER)
     augment: tuple[Word, ...] = field(default=(), metadata=LATER)
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     dtype: Literal["float32", "float64"] = "float32"

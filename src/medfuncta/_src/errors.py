@@ -36,9 +36,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
     >>> suggest("npx", ["npz", "wfdb"])
     "did you mean 'npz'? Known: npz, wfdb"
+    >>> suggest("ECG", ["ecg", "eeg"])
+    "did you mean 'ecg'? Known: ecg, eeg"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
+    folded = {other.casefold(): other for other in names}
+    alike = difflib.get_close_matches(name[:80].casefold(), folded, n=1, cutoff=0.5)
+    near = [folded[found] for found in alike if folded[found] != name]
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"{hint}Known: {', '.join(names)}"
 

@@ -15,10 +15,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from medfuncta._src.config import Quality
+from medfuncta._src.config import InnerSteps, Quality
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Fraction, LatentSize, MetaSteps
 from medfuncta._src.door.wording import shown
-from medfuncta._src.errors import ConfigError, DataError
+from medfuncta._src.errors import DataError
 from medfuncta._src.field.components.config import ComponentsConfig
 from medfuncta._src.field.table import build_field, field_kind
 from medfuncta._src.learning.train import train_network, untrained
@@ -30,6 +31,7 @@ from medfuncta._src.signals.signal import SignalSpec
 from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.sources.arrays import from_arrays
 from medfuncta._src.sources.containers import Channels
+from medfuncta._src.sources.held import check_given
 from medfuncta._src.workflow import resolve
 
 _SEEDS: Final = 2**31 - 1
@@ -119,6 +121,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         del y
         _check_parameters(**self.get_params(deep=False))
+        check_given("X", X)
         X = validate_data(
             self,
             X,
@@ -160,6 +163,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             DataError: If a signal cannot be fitted.
         """
         check_is_fitted(self)
+        check_given("X", X)
         X = validate_data(self, X, reset=False, dtype=_FLOATS, allow_nd=True)
         if X.shape[1:] != self._given_shape:
             raise ValueError(
@@ -185,6 +189,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             LatentSetError: If the latents are of another size.
         """
         check_is_fitted(self)
+        check_given("X", X)
         latents = check_array(X, dtype=_FLOATS)
         values = self.run_.decode(latents, channels=self.channels, device=self.device)
         return values.reshape(-1, *self._given_shape).astype(latents.dtype)
@@ -205,10 +210,6 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _config(self, spec: SignalSpec, signals: SignalSet, seed: int) -> Config:
         """The settings: those of the preset, then further ones, then the parameters."""
-        if not 0 <= self.validation_fraction < 1:
-            raise ConfigError(
-                f"validation_fraction is {self.validation_fraction}; expected 0 or more, below 1"
-            )
         train: dict[str, Any] = {"seed": seed}
         if self.steps:
             train["steps"] = self.steps
@@ -263,15 +264,15 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
 def _parameters(
     *,
-    latent_size: int | None,
+    latent_size: LatentSize | None,
     preset: str | None,
-    steps: int,
-    fit_steps: int | None,
+    steps: MetaSteps,
+    fit_steps: InnerSteps | None,
     quality: str,
     signal_shape: Sequence[Any] | np.ndarray | None,
     channels: str | None,
     spacing: Any,
-    validation_fraction: float,
+    validation_fraction: Fraction,
     settings: Mapping[str, Any] | None,
     random_state: Any,
     device: Any,

@@ -42,6 +42,14 @@ def keep_freed_memory() -> None:
         mallopt(parameter, value)
 
 
+def use_one_thread() -> None:
+    """Let PyTorch compute with one thread, where something has imported it: for processes of which
+    there is one a core."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
 @dataclass
 class Stop:
     """Whether somebody has asked this process to stop.
@@ -100,3 +108,24 @@ def stopping() -> Iterator[Stop]:
         sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within, SIGINT and SIGTERM are noted; what they do, they do at the end: what must happen
+    whole, such as an update of weights or a last checkpoint, is not cut in two.
+
+    Outside of the main thread, which alone is sent signals, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda of, _: came.append(of)) for number in _STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came[:1]:
+            signal.raise_signal(number)

@@ -27,8 +27,8 @@ from medfuncta._src.door.stored_arrays import read_tensor_header, read_tensors
 from medfuncta._src.door.wording import counted, printable, shortened, shown
 from medfuncta._src.errors import RunError
 from medfuncta._src.field.field import Field
-from medfuncta._src.field.table import build_field, field_names, field_shapes
-from medfuncta._src.field.weights import check_finite, fingerprint_of, halved
+from medfuncta._src.field.table import build_field, field_kind, field_names, field_shapes
+from medfuncta._src.field.weights import check_weights, fingerprint_of, halved
 from medfuncta._src.hub.client import upload
 from medfuncta._src.model_card import TEXT_FILE, ModelCard
 from medfuncta._src.run_names import METADATA_FILE, WEIGHTS_FILE, FoundRun, find_anywhere, find_run
@@ -122,6 +122,7 @@ class Run(ArrayMethods):
         }
         if dtype == "float16":
             tensors = {name: halved(name, tensor) for name, tensor in tensors.items()}
+            _check_halved(tensors, self.config.field)
         fingerprint = fingerprint_of(self.config.field, tensors)
         metadata = {
             "format": _FORMAT,
@@ -339,6 +340,18 @@ def _check_kind(kind: Any, folder: Path) -> None:
         )
 
 
+def _check_halved(tensors: Mapping[str, torch.Tensor], config: FieldConfig) -> None:
+    """Raise where a number became another one, such as 0, by which a field does not compute.
+
+    Raises:
+        RunError: If one did.
+    """
+    try:
+        check_weights(tensors, field_kind(config.kind).bounds)
+    except Fault as fault:
+        raise RunError(f"{fault} after rounding to float16; store it as float32") from fault
+
+
 def _read_network(folder: Path, config: FieldConfig, within: Path) -> Field:
     """The field with the weights in a folder."""
     path = folder / WEIGHTS_FILE
@@ -360,5 +373,5 @@ def _read_network(folder: Path, config: FieldConfig, within: Path) -> Field:
         header.check({name: tuple(t.shape) for name, t in network.state_dict().items()}, (dtype,))
         tensors = read_tensors(path)
         network.load_state_dict(tensors)  # which makes them of its own type
-        check_finite(tensors)
+        check_weights(tensors, field_kind(config.kind).bounds)
     return network

@@ -1,4 +1,5 @@
-"""What a user may call a run: a folder, ``pretrained:NAME``, or ``hub:owner/name[@revision]``.
+"""What a user may call a run: a folder, ``pretrained:NAME``, ``hub:owner/name[@revision]``, or an
+address in an object store, such as ``s3://bucket/run``.
 
 Wherever a run is asked for, on the command line or in Python, this is what says where it lies.
 """
@@ -17,6 +18,8 @@ from medfuncta._src.door.limits import (
 from medfuncta._src.errors import RunError, suggest
 from medfuncta._src.hub.client import Download, download, is_repository
 from medfuncta._src.pretrained import PREFIX, pretrained_folder, pretrained_names
+from medfuncta._src.remote.address import address_of
+from medfuncta._src.remote.fetching import fetched
 
 HUB: Final = "hub:"
 """How a text begins that names a repository of a hub."""
@@ -58,7 +61,7 @@ def find_run(name: Path | str) -> FoundRun:
     if text.startswith(HUB):
         repository, _, revision = text.removeprefix(HUB).partition("@")
         return from_hub(repository, revision or None)
-    return FoundRun(Path(name))
+    return FoundRun(fetched(name, RUN_LIMITS.get))
 
 
 def from_hub(repository: str, revision: str | None = None, cache: Path | None = None) -> FoundRun:
@@ -82,6 +85,8 @@ def find_anywhere(
         MedFunctaError: As :func:`find_run`.
     """
     text = str(name)
+    if address_of(text):
+        return find_run(name)
     repository, _, at = text.removeprefix(HUB).partition("@")
     prefixed = text.startswith((PREFIX, HUB))
     is_folder = Path(name).exists() and not prefixed

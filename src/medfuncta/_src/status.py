@@ -5,14 +5,35 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+Item = TypeVar("Item")
 
 _EVERY: Final = 1.0
 """Seconds between two looks of the line."""
 _ERASE: Final = "\r\x1b[K"
+
+
+@dataclass(eq=False)
+class _Step:
+    """A part of what is going on.
+
+    Args:
+        what: In words.
+        done: Things that are done; None where none are counted.
+    """
+
+    what: str
+    done: int | None = None
+
+    def __str__(self) -> str:
+        if self.done is None:
+            return self.what
+        return f"{self.what}, {self.done:,} done"
 
 
 class StatusLine:
@@ -31,6 +52,7 @@ class StatusLine:
         self._every = every
         self._began = monotonic()
         self._hidden = 0
+        self._steps: list[_Step] = []
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._show_on, name="status", daemon=True)
@@ -58,6 +80,20 @@ class StatusLine:
             with self._lock:
                 self._hidden -= 1
 
+    @contextmanager
+    def doing(self, step: _Step, *, at_once: bool = True) -> Iterator[None]:
+        """Within, the line says that this part is being done: at once, or when it is next
+        looked at."""
+        with self._lock:
+            self._steps.append(step)
+        if at_once:
+            self._show()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._steps.remove(step)
+
     def _show_on(self) -> None:
         while not self._over.wait(self._every):
             self._show()
@@ -67,7 +103,8 @@ class StatusLine:
             if self._hidden or self._over.is_set():
                 return
             seconds = monotonic() - self._began
-            self._write(f"{_ERASE}{self._what}: working, {seconds:.0f} s")
+            step = self._steps[-1] if self._steps else "working"
+            self._write(f"{_ERASE}{self._what}: {step}, {seconds:.0f} s")
 
     def _erase(self) -> None:
         self._write(_ERASE)
@@ -99,6 +136,61 @@ def working_on(what: str) -> Iterator[None]:
     finally:
         _current = None
         line.stop()
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Within, the status line says that this is being done, where there is one.
+
+    Args:
+        what: In words of this program alone: no text of data.
+    """
+    if _current is None:
+        yield
+        return
+    with _current.doing(_Step(what)):
+        yield
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """Gives what is to be called with how many things are done so far, which the status line shows
+    within.
+
+    Args:
+        what: What is counted, in words of this program alone.
+    """
+    step = _Step(what, done=0)
+
+    def show(done: int) -> None:
+        step.done = done
+
+    if _current is None:
+        yield show
+        return
+    with _current.doing(step):
+        yield show
+
+
+def counted_on_line(items: Iterable[Item], what: str) -> Iterator[Item]:
+    """The items; while the next one is waited for, the status line says how many there were.
+
+    Args:
+        items: Iterated once.
+        what: What makes them, in words of this program alone.
+    """
+    step = _Step(what, done=0)
+    coming = iter(items)
+    while True:
+        with ExitStack() as shown:
+            if _current is not None:
+                shown.enter_context(_current.doing(step, at_once=not step.done))
+            try:
+                item = next(coming)
+            except StopIteration:
+                return
+        step.done = (step.done or 0) + 1
+        yield item
 
 
 @contextmanager

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Some
 from medfuncta._src.errors import missing_extra
 from medfuncta._src.learning.callbacks import StepReport, TrainingCallback
-from medfuncta._src.learning.checkpoint import Progress
+from medfuncta._src.learning.stored_checkpoint import Progress
 from medfuncta._src.run import METADATA_FILE, WEIGHTS_FILE, Run
 from medfuncta._src.settings import Config
 
@@ -29,7 +31,10 @@ class MLflowCallback(TrainingCallback):
         MedFunctaError: If MLflow is not installed.
     """
 
-    def __init__(self, name: str | None = None, *, every: int = 10, artifacts: bool = True) -> None:
+    @expecting
+    def __init__(
+        self, name: str | None = None, *, every: Some = 10, artifacts: bool = True
+    ) -> None:
         try:
             import mlflow  # pyright: ignore[reportMissingImports]
         except ImportError:
@@ -78,13 +83,14 @@ class WandbCallback(TrainingCallback):
         MedFunctaError: If wandb is not installed.
     """
 
+    @expecting
     def __init__(
         self,
         project: str = "medfuncta",
         name: str | None = None,
         *,
         mode: str = "offline",
-        every: int = 10,
+        every: Some = 10,
     ) -> None:
         try:
             import wandb  # pyright: ignore[reportMissingImports]

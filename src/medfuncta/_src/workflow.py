@@ -15,6 +15,7 @@ from medfuncta._src.door.callers import expecting
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.field.table import field_shapes
 from medfuncta._src.learning.callbacks import StepReport, TrainingCallback
+from medfuncta._src.learning.ranks import Ranks, joined
 from medfuncta._src.learning.train import Training, train_network
 from medfuncta._src.presets import fitted_to, preset, preset_for, sized_for
 from medfuncta._src.run import METADATA_FILE, Run, RunDescription
@@ -49,6 +50,9 @@ def train(
     """Meta-learn a shared network on a source's training split, choosing the best by its validation
     split; the test split is never read.
 
+    Where torchrun has started several processes that all call this, they train one network
+    together; the first of them writes it, and is the one that is heard.
+
     Args:
         source: A source, or the text that names one, such as ``"npz:bloodcells_64.npz"``.
         out: Folder of the run.
@@ -70,22 +74,73 @@ def train(
     Raises:
         MedFunctaError: On any mistake that the caller can mend.
     """
-    if isinstance(source, str):
-        source = open_source(source)
-    start = Run.load(start_from) if isinstance(start_from, Path | str) else start_from
-    if resume and preset is None and start is None:
-        preset = begun_with(Path(out), source.spec)
-    config = resolve(source.spec, preset, settings or {}, start=start)
-    train_set, val_set = read_for_training(source, config, cache)
-    chosen = settings or {}
-    if preset is None and start is None and "latent_size" not in chosen.get("field", {}):
-        config = sized_for(config, train_set)
-    if len(train_set) < config.train.batch and "batch" not in chosen.get("train", {}):
-        config = override(config, {"train": {"batch": len(train_set)}})
-    facts = DataFacts.of_set(train_set)
-    if remarked is not None:
-        remarked(_remarks(source, facts, start))
-    provenance = {
+    with joined(device) as ranks:
+        if isinstance(source, str):
+            source = open_source(source)
+        start = Run.load(start_from) if isinstance(start_from, Path | str) else start_from
+        if resume and preset is None and start is None:
+            preset = begun_with(Path(out), source.spec)
+        config = resolve(source.spec, preset, settings or {}, start=start)
+        train_set, val_set = _read_by_all(source, config, cache, ranks)
+        if preset is None and start is None:
+            config = _sized(config, train_set, settings or {})
+        config = _with_batch(config, train_set, settings or {})
+        provenance: dict[str, Any] = {}
+        if ranks.first:  # for which every value is looked at
+            facts = DataFacts.of_set(train_set)
+            provenance = _provenance(source, train_set, val_set, facts, start)
+            if remarked is not None:
+                remarked(_remarks(source, facts, start))
+        return train_network(
+            train_set,
+            val_set,
+            out,
+            config,
+            start=None if start is None else start.network,
+            provenance=provenance,
+            resume=resume,
+            listener=listener,
+            callbacks=callbacks,
+            ranks=ranks,
+        )
+
+
+def _read_by_all(
+    source: Source, config: Config, cache: Path | None, ranks: Ranks
+) -> tuple[SignalSet, SignalSet]:
+    """The signals; where there is a cache, one process of a machine fills it and all others find it
+    whole, so that each looks only at the signals that are its own."""
+    if cache is None:
+        return read_for_training(source, config)
+    return ranks.in_turn(lambda: read_for_training(source, config, cache))
+
+
+def _sized(config: Config, signals: SignalSet, chosen: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Settings with a latent as large as the signals are worth, where nobody has chosen its
+    size."""
+    if "latent_size" in chosen.get("field", {}):
+        return config
+    return sized_for(config, signals)
+
+
+def _with_batch(
+    config: Config, signals: SignalSet, chosen: Mapping[str, Mapping[str, Any]]
+) -> Config:
+    """Settings with a batch of no more signals than there are, where nobody has chosen it."""
+    if len(signals) >= config.train.batch or "batch" in chosen.get("train", {}):
+        return config
+    return override(config, {"train": {"batch": len(signals)}})
+
+
+def _provenance(
+    source: Source,
+    train_set: SignalSet,
+    val_set: SignalSet,
+    facts: DataFacts,
+    start: Run | None,
+) -> dict[str, Any]:
+    """What a run says of the data that it learned from."""
+    provenance: dict[str, Any] = {
         "source": source.info.name,
         "licence": source.info.licence,
         "citation": source.info.citation,
@@ -99,19 +154,7 @@ def train(
     }
     if start is not None:
         provenance["started_from"] = {"fingerprint": start.fingerprint, **start.training}
-    network = None if start is None else start.network
-    return train_network(
-        train_set,
-        val_set,
-        out,
-        config,
-        start=network,
-        provenance=provenance,
-        resume=resume,
-        device=device,
-        listener=listener,
-        callbacks=callbacks,
-    )
+    return provenance
 
 
 def _remarks(source: Source, facts: DataFacts, start: Run | None) -> list[str]:

@@ -63,5 +63,5 @@ def test_labels_of_the_wrong_form_are_refused() -> None:
 
 
 def test_one_class_is_nothing_to_tell_apart() -> None:
-    with pytest.raises(DataError, match="1 classes; expected at least 2"):
+    with pytest.raises(DataError, match="1 class; expected at least 2"):
         Labelling(("only",))

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from cluster.jobs import ThreadWorkers
+from medfuncta._src.cluster import crew as crew_module
 from medfuncta._src.config import FitConfig
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.fit import fit_latents
@@ -47,6 +49,34 @@ def test_every_kind_of_signal_is_evaluated(kind: str) -> None:
     assert evaluation.summary.psnr.count == len(evaluation.signals)
     wide_enough = [isinstance(d, Grid) and d.dim > 1 and min(d.shape) >= 11 for d in KINDS[kind][0]]
     assert [m.ssim is not None for m in evaluation.signals] == wide_enough
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_workers_find_the_same_numbers(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = source_of(kind)
+    run = small_run(source.spec)
+    config = FitConfig(steps=2, batch=2)
+    workers = ThreadWorkers(die_at=(2,))
+    monkeypatch.setattr(crew_module, "executor_of", lambda text, count: workers)
+    lost: list[int] = []
+    alone, crew = (
+        evaluate(
+            run,
+            source_of(kind),
+            config=config,
+            compare={"other": small_run(source.spec)},
+            out=tmp_path / str(count),
+            workers=count,
+            on_loss=lost.append,
+        )
+        for count in (None, 2)
+    )
+    assert crew.signals == alone.signals
+    assert crew.likeness == alone.likeness
+    assert [point.psnr for point in crew.compared] == [point.psnr for point in alone.compared]
+    assert lost == [1]
 
 
 def test_metrics_are_those_of_signals_fitted_alone() -> None:

@@ -114,7 +114,7 @@ def test_interpolation_ends_at_the_two_signals(latent_set: LatentSet) -> None:
         expected = reconstruct(latent_set.run, torch.tensor(row.latent), row.header)
         assert np.allclose(signal.values, expected.values)
     assert len(signals) == 5
-    with pytest.raises(ConfigError, match="1 steps from one signal to another"):
+    with pytest.raises(ConfigError, match="steps is 1; expected a whole number from 2"):
         interpolate(latent_set, first, second, 1)
 
 

@@ -78,7 +78,7 @@ def test_what_is_odd_is_said() -> None:
     report = describe_source(source)
     text = "\n".join(report.odd)
     for expected in (
-        "1 files or signals cannot be read: file4.dat",
+        "1 file or signal cannot be read: file4.dat",
         "val: no signal",
         "test: no signal of class cat, dog",
     ):

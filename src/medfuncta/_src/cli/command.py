@@ -18,7 +18,7 @@ from medfuncta._src.cli.terminal import say
 from medfuncta._src.disk.lock import writing
 from medfuncta._src.door.allowance import COMMAND_GIB, SIGNAL_GIB, allowing
 from medfuncta._src.door.declared import Fault, check_plain, convert, hints_of
-from medfuncta._src.door.limits import Gibibytes
+from medfuncta._src.door.limits import Gibibytes, Processes
 from medfuncta._src.door.wording import bare, members, remedy, shown
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.result import to_json
@@ -31,6 +31,11 @@ GOES_ON: Final = "finished work is kept; start the same command again to go on"
 Assignments = Annotated[list[tuple[str, ...]], tyro.conf.UseAppendAction]
 """Settings as section.name=value, several behind one flag, the flag as often as one likes:
 ``--set a.b=1 c.d=2 --set e.f=3``."""
+
+Workers = Annotated[Processes | None, tyro.conf.arg(metavar="N")]
+"""How many processes work side by side."""
+Cluster = Annotated[str | None, tyro.conf.arg(metavar="local|ray[:ADDRESS]")]
+"""Where they run."""
 
 
 @dataclass(kw_only=True)
@@ -82,9 +87,18 @@ class Command(ABC):
         """What is left when a person or a batch system stops the command, and how to go on."""
         return "every file that was written is whole; start the same command again"
 
+    def may_tell(self, *, stopped: bool) -> bool:
+        """Whether this process says how the command has ended, where several do it together.
+
+        Args:
+            stopped: Whether somebody has stopped it; else it has failed.
+        """
+        del stopped
+        return True
+
     @abstractmethod
     def run(self) -> Any:
-        """Do the work and give the result, a :class:`medfuncta._src.result.Result` or plain data."""
+        """Do the work and give the result, a :class:`~medfuncta._src.result.Result` or data."""
 
     def answer(self) -> Any:
         """As :meth:`run`, with the folder of the report held from the start: what cannot be written

@@ -66,7 +66,8 @@ class Compress(Command):
             rows += [(name, *_cells(point)) for point in curve]
         lines = [
             table(header, rows),
-            f"bytes a signal and bits a sample, {result.signals:,} {result.split} signals; the "
+            f"bytes a signal and bits a sample, {result.signals:,} "
+            f"{result.split} signals; the "
             f"shared network has {result.network_bytes:,} bytes",
             "fewest bits, file format not counted, at the PSNR of the latents:",
         ]

@@ -10,6 +10,7 @@ import tyro
 
 from medfuncta._src.cli.command import Command
 from medfuncta._src.cli.terminal import table, tell
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Demo(Command):
             (
                 "fit",
                 f"{len(demo.latents)} heartbeats",
-                f"{demo.latents.info.latent_size} numbers each",
+                f"{counted(demo.latents.info.latent_size, 'number')} each",
             ),
             (
                 "evaluate",

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from medfuncta._src.cli.command import Command, given
+from medfuncta._src.cli.command import Cluster, Command, Workers, given
 from medfuncta._src.cli.terminal import table
 from medfuncta._src.config import InnerSteps, Quality
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result, to_json
+from medfuncta._src.status import counting
 
 if TYPE_CHECKING:
     from medfuncta._src.run import Run
@@ -66,9 +68,15 @@ class Evaluate(Command):
     """Leave out files that cannot be read, name and count them."""
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
+    workers: Workers = None
+    """Fit, decode and compare in so many processes of one thread each; in this one when not
+    given."""
+    cluster: Cluster = None
+    """Where workers run: local, ray (the cluster of RAY_ADDRESS, or one on this machine), or
+    ray:ADDRESS; as many as suit it without --workers."""
 
     def run(self) -> Evaluated:
-        from medfuncta._src.cli.progress import counting, report_skipped
+        from medfuncta._src.cli.progress import report_losses, report_skipped
         from medfuncta._src.sources.table import open_source
         from medfuncta._src.tasks.evaluate import evaluate
 
@@ -77,7 +85,8 @@ class Evaluate(Command):
         compare = {}
         for name, folder in _named(self.compare).items():
             compare[name] = self._load(folder)
-        with counting("signals") as progress:
+        losses = []
+        with counting("fitting signals") as progress:
             evaluation = evaluate(
                 run,
                 source,
@@ -87,8 +96,12 @@ class Evaluate(Command):
                 baselines=self.baselines,
                 compare=compare,
                 progress=progress,
+                workers=self.workers,
+                cluster=self.cluster,
+                on_loss=losses.append,
             )
         report_skipped(source)
+        report_losses(losses)
         return Evaluated(evaluation, self.out)
 
     def _load(self, folder: Path) -> Run:
@@ -113,6 +126,8 @@ class Evaluate(Command):
         lines.append(_quality_table(evaluation, summary))
         if evaluation.baselines is not None or evaluation.compared:
             lines.append(table(*curve_table(evaluation)))
+        if evaluation.gap:
+            lines.append(evaluation.gap)
         if evaluation.by_class:
             lines.append(_class_table(evaluation))
         if summary.failed:
@@ -152,7 +167,7 @@ def _quality_table(evaluation: Evaluation, summary: Summary) -> str:
     for name, s in statistics.items():
         if s.count:
             rows.append((name.strip(), f"{s.mean:.4g}", f"{s.median:.4g}", f"{s.std:.4g}"))
-    title = f"{summary.signals:,} signals of {evaluation.source.name} ({evaluation.split})"
+    title = f"{counted(summary.signals, 'signal')} of {evaluation.source.name} ({evaluation.split})"
     return table(("", "mean", "median", "std"), rows, title)
 
 

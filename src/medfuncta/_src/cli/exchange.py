@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
-from msgspec import Meta
 
 from medfuncta._src.cli.command import GOES_ON, Command, numbers
+from medfuncta._src.door.limits import Increment, Omega
 from medfuncta._src.errors import ConfigError, LatentSetError
 from medfuncta._src.result import Result
+from medfuncta._src.status import doing
 
 if TYPE_CHECKING:
     from medfuncta._src.latents.latent_set import LatentSet
@@ -75,12 +76,12 @@ class Import(Command):
     shape: Annotated[str | None, tyro.conf.arg(metavar="N,N")] = None
     """Samples of the signals along each axis, such as 64,64; needed where the weights do not say
     it."""
-    omega_first: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    omega_first: Omega | None = None
     """w of the first layer, where the weights do not say it; 10, of Functa 30, when not given."""
-    omega_increment: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
+    omega_increment: Increment | None = None
     """What each further layer adds to it, where the weights do not say it; the authors' 10 for
     traces, else 5, when not given."""
-    omega_last: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    omega_last: Omega | None = None
     """w of the last layer where it rises linearly, as in the paper, in place of an increment."""
     residual: bool = True
     """Hidden layers are summed with their input, where the weights do not say it."""
@@ -231,7 +232,6 @@ class Export(Command):
     data sets show."""
 
     def run(self) -> Exported:
-        from medfuncta._src.latents import export
         from medfuncta._src.latents.latent_set import LatentSet
         from medfuncta._src.latents.onnx import export_onnx
         from medfuncta._src.run import Run
@@ -247,10 +247,16 @@ class Export(Command):
             export_onnx(run, self.out)
             return Exported(self.out, self.to)
         latent_set = LatentSet.open(self.what)
+        with doing("writing it in another form"):
+            self._write(latent_set)
+        return ExportedSet(self.out, self.to, len(latent_set))
+
+    def _write(self, latent_set: LatentSet) -> None:
+        from medfuncta._src.latents import export
+
         if self.to == "hub":
             export.export_hub(latent_set, self.out, previews=self.previews)
         elif self.to == "npz":
             export.export_npz(latent_set, self.out)
         else:
             export.export_reference(latent_set, self.out)
-        return ExportedSet(self.out, self.to, len(latent_set))

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from msgspec import Meta
 
 from medfuncta._src.cli.command import Command
 from medfuncta._src.cli.terminal import facts, table
 from medfuncta._src.door.limits import Some as Count
+from medfuncta._src.door.limits import Ways
 from medfuncta._src.errors import ConfigError
+from medfuncta._src.status import doing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ class Explore(Command):
     """How a map is made."""
     between: tuple[str, str] | None = None
     """The two signals to interpolate between."""
-    steps: Annotated[int, Meta(ge=2, le=256)] = 7
+    steps: Ways = 7
     """Signals from one to the other, both included."""
     label: str | None = None
     """The one class to take the mean of."""
@@ -79,10 +80,13 @@ class Explore(Command):
             "outliers": self._outliers,
             "leaks": self._leaks,
         }
-        found, picture = views[self.view](latents)
+        with doing("working out the view"):
+            found, picture = views[self.view](latents)
         if self.out is not None:
             write_json(place(self.out, f"{self.view}.json"), found.to_json())
-            save_png(picture(), place(self.out, f"{self.view}.png"))
+            with doing("drawing it"):
+                drawn = picture()
+            save_png(drawn, place(self.out, f"{self.view}.png"))
         return found
 
     def summary(self, result: View) -> str:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from medfuncta._src.cli.command import GOES_ON, Command, given
+from medfuncta._src.cli.command import GOES_ON, Cluster, Command, Workers, given
 from medfuncta._src.cli.terminal import counts_text
 from medfuncta._src.config import Batch, InnerSteps, Quality
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result
+from medfuncta._src.status import counting
 
 if TYPE_CHECKING:
     from medfuncta._src.sources.source import Skipped
@@ -32,7 +34,7 @@ class FittedSet(Result):
     """The latent set that was written.
 
     Args:
-        latents: Its folder.
+        latents: Its folder, or its address in an object store.
         signals: How many it has.
         splits: How many each split has.
         latent_size: Numbers of a latent.
@@ -47,7 +49,7 @@ class FittedSet(Result):
         labelled: Whether a signal has a class.
     """
 
-    latents: Path
+    latents: Path | str
     signals: int
     splits: Mapping[str, int]
     latent_size: int
@@ -73,7 +75,8 @@ class Fit(Command):
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")]
     """Where the signals come from: kind:path[?option=value], such as wfdb:mitbih or sample:ecg."""
     out: Annotated[Path, tyro.conf.arg(metavar="LATENTS")]
-    """Folder of the latent set to write."""
+    """Folder of the latent set to write, or an address in an object store, such as
+    s3://bucket/set."""
     steps: Annotated[InnerSteps | None, tyro.conf.arg(metavar="H")] = None
     """Inner steps; the run's own when not given."""
     batch: Batch | None = None
@@ -94,14 +97,23 @@ class Fit(Command):
     """Leave out files that cannot be read instead of stopping at the first."""
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute, such as cpu or cuda:0; an accelerator when there is one."""
+    workers: Workers = None
+    """Fit in so many processes of one thread each; the set is that of one process, whichever of
+    them dies. In this process when not given."""
+    cluster: Cluster = None
+    """Where workers run: local, ray (the cluster of RAY_ADDRESS, or one on this machine), or
+    ray:ADDRESS as 'ray start' printed it; as many as suit it without --workers."""
 
     def when_stopped(self) -> str:
         return GOES_ON
 
     def run(self) -> FittedSet:
-        from medfuncta._src.cli.progress import counting, report_skipped
+        from medfuncta._src.cli.progress import report_losses, report_skipped
         from medfuncta._src.latents.create import create_latent_set
         from medfuncta._src.latents.describe import describe
+        from medfuncta._src.latents.info import CARD_FILE, INFO_FILE
+        from medfuncta._src.remote.address import address_of, local_path
+        from medfuncta._src.remote.publishing import published
         from medfuncta._src.run import Run
         from medfuncta._src.settings import override
         from medfuncta._src.sources.table import open_source
@@ -110,26 +122,32 @@ class Fit(Command):
         source = open_source(self.data, skip_bad=self.skip_bad)
         config = override(run.config.fit, given(batch=self.batch, quality=self.quality), "fit.")
         config = config.with_steps(self.steps)
-        with counting("signals") as progress:
+        losses = []
+        folder = published(self.out, (CARD_FILE, INFO_FILE))
+        with folder as out, counting("fitting signals") as progress:
             latent_set = create_latent_set(
                 run,
                 source,
-                self.out,
+                out,
                 config=config,
                 splits=self.splits,
                 dtype=self.dtype,
                 positions=self.positions,
                 device=self.device,
                 progress=progress,
+                workers=self.workers,
+                cluster=self.cluster,
+                on_loss=losses.append,
             )
+            figures = describe(latent_set)
         report_skipped(source)
-        figures = describe(latent_set)
+        report_losses(losses)
         splits = {name: split.signals for name, split in figures.splits.items()}
         left_out = []
         for split in latent_set.info.splits.values():
             left_out += split.left_out
         return FittedSet(
-            self.out,
+            address_of(self.out) or local_path(self.out),
             signals=len(latent_set),
             splits=splits,
             latent_size=figures.latent_size,
@@ -152,7 +170,8 @@ class Fit(Command):
         psnr = result.psnr
         lines = [f"! {remark}" for remark in result.remarks]
         lines.append(
-            f"{result.latents}: {result.signals:,} latents of {result.latent_size:,} numbers "
+            f"{result.latents}: {counted(result.signals, 'latent')} of "
+            f"{counted(result.latent_size, 'number')} "
             f"({counts}), {result.bytes / 1e6:,.1f} MB"
         )
         lines.append(

@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from medfuncta._src.cli.command import Command
 from medfuncta._src.cli.terminal import facts, table
+from medfuncta._src.door.wording import counted
 from medfuncta._src.field.siren.config import SirenConfig
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _run(report: RunReport) -> str:
         "signals": _form(report.signal),
         "field": field.kind,
         "parameters": f"{report.parameters:,}",
-        "latent": f"{field.latent_size:,} numbers",
+        "latent": counted(field.latent_size, "number"),
     }
     if isinstance(field, SirenConfig):
         entries["layers x width"] = f"{field.layers} x {field.width}"
@@ -116,7 +117,7 @@ def _latent_set(report: LatentSetReport) -> str:
         "licence": info.source.licence,
         **_cited(info.source),
         "signals": _form(info.spec),
-        "latent": f"{figures.latent_size:,} numbers, {figures.dtype}",
+        "latent": f"{counted(figures.latent_size, 'number')}, {figures.dtype}",
         "on disk": f"{figures.bytes / 1e6:,.1f} MB",
         "PSNR": _psnr(figures),
         "field": info.fingerprint,

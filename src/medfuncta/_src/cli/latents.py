@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from medfuncta._src.cli.command import GOES_ON, Command
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.result import Result
 
@@ -54,7 +55,7 @@ class Latents(Command):
 
     def summary(self, result: EditedSet) -> str:
         splits = ", ".join(f"{name} {count:,}" for name, count in result.splits.items())
-        return f"{result.latents}: {result.signals:,} signals ({splits})"
+        return f"{result.latents}: {counted(result.signals, 'signal')} ({splits})"
 
 
 @dataclass(frozen=True)

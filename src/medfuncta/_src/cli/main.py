@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BaseException as error:
             if stop.by is None and not isinstance(error, KeyboardInterrupt):
                 raise
-            return _complain(f"stopped by {stop.cause}; {work.left()}", stop.exit_code)
+            if work.may_tell(stopped=True):
+                _complain(f"stopped by {stop.cause}; {work.left()}")
+            return stop.exit_code
 
 
 @dataclass
@@ -51,9 +53,11 @@ class _Work:
 
     Args:
         left: What is left of it when it is stopped, and how to go on, for a person.
+        may_tell: Whether this process says how it has ended (``stopped`` or failed).
     """
 
     left: Callable[[], str] = lambda: _NOT_BEGUN
+    may_tell: Callable[..., bool] = lambda *, stopped: True
 
 
 def _run(words: list[str], work: _Work) -> int:
@@ -66,18 +70,25 @@ def _run(words: list[str], work: _Work) -> int:
         if words == ["--version"]:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
-        work.left = command.when_stopped
+        work.left, work.may_tell = command.when_stopped, command.may_tell
         keep_freed_memory()
         with working_on(f"medfuncta {words[0]}"), safely(), command.allowed():
             command.print_result(command.answer())
     except MedFunctaError as error:
-        return _complain(str(error))
+        return _fail(str(error), work)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as `| head` does
         return 0
     except OSError as error:
-        return _complain(_told(error))
+        return _fail(_told(error), work)
     return 0
+
+
+def _fail(line: str, work: _Work) -> int:
+    """Say what went wrong, unless another process of the same work does."""
+    if work.may_tell(stopped=False):
+        _complain(line)
+    return 2
 
 
 def _told(error: OSError) -> str:
@@ -95,6 +106,5 @@ def _print_version() -> int:
     return 0
 
 
-def _complain(line: str, code: int = 2) -> int:
+def _complain(line: str) -> None:
     tell(f"medfuncta: {shortened(' '.join(line.split()), _LONGEST)}")
-    return code

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from medfuncta._src.cli.command import Command
 from medfuncta._src.cli.terminal import facts, table
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _everything(model: Model) -> str:
         "licence": card.licence,
         "citation": card.citation,
         "field": f"{card.kind}, {card.parameters:,} parameters",
-        "latent": f"{card.latent_size:,} numbers",
+        "latent": counted(card.latent_size, "number"),
         "size": f"{model.bytes / 1e6:.2f} MB, {card.stored_as}",
         "splits by": card.split_by,
         "fitted with": card.fitted_with,

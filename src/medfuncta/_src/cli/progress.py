@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
@@ -10,13 +10,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 from medfuncta._src.cli.terminal import tell
+from medfuncta._src.door.wording import counted
 from medfuncta._src.learning.callbacks import StepReport
 from medfuncta._src.sources.source import Source
 from medfuncta._src.status import status_hidden
@@ -56,26 +56,6 @@ def training_progress(steps: int) -> Iterator[Callable[[StepReport], None]]:
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """A counter of things done whose number is not known beforehand; call it with how many are done
-    so far."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:,.0f} {task.description}"),
-        TimeElapsedColumn(),
-    )
-    counter = Progress(*columns, console=Console(stderr=True), transient=True)
-    with _shown_when_used(counter) as (progress, start):
-        task = progress.add_task(what, total=None)
-
-        def show(done: int) -> None:
-            start()
-            progress.update(task, completed=done)
-
-        yield show
-
-
-@contextmanager
 def _shown_when_used(progress: Progress) -> Iterator[tuple[Progress, Callable[[], None]]]:
     """A display and what starts it. It leaves no trace when it was never started, so that a mistake
     found before gets its one line; once started, no other line says that something is going on."""
@@ -96,3 +76,10 @@ def report_skipped(source: Source) -> None:
         tell(f"left out {entry.name}: {entry.reason}")
     if len(source.skipped) > _NAMED:
         tell(f"left out {len(source.skipped) - _NAMED} more")
+
+
+def report_losses(losses: Sequence[int]) -> None:
+    """Say how many workers died, where some did."""
+    lost = sum(losses)
+    if lost:
+        tell(f"{counted(lost, 'worker')} died; others fitted their signals, each once")

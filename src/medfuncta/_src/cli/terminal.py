@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from medfuncta._src.door.wording import printable, shortened
+from medfuncta._src.door.wording import counted, printable, shortened
 from medfuncta._src.status import status_hidden
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def left_out_lines(counts: Mapping[str, int]) -> list[str]:
     >>> left_out_lines({"without a label": 1200})
     ['left out: 1,200 signals without a label']
     """
-    return [f"left out: {count:,} signals {reason}" for reason, count in counts.items()]
+    return [f"left out: {counted(count, 'signal')} {reason}" for reason, count in counts.items()]
 
 
 def interval_text(interval: Interval, value: str, ends: str) -> str:

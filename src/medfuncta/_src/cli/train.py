@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,24 @@ class Train(Command):
             return f"{GOES_ON}, with --resume"
         return "it has no checkpoint yet; start the same command again"
 
+    def may_tell(self, *, stopped: bool) -> bool:
+        if "RANK" not in os.environ:
+            return True
+        from medfuncta._src.learning.ranks import is_first, may_tell_of_a_fault
+
+        return is_first() if stopped else may_tell_of_a_fault()
+
     def run(self) -> Trained:
+        from medfuncta._src.learning.ranks import joined
+
+        with joined(self.device) as ranks:
+            return self._run(first=ranks.first)
+
+    def print_result(self, result: Trained) -> None:
+        if self.may_tell(stopped=True):
+            super().print_result(result)
+
+    def _run(self, *, first: bool) -> Trained:
         from medfuncta._src.cli.progress import report_skipped, training_progress
         from medfuncta._src.run import Run
         from medfuncta._src.sources.table import open_source
@@ -90,7 +108,8 @@ class Train(Command):
                 listener=listener,
                 remarked=remarked,
             )
-        report_skipped(source)
+        if first:
+            report_skipped(source)
         progress = training.progress
         if progress.best_psnr is not None and progress.best_psnr < _USELESS:
             remarks.insert(

@@ -78,6 +78,17 @@ def make_folder(folder: Path, *names: str) -> Path:
     return path
 
 
+def make_private_folder(folder: Path) -> None:
+    """A folder that only the user can read, made with all on the way where it is missing; one that
+    is there stays as it is.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def remove_folder(folder: Path, *names: str) -> None:
     """Remove a folder below another one and all in it; links in it are removed, not followed.
     Nothing happens where there is none.

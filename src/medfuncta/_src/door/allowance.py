@@ -18,6 +18,8 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Gibibytes
 from medfuncta._src.door.streams import Stream
 from medfuncta._src.errors import DataError
 
@@ -34,6 +36,8 @@ _BLOCK: Final = 2**20
 _ROUNDING: Final = 1e-6
 NUMBER: Final = 4
 """Bytes of a value in memory, float32."""
+_ROW: Final = 200
+"""Bytes of what is kept of a signal besides its values."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,12 @@ def allowance() -> Allowance:
     return _current
 
 
+@expecting
 @contextmanager
 def allowing(
     *,
-    signal_gib: float | None = None,
-    command_gib: float | None = None,
+    signal_gib: Gibibytes | None = None,
+    command_gib: Gibibytes | None = None,
     links: bool | None = None,
 ) -> Iterator[None]:
     """Allow something else in this process while the block runs; what is None stays as it is."""
@@ -102,6 +107,30 @@ def check_command(what: str, needed: float, held: float = 0) -> None:
         DataError: If it is more.
     """
     _check(what, needed, held * _COMMAND_GROWTH, _current.command, "command")
+
+
+def check_array(what: str, numbers: int, rows: int, held: int) -> None:
+    """Refuse an array of a Python caller that stands for far more than it holds, such as one number
+    that is shown a milliard times: what works on it would need all of that.
+
+    Args:
+        what: What it is, in words.
+        numbers: That it shows.
+        rows: Signals that it counts.
+        held: Bytes of memory that it has.
+
+    Raises:
+        DataError: If they would take more than all signals of a command may, and much more than
+            the array has.
+    """
+    needed = numbers * NUMBER + rows * _ROW
+    if needed > max(_current.command, held * _COMMAND_GROWTH):
+        enough = ceil(needed / GIB * 10 + _ROUNDING) / 10
+        raise DataError(
+            f"{what} would take {_size(needed)} of memory, made of {_size(held)}; expected at most "
+            f"{_size(_current.command)}; give less at a time, or allow it by "
+            f"medfuncta._src.door.allowance.allowing(command_gib={enough:g})"
+        )
 
 
 def _check(what: str, needed: float, grown: float, budget: float, of: str) -> None:

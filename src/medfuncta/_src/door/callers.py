@@ -1,5 +1,6 @@
 """What a Python program hands to the public functions: a value of another kind than the signature
-says gets its one line too, instead of a traceback from where it first does harm."""
+says, or out of the bounds that it declares, gets its one line too, instead of a traceback from
+where it first does harm."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final, ParamSpec, TypeVar, cast, get_origin, get_type_hints
 
-from medfuncta._src.door.wording import bare, members, shown
+from medfuncta._src.door.declared import Fault, check_plain, convert, plain
+from medfuncta._src.door.wording import bare, described, members, shown
 from medfuncta._src.errors import ConfigError
 
 P = ParamSpec("P")
@@ -38,7 +40,8 @@ _WORDS: Final[Mapping[type, str]] = {
 
 def expecting(function: Callable[P, R]) -> Callable[P, R]:
     """The function, which first holds its arguments against its own annotations: those that are
-    classes, or one of several. What an annotation says of shapes and the like is left to it.
+    classes, or one of several, and the bounds of numbers, as :mod:`~medfuncta._src.door.limits` has
+    them. What an annotation says of shapes and the like is left to it.
 
     Raises:
         ConfigError: At the first argument that is something else, told what was expected.
@@ -50,10 +53,9 @@ def expecting(function: Callable[P, R]) -> Callable[P, R]:
         kinds = _kinds_of(function)
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             kind = kinds.get(name)
-            if kind is not None and not isinstance(value, kind.classes):
-                raise ConfigError(
-                    f"{function.__name__}: {name} is {_quoted(value)}; expected {kind.words}"
-                )
+            if kind is not None and not kind.has(value):
+                who = "" if function.__name__.startswith("__") else f"{function.__name__}: "
+                raise ConfigError(f"{who}{name} is {_quoted(value)}; expected {kind.words}")
         return function(*args, **kwargs)
 
     return checked
@@ -65,17 +67,35 @@ class _Kind:
     Args:
         classes: As ``isinstance`` takes them.
         words: In a person's words.
+        bounds: The annotations that bound a number, one of which must hold.
     """
 
-    def __init__(self, classes: tuple[type, ...], words: str) -> None:
-        self.classes, self.words = classes, words
+    def __init__(self, classes: tuple[type, ...], words: str, bounds: Sequence[Any]) -> None:
+        self.classes, self.words, self.bounds = classes, words, bounds
+
+    def has(self, value: Any) -> bool:
+        """Whether a value is of it."""
+        if not isinstance(value, self.classes):
+            return False
+        if not self.bounds or not isinstance(value, numbers.Real):
+            return True
+        return any(_is_in(bounds, plain(value)) for bounds in self.bounds)
+
+
+def _is_in(bounds: Any, value: Any) -> bool:
+    try:
+        check_plain(value)
+        convert(value, bounds)
+    except Fault:
+        return False
+    return True
 
 
 @functools.cache
 def _kinds_of(function: Callable[..., Any]) -> dict[str, _Kind]:
     """The arguments whose annotation is a class, or one of several."""
     kinds = {}
-    for name, hint in get_type_hints(function).items():
+    for name, hint in get_type_hints(function, include_extras=True).items():
         kind = _kind(hint)
         if kind is not None and name != "return":
             kinds[name] = kind
@@ -86,6 +106,7 @@ def _kind(hint: Any) -> _Kind | None:
     optional, alternatives = members(hint)
     classes: list[type] = []
     words = []
+    bounds = []
     for alternative in alternatives:
         found: Any = get_origin(bare(alternative)) or bare(alternative)
         opaque = found is Any or not isinstance(found, type)
@@ -93,17 +114,21 @@ def _kind(hint: Any) -> _Kind | None:
             return None
         kind = cast(type, found)
         classes.append(_WIDER.get(kind, kind))
-        words.append(_WORDS.get(kind, f"a {kind.__name__} of {kind.__module__.split('.')[0]}"))
+        if kind in (int, float) and alternative is not kind:
+            bounds.append(alternative)
+            words.append(described(alternative))
+        else:
+            words.append(_WORDS.get(kind, f"a {kind.__name__} of {kind.__module__.split('.')[0]}"))
     if optional:
         classes.append(NoneType)
         words.append("None")
-    return _Kind(tuple(classes), " or ".join(words))
+    return _Kind(tuple(classes), " or ".join(words), bounds)
 
 
 def _quoted(value: Any) -> str:
     """A value as an error quotes it, with its class where that says more."""
-    if value is None:
-        return "None"
-    if isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float | str):
         return shown(value)
     return f"a {type(value).__name__}"

@@ -1,5 +1,5 @@
-"""What a file turns out to be in place of what its name says: gone, empty, a web page, or what a
-versioning tool leaves where a large file was not fetched.
+"""What a file turns out to be in place of what its name says: gone, empty, a web page, a file of
+another program, or what a versioning tool leaves where a large file was not fetched.
 
 A reader that cannot read a file knows only that; asked here, the file itself tells why.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,25 @@ _START: Final = 1024
 _PAGES: Final = (b"<!doctype html", b"<html", b"<head", b"<body")
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
 _ANNEX: Final = b"/annex/objects/"
+_OTHERS: Final[Mapping[bytes, str]] = {
+    b"\x89HDF\r\n\x1a\n": "is an HDF5 file (as MATLAB 7.3 and Keras write them)",
+    b"MATLAB 5.0 MAT-file": "is a file of MATLAB",
+    b"\xffBIOSEMI": "is a BDF file, of 24 bits",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "is a workbook or document of old Excel or Word",
+    b"SQLite format 3\0": "is an SQLite database",
+    b"%PDF-": "is a PDF document",
+    b"%!PS": "is a PostScript document",
+    b"7z\xbc\xaf\x27\x1c": "is a 7z archive",
+    b"Rar!\x1a\x07": "is a RAR archive",
+    b"\xfd7zXZ\0": "is packed by xz",
+    b"\x28\xb5\x2f\xfd": "is packed by Zstandard",
+}
+"""What no source reads, by its first bytes."""
+_UNPACKED: Final = ("archive", "packed")
+_ZIP: Final = b"PK\x03\x04"
+_ZIPPED: Final = (".npz",)
+"""Suffixes of files that are zip archives by right."""
+_EXCEL: Final = (b"[Content_Types].xml", b"xl/")
 _GONE: Final = (
     "was there when its folder was listed and is gone; leave the data as they are while they are "
     "read, and start again"
@@ -67,7 +86,7 @@ def cause_in(path: Path, *, listed: bool = False) -> str:
         return _GONE if listed else ""
     except OSError:
         return ""
-    return _told_by(start)
+    return _told_by(start, path.suffix)
 
 
 def check_itself(path: Path) -> None:
@@ -78,7 +97,7 @@ def check_itself(path: Path) -> None:
         DataError: If they do.
     """
     try:
-        cause = _told_by(_first_bytes(path))
+        cause = _told_by(_first_bytes(path), path.suffix)
     except OSError:
         return  # told by who opens it
     if cause:
@@ -91,8 +110,8 @@ def _first_bytes(path: Path) -> bytes:
         return file.read(_START)
 
 
-def _told_by(start: bytes) -> str:
-    """The cause that a file's first bytes tell."""
+def _told_by(start: bytes, suffix: str) -> str:
+    """The cause that a file's first bytes tell, where its name ends like this."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(_LFS):
         return "is a pointer of Git LFS, not the file itself; fetch it with 'git lfs pull'"
@@ -105,4 +124,12 @@ def _told_by(start: bytes) -> str:
         )
     if text.startswith(b"<?xml") and (b"<error>" in text or b"<html" in text):
         return "is a server's refusal (XML), not the file itself; get the file again"
+    if start.startswith(_ZIP) and suffix.lower() not in _ZIPPED:
+        if any(name in start for name in _EXCEL):
+            return "is a workbook of Excel; save it as CSV"
+        return "is a zip archive, not the file itself; unpack it"
+    for first, what in _OTHERS.items():
+        if start.startswith(first):
+            unpacked = any(word in what for word in _UNPACKED)
+            return f"{what}; {'unpack' if unpacked else 'convert'} it"
     return ""

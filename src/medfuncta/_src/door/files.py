@@ -2,14 +2,14 @@
 
 A file is opened only if it is a regular one; its size, nesting and texts have limits
 (:mod:`medfuncta._src.door.limits`); what it says becomes a declared type
-(:mod:`medfuncta._src.door.declared`, which says why by msgspec). What is wrong is said in one line: what
-was got, what was expected, and what to do.
+(:mod:`medfuncta._src.door.declared`, which says why by msgspec). What is wrong is said in one line:
+what was got, what was expected, and what to do.
 
 A link must not lead out of the folder that a user named (``within``): a stranger's folder could
 name a private file of whoever opens it. Within it links are followed, and so are those of Hugging
 Face's cache and of DataLad, which lay downloads so; a user may allow others
-(:mod:`medfuncta._src.door.allowance`). What a user names by itself may be a link. A key that a file has
-twice counts as it stands last, as with every common reader of JSON.
+(:mod:`medfuncta._src.door.allowance`). What a user names by itself may be a link. A key that a file
+has twice counts as it stands last, as with every common reader of JSON.
 """
 
 from __future__ import annotations

@@ -53,12 +53,28 @@ _MAX_ROWS: Final = 2**31
 """Rows of a shard, a split or a set."""
 
 # What a person may ask of a command or of the Python function behind it.
+MOST_WORKERS: Final = 4096
+"""Processes that work side by side."""
 Some: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 """How many signals, neighbours, ... there are at the most."""
 Epochs: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
 """Passes over the training split."""
+Processes: TypeAlias = Annotated[int, Meta(ge=1, le=MOST_WORKERS)]
+"""How many work side by side."""
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=10**9)]
 """A time budget."""
+Chunk: TypeAlias = Annotated[int, Meta(ge=1, le=2**30)]
+"""Points or rows taken at a time."""
+Omega: TypeAlias = Annotated[float, Meta(gt=0, le=1e6)]
+"""How fast a layer's sine oscillates; the paper takes 20 to 400."""
+Increment: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
+"""What each further layer adds to it."""
+Ways: TypeAlias = Annotated[int, Meta(ge=2, le=256)]
+"""Signals on the way from one to another, both ends included."""
+MetaSteps: TypeAlias = Annotated[int, Meta(ge=0, le=10**9)]
+"""Meta-steps; 0 where something is learned without any."""
+Fraction: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
+"""A part of the signals, never all of them."""
 Gibibytes: TypeAlias = Annotated[float, Meta(gt=0, le=2**30)]
 """A budget of memory."""
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]

@@ -51,15 +51,15 @@ def shortened(text: str, limit: int = _LINE) -> str:
     return f"{printable(text[: limit - 1])}…"
 
 
-def counted(count: int, noun: str) -> str:
-    """A count with its noun.
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun, whose plural is said where it is not the noun with an s.
 
-    >>> counted(1, "channel"), counted(12000, "signal")
-    ('1 channel', '12,000 signals')
+    >>> counted(1, "channel"), counted(12000, "signal"), counted(2, "axis", "axes")
+    ('1 channel', '12,000 signals', '2 axes')
     """
     if count == 1:
         return f"1 {noun}"
-    return f"{count:,} {noun}s"
+    return f"{count:,} {plural or f'{noun}s'}"
 
 
 def printable(text: str) -> str:

@@ -11,6 +11,13 @@ from medfuncta._src.door.files import reason
 from medfuncta._src.door.wording import shortened, shown
 from medfuncta._src.errors import ConfigError
 
+_IN_CACHE: Final = 2**17
+"""Numbers of an activation that stay in the cache of a core."""
+_OF_A_CARD: Final = 2048
+"""Bytes of a card for each number of an activation that is processed at a time: some 360 are taken
+by a network of 15 layers, so that a fifth of the card is."""
+_ELSEWHERE: Final = 2**22
+"""Numbers where a device does not tell its memory."""
 _SAID: Final = 80
 """Characters of what PyTorch says of a device."""
 
@@ -46,6 +53,17 @@ def usable_device(device: torch.device | str | None) -> torch.device:
             "leave it out to take what is there"
         ) from error
     return one.device
+
+
+def numbers_at_a_time(device: torch.device) -> int:
+    """How many numbers of an activation are worth processing at a time: on a CPU as many as stay in
+    cache, on a card as many as leave it busy and fit into a part of its memory."""
+    if device.type == "cpu":
+        return _IN_CACHE
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory
+        return max(_IN_CACHE, memory // _OF_A_CARD)
+    return _ELSEWHERE
 
 
 def _said(error: Exception) -> str:

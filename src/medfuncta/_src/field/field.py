@@ -16,7 +16,7 @@ from medfuncta._src.errors import MedFunctaError
 from medfuncta._src.field.device import usable_device
 from medfuncta._src.field.functional import FunctionalObjective
 from medfuncta._src.field.objective import Objective
-from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.points import BatchPart, Points
 from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.types import Coordinates, Features, Latents, Values
 
@@ -119,7 +119,9 @@ class Field(nn.Module, ABC, Generic[Settings]):
         it cannot."""
         return points
 
-    def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
+    def side_loss(
+        self, points: Points, generator: torch.Generator, part: BatchPart | None = None
+    ) -> Tensor | None:
         """A loss on a batch of training signals of parameters that the meta-gradient does not
         reach, such as those of :meth:`completed`, whose gradient each meta-step adds to it; None
         where there are none.
@@ -127,8 +129,10 @@ class Field(nn.Module, ABC, Generic[Settings]):
         Args:
             points: All points of the signals.
             generator: Of what is drawn, on the CPU.
+            part: Which signals of the batch these are where several processes have a part each:
+                what is drawn is drawn for all of it.
         """
-        del points, generator
+        del points, generator, part
         return None
 
     @property

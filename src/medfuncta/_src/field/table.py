@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import field as dataclass_field
 from importlib import import_module
 from importlib.metadata import entry_points
 from math import prod
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from medfuncta._src.field.field import Field
+    from medfuncta._src.field.weights import Bounds
     from medfuncta._src.signals.signal_set import SignalSet
 
 FIELDS: Final = {
@@ -38,11 +40,14 @@ class FieldKind:
         config: The type of its settings, a :class:`FieldConfig` whose ``kind`` is its name.
         build: Makes the field, its initial parameters drawn from the generator.
         fitted_to: The settings with those filled in that follow from the training signals.
+        bounds: What the numbers of its tensors may be, by the tensor's name, where not any number
+            will do; files of others are held to them.
     """
 
     config: type[FieldConfig]
     build: Callable[[Any, torch.Generator], Field]
     fitted_to: Callable[[Any, SignalSet], Any] = lambda config, signals: config
+    bounds: Mapping[str, Bounds] = dataclass_field(default_factory=dict)
 
 
 def field_names() -> list[str]:

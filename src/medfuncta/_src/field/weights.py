@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 
 import torch
 
@@ -43,6 +43,47 @@ def halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
             "largest of float16; store it as float32"
         )
     return half
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the numbers of a tensor may be.
+
+    Args:
+        least: The smallest.
+        most: The largest.
+    """
+
+    least: float
+    most: float
+
+
+def check_weights(
+    tensors: Mapping[str, torch.Tensor], bounds: Mapping[str, Bounds], prefix: str = ""
+) -> None:
+    """Raise where a tensor holds what no field has: NaN or Inf, or a number out of the bounds that
+    its kind declares.
+
+    Args:
+        tensors: By name.
+        bounds: Of some of them, by the names that the field has for them.
+        prefix: What stands before these in the names of ``tensors``.
+
+    Raises:
+        Fault: At the first that does.
+    """
+    check_finite(tensors)
+    for name, allowed in bounds.items():
+        tensor = tensors.get(f"{prefix}{name}")
+        if tensor is None or not tensor.numel():
+            continue
+        low, high = float(tensor.min()), float(tensor.max())
+        if low < allowed.least or high > allowed.most:
+            raise Fault(
+                f"the tensor {name}",
+                f"holds numbers from {low:.4g} to {high:.4g}; expected {allowed.least:g} to "
+                f"{allowed.most:g}",
+            )
 
 
 def check_finite(tensors: Mapping[str, torch.Tensor]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from medfuncta._src.door.files import reason
-from medfuncta._src.door.wording import shortened
+from medfuncta._src.door.wording import counted, shortened
 from medfuncta._src.errors import MedFunctaError, missing_extra
 from medfuncta._src.hub.checksums import RemoteFile, digests, verified
 
@@ -256,7 +256,8 @@ def _listing(
     siblings = getattr(info, "siblings", None) or []
     if len(siblings) > _MOST_FILES:
         raise MedFunctaError(
-            f"'{repository}' holds {len(siblings):,} files; expected at most {_MOST_FILES:,}"
+            f"'{repository}' holds {counted(len(siblings), 'file')}; expected at most "
+            f"{_MOST_FILES:,}"
         )
     files = []
     for sibling in siblings:

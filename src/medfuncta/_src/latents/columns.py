@@ -19,6 +19,7 @@ from medfuncta._src.door.allowance import check_command, on_disk
 from medfuncta._src.door.declared import Fault
 from medfuncta._src.door.files import is_utf8
 from medfuncta._src.door.limits import MAX_TEXT
+from medfuncta._src.door.wording import counted
 
 _TEXTS: Final[tuple[str, ...]] = ("spacing_unit", "unit", "dtype", "metadata")
 """Columns of texts that repeat."""
@@ -107,7 +108,7 @@ def check_footer(path: Path, found: pq.FileMetaData) -> None:
             name = column.path_in_schema.split(".")[0]
             most = group.num_rows * _LONGEST.get(name, column.num_values)
             if column.num_values > most:
-                said = f"holds {column.num_values:,} numbers; expected at most {most:,}"
+                said = f"holds {counted(column.num_values, 'number')}; expected at most {most:,}"
                 raise Fault(f"the column '{name}'", said)
             needed += max(column.num_values * _WIDEST, column.total_uncompressed_size)
         check_command(f"a group of its rows ({group.num_rows:,})", needed, held)

@@ -6,30 +6,27 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from medfuncta._src.cluster.crew import Crew, crew_of
 from medfuncta._src.config import FitConfig
 from medfuncta._src.disk.lock import writing
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Processes
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, LatentSetError
-from medfuncta._src.field.field import Field
 from medfuncta._src.latents.fit import fitter_of
+from medfuncta._src.latents.fit_blocks import BlockFitter, FitJob, FittedBlock, Reading, RunParcel
+from medfuncta._src.latents.fit_on_crew import ItemReader, fitted_from_signals
 from medfuncta._src.latents.info import SetInfo, fit_facts
 from medfuncta._src.latents.latent_set import LatentSet
-from medfuncta._src.latents.quantise import quantise, restore
-from medfuncta._src.latents.schema import table_of
 from medfuncta._src.latents.writer import LatentSetWriter, SplitWriter
-from medfuncta._src.learning.fitter import Fitter
-from medfuncta._src.learning.quality import clamped_errors
 from medfuncta._src.run import Run
-from medfuncta._src.signals.mark import TOLERANCE, DataMark, weighted_mean
-from medfuncta._src.signals.psnr import psnr_of
+from medfuncta._src.signals.mark import TOLERANCE, weighted_mean
 from medfuncta._src.signals.signal import Signal
 from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.sources.identity import public_name
 from medfuncta._src.sources.source import ALL, Skipped, Source
-from medfuncta._src.types import ArrayLatents
 
 
 @expecting
@@ -44,6 +41,9 @@ def create_latent_set(
     positions: bool = False,
     device: torch.device | str | None = None,
     progress: Callable[[int], None] | None = None,
+    workers: Processes | None = None,
+    cluster: str | None = None,
+    on_loss: Callable[[int], None] | None = None,
 ) -> LatentSet:
     """Fit every signal of a source and write the latents; goes on where an earlier call with the
     same settings was stopped.
@@ -64,6 +64,13 @@ def create_latent_set(
         device: Where to fit.
         progress: Called after each block with the number of signals that are done, those of earlier
             calls included.
+        workers: Fit in so many processes of one thread each, which the set does not show: it is
+            that of one process, bit for bit where all compute alike. Whichever of them dies, no
+            signal is lost or doubled. In this process when None. A program that gives a number
+            stands behind ``if __name__ == "__main__":``, since each worker imports it.
+        cluster: Where workers run: ``"local"``, ``"ray"`` or ``"ray:ADDRESS"``; as many as suit it
+            where only this is given.
+        on_loss: Called at the end with the number of workers that died, where one did.
 
     Raises:
         ConfigError: If ``all`` is one of several splits.
@@ -71,14 +78,14 @@ def create_latent_set(
             is not to be skipped.
         LatentSetError: If ``out`` holds something else, or was begun with other settings or other
             signals.
-        ConfigError: If the device is not there.
-        MedFunctaError: If another process writes into ``out``, or the disk is full.
+        ConfigError: If the device or the cluster is not there, or ``workers`` is no number of them.
+        MedFunctaError: If another process writes into ``out``, the disk is full, or several workers
+            died of one block.
     """
     config = config or run.config.fit
     run.spec.check_fits(source.spec)
     names = _chosen_splits(source, splits)
     fit = fit_facts(config, run.config.inner)
-    fitter = fitter_of(run, config, device=device)
     info = SetInfo(
         run.fingerprint,
         run.config.field.latent_size,
@@ -88,20 +95,36 @@ def create_latent_set(
         dtype,
         positions,
     )
-    with writing(Path(out)):
+
+    def job() -> FitJob:
+        return FitJob(RunParcel.of(run), config, info, _name(device), Reading.of(source))
+
+    with writing(Path(out)), crew_of(workers, cluster, job) as crew:
+        if crew is None:
+            blocks = _Here(BlockFitter(fitter_of(run, config, device=device), info))
+        else:
+            blocks = _OnCrew(crew)
         writer = LatentSetWriter(out, run, info)
         for name in names:
             target = writer.split(name)
             if target is None:
                 continue
             skipped_before = len(source.skipped)
-            for block in _blocks(_unfitted(source.signals(name), target), config.batch):
-                _append_fitted(target, fitter, info, SignalSet.collect(source.spec, block))
+            for block in blocks.fitted(source, name, target, config.batch):
+                target.append(
+                    block.table,
+                    last_id=block.last_id,
+                    left_out=block.left_out,
+                    fitted_psnr=block.fitted_psnr,
+                    mark=block.mark,
+                )
                 if progress is not None:
                     progress(writer.info.signals + target.consumed)
             writer.finish_split(
                 target, [_published(entry) for entry in source.skipped[skipped_before:]]
             )
+        if crew is not None and crew.lost and on_loss is not None:
+            on_loss(crew.lost)
         return writer.finish()
 
 
@@ -129,17 +152,78 @@ def _published(entry: Skipped) -> Skipped:
     return Skipped(public_name(entry.name, "hash"), "left out when the source was read")
 
 
-def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal]:
-    """The signals after those that an earlier call has fitted.
+class _Here:
+    """Blocks that this process fits.
+
+    Args:
+        fitter: Fits one.
+    """
+
+    def __init__(self, fitter: BlockFitter) -> None:
+        self._fitter = fitter
+
+    def fitted(
+        self, source: Source, split: str, target: SplitWriter, batch: int
+    ) -> Iterator[FittedBlock]:
+        """Those of a split that are still to be fitted."""
+        for signals in _unfitted_blocks(source, split, target, batch):
+            yield self._fitter.fit(signals, target.consumed)
+
+
+class _OnCrew:
+    """Blocks that workers fit.
+
+    Args:
+        crew: The workers.
+    """
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    def fitted(
+        self, source: Source, split: str, target: SplitWriter, batch: int
+    ) -> Iterator[FittedBlock]:
+        """Those of a split that are still to be fitted."""
+        if Reading.of(source) is not None:
+            reader = ItemReader(self._crew, source, split, batch)
+            return reader.fitted(target, lambda last, mark: _check_same(target, last, mark))
+        blocks = _unfitted_blocks(source, split, target, batch)
+        return fitted_from_signals(self._crew, blocks, target.consumed)
+
+
+def _unfitted_blocks(
+    source: Source, split: str, target: SplitWriter, batch: int
+) -> Iterator[SignalSet]:
+    """The signals after those that an earlier call has fitted, block by block.
 
     Raises:
         LatentSetError: If the source is not the one it was then.
     """
+    for block in _blocks(_unfitted(source.signals(split), target), batch):
+        yield SignalSet.collect(source.spec, block)
+
+
+def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal]:
     last = ""
     mark = 0.0
     for place, signal in enumerate(islice(signals, target.consumed)):
         last = signal.id
         mark += weighted_mean(signal.normalised(), place=place)
+    _check_same(target, last, mark)
+    return signals
+
+
+def _check_same(target: SplitWriter, last: str, mark: float) -> None:
+    """Raise where the signals that an earlier call has fitted are others now.
+
+    Args:
+        target: Where their rows are.
+        last: The id of the last of them; ``""`` where there is none.
+        mark: Of all of them.
+
+    Raises:
+        LatentSetError: If they are.
+    """
     changed = ""
     if last != target.last_id:
         changed = (
@@ -148,46 +232,20 @@ def _unfitted(signals: Iterator[Signal], target: SplitWriter) -> Iterator[Signal
         )
     elif target.mark is not None and abs(mark - target.mark) > TOLERANCE:
         changed = (
-            f"the first {target.consumed:,} signals of split '{target.name}' have other values "
+            f"the first {counted(target.consumed, 'signal')} of split '{target.name}' have other "
+            "values "
             "than when they were fitted"
         )
     if changed:
         raise LatentSetError(f"{changed}; the data has changed since: write to another folder")
-    return signals
+
+
+def _name(device: torch.device | str | None) -> str | None:
+    if device is None:
+        return None
+    return str(device)
 
 
 def _blocks(signals: Iterator[Signal], size: int) -> Iterator[list[Signal]]:
     while block := list(islice(signals, size)):
         yield block
-
-
-def _append_fitted(target: SplitWriter, fitter: Fitter, info: SetInfo, signals: SignalSet) -> None:
-    """Fit one block and append what came out finite."""
-    fitted = fitter.fit(signals)
-    latents = fitted.latents.numpy()
-    psnr_before_storing = psnr_of(fitted.errors).numpy()
-    finite = np.isfinite(latents).all(axis=1) & np.isfinite(psnr_before_storing)
-    psnr = psnr_before_storing
-    if info.dtype != "float32":
-        psnr = _stored_psnr(fitter.field, info.dtype, signals, latents)
-    kept_headers, left_out = [], []
-    for header, ok in zip(signals.headers, finite, strict=True):
-        if ok:
-            kept_headers.append(header)
-        else:
-            left_out.append(Skipped(header.id, "its fit did not stay finite"))
-    target.append(
-        table_of(info, kept_headers, latents[finite], psnr[finite]),
-        last_id=signals.headers[-1].id,
-        left_out=left_out,
-        fitted_psnr=float(psnr_before_storing[finite].sum(dtype=np.float64)),
-        mark=DataMark.of(signals, first=target.consumed).sum,
-    )
-
-
-def _stored_psnr(field: Field, dtype: str, signals: SignalSet, latents: ArrayLatents) -> np.ndarray:
-    """The PSNR of what a reader of the set will decode, ``[signals]``."""
-    stored, scales = quantise(np.nan_to_num(latents), dtype)
-    restored = torch.from_numpy(restore(stored, scales)).to(field.device, field.dtype)
-    points = signals.points(range(len(signals))).to(field.device, field.dtype)
-    return psnr_of(clamped_errors(field, restored, points)).float().cpu().numpy()

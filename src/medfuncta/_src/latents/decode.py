@@ -16,7 +16,8 @@ from torch import Tensor
 
 from medfuncta._src.door.allowance import NUMBER, check_signal
 from medfuncta._src.door.callers import expecting
-from medfuncta._src.door.limits import MAX_POINTS
+from medfuncta._src.door.limits import MAX_POINTS, Chunk
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError, LatentSetError
 from medfuncta._src.field.field import Field
 from medfuncta._src.learning.workers import side_by_side, workers_for
@@ -62,7 +63,7 @@ def decode(
     latents: Float[Tensor, " latent"] | Float[Tensor, "signals latent"],
     domain: Domain,
     *,
-    chunk: int | None = None,
+    chunk: Chunk | None = None,
     device: torch.device | str | None = None,
 ) -> ArrayValues:
     """f(x; theta, phi) at all samples of a domain.
@@ -85,6 +86,7 @@ def decode(
     """
     rows = latents.reshape(-1, latents.shape[-1])
     _check_points(domain)
+    check_whole(len(rows), domain.points * network.config.channels)
     values = np.empty((len(rows), domain.points, network.config.channels), np.float32)
     locate = partial(_in_the_box, domain)
     for piece in _pieces(network.on(device), rows, locate, domain.points, chunk):
@@ -118,6 +120,7 @@ def decode_at(
         return coordinates[index], np.ones(len(index), bool)
 
     points = len(coordinates)
+    check_whole(len(latents), points * network.config.channels)
     values = np.empty((len(latents), points, network.config.channels), np.float32)
     for piece in _pieces(network.on(device), latents, locate, points, None):
         values[:, piece.samples] = piece.values
@@ -131,7 +134,7 @@ def reconstruct(
     header: SignalHeader,
     domain: _Target | None = None,
     *,
-    chunk: int | None = None,
+    chunk: Chunk | None = None,
     device: torch.device | str | None = None,
 ) -> Signal:
     """The signal that a latent stands for, in physical units.
@@ -141,9 +144,9 @@ def reconstruct(
         latent: phi, ``[latent]``.
         header: The signal that was fitted: its place, value range and unit.
         domain: Where to decode instead of the signal's own samples. On an
-            :class:`~medfuncta._src.signals.preprocess.InputGrid` samples lie where preprocessing has put
-            them, and those that it has cut off are masked. Between two grids that both know their
-            place in the world (an affine), samples lie where they are in the world, and those
+            :class:`~medfuncta._src.signals.preprocess.InputGrid` samples lie where preprocessing
+            has put them, and those that it has cut off are masked. Between two grids that both know
+            their place in the world (an affine), samples lie where they are in the world, and those
             outside the signal's box are masked. Any other domain fills the same box.
         chunk: As for :func:`decode`.
         device: Where to compute; by default where the network is.
@@ -158,13 +161,14 @@ def reconstruct(
     return next(signals)
 
 
+@expecting
 def reconstruct_all(
     run: Run,
     latents: Float[Tensor, "signals latent"],
     headers: Sequence[SignalHeader],
     domains: Sequence[_Target] | None = None,
     *,
-    chunk: int | None = None,
+    chunk: Chunk | None = None,
     device: torch.device | str | None = None,
 ) -> Iterator[Signal]:
     """The signals that latents stand for, one after the other; neighbours with the same small grid
@@ -262,10 +266,29 @@ def _pieces(
         yield from side_by_side([partial(decoded, part) for part in several])
 
 
+def check_whole(signals: int, numbers: int) -> None:
+    """Raise where signals are decoded at once that have more values together than any signal.
+
+    Args:
+        signals: How many.
+        numbers: Values of one.
+
+    Raises:
+        DataError: If they have.
+    """
+    if signals * numbers > MAX_POINTS:
+        raise DataError(
+            f"{counted(signals, 'signal')} of {numbers:,} values; expected at most {MAX_POINTS:,} "
+            "values "
+            "together; decode fewer at a time, or on fewer points"
+        )
+
+
 def _check_points(target: _Target) -> None:
     if target.points > MAX_POINTS:
         raise DataError(
-            f"a grid of shape {target.shape} has {target.points:,} points; expected at most "
+            f"a grid of shape {target.shape} has {counted(target.points, 'point')}; expected at "
+            "most "
             f"{MAX_POINTS:,}"
         )
 
@@ -275,7 +298,8 @@ def _locator(header: SignalHeader, target: _Target) -> _Locator:
     own = header.domain
     if own.dim != target.dim:
         raise DataError(
-            f"signal '{header.id}' has {own.dim} dimensions; the domain asked for has {target.dim}"
+            f"signal '{header.id}' has {counted(own.dim, 'dimension')}; the domain asked for has "
+            f"{target.dim}"
         )
     if isinstance(target, InputGrid):
         return target.locate

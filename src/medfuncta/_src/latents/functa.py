@@ -25,8 +25,10 @@ from torch import Tensor
 
 from medfuncta._src.config import InnerConfig
 from medfuncta._src.disk.lock import writing
+from medfuncta._src.door.callers import expecting
 from medfuncta._src.door.files import Origin, open_regular, reason
-from medfuncta._src.door.wording import shortened
+from medfuncta._src.door.limits import Omega
+from medfuncta._src.door.wording import counted, shortened
 from medfuncta._src.errors import LatentSetError, MedFunctaError
 from medfuncta._src.field.siren.config import SirenConfig
 from medfuncta._src.field.siren.field import SirenField
@@ -83,8 +85,9 @@ def is_functa_file(path: Path) -> bool:
     return start[:1] == b"\x80" or (start == b"PK" and path.suffix == ".npz")
 
 
+@expecting
 def read_functa_field(
-    path: Path, *, shape: tuple[int, ...] | None = None, omega: float | None = None
+    path: Path, *, shape: tuple[int, ...] | None = None, omega: Omega | None = None
 ) -> Run:
     """The shared network in a file of ``params``.
 
@@ -240,7 +243,8 @@ def _ours(saved: _Saved, omega: float | None) -> tuple[dict[str, Tensor], SirenC
     hidden = len(layers) - 1
     if to_shifts.shape[1] != hidden * width:
         raise ValueError(
-            f"a latent makes {to_shifts.shape[1]} numbers; expected {hidden * width}, one shift a "
+            f"a latent makes {counted(to_shifts.shape[1], 'number')}; expected {hidden * width}, "
+            "one shift a "
             "unit"
         )
     said = saved.setting("model", "w0")
@@ -309,7 +313,7 @@ def _splits(path: Path, latent_size: int) -> Iterator[tuple[str, tuple[np.ndarra
         if latents.ndim != 2 or latents.shape[1] != latent_size or not len(latents):
             raise LatentSetError(
                 f"{path.name} holds modulations of shape {list(latents.shape)} as '{split}'; "
-                f"expected signals of {latent_size} numbers, as its field has"
+                f"expected signals of {counted(latent_size, 'number')}, as its field has"
             )
         psnr = held.get("psnr")
         if not isinstance(psnr, np.ndarray) or psnr.shape != latents.shape[:1]:

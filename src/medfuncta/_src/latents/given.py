@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from torch import Tensor
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError, suggest
 from medfuncta._src.latents.array_layout import CHANNELS, ArrayLayout
 from medfuncta._src.run import Run
@@ -17,7 +18,7 @@ from medfuncta._src.signals.data_facts import DataFacts
 from medfuncta._src.signals.domain import Domain, Grid
 from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta._src.sources.containers import Channels, is_container, is_meta_tensor, the_image
-from medfuncta._src.sources.held import Held, held_mask, held_signal, plain_array
+from medfuncta._src.sources.held import Held, check_given, held_mask, held_signal, plain_array
 
 Ranges: TypeAlias = Any
 """``(low, high)``, ``"each"``, or an array ``[signals, 2]``."""
@@ -74,6 +75,7 @@ class Given:
             entry = _held(spec, "the signal", given, channels, spacing)
             return cls([entry], False, channels or "last", tensors)
         given = plain_array("the signal", given)
+        check_given("what was given", given)
         layout = ArrayLayout.of(tuple(given.shape), spec, channels, first=is_meta_tensor(given))
         entries = [given]
         if layout.many:
@@ -97,6 +99,7 @@ class Given:
         """Signals in a list, each by itself."""
         if not len(given):
             raise DataError("no signal was given; expected at least one")
+        check_given("the list of signals", given)
         parts = []
         for number, entry in enumerate(given):
             if isinstance(entry, list | tuple | int | float):
@@ -108,7 +111,7 @@ class Given:
             if part.many:
                 raise DataError(
                     f"signal {number} of the list has an axis more than a signal of "
-                    f"{spec.dim} dimensions; give one signal an entry"
+                    f"{counted(spec.dim, 'dimension')}; give one signal an entry"
                 )
             parts.append(part)
         entries = [part.entries[0] for part in parts]
@@ -135,11 +138,13 @@ class Given:
             return [None] * len(self)
         shape = self.entries[0].shape
         stacked = self.many and getattr(given, "ndim", 0) == len(shape) + 1
-        each = [given] * len(self)
-        if stacked or isinstance(given, list | tuple):
-            each = list(given)
-        if len(each) != len(self):
-            raise DataError(f"{len(each)} masks for {len(self)} signals; expected one for each")
+        listed = stacked or isinstance(given, list | tuple)
+        if listed and len(given) != len(self):
+            raise DataError(
+                f"{counted(len(given), 'mask')} for {counted(len(self), 'signal')}; expected one "
+                "for each"
+            )
+        each = list(given) if listed else [given] * len(self)
         found = []
         for number, (mask, entry) in enumerate(zip(each, self.entries, strict=True)):
             found.append(None if mask is None else held_mask(self.name(number), mask, entry.shape))
@@ -286,6 +291,7 @@ def spans_of(run: Run, ranges: Ranges, count: int) -> list[ValueRange | None]:
         if ranges != "each":
             raise ConfigError(f"range={ranges!r}; expected (low, high), one for each, or 'each'")
         return [None] * count
+    check_given("range", ranges)
     try:
         bounds = np.asarray(ranges, float)
     except (TypeError, ValueError):

@@ -37,7 +37,7 @@ def fetched_set(
         MedFunctaError: If it cannot be downloaded.
         ConfigError: If ``out`` holds something.
     """
-    folder, said = download(repository, "dataset", _limit_of, revision=revision, cache=cache)
+    folder, said = download(repository, "dataset", limit_of, revision=revision, cache=cache)
     if out is None:
         return folder
     with new_folder(Path(out)) as aside:
@@ -73,7 +73,7 @@ def push_set(
         )
 
 
-def _limit_of(name: str) -> int | None:
+def limit_of(name: str) -> int | None:
     """The most bytes of a file of a set; None for what is none."""
     if _SHARD.fullmatch(name):
         return _MAX_SHARD

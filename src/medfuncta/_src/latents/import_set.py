@@ -25,6 +25,7 @@ from medfuncta._src.run import Run
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import SignalHeader, ValueRange
 from medfuncta._src.sources.source import Skipped, SourceInfo
+from medfuncta._src.status import counted_on_line
 
 _BLOCK: Final = 1024
 
@@ -157,7 +158,8 @@ def _readable(
     tree: FileTree, entries: Sequence[Entry], latent_size: int, skip_bad: bool
 ) -> Iterator[Datapoint | Skipped]:
     opened = tree.opened(entry.name for entry in entries)
-    for entry, (name, opener) in zip(entries, opened, strict=True):
+    files = counted_on_line(zip(entries, opened, strict=True), "reading files of latents")
+    for entry, (name, opener) in files:
         last = base(name)
         try:
             with opener() as file:

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.func import functional_call
 
 from medfuncta._src.config import FitConfig, Quality
-from medfuncta._src.door.limits import MAX_POINTS
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError, LatentSetError
 from medfuncta._src.field.device import usable_device
 from medfuncta._src.field.field import Field
+from medfuncta._src.latents.decode import check_whole, decode_at
 from medfuncta._src.latents.decode import decode as decode_on
-from medfuncta._src.latents.decode import decode_at
 from medfuncta._src.latents.fit import fit_latents
 from medfuncta._src.latents.given import Given, Ranges
 from medfuncta._src.latents.target import CoordinatesOf, Target, numbers_of
@@ -53,7 +53,8 @@ def encode(
     if lost:
         names = ", ".join(given.name(number) for number in lost[:_FEW])
         raise DataError(
-            f"the fit of {len(lost)} of {len(given)} signals did not stay finite ({names}); their "
+            f"the fit of {len(lost)} of {counted(len(given), 'signal')} did not stay finite "
+            f"({names}); their "
             "values are unlike those that this run was trained on, leave them out"
         )
     latents = fitted.latents if given.many else fitted.latents[0]
@@ -128,7 +129,7 @@ def _latents_of(run: Run, given: Any) -> Tensor:
     size = run.config.field.latent_size
     expected = f"expected [{size}] or [signals, {size}] finite numbers"
     try:
-        latents = numbers_of(given)
+        latents = numbers_of(given, "the latents given")
     except (TypeError, ValueError):
         raise LatentSetError(f"latents were given as {type(given).__name__}; {expected}") from None
     if latents.is_complex() or latents.ndim not in (1, 2) or latents.shape[-1] != size:
@@ -155,6 +156,8 @@ def _alike(places: Sequence[Any]) -> list[range]:
 
 def _values(network: Field, latents: Tensor, place: Domain | CoordinatesOf) -> Tensor:
     """Normalised values, ``[signals, *shape, channels]`` float32, where the network is."""
+    points = len(place.coordinates) if isinstance(place, CoordinatesOf) else place.points
+    check_whole(len(latents), points * network.config.channels)
     if latents.requires_grad and torch.is_grad_enabled():
         return _with_graph(network, latents, place)
     still = latents.detach().to(network.dtype)
@@ -170,8 +173,6 @@ def _with_graph(network: Field, latents: Tensor, place: Domain | CoordinatesOf) 
     if isinstance(place, CoordinatesOf):
         where, shape = place.coordinates, place.coordinates.shape[:1]
     else:
-        if place.points > MAX_POINTS:
-            raise DataError(f"a grid of {place.points:,} points; expected at most {MAX_POINTS:,}")
         where, shape = torch.from_numpy(place.coordinates()), place.shape
     weights = {name: weight.detach() for name, weight in network.named_parameters()}
     inputs = (

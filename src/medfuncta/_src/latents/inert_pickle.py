@@ -24,7 +24,7 @@ import torch
 from medfuncta._src.door.allowance import check_command, on_disk
 from medfuncta._src.door.files import Origin, open_regular, reason
 from medfuncta._src.door.streams import Stream
-from medfuncta._src.door.wording import shortened
+from medfuncta._src.door.wording import counted, shortened
 from medfuncta._src.errors import LatentSetError
 from medfuncta._src.latents.inert_objects import (
     PlainData,
@@ -190,7 +190,7 @@ class _Reader(pickle.Unpickler):
     ) -> torch.Tensor:
         if prod(size) > storage.numel():
             raise ValueError(
-                f"a tensor of {prod(size)} numbers over a storage of {storage.numel()}"
+                f"a tensor of {counted(prod(size), 'number')} over a storage of {storage.numel()}"
             )
         self._left -= prod(size) * storage.element_size()
         if self._left < 0:

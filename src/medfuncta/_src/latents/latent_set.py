@@ -14,16 +14,17 @@ from torch.utils.data import Dataset
 
 from medfuncta._src.config import FitConfig
 from medfuncta._src.door.callers import expecting
-from medfuncta._src.door.wording import printable
+from medfuncta._src.door.wording import counted, printable
 from medfuncta._src.errors import ConfigError, LatentSetError, MedFunctaError, suggest
 from medfuncta._src.latents.decode import reconstruct, reconstruct_all
-from medfuncta._src.latents.hub import fetched_set, push_set
+from medfuncta._src.latents.hub import fetched_set, limit_of, push_set
 from medfuncta._src.latents.info import FIELD_FOLDER, INFO_FILE, SetInfo, fit_config_of
 from medfuncta._src.latents.rows import LatentRow, nearest_id
 from medfuncta._src.latents.schema import schema_of
 from medfuncta._src.latents.shards import find_shards, quality_text
 from medfuncta._src.latents.split import Split, SplitSet
 from medfuncta._src.latents.views import data_frame, dataset_dict
+from medfuncta._src.remote.fetching import fetched
 from medfuncta._src.run import Run, RunDescription
 from medfuncta._src.signals.domain import Domain
 from medfuncta._src.signals.preprocess import InputGrid, Preprocessing
@@ -63,11 +64,16 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
     def open(cls, folder: Path | str) -> LatentSet:
         """Read what the set says of itself and the footers of its shards; no latent yet.
 
+        Args:
+            folder: Where it lies; an address in an object store, such as ``s3://bucket/set``, is
+                copied to this machine first, once.
+
         Raises:
+            MedFunctaError: If it is to be copied and cannot be.
             LatentSetError: If it is no latent set, has no finished split, or a shard is missing,
                 damaged or of another field.
         """
-        folder = Path(folder)
+        folder = fetched(folder, limit_of)
         info = SetInfo.load(folder)
         if not info.splits:
             raise LatentSetError(
@@ -81,7 +87,8 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
             expected = info.splits[split.name].signals
             if len(split) != expected:
                 raise LatentSetError(
-                    f"split '{split.name}' of '{folder.name}' has {len(split)} rows; expected "
+                    f"split '{split.name}' of '{folder.name}' has {counted(len(split), 'row')}; "
+                    "expected "
                     f"{expected}; copy the whole folder again"
                 )
             for shard in split.shards:
@@ -200,6 +207,7 @@ class LatentSet(SplitSet, Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return sum(len(split) for split in self._splits.values())
 
+    @expecting
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         place = index + len(self) if index < 0 else index
         for split in self._splits.values():

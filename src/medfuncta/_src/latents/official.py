@@ -22,9 +22,10 @@ from torch import Tensor
 
 from medfuncta._src.config import InnerConfig
 from medfuncta._src.door.allowance import NUMBER, check_signal
+from medfuncta._src.door.declared import settle
 from medfuncta._src.door.files import reason
-from medfuncta._src.door.limits import MAX_CLASSES
-from medfuncta._src.door.wording import shortened
+from medfuncta._src.door.limits import MAX_CLASSES, Increment, Omega, Shape
+from medfuncta._src.door.wording import counted, shortened
 from medfuncta._src.errors import LatentSetError, MedFunctaError
 from medfuncta._src.field.siren.config import SirenConfig
 from medfuncta._src.field.siren.field import SirenField
@@ -56,11 +57,14 @@ class ReferenceSettings:
             it, as in the paper; it takes the place of an increment.
     """
 
-    omega_first: float = 10.0
-    omega_increment: float | None = None
+    omega_first: Omega = 10.0
+    omega_increment: Increment | None = None
     residual: bool = True
-    shape: tuple[int, ...] | None = None
-    omega_last: float | None = None
+    shape: Shape | None = None
+    omega_last: Omega | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, noun="option")
 
 
 def read_reference_field(path: Path, settings: ReferenceSettings | None = None) -> Run:
@@ -204,7 +208,10 @@ def _our_names(
                 f"layers.{layer}.modulate_shift_layer.{kind}"
             ]
     if len(shape) != config.dim or min(shape) < 2:
-        raise KeyError(f"the shape {tuple(shape)} does not fit coordinates of {config.dim} axes")
+        raise KeyError(
+            f"the shape {tuple(shape)} does not fit coordinates of "
+            f"{counted(config.dim, 'axis', 'axes')}"
+        )
     first = "layers.0.linear.weight"
     state[first] = state[first] * torch.tensor([n / (n - 1) for n in shape])
     return state
@@ -231,7 +238,8 @@ def reference_state(
     config = run.network.config
     if len(shape) != config.dim or min(shape) < 2:
         raise LatentSetError(
-            f"signals of shape {shape}; the authors' layout needs {config.dim} axes of at least "
+            f"signals of shape {shape}; the authors' layout needs "
+            f"{counted(config.dim, 'axis', 'axes')} of at least "
             "two samples"
         )
     check_signal(f"the grid of shape {list(shape)}", prod(shape) * len(shape) * NUMBER)
@@ -304,7 +312,7 @@ def datapoint_of(content: Any, name: str, number: int, latent_size: int) -> Data
     """
     latent = content.get("modulations") if isinstance(content, dict) else None
     if not isinstance(latent, Tensor) or latent.numel() != latent_size:
-        got = f"{latent.numel()} numbers" if isinstance(latent, Tensor) else "no tensor"
+        got = counted(latent.numel(), "number") if isinstance(latent, Tensor) else "no tensor"
         raise LatentSetError(f"{name} holds {got} as modulations; expected {latent_size}")
     try:
         label = _label(content.get("label"))

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
 from medfuncta._src.door.limits import MAX_CLASSES, MAX_ID, MAX_LATENT
-from medfuncta._src.door.wording import printable, shown
+from medfuncta._src.door.wording import counted, printable, shown
 from medfuncta._src.errors import LatentSetError, MedFunctaError
 from medfuncta._src.latents.info import SetInfo
 from medfuncta._src.latents.quantise import restore
@@ -52,7 +52,8 @@ class LatentRow:
         label = "" if self.label is None else f", label {self.label}"
         quality = f", {self.psnr:.2f} dB" if np.isfinite(self.psnr) else ""
         return printable(
-            f"LatentRow({self.id!r}, {self.split}, {len(self.latent)} numbers{label}{quality})"
+            f"LatentRow({self.id!r}, {self.split}, "
+            f"{counted(len(self.latent), 'number')}{label}{quality})"
         )
 
 
@@ -228,7 +229,7 @@ def nearest_id(id: str, few: Sequence[str], signals: int) -> str:
         signals: How many there are.
     """
     near = difflib.get_close_matches(id, few, n=1, cutoff=0.5)
-    known = f"has {signals} signals, such as {', '.join(few[:3])}"
+    known = f"has {counted(signals, 'signal')}, such as {', '.join(few[:3])}"
     if near:
         return f"did you mean '{near[0]}'? It {known}"
     return f"it {known}"
@@ -242,7 +243,7 @@ def check_ids(ids: pa.ChunkedArray, split: str) -> None:
     """
     if ids.null_count:
         raise LatentSetError(
-            f"split '{split}' has {ids.null_count:,} rows without an id; fit it anew"
+            f"split '{split}' has {counted(ids.null_count, 'row')} without an id; fit it anew"
         )
     longest = pc.max(pc.utf8_length(ids)).as_py()  # type: ignore[attr-defined]
     if longest is not None and longest > MAX_ID:

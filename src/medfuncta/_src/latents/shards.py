@@ -20,7 +20,7 @@ from medfuncta._src.disk.places import file_name
 from medfuncta._src.door.declared import Fault, convert
 from medfuncta._src.door.files import Origin, check_regular, decode_json, is_utf8, reason
 from medfuncta._src.door.limits import MAX_SET_BYTES, Count, Fingerprint
-from medfuncta._src.door.wording import shortened
+from medfuncta._src.door.wording import counted, shortened
 from medfuncta._src.errors import LatentSetError
 from medfuncta._src.latents.columns import Columns, check_footer
 from medfuncta._src.signals.mark import Sum
@@ -49,9 +49,9 @@ class Note:
         next_piece: The first piece (see ``writer``) that it does not hold.
         fitted_psnr: Sum over rows of the PSNR before latents were stored in fewer bits, in
             decibels; None when not known.
-        mark: What the signals add to the mark of their split (see :mod:`medfuncta._src.signals.mark`);
-            None when not known. It has an entry of its own in the footer, which older programs
-            pass over.
+        mark: What the signals add to the mark of their split
+            (see :mod:`medfuncta._src.signals.mark`); None when not known. It has an entry of its
+            own in the footer, which older programs pass over.
     """
 
     fingerprint: Fingerprint
@@ -217,7 +217,9 @@ class Shard:
             latent = schema.field("latent").type
             least = rows * latent.list_size * latent.value_type.bit_width // 8
             if not 0 <= least <= size:
-                raise Fault("", f"claims {rows:,} latents, which have more bytes than it has")
+                raise Fault(
+                    "", f"claims {counted(rows, 'latent')}, which have more bytes than it has"
+                )
         return cls(path, rows, note, tuple(schema.names))
 
     def read(self) -> pa.Table:

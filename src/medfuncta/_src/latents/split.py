@@ -18,6 +18,9 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Chunk
+from medfuncta._src.door.wording import counted
 from medfuncta._src.latents.info import SetInfo
 from medfuncta._src.latents.rows import LatentRow, Rows, check_ids
 from medfuncta._src.latents.schema import schema_of
@@ -25,6 +28,7 @@ from medfuncta._src.latents.shards import Shard, quality_text
 from medfuncta._src.latents.views import as_datasets, data_frame, item_of
 from medfuncta._src.run import Run
 from medfuncta._src.signals.signal import SignalHeader
+from medfuncta._src.status import counted_on_line
 from medfuncta._src.types import ArrayLatents
 
 if TYPE_CHECKING:
@@ -52,13 +56,14 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
 
     def __repr__(self) -> str:
         return (
-            f"Split({self.name!r}, {len(self):,} latents of {self.info.latent_size} "
+            f"Split({self.name!r}, {counted(len(self), 'latent')} of {self.info.latent_size} "
             f"numbers{quality_text(self.shards)})"
         )
 
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)
 
+    @expecting
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
@@ -102,7 +107,8 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
             return ["latent", "latent_scale"]
         return ["latent"]
 
-    def batches(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+    @expecting
+    def batches(self, rows: Chunk = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
         """All rows in order, at most ``rows`` at a time, with only these columns.
 
         This and :meth:`row` are the ways to a latent: none is handed out of a split whose ids do
@@ -119,14 +125,18 @@ class Split(Dataset[tuple[Tensor, Tensor]]):
                 batch.check_latents(self.name)
             yield batch
 
-    def unchecked(self, rows: int = _BATCH, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+    @expecting
+    def unchecked(
+        self, rows: Chunk = _BATCH, columns: Sequence[str] | None = None
+    ) -> Iterator[Rows]:
         """As :meth:`batches`, for who says what is wrong or leaves it out.
 
         Raises:
             LatentSetError: If a shard is damaged.
         """
         for shard in self.shards:
-            for batch in shard.batches(columns, rows):
+            batches = shard.batches(columns, rows)
+            for batch in counted_on_line(batches, "reading blocks of latents"):
                 yield Rows(pa.Table.from_batches([batch]), self.info)
 
     def _column(self, name: str) -> Rows:

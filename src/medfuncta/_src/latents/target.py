@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError, suggest
 from medfuncta._src.latents.array_layout import CHANNELS
 from medfuncta._src.latents.given import (
@@ -25,7 +26,7 @@ from medfuncta._src.signals.data_facts import DataFacts
 from medfuncta._src.signals.domain import Domain, Grid, Scatter
 from medfuncta._src.signals.signal import SignalSpec, ValueRange
 from medfuncta._src.sources.containers import Channels, channels_at
-from medfuncta._src.sources.held import Held
+from medfuncta._src.sources.held import Held, check_given
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,8 @@ class Target:
         given = Given.of(run.spec, like, channels, spacing)
         if len(given) not in (1, count):
             raise DataError(
-                f"{len(given)} signals in like for {count} latents; expected one for each, or a "
+                f"{counted(len(given), 'signal')} in like for {counted(count, 'latent')}; expected "
+                "one for each, or a "
                 "single one"
             )
         return cls(run, count, given, given.channels, facts)
@@ -189,7 +191,7 @@ def _points_of(given: Any, count: int, dim: int) -> Sequence[CoordinatesOf]:
         DataError: If they are of another shape, or not finite.
     """
     try:
-        plain = numbers_of(given)
+        plain = numbers_of(given, "coordinates")
     except (TypeError, ValueError):
         raise DataError(
             f"coordinates were given as {type(given).__name__}; expected [points, {dim}]"
@@ -200,7 +202,8 @@ def _points_of(given: Any, count: int, dim: int) -> Sequence[CoordinatesOf]:
     fits = plain.ndim in (2, 3) and shape[-1] == dim and 0 not in shape
     if not fits or plain.is_complex() or (plain.ndim == 3 and shape[0] != count):
         raise DataError(
-            f"coordinates of shape {shape} for {count} latents; expected [points, {dim}], or "
+            f"coordinates of shape {shape} for {counted(count, 'latent')}; expected [points, "
+            f"{dim}], or "
             f"[{count}, points, {dim}]"
         )
     if not plain.isfinite().all():
@@ -224,17 +227,24 @@ def _channels_of(spec: SignalSpec, channels: Any) -> Channels:
         raise ConfigError(f"channels={channels!r}; {suggest(str(channels), CHANNELS)}")
     if channels == "none" and spec.channels > 1:
         raise DataError(
-            f"channels='none' for a run of {spec.channels} channels; expected 'first' or 'last'"
+            f"channels='none' for a run of {counted(spec.channels, 'channel')}; expected 'first' "
+            "or 'last'"
         )
     return channels
 
 
-def numbers_of(given: Any) -> Tensor:
+def numbers_of(given: Any, what: str) -> Tensor:
     """Numbers that need not be an array yet, as a tensor; complex ones stay what they are.
 
+    Args:
+        given: The numbers.
+        what: What an error calls them.
+
     Raises:
+        DataError: If they would take far more memory than they have.
         TypeError, ValueError: If they are no numbers, or rows of several lengths.
     """
+    check_given(what, given)
     if isinstance(given, Tensor):
         return given
     array = np.asarray(given)
@@ -250,7 +260,7 @@ def _checked(domain: Any, dim: int) -> Domain:
             "takes numbers, like= an image)"
         )
     if domain.dim != dim:
-        raise DataError(f"a grid of {domain.dim} dimensions; this run expects {dim}")
+        raise DataError(f"a grid of {counted(domain.dim, 'dimension')}; this run expects {dim}")
     return domain
 
 

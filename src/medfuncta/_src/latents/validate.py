@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from medfuncta._src.door.wording import shown
+from medfuncta._src.door.wording import counted, shown
 from medfuncta._src.errors import LatentSetError, RunError
 from medfuncta._src.latents.rows import UNSOUND, Rows
 from medfuncta._src.latents.split import Split, SplitSet
@@ -43,7 +43,8 @@ def _split_problems(split: Split) -> Iterator[str]:
     expected = split.info.splits[split.name].signals
     if len(split) != expected:
         yield (
-            f"split '{split.name}' has {len(split)} rows; expected {expected}; copy the whole "
+            f"split '{split.name}' has {counted(len(split), 'row')}; expected {expected}; copy the "
+            "whole "
             "folder again"
         )
     for rows in split.unchecked(columns=[*split.latent_columns, "id", "label"]):
@@ -56,7 +57,7 @@ def _row_problems(split: Split, rows: Rows) -> Iterator[str]:
     if len(broken):
         example = rows.ids[broken[0]]
         yield (
-            f"split '{split.name}' has {len(broken)} latents with {UNSOUND}, such as "
+            f"split '{split.name}' has {counted(len(broken), 'latent')} with {UNSOUND}, such as "
             f"{shown(example)}; fit it anew or filter them out"
         )
     if rows.label_problem:

@@ -36,6 +36,7 @@ from medfuncta._src.disk.refusals import disk_told
 from medfuncta._src.door.declared import convert
 from medfuncta._src.door.files import Origin, read_json
 from medfuncta._src.door.limits import MAX_SET_BYTES, Count
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import LatentSetError
 from medfuncta._src.latents.card import card
 from medfuncta._src.latents.info import CARD_FILE, FIELD_FOLDER, INFO_FILE, SetInfo, SplitInfo
@@ -198,7 +199,8 @@ class SplitWriter:
         held = part.rows + len(part.note.left_out)
         if part.note.consumed != held:
             raise LatentSetError(
-                f"{path.name} says that it accounts for {part.note.consumed:,} signals (consumed), "
+                f"{path.name} says that it accounts for {counted(part.note.consumed, 'signal')} "
+                "(consumed), "
                 f"but for {held:,} it does; {remedy}"
             )
         return part

@@ -97,7 +97,12 @@ def check_augmentations(names: Sequence[str]) -> None:
 
 
 def augmented_points(
-    signals: SignalSet, indices: Sequence[int], names: Sequence[str], step: int, seed: int
+    signals: SignalSet,
+    indices: Sequence[int],
+    names: Sequence[str],
+    step: int,
+    seed: int,
+    first: int = 0,
 ) -> Points:
     """Points of training signals after augmentations, one after the other.
 
@@ -111,6 +116,7 @@ def augmented_points(
         names: Rows of :data:`AUGMENTATIONS`.
         step: The meta-step, from 0.
         seed: ``train.seed``.
+        first: How many signals of the batch stand before these.
     """
     points = signals.points(indices)
     if not names:
@@ -121,7 +127,7 @@ def augmented_points(
         observed = points.weights[row, : domain.points] > 0
         if not isinstance(domain, Grid) or not bool(observed.all()):
             continue
-        draws = np.random.default_rng((seed, step, row))
+        draws = np.random.default_rng((seed, step, first + row))
         values = points.values[row, : domain.points].numpy().reshape(*domain.shape, -1)
         for name in names:
             values = AUGMENTATIONS[name](values, domain, draws)

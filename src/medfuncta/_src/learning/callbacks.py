@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medfuncta._src.errors import ConfigError
-from medfuncta._src.learning.checkpoint import Progress
+from medfuncta._src.learning.stored_checkpoint import Progress
 from medfuncta._src.run import Run
 from medfuncta._src.settings import Config
 

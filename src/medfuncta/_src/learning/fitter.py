@@ -9,6 +9,7 @@ from typing import Final
 import torch
 
 from medfuncta._src.config import FitConfig, InnerConfig
+from medfuncta._src.door.wording import counted
 from medfuncta._src.field.field import Field
 from medfuncta._src.learning.adapt import adapt_to
 from medfuncta._src.learning.gauss_newton import FieldLeastSquares
@@ -38,7 +39,7 @@ class Fitted:
 
     def __repr__(self) -> str:
         signals, size = self.latents.shape
-        return f"Fitted({signals} latents of {size} numbers)"
+        return f"Fitted({counted(signals, 'latent')} of {counted(size, 'number')})"
 
 
 class Fitter:

@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from medfuncta._src.door.declared import Fault, convert, convert_known, plain
 from medfuncta._src.door.limits import MAX_POINTS, Name, Shape
-from medfuncta._src.door.wording import shown
+from medfuncta._src.door.wording import counted, shown
 from medfuncta._src.errors import DataError
 from medfuncta._src.types import ArrayCoordinates
 
@@ -157,7 +157,8 @@ class Grid:
         new = _whole(shape)
         if len(new) != self.dim:
             raise DataError(
-                f"a shape of {len(new)} axes {new} for a {self.dim}D signal; give {self.dim} "
+                f"a shape of {counted(len(new), 'axis', 'axes')} {new} for a {self.dim}D signal; "
+                f"give {self.dim} "
                 "numbers"
             )
         factor = np.array([old / n for old, n in zip(self.shape, new, strict=True)])
@@ -187,7 +188,8 @@ class Grid:
             )
         if len(spacing) != self.dim:
             raise DataError(
-                f"a spacing of {len(spacing)} numbers for a {self.dim}D signal; give {self.dim}"
+                f"a spacing of {counted(len(spacing), 'number')} for a {self.dim}D signal; give "
+                f"{self.dim}"
             )
         if not self._is_spacing(tuple(spacing)):
             raise DataError(f"a spacing of {shown(spacing)}; expected one positive number an axis")
@@ -196,7 +198,7 @@ class Grid:
             wanted = samples * old / new
             if not wanted <= MAX_POINTS:
                 raise DataError(
-                    f"a spacing of {new:g} for {samples} samples {old:g} apart asks for "
+                    f"a spacing of {new:g} for {counted(samples, 'sample')} {old:g} apart asks for "
                     f"{wanted:.3g} samples; expected at most {MAX_POINTS:,} along an axis"
                 )
             shape.append(max(1, round(wanted)))

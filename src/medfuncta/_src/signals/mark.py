@@ -70,7 +70,18 @@ def weighted_mean(values: np.ndarray, *, place: int) -> float:
         values: ``[points, channels]`` in [0, 1]; only the first points count.
         place: How many signals stand before it.
     """
+    return mean_of(values) * place_weight(place)
+
+
+def mean_of(values: np.ndarray) -> float:
+    """The mean of the first points of a signal, ``[points, channels]``; 0 where it is not
+    finite."""
     mean = float(values[:_LOOKED_AT].mean(dtype=np.float64))
     if not np.isfinite(mean):
         return 0.0
-    return mean * (1 + place * _SPREAD % 1)
+    return mean
+
+
+def place_weight(place: int) -> float:
+    """The weight of a signal before which so many others stand."""
+    return 1 + place * _SPREAD % 1

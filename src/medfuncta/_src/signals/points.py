@@ -12,6 +12,26 @@ from torch import Tensor
 from medfuncta._src.types import Coordinates, Values, Weights
 
 
+@dataclass(frozen=True)
+class BatchPart:
+    """Which signals of a batch one of several processes has.
+
+    Args:
+        first: How many stand before them.
+        count: How many they are.
+        of: How many the whole batch has.
+    """
+
+    first: int
+    count: int
+    of: int
+
+    @property
+    def rows(self) -> slice:
+        """Their rows in whatever has a row a signal."""
+        return slice(self.first, self.first + self.count)
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
     """Points of a batch of signals.

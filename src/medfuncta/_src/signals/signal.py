@@ -287,7 +287,8 @@ class SignalSpec:
         settle(self, noun="the data set's", error=DataError)
         if self.shape is not None and len(self.shape) != self.dim:
             raise DataError(
-                f"the data set's 'shape' is {list(self.shape)}; expected {self.dim} axes, as many "
+                f"the data set's 'shape' is {list(self.shape)}; expected "
+                f"{counted(self.dim, 'axis', 'axes')}, as many "
                 "as 'dim' says"
             )
 
@@ -311,7 +312,9 @@ class SignalSpec:
         """
         if (self.dim, self.channels) != (other.dim, other.channels):
             raise DataError(
-                f"signals of {other.dim} dimensions and {other.channels} channels; this run was "
-                f"trained on {self.dim} dimensions "
-                f"and {self.channels} channels; use data of that form or train a run on this data"
+                f"signals of {counted(other.dim, 'dimension')} and "
+                f"{counted(other.channels, 'channel')}; this run was "
+                f"trained on {counted(self.dim, 'dimension')} "
+                f"and {counted(self.channels, 'channel')}; use data of that form or train a run on "
+                "this data"
             )

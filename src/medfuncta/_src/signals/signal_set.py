@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Chunk
 from medfuncta._src.door.wording import counted, printable
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.domain import Domain, Grid
@@ -66,7 +68,7 @@ class SignalSet:
         form = f"{self.spec.dim}D, {channels}"
         if self.spec.unit:
             form += f" in {self.spec.unit}"
-        return printable(f"SignalSet({signals}, {len(self.values):,} points, {form})")
+        return printable(f"SignalSet({signals}, {counted(len(self.values), 'point')}, {form})")
 
     def __len__(self) -> int:
         return len(self.headers)
@@ -116,6 +118,16 @@ class SignalSet:
         coordinates = self._coordinates(indices, longest)
         return Points(coordinates, torch.from_numpy(values), torch.from_numpy(weights))
 
+    def observed_counts(self, indices: Sequence[int]) -> list[int]:
+        """How many points of these signals were observed; no value is read for it."""
+        counts = []
+        for index in indices:
+            if self.observed is None:
+                counts.append(self.headers[index].domain.points)
+            else:
+                counts.append(int(self.observed[self._part(index)].sum()))
+        return counts
+
     def _part(self, index: int) -> slice:
         start = int(self.starts[index])
         return slice(start, start + self.headers[index].domain.points)
@@ -135,7 +147,8 @@ class SignalSet:
             coordinates[row, : domain.points] = domain.coordinates()
         return torch.from_numpy(coordinates)
 
-    def batches(self, size: int) -> Iterator[tuple[range, Points]]:
+    @expecting
+    def batches(self, size: Chunk) -> Iterator[tuple[range, Points]]:
         """All signals in order, ``size`` at a time, the odd last batch included: (which ones, their
         points)."""
         for start in range(0, len(self), size):

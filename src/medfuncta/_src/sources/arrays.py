@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError, suggest
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import Label, Signal, SignalSpec, ValueRange
@@ -73,11 +74,11 @@ def from_arrays(
         values: One signal after the other: a NumPy array or a tensor whose first axis counts
             signals, or a sequence of arrays, tensors, images of nibabel, MONAI (``MetaTensor``) or
             TorchIO (their affine and spacing are kept) or signals of this package (which keep all
-            that they say of themselves). Or a ``Dataset`` or ``DataLoader`` of PyTorch, read once:
-            its items are arrays, ``(array, label)``, or dicts with ``"image"`` (or ``"signal"``)
-            and, if known, ``"label"``, ``"id"``, ``"group"`` and ``"mask"``; labels that are no
-            classes, such as label maps, are left out with a remark. A signal has 1 to 3 axes
-            besides the channels. Arrays are kept, not copied.
+            that they say of themselves). Or a ``Dataset`` or ``DataLoader`` of PyTorch, read once,
+            or a list of dicts: its items are arrays, ``(array, label)``, or dicts with ``"image"``
+            (or ``"signal"``) and, if known, ``"label"``, ``"id"``, ``"group"`` and ``"mask"``;
+            labels that are no classes, such as label maps, are left out with a remark. A signal has
+            1 to 3 axes besides the channels. Arrays are kept, not copied.
         channels: Where the channels of an array or tensor are: ``"none"`` when there is no axis for
             them, or the ``"first"`` or the ``"last"`` axis of each signal. Where a signal has one
             axis there is none for channels; else it must be said. Images say it themselves.
@@ -274,7 +275,8 @@ class _HeldSignals:
 
     def _form(self, entry: Held) -> str:
         unit = self._unit(entry) or "no unit"
-        return f"{entry.domain.dim} dimensions and {entry.channels} channels in {unit}"
+        channels = counted(entry.channels, "channel")
+        return f"{counted(entry.domain.dim, 'dimension')} and {channels} in {unit}"
 
 
 def _observed(name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
@@ -301,7 +303,9 @@ def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
         ids.append(id)
     different = len(set(ids))
     if different != len(ids):
-        raise DataError(f"{different} different ids for {len(ids)} signals; expected one for each")
+        raise DataError(
+            f"{different} different ids for {counted(len(ids), 'signal')}; expected one for each"
+        )
     return ids
 
 

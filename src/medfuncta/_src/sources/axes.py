@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 
 _SPATIAL_AXES: Final = {"trace": 1, "grey": 2, "rgb": 2, "volume": 3}
@@ -72,7 +73,8 @@ class Layout:
             found = cls(inner[:-1], inner[-1])
         if kind == "grey" and found.channels != 1:
             raise DataError(
-                f"an array of shape {array} as grey has {found.channels} channels; expected one, "
+                f"an array of shape {array} as grey has {counted(found.channels, 'channel')}; "
+                "expected one, "
                 "or kind=rgb"
             )
         return cls(found.shape, found.channels, first, _remark(array, found, channels))
@@ -107,7 +109,8 @@ def _axes_of_channels(array: tuple[int, ...], kind: str, channels: str) -> int:
         short, long = sorted(inner)
         if short > 1 and short <= _MOST_LEADS and long >= _LONG * short:
             raise DataError(
-                f"an array of shape {array} may hold traces of {short} channels or pictures; {_ASK}"
+                f"an array of shape {array} may hold traces of {counted(short, 'channel')} or "
+                f"pictures; {_ASK}"
             )
         return int(short == 1 and long > 1)
     return 0
@@ -118,7 +121,8 @@ def _of_three(array: tuple[int, ...]) -> int:
     ends = (array[1], array[-1])
     if max(ends) <= _FEW or min(ends) == 2:
         raise DataError(
-            f"an array of shape {array} may hold pictures of {min(ends)} channels or volumes "
+            f"an array of shape {array} may hold pictures of {counted(min(ends), 'channel')} or "
+            "volumes "
             f"{min(ends)} voxels thick; {_ASK}"
         )
     return int(min(ends) in _CHANNEL_COUNTS)
@@ -132,7 +136,8 @@ def _remark(array: tuple[int, ...], found: Layout, channels: str) -> str:
     place = "first" if found.first else "last"
     other = "; one of them may be alpha" if found.channels == _FEW and len(found.shape) == 2 else ""
     return (
-        f"arrays of shape {array} are taken as {found.channels} channels (the {place} axis of each "
+        f"arrays of shape {array} are taken as {counted(found.channels, 'channel')} (the {place} "
+        "axis of each "
         f"signal) of {' x '.join(map(str, found.shape))}{other}; channels= and kind= say otherwise"
     )
 
@@ -154,7 +159,8 @@ def odd_axes(shape: tuple[int, ...], count: int, channels: str) -> list[str]:
         ]
     if channels in ("first", "last") and min(shape) <= _FEW < count and count >= max(shape):
         return [
-            f"the {channels} axis gives {count} channels of {' x '.join(map(str, shape))}; where "
+            f"the {channels} axis gives {counted(count, 'channel')} of "
+            f"{' x '.join(map(str, shape))}; where "
             "another axis counts channels, say so by channels="
         ]
     return []

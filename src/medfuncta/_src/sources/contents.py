@@ -69,8 +69,8 @@ class Contents:
     label and preprocessing are added after it. What is wrong with it is a ``DataError``, and the
     item is left out if the user wants that. Or an item holds ``many`` signals (a record, a table,
     an archive), and ``read`` gives them one after the other with ids and labels of their own; it
-    notes bad ones in the :class:`~medfuncta._src.sources.skips.Skips` that the format was opened with,
-    and what it raises is wrong with the data as a whole.
+    notes bad ones in the :class:`~medfuncta._src.sources.skips.Skips` that the format was opened
+    with, and what it raises is wrong with the data as a whole.
 
     Args:
         name: ``kind:name`` without any folder, safe to publish.

@@ -4,101 +4,38 @@ options name."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError
 from medfuncta._src.signals.domain import Domain, Grid, Scatter
 from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta._src.sources.contents import Contents, Format, Survey
 from medfuncta._src.sources.csv_classes import class_names, plain_label
+from medfuncta._src.sources.csv_form import csv_form
+from medfuncta._src.sources.csv_plan import CsvOptions, CsvPlan, ReadRecords, plan_of
 from medfuncta._src.sources.csv_table import (
     Record,
-    Refuse,
     SampleColumns,
     row_records,
-    rows_up_to,
     sample_records,
 )
+from medfuncta._src.sources.csv_written import written_columns
 from medfuncta._src.sources.folder import find_files, open_folder
 from medfuncta._src.sources.identity import public_name
-from medfuncta._src.sources.layout import split_of_folder
-from medfuncta._src.sources.options import check_bounds, details, option
+from medfuncta._src.sources.options import check_bounds, details
 from medfuncta._src.sources.skips import Skips
 from medfuncta._src.sources.splitting import (
-    ALL,
-    SPLITS,
     Item,
-    SplitOptions,
     first_split,
-    is_too_little,
     split_groups,
-    wanted_splits,
 )
 from medfuncta._src.sources.units import to_seconds
-
-_LAST_WORD: Final = re.compile(r"[^_-]+$")
-
-_ReadRecords: TypeAlias = Callable[[Path, Refuse], Iterator[Record]]
-"""The records of a file in their order; the second argument gets what is wrong with one of them."""
-
-
-@dataclass(frozen=True)
-class CsvOptions(SplitOptions):
-    """Which columns mean what. Without ``value`` a row is a signal: its samples, then its label."""
-
-    value: tuple[str, ...] = option((), "columns of the channels, when a row is a sample")
-    time: str = option("", "column of the time, when a row is a sample of a trace")
-    position: tuple[str, ...] = option((), "columns x,y or x,y,z, when a row is a scattered point")
-    id: str = option("", "column that tells signals apart; without it a file is one signal")
-    label: str = option(
-        "",
-        "column of the class; without 'value' the last column holds it, the first where only that "
-        "can, or none does (label=none)",
-    )
-    box: tuple[float, ...] | None = option(
-        None,
-        "low,high of each axis of the box that signals fill; each spans its own when not given",
-    )
-    rate: float | None = option(None, "samples a second, when a row is a signal", more_than=0)
-    unit: str = option("", "unit of the values, such as mV")
-    range: tuple[float, ...] | None = option(
-        None, "low,high mapped to [0, 1]; what the first split spans when not given"
-    )
-    classes: tuple[str, ...] = option((), "names of the classes by number")
-    modality: str = option("", "kind of recording, such as ecg")
-    ids: Literal["hash", "names"] = option(
-        "hash", "name signals by a 'hash' of file name and id, or by the 'names' themselves"
-    )
-    limit: int | None = option(None, "the first N signals of each split", at_least=1)
-
-
-@dataclass(frozen=True)
-class CsvPlan:
-    """Which files, or shares of them, make up each split.
-
-    Files named ``..._train``, ``..._val`` and ``..._test`` keep their split, and splits that no
-    file holds are drawn from the signals of train; several other files are split file by file, and
-    a single one signal by signal, unless it holds too few of them.
-
-    Args:
-        items: A file, or the share of a file that a split gets.
-        splitting: How files are split; None when each has its split.
-        divided: Files whose signals are split among themselves.
-        within: How these signals are split.
-        split_by: What keeps splits apart.
-    """
-
-    items: Sequence[Item]
-    splitting: SplitOptions | None
-    divided: frozenset[Path]
-    within: SplitOptions
-    split_by: str
 
 
 @dataclass(frozen=True)
@@ -128,7 +65,7 @@ class CsvTables:
         names: Mapping[Path, str],
         plan: CsvPlan,
         options: CsvOptions,
-        read_records: _ReadRecords,
+        read_records: ReadRecords,
         skips: Skips,
     ) -> None:
         self._folder = folder
@@ -257,7 +194,9 @@ class CsvTables:
     def _grid(self, samples: int) -> Grid:
         expected, rate = self._facts.samples, self._options.rate
         if samples != expected:
-            raise DataError(f"{samples} samples; expected {expected} as in the first file")
+            raise DataError(
+                f"{counted(samples, 'sample')}; expected {expected} as in the first file"
+            )
         if rate is None:
             return Grid((samples,))
         return Grid((samples,), (1 / rate,), unit="s")
@@ -269,12 +208,13 @@ class CsvTables:
         if label.isdigit() and int(label) < len(names):
             return int(label)
         raise DataError(
-            f"a label that is not among the {len(names)} classes of the first split; name all "
+            f"a label that is not among the {counted(len(names), 'class', 'classes')} of the first "
+            "split; name all "
             "classes with classes="
         )
 
 
-def _reader(options: CsvOptions, skips: Skips) -> _ReadRecords:
+def _reader(options: CsvOptions, skips: Skips) -> ReadRecords:
     """How a file is read, as the named columns ask for.
 
     Raises:
@@ -305,6 +245,28 @@ def _reader(options: CsvOptions, skips: Skips) -> _ReadRecords:
     return lambda path, refuse: sample_records(path, refuse, named)
 
 
+def _as_we_write(path: Path, options: CsvOptions, skips: Skips) -> CsvOptions:
+    """The options with the columns of a file named, where none is and its header is one that this
+    program writes (:func:`~medfuncta._src.writers.csv.write_csv`)."""
+    if options.value or options.time or options.position or options.id or options.label:
+        return options
+    try:
+        form = csv_form(path)
+    except DataError:
+        return options  # told when it is read
+    found = written_columns(form.names) if form.header else None
+    if found is None:
+        return options
+    skips.remark(f"{path.name} is a table as this program writes it, a row a sample")
+    return replace(
+        options,
+        value=found.values,
+        time=found.time,
+        position=found.position,
+        unit=options.unit or found.unit,
+    )
+
+
 def _clock(options: CsvOptions) -> tuple[str, float]:
     """The unit of positions, and what their numbers are multiplied by."""
     if not options.time:
@@ -312,69 +274,18 @@ def _clock(options: CsvOptions) -> tuple[str, float]:
     return to_seconds(options.time)
 
 
-def _plan(
-    names: Mapping[Path, str], options: CsvOptions, read_records: _ReadRecords, skips: Skips
-) -> CsvPlan:
-    """Which files, or shares of them, make up each split; see :class:`CsvPlan`."""
-    first, *others = names
-    given = {}
-    for path in names:
-        match = _LAST_WORD.search(path.stem)
-        split = split_of_folder(match[0]) if match is not None else ""
-        if split:
-            given[path] = split
-    if not given and others:
-        by_name = sorted(names, key=lambda path: names[path])
-        items = [_item(path, names[path]) for path in by_name]
-        return CsvPlan(items, options, frozenset(), options, "file")
-    if not given and is_too_little(_few_keys(first, options, read_records), options):
-        return CsvPlan([_item(first, names[first], ALL)], None, frozenset(), options, "file")
-    split_by = "given"
-    if not given:
-        given = dict.fromkeys(names, "train")
-        split_by = "id" if options.id else "row"
-    for path in names.keys() - given.keys():
-        skips.leave_out(
-            path.name, "its name does not end in _train, _val or _test as those of other files do"
-        )
-    not_drawn = dict.fromkeys({"val", "test"} & set(given.values()), "0")
-    within = replace(options, **not_drawn)
-    divided = [path for path in given if given[path] == "train"]
-    items = []
-    for split in SPLITS:
-        paths = [path for path in given if given[path] == split and split != "train"]
-        if not paths and split in wanted_splits(within):
-            paths = divided
-        items += [_item(path, names[path], split) for path in paths]
-    return CsvPlan(items, None, frozenset(divided), within, split_by)
-
-
-def _few_keys(path: Path, options: CsvOptions, read_records: _ReadRecords) -> set[str]:
-    """What tells a file's signals apart, of as many as tell whether they can be split."""
-    if options.value and not options.id:
-        return {""}
-    try:
-        if options.value:
-            return {record.key for record in read_records(path, lambda name, error: None)}
-        return {str(row) for row in range(rows_up_to(path, len(SPLITS)))}
-    except DataError:  # is said when the file is read
-        return set()
-
-
-def _item(path: Path, name: str, split: str = "") -> Item:
-    return Item(id=name, name=path.name, paths=(path,), group=name, split=split)
-
-
 def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     """What lies in ``csv:FILE`` or ``csv:DIR``."""
     folder = open_folder(location)
+    root = folder.parent if folder.is_file() else folder
+    paths = find_files(folder, (".csv", ".tsv"), skips.skip)
+    if len(paths) == 1:  # of several, any may be of the test split
+        options = _as_we_write(paths[0], options, skips)
     read_records = _reader(options, skips)
     check_bounds("range", options.range)
     check_bounds("box", options.box, len(options.position) or 1)
-    root = folder.parent if folder.is_file() else folder
-    paths = find_files(folder, (".csv", ".tsv"), skips.skip)
     names = {path: path.relative_to(root).with_suffix("").as_posix() for path in paths}
-    plan = _plan(names, options, read_records, skips)
+    plan = plan_of(names, options, read_records, skips)
     tables = CsvTables(folder.name, names, plan, options, read_records, skips)
     layout = "a row a sample" if options.value else "a row a signal"
     return Contents(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError, suggest
 from medfuncta._src.sources.csv_form import BLOCK_BYTES, COUNTING, NO_VALUE, CsvForm, csv_form
 
@@ -104,10 +105,16 @@ def row_columns(path: Path, form: CsvForm, label: str) -> RowColumns:
     elif _first_is_class(form, columns):
         chosen = columns[0]
         remarks.append(f"the first column of {path.name} is taken for the label, not the last")
+    elif form.is_class(chosen) and not form.names_class(chosen):
+        remarks.append(
+            f"the last column of {path.name} is taken for the class of each row; label=none takes "
+            "it for a sample"
+        )
     samples = tuple(column for column in columns if column != chosen)
     if not samples:
         raise DataError(
-            f"{path.name} has {len(columns)} columns; expected samples, then a label, or set "
+            f"{path.name} has {counted(len(columns), 'column')}; expected samples, then a label, "
+            "or set "
             "label=none"
         )
     return RowColumns(samples, chosen, tuple(remarks))
@@ -277,7 +284,9 @@ def _read_columns(
     uneven: dict[int, str] = {}
 
     def skip_row(row: Any) -> str:
-        uneven[row.number] = f"{row.actual_columns} columns; expected {row.expected_columns}"
+        uneven[row.number] = (
+            f"{counted(row.actual_columns, 'column')}; expected {row.expected_columns}"
+        )
         return "skip"  # an exception would be swallowed here
 
     types: dict[str, pa.DataType] = {str(at): pa.float64() for at in numbers}

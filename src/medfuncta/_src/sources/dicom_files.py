@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medfuncta._src.door.content import blaming
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError, MedFunctaError, missing_extra
 from medfuncta._src.sources.dicom_packed import opened
 from medfuncta._src.sources.identity import group_name, public_name
@@ -141,7 +142,8 @@ def find_series(
     if not series:
         instead = f", only {passed_over}" if passed_over else ""
         raise DataError(
-            f"no DICOM image or trace among {len(paths)} files{instead}; expected at least one"
+            f"no DICOM image or trace among {counted(len(paths), 'file')}{instead}; expected at "
+            "least one"
         )
     if others:
         skips.remark(f"passed over DICOM objects that are no images: {passed_over}")

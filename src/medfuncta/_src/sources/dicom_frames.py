@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from medfuncta._src.door.wording import shortened
+from medfuncta._src.door.wording import counted, shortened
 from medfuncta._src.errors import DataError, missing_extra
 from medfuncta._src.sources.volume import check_claim
 
@@ -224,7 +224,8 @@ class _FrameHeader:
             numbers = np.empty(0)
         if numbers.size != count or not np.isfinite(numbers).all():
             raise DataError(
-                f"{self.name} has a {keyword} that is not {count} numbers; repair the header"
+                f"{self.name} has a {keyword} that is not {counted(count, 'number')}; repair the "
+                "header"
             )
         return numbers
 

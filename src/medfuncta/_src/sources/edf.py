@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from medfuncta._src.door.content import blaming
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError, missing_extra
 from medfuncta._src.sources.contents import Contents, Format
 from medfuncta._src.sources.folder import (
@@ -261,7 +262,8 @@ def _check_size(path: Path, head: bytes, layout: EdfLayout) -> None:
     header_bytes = _whole(path, head[184:192], "length of the header", least=0)
     if header_bytes != layout.header_bytes:
         raise DataError(
-            f"{path.name} claims a header of {header_bytes} bytes; {len(layout.labels)} signals "
+            f"{path.name} claims a header of {header_bytes} bytes; "
+            f"{counted(len(layout.labels), 'signal')} "
             f"need {layout.header_bytes}; repair its header"
         )
     found = path.stat().st_size

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from medfuncta._src.door.wording import shown
+from medfuncta._src.door.allowance import check_array
+from medfuncta._src.door.wording import counted, shown
 from medfuncta._src.errors import ConfigError, DataError
 from medfuncta._src.signals.domain import Domain, Grid
 from medfuncta._src.signals.signal import Signal
@@ -94,6 +97,51 @@ def check_texts(texts: Mapping[str, str], classes: Sequence[str]) -> None:
             )
 
 
+def check_given(what: str, given: Any) -> None:
+    """Raise where an array, a tensor or a list of such would take far more memory than it has, as
+    one does whose rows are all the same one.
+
+    Args:
+        what: What an error calls it.
+        given: Whatever was given; other things are passed over.
+
+    Raises:
+        DataError: If it would.
+    """
+    if isinstance(given, list | tuple):
+        arrays = [entry for entry in given if _has_steps(entry)]
+    else:
+        arrays = [given] if _has_steps(given) else []
+    numbers = held = rows = 0
+    for array in arrays:
+        numbers += prod(array.shape)
+        held += _bytes_of(array)
+        rows += array.shape[0] if array.ndim > 1 else 1
+    check_array(what, numbers, rows, held)
+
+
+def _has_steps(given: Any) -> bool:
+    """Whether numbers lie in memory at a step along each axis."""
+    if isinstance(given, Tensor):
+        return not given.is_nested and given.layout == torch.strided
+    return isinstance(given, np.ndarray)
+
+
+def _bytes_of(array: np.ndarray | Tensor) -> int:
+    """Bytes of memory that an array's numbers lie in; those that it shows more than once count
+    once."""
+    if isinstance(array, Tensor):
+        steps, size = array.stride(), array.element_size()
+        spans = [(count - 1) * step * size for count, step in zip(array.shape, steps, strict=True)]
+    else:
+        size = array.itemsize
+        pairs = zip(array.shape, array.strides, strict=True)
+        spans = [(count - 1) * abs(step) for count, step in pairs]
+    if 0 in array.shape:
+        return 0
+    return sum(spans) + size
+
+
 def one_by_one(values: Any) -> list[Any]:
     """The signals; the first axis of a stacked array counts them."""
     if isinstance(values, str | bytes | Mapping | Signal) or not hasattr(values, "__len__"):
@@ -103,6 +151,7 @@ def one_by_one(values: Any) -> list[Any]:
         )
     if getattr(values, "ndim", 1) == 0 or len(values) == 0:
         raise DataError("no signal was given; expected at least one")
+    check_given("the signals given", values)
     return _rows(values)
 
 
@@ -115,7 +164,9 @@ def one_each(what: str, given: Any, count: int) -> list[Any] | None:
             f"{what} were given as {type(given).__name__}; expected a list with one entry a signal"
         )
     if len(given) != count:
-        raise DataError(f"{len(given)} {what} for {count} signals; expected one for each")
+        raise DataError(
+            f"{len(given)} {what} for {counted(count, 'signal')}; expected one for each"
+        )
     if what != "masks" and tuple(getattr(given, "shape", ())) == (count, 1):
         given = np.asarray(given)[:, 0]  # one column, as labels of MedMNIST and of tables are
     return _rows(given)
@@ -273,6 +324,7 @@ def _check_numbers(name: str, dtype: str) -> None:
 def _steps(spacing: float | Sequence[float] | None, dim: int) -> tuple[float, ...] | None:
     if spacing is None:
         return None
+    check_given("spacing", spacing)
     try:
         steps = np.atleast_1d(np.asarray(spacing, float)).tolist()
     except (TypeError, ValueError):

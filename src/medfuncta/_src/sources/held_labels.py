@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.signal import Label
 from medfuncta._src.sources.held import Held
@@ -38,7 +39,8 @@ def classes_of(
             numbers.append(tuple(int(part) for part in label))
         elif named or isinstance(label, bool | str) or not _is_whole(label):
             raise DataError(
-                f"the label of signal {number} is none of the {len(classes)} classes; expected all "
+                f"the label of signal {number} is none of the "
+                f"{counted(len(classes), 'class', 'classes')}; expected all "
                 "labels to be names, or all to be numbers from 0, or tuples of these where a "
                 "signal is of several classes"
             )

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from medfuncta._src.door.files import Origin, read_json
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.preprocess import Preprocessing
 from medfuncta._src.signals.signal import Signal
@@ -149,7 +150,8 @@ def _items(folder: Path, found: Found, options: FileOptions, skips: Skips) -> li
     files = {folder / case: tuple(map(folder.joinpath, names)) for case, names in cases.items()}
     channels = {path for paths_of_case in files.values() for path in paths_of_case}
     skips.remark(
-        f"names of nnU-Net: the {len(channels)} files _0000, _0001, ... of {len(files)} cases are "
+        f"names of nnU-Net: the {counted(len(channels), 'file')} _0000, _0001, ... of {len(files)} "
+        "cases are "
         "channels of one signal each"
     )
     alone = [path for path in paths if path not in channels]

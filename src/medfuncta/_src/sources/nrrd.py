@@ -17,7 +17,7 @@ import numpy as np
 from medfuncta._src.door.allowance import on_disk
 from medfuncta._src.door.content import blaming
 from medfuncta._src.door.files import lies_outside, reason
-from medfuncta._src.door.wording import shortened
+from medfuncta._src.door.wording import counted, shortened
 from medfuncta._src.errors import DataError, missing_extra
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import Signal
@@ -264,7 +264,8 @@ def _spatial_axes(name: str, header: Mapping[str, Any]) -> list[int]:
     if not 2 <= len(spatial) <= 3:
         in_time = " (one of them is time)" if "time" in str(header.get("space", "")) else ""
         raise DataError(
-            f"{name} has {len(spatial)} axes in space of {count}{in_time}; expected 2 or 3, the "
+            f"{name} has {counted(len(spatial), 'axis', 'axes')} in space of {count}{in_time}; "
+            "expected 2 or 3, the "
             "others without a direction, or named in its field 'kinds'"
         )
     return spatial

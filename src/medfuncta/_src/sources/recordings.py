@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError, suggest
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
@@ -344,7 +345,8 @@ def _samples_of(option: str, seconds: float, rate: float, *, least: int) -> int:
     samples = round(seconds * rate)
     if samples < least:
         raise ConfigError(
-            f"the option '{option}' is {seconds:g} s, {samples} samples at {rate:g} a second; "
+            f"the option '{option}' is {seconds:g} s, {counted(samples, 'sample')} at {rate:g} a "
+            "second; "
             f"expected at least {least}"
         )
     return samples

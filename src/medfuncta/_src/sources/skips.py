@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 
 
@@ -63,6 +64,16 @@ class Skips:
             self._said.setdefault(text, set())
             self._said_before[text] = max(count, self._said_before.get(text, 0))
 
+    def take(self) -> tuple[list[Skipped], list[tuple[str, str]]]:
+        """What was left out, and the remarks with the name of what each is said of; both are
+        forgotten here, for whoever has them notes them elsewhere."""
+        entries, said = self.entries[:], []
+        for text, names in self._said.items():
+            said += [(text, name) for name in names or ("",)]
+        self.entries.clear()
+        self._said.clear()
+        return entries, said
+
     @property
     def counts(self) -> dict[str, int]:
         """The remarks and of how many signals or files each is said; 0 for one that is said of the
@@ -83,4 +94,4 @@ def _line(text: str, count: int) -> str:
         return text
     if count == 1:
         return f"one file or signal: {text}"
-    return f"{count} files or signals: {text}"
+    return f"{counted(count, 'file or signal', 'files or signals')}: {text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,16 +12,18 @@ from typing import Any, final
 
 import numpy as np
 
-from medfuncta._src.door.allowance import NUMBER, all_on_disk, allowance, check_command
 from medfuncta._src.door.content import blaming
 from medfuncta._src.door.wording import printable
 from medfuncta._src.errors import DataError, suggest
-from medfuncta._src.signals.preprocess import CropPad, GridStep, Preprocessing, Resample
+from medfuncta._src.signals.preprocess import Preprocessing
 from medfuncta._src.signals.signal import Signal, SignalSpec
+from medfuncta._src.sources.alike import check_alike, spec_of
+from medfuncta._src.sources.budget import Budget
 from medfuncta._src.sources.contents import Contents, Details, LabelMap, Survey
 from medfuncta._src.sources.layout import leak_remarks
 from medfuncta._src.sources.skips import Skipped, Skips
 from medfuncta._src.sources.splitting import ALL, SPLITS, Item, are_too_few, split_items
+from medfuncta._src.status import counted_on_line, doing
 
 __all__ = ["ALL", "SPLITS", "Skipped", "Source", "SourceInfo"]
 
@@ -45,6 +47,19 @@ class SourceInfo:
     details: Details = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Reopening:
+    """How another process, perhaps on another machine that sees the same files, opens a source.
+
+    Args:
+        text: As :func:`~medfuncta._src.sources.table.open_source` takes it, the path from the root.
+        skip_bad: Whether bad files are left out.
+    """
+
+    text: str
+    skip_bad: bool
+
+
 @final
 class Source:
     """A data set that hands out signals split by split.
@@ -57,6 +72,7 @@ class Source:
         skips: Where to note what is left out; the one that the contents were made with.
         stated: What the user says of the data in place of the data itself: ``licence``,
             ``citation``, both or none.
+        reopening: How another process opens it; None where none can.
 
     Of several items that are too few to be split, all can be read, and no split.
 
@@ -70,7 +86,9 @@ class Source:
         skips: Skips | None = None,
         *,
         stated: Mapping[str, str] | None = None,
+        reopening: Reopening | None = None,
     ) -> None:
+        self.reopening = reopening
         self.contents = contents
         self.skips = skips or Skips()
         self.stated = stated or {}
@@ -175,13 +193,13 @@ class Source:
         if self._survey is not None:
             return self._survey.spec
         first_split = next(iter(self.items))
-        _, first = next(self._read(first_split), (None, None))
+        _, first = next(self._read(self.items[first_split]), (None, None))
         if first is None:
             raise DataError(
                 f"no readable file in the {first_split} split of {self.contents.name}; "
                 f"{self.skipped[0].reason}"
             )
-        return _spec_of(first, self.preprocessing, self._label_names)
+        return spec_of(first, self.preprocessing, self._label_names)
 
     def signals(self, split: str) -> Iterator[Signal]:
         """The signals of one split, in an order that never changes; ``all`` are those of all splits
@@ -191,11 +209,26 @@ class Source:
             DataError: If the split does not exist; while it is read, if a file is bad and bad ones
                 are not to be skipped.
         """
+        return chain.from_iterable(map(self._first_of, self.parts(split)))
+
+    def parts(self, split: str) -> tuple[str, ...]:
+        """The splits that one comes to: itself, or for ``all`` those that there are.
+
+        Raises:
+            DataError: If the split does not exist.
+        """
         self.check_split(split)
-        parts = (split,)
         if split == ALL:
-            parts = tuple(self.items)
-        return chain.from_iterable(map(self._first_of, parts))
+            return tuple(self.items)
+        return (split,)
+
+    def signal_of(self, item: Item) -> Signal | None:
+        """The signal of one item, where each is one; None where it is bad and left out.
+
+        Raises:
+            DataError: If it is bad and bad ones are not to be skipped.
+        """
+        return next((signal for _, signal in self._alike([item])), None)
 
     def check_split(self, split: str) -> None:
         """Raise where it has no split of this name.
@@ -272,7 +305,8 @@ class Source:
     def _survey(self) -> Survey | None:
         if self.contents.survey is None:
             return None
-        return self.contents.survey()
+        with doing("surveying the files"):
+            return self.contents.survey()
 
     @cached_property
     def _label_names(self) -> tuple[str, ...]:
@@ -283,14 +317,17 @@ class Source:
     def _within_budget(self, split: str) -> Iterator[Signal]:
         """The signals of a split, as long as they take no more memory than its files may ask
         for."""
-        needed = held = 0
-        for seen, signal in enumerate(self._alike(split), start=1):
-            needed += signal.values.size * NUMBER
-            if needed > allowance().command and self._is_foreign:
-                held = held or all_on_disk(self.location or Path())
-                whole = max(needed, needed / seen * self._count(split))
-                check_command(f"the {split} split of {self.contents.name}", whole, held)
+        budget = self.budget(split)
+        alike = self._alike(self.items[split])
+        for _, signal in counted_on_line(alike, "reading signals"):
+            budget.add(signal.values.size)
             yield signal
+
+    def budget(self, split: str) -> Budget:
+        """What holds the signals of a split to the memory that its files may ask for."""
+        location = self.location if self._is_foreign else None
+        what = f"the {split} split of {self.contents.name}"
+        return Budget(what, location, lambda: self._count(split))
 
     def _count(self, split: str) -> int:
         """How many signals a split has, as far as that is known before they are read."""
@@ -305,20 +342,21 @@ class Source:
         """Whether its signals lie in files that nobody has vouched for."""
         return self.location is not None and not self.contents.published
 
-    def _alike(self, split: str) -> Iterator[Signal]:
-        """The signals of a split, each held against what all have in common."""
+    def _alike(self, items: Iterable[Item]) -> Iterator[tuple[str, Signal]]:
+        """What an error calls it, and the signal, of all that can be read of items, each held
+        against what all have in common."""
         spec = self.spec
-        for name, signal in self._read(split):
+        for name, signal in self._read(items):
             try:
-                _check_alike(signal, spec, name, self.contents.unlike)
+                check_alike(signal, spec, name, self.contents.unlike)
             except DataError as error:
                 self.skips.skip(name, error)
             else:
-                yield signal
+                yield name, signal
 
-    def _read(self, split: str) -> Iterator[tuple[str, Signal]]:
-        """What an error calls it, and the signal, of all that can be read in a split."""
-        for item in self.items[split]:
+    def _read(self, items: Iterable[Item]) -> Iterator[tuple[str, Signal]]:
+        """What an error calls it, and the signal, of all that can be read of items."""
+        for item in items:
             if self.contents.many:
                 for signal in self._signals_within(item):
                     yield signal.id, signal
@@ -342,37 +380,3 @@ class Source:
         signal = self.preprocessing.apply(found)
         label = self._label_names.index(item.label) if item.label else None
         return signal.with_header(id=item.id, label=label)
-
-
-def _spec_of(
-    first: Signal, preprocessing: Preprocessing, label_names: tuple[str, ...]
-) -> SignalSpec:
-    """What all signals have in common when they are like the first one; a shape only if the steps
-    give every signal the same."""
-    grid_steps = [step for step in preprocessing.steps if isinstance(step, GridStep)]
-    last = grid_steps[-1] if grid_steps else None
-    shape = None
-    if isinstance(last, CropPad | Resample) and last.shape is not None:
-        shape = first.values.shape[:-1]
-    tasks = {0: "", 2: "binary-class"}
-    return SignalSpec(
-        dim=first.domain.dim,
-        channels=first.channels,
-        shape=shape,
-        unit=first.unit,
-        modality=str(first.metadata.get("modality", "")),
-        label_names=label_names,
-        task=tasks.get(len(label_names), "multi-class"),
-    )
-
-
-def _check_alike(signal: Signal, spec: SignalSpec, name: str, remedy: str) -> None:
-    got = _form(signal.domain.dim, signal.channels, signal.unit)
-    expected = _form(spec.dim, spec.channels, spec.unit)
-    if got != expected:
-        raise DataError(f"{name} has {got}; the first file has {expected}; {remedy}")
-
-
-def _form(dim: int, channels: int, unit: str) -> str:
-    in_unit = f" in {unit}" if unit else ""
-    return f"{dim} dimensions and {channels} channels{in_unit}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError, suggest
 from medfuncta._src.sources.options import Options, option
 
@@ -211,7 +212,8 @@ def _counts(free: int, total: int, fractions: Mapping[str, float]) -> dict[str, 
     needed = rest + sum(fraction > 0 for fraction in fractions.values())
     if free < needed:
         raise DataError(
-            f"{free} groups (records, patients or files) for {needed} splits, and a group is never "
+            f"{counted(free, 'group')} (records, patients or files) for "
+            f"{counted(needed, 'split')}, and a group is never "
             "cut in two; give more data, switch a split off with val=0 or test=0, or take all "
             "of it as the split 'all'"
         )

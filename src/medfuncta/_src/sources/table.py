@@ -41,10 +41,13 @@ from urllib.parse import unquote
 
 from medfuncta._src.door.callers import expecting
 from medfuncta._src.errors import ConfigError, suggest
+from medfuncta._src.remote.address import address_of
+from medfuncta._src.remote.fetching import fetched
 from medfuncta._src.sources.contents import Format
 from medfuncta._src.sources.options import describe, parse
 from medfuncta._src.sources.skips import Skips
-from medfuncta._src.sources.source import Source
+from medfuncta._src.sources.source import Reopening, Source
+from medfuncta._src.status import doing
 
 FORMATS: Final[Mapping[str, str]] = {
     "sample": "medfuncta._src.sources.sample:FORMAT",
@@ -103,6 +106,9 @@ def options_of(format: Format) -> dict[str, str]:
 def open_source(text: str, *, skip_bad: bool = False) -> Source:
     """The source that ``kind:path[?option=value&option=value]`` names.
 
+    The path may be an address in an object store, such as ``s3://bucket/scans``: its files are
+    copied to this machine first, once.
+
     A ``&`` or ``%`` inside a value is written as in a web address (``%26``, ``%25``).
 
     Args:
@@ -129,8 +135,15 @@ def open_source(text: str, *, skip_bad: bool = False) -> Source:
         option: _line(name, option, given.pop(option)) for option in STATEMENTS if option in given
     }
     skips = Skips(skip_bad=skip_bad)
-    contents = format.open(location, parse(format.options, given), skips)
-    return Source(contents, skips, stated=stated)
+    with doing("looking through the files"):
+        at = str(fetched(location)) if address_of(location) else location
+        contents = format.open(at, parse(format.options, given), skips)
+    return Source(
+        contents,
+        skips,
+        stated=stated,
+        reopening=Reopening(_from_the_root(name, location, query), skip_bad),
+    )
 
 
 def _location_and_query(text: str) -> tuple[str, str]:
@@ -142,6 +155,13 @@ def _location_and_query(text: str) -> tuple[str, str]:
         if _exists(location):
             return location, "?".join(parts[count:])
     return parts[0], "?".join(parts[1:])
+
+
+def _from_the_root(name: str, location: str, query: str) -> str:
+    """The same source for a process that stands in another folder."""
+    if _exists(location):
+        location = str(Path(location).expanduser().absolute())
+    return "?".join(filter(None, (f"{name}:{location}", query)))
 
 
 def _exists(location: str) -> bool:

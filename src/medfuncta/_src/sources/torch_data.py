@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Final
 
 import numpy as np
@@ -52,9 +53,10 @@ def gathered(values: Any, **given: Any) -> Gathered:
         ConfigError: If an item is of none of the known forms.
         DataError: If there is no item, or only some have a label, an id, a group or a mask.
     """
-    if not isinstance(values, Dataset | DataLoader):
+    listed = isinstance(values, list | tuple) and values and _is_dict(values[0])
+    if not listed and not isinstance(values, Dataset | DataLoader):
         return Gathered(values, **given)
-    items = [_parts(item) for item in _items(values)]
+    items = [_parts(item) for item in (values if listed else _items(values))]
     if not items:
         raise DataError("the data set has no item; expected at least one")
     found = {f"{key}s": _column(items, key) for key in _OTHER_KEYS}
@@ -107,10 +109,16 @@ def _counts(value: Any) -> bool:
 
 def _parts(item: Any) -> dict[str, Any]:
     """The parts of an item by name; a subject of TorchIO is its image."""
-    if isinstance(item, Mapping) and not is_subject(item):
+    if _is_dict(item):
         keys = [key for key in _SIGNAL_KEYS if key in item]
         if not keys:
             raise ConfigError(f"an item with {shown(sorted(map(str, item)))}; {_WANTED}")
+        if isinstance(item[keys[0]], str | PathLike):
+            raise ConfigError(
+                f"an item whose '{keys[0]}' is the path of a file; name the files as a source, "
+                "such as 'nifti:FOLDER', or read them first, as MONAI does by "
+                "Dataset(items, LoadImaged('image'))"
+            )
         others = {key: item[key] for key in _OTHER_KEYS if key in item}
         return {"image": item[keys[0]], **others}
     if not isinstance(item, list | tuple):
@@ -118,6 +126,11 @@ def _parts(item: Any) -> dict[str, Any]:
     if len(item) not in (1, 2):
         raise ConfigError(f"an item of {len(item)} parts; {_WANTED}")
     return dict(zip(("image", "label"), item, strict=False))
+
+
+def _is_dict(item: Any) -> bool:
+    """Whether it is a dictionary of parts; a subject of TorchIO is an image."""
+    return isinstance(item, Mapping) and not is_subject(item)
 
 
 def _column(items: Sequence[Mapping[str, Any]], key: str) -> list[Any] | None:

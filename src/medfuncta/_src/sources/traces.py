@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from medfuncta._src.door.allowance import check_signal
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import Label, Signal, ValueRange
@@ -84,7 +85,8 @@ class Trace:
             )
         if len(self.values) * ratio > _MOST_SAMPLES:
             raise DataError(
-                f"a trace of {len(self.values):,} samples is asked for at {float(ratio):g} times "
+                f"a trace of {counted(len(self.values), 'sample')} is asked for at "
+                f"{float(ratio):g} times "
                 f"its rate; expected at most {_MOST_SAMPLES:,} samples; give a lower rate"
             )
         held = self.values.nbytes

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.preprocess import (
@@ -87,7 +88,7 @@ def intensity_step(window: tuple[float, ...] | None, quantiles: tuple[float, ...
     name = "window" if window else "quantiles"
     bounds = window or quantiles or (0.0, 1.0)
     if len(bounds) != 2:
-        raise ConfigError(f"got {len(bounds)} numbers for '{name}'; expected low,high")
+        raise ConfigError(f"got {counted(len(bounds), 'number')} for '{name}'; expected low,high")
     return Window(*bounds) if window else Quantiles(*bounds)
 
 
@@ -116,7 +117,8 @@ def _one_channel(name: str, values: np.ndarray, channel: int | None) -> np.ndarr
         return values
     if channel >= values.shape[-1]:
         raise ConfigError(
-            f"the option 'channel' is {channel}; {name} has {values.shape[-1]} channels, counted "
+            f"the option 'channel' is {channel}; {name} has "
+            f"{counted(values.shape[-1], 'channel')}, counted "
             "from 0"
         )
     return values[..., channel : channel + 1]

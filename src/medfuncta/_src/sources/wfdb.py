@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -75,25 +76,16 @@ def _join_segments(paths: dict[str, Path], skips: Skips) -> None:
     """Take the segments of recordings, and headers that only describe segments, out of ``paths``: a
     recording is read by the header that joins them. A header beside samples of its own name is left
     closed: it may be of the test split."""
+    joining, layouts = _headers_without_samples(paths)
     recording_of: dict[str, str] = {}
-    layouts = []
-    for name, path in list(paths.items()):
-        if any(path.with_name(f"{path.name}{suffix}").exists() for suffix in _SAMPLE_FILES):
-            continue
-        try:
-            header = read_header(path)
-        except DataError:
-            continue  # told when it is read
-        if header.is_layout and not header.joins_segments:
-            layouts.append(name)
-        if not header.joins_segments:
-            continue
-        within = Path(name).parent
-        segments = [(within / segment).as_posix() for segment in header.segments]
-        if recording_of.keys().isdisjoint(segments):
+    for name, segments in joining.items():
+        if not joining.keys().isdisjoint(segments):
+            skips.leave_out(paths[name].name, "joins segments that join segments themselves")
+            del paths[name]
+        elif recording_of.keys().isdisjoint(segments):
             recording_of |= dict.fromkeys(segments, name)
         else:
-            skips.leave_out(path.name, "joins segments that another header joins too")
+            skips.leave_out(paths[name].name, "joins segments that another header joins too")
             del paths[name]
     for name in layouts:
         if name not in recording_of:
@@ -104,6 +96,27 @@ def _join_segments(paths: dict[str, Path], skips: Skips) -> None:
     if joined:
         count = len(set(recording_of.values()))
         skips.remark(f"{len(joined)} segments are read as the {count} recordings that they make up")
+
+
+def _headers_without_samples(
+    paths: Mapping[str, Path],
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The headers that join segments, with the names of these, and those that only describe
+    segments."""
+    joining, layouts = {}, []
+    for name, path in paths.items():
+        if any(path.with_name(f"{path.name}{suffix}").exists() for suffix in _SAMPLE_FILES):
+            continue
+        try:
+            header = read_header(path)
+        except DataError:
+            continue  # told when it is read
+        if header.joins_segments:
+            within = Path(name).parent
+            joining[name] = [(within / segment).as_posix() for segment in header.segments]
+        elif header.is_layout:
+            layouts.append(name)
+    return joining, layouts
 
 
 def _open_wfdb(location: str, options: WfdbOptions, skips: Skips) -> Contents:

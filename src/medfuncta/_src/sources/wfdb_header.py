@@ -20,10 +20,12 @@ from typing import Final
 
 from medfuncta._src.door.content import blaming, check_itself
 from medfuncta._src.door.files import Origin, read_bytes
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.sources.units import unit_text
 
 _MOST_BYTES: Final = 2**24
+_MOST_SIGNALS: Final = 4096
 _LENGTH_FIELD: Final = 3  # of the record's line, counted from 0
 _GAIN_FIELD: Final = 2  # of a signal's line
 _PLAIN_NAME: Final = re.compile(rb"[-\w]+")
@@ -99,7 +101,14 @@ def _header_text(name: str, content: bytes) -> HeaderText:
     lines = [line for line in lines if line and not line.startswith(b"#")]
     if not lines or len(lines[0].split()) < 2:
         raise DataError(f"{name} is not a WFDB header; check the file")
-    return HeaderText(lines[0], tuple(lines[1:]))
+    header = HeaderText(lines[0], tuple(lines[1:]))
+    if len(header.lines) > _MOST_SIGNALS and not header.joins_segments:
+        raise DataError(
+            f"{name} describes {counted(len(header.lines), 'signal')}; expected at most "
+            f"{_MOST_SIGNALS:,}; "
+            "check the file"
+        )
+    return header
 
 
 def header_file(path: Path) -> Path:

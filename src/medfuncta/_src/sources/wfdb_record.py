@@ -188,7 +188,8 @@ def check_rate(path: Path, rate: float) -> None:
     """Refuse a header whose sampling rate is none."""
     if not 0 < rate < 1e6:
         raise DataError(
-            f"{path.name}.hea claims {rate} samples a second; expected a positive number below a "
+            f"{path.name}.hea claims {rate} samples a second; expected a positive "
+            "number below a "
             "million"
         )
 

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from medfuncta._src.door.allowance import check_signal
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.sources.recordings import Lead
 from medfuncta._src.sources.traces import Annotation, Trace
@@ -178,7 +179,7 @@ class WfdbSegments:
         expected = round(segment.frames * self.leads[lead].rate / self.rate)
         if found != expected:
             raise DataError(
-                f"{record.name} has {found:,} samples of lead {lead}; {self.name} claims "
+                f"{record.name} has {counted(found, 'sample')} of lead {lead}; {self.name} claims "
                 f"{expected:,}; copy the record again"
             )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from medfuncta._src.disk.atomic import write_atomically, write_json, write_text
 from medfuncta._src.disk.places import place
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result
 from medfuncta._src.tasks.drawing.figure import png
 from medfuncta._src.tasks.drawing.page import Page
@@ -95,7 +96,7 @@ class Trial(Result):
         behind = ", ".join(f"{method} {_decibels(other)}" for method, other in others)
         return (
             f"{self.condition}: {best} is best with {_decibels(result)} on average ({behind}), "
-            f"and on {result.best_on} of {result.summary.signals} signals"
+            f"and on {result.best_on} of {counted(result.summary.signals, 'signal')}"
         )
 
     def rows(self) -> Iterable[tuple[str, ...]]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.learning.callbacks import StepReport
 from medfuncta._src.run import Run
 from medfuncta._src.signals.signal import Signal
 from medfuncta._src.sources.source import Source
-from medfuncta._src.studies.study import StudyOptions
+from medfuncta._src.studies.study import HELD_OUT, StudyOptions
 from medfuncta._src.workflow import resolve, train
 
 
@@ -76,7 +77,7 @@ def held_out(source: Source, options: StudyOptions) -> list[Signal]:
     Raises:
         DataError: If there is no such split, or no signal in it.
     """
-    signals = spread_out(source.signals("test"), options.limit)
+    signals = spread_out(source.signals("test"), options.limit or HELD_OUT)
     if not signals:
         raise DataError(
             f"no signals in the test split of {source.info.name}; expected at least one"
@@ -111,7 +112,7 @@ def facts_of(source: Source, run: Run, signals: int, options: StudyOptions) -> d
         "licence": source.info.licence,
         "signals": f"{signals} of the test split, kept apart by {source.info.split_by}",
         "shared network": network,
-        "latent": f"{run.config.field.latent_size:,} numbers a signal",
+        "latent": f"{counted(run.config.field.latent_size, 'number')} a signal",
         "fit": str(run.config.fit.plan),
         "seed": str(options.seed),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import Signal
 from medfuncta._src.studies.findings import Trial
@@ -78,7 +79,7 @@ def missing_samples_picture(trials: Sequence[Trial], examples: Sequence[Restorat
             _draw_trace(left, example)
             left.set_title(f"{trial.condition}: {_scores(example)}", loc="left")
             _draw_quality(right, trial)
-            right.set_title(f"all {trial.signals} signals", loc="left")
+            right.set_title(f"all {counted(trial.signals, 'signal')}", loc="left")
         panels[0, 0].legend(loc="upper right", ncols=len(trials[0].metrics) + 1)
     return figure
 

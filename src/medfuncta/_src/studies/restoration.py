@@ -12,6 +12,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 from scipy.interpolate import make_interp_spline
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.round_trip import round_trip
 from medfuncta._src.run import Run
@@ -67,7 +68,8 @@ class Depleted:
         places = np.flatnonzero(observed)
         if len(places) < _FEWEST:
             raise DataError(
-                f"signal '{signal.id}' has {len(places)} samples along axis {axis}; expected at "
+                f"signal '{signal.id}' has {counted(len(places), 'sample')} along axis {axis}; "
+                "expected at "
                 f"least {_FEWEST}"
             )
         removed = np.zeros(len(observed), bool)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 
@@ -14,9 +14,12 @@ from medfuncta._src.config import Steps
 from medfuncta._src.door.declared import settle
 from medfuncta._src.door.limits import Seed, Some
 from medfuncta._src.errors import ConfigError, suggest
-from medfuncta._src.studies.findings import Findings
+from medfuncta._src.result import Result
 
 _SomeSteps: TypeAlias = Steps | None
+_AsManyAs: TypeAlias = Some | None
+HELD_OUT: Final = 32
+"""Signals at the most, where nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,18 @@ class StudyOptions:
     """What a study works on.
 
     Args:
-        data: The source, as text.
+        data: The source, as text; ``""`` for those that a study has of its own.
         run: A trained run; None trains one on the data.
-        steps: Meta-steps of that training; the preset's when None.
-        limit: Held-out signals at the most, evenly spread over the test split.
-        seed: Of every random draw.
+        steps: Meta-steps of that training; those of the preset or the scale when None.
+        limit: Held-out signals at the most, evenly spread over the test split; 32, or those of the
+            scale, when None.
+        seed: Of every random draw; the first one of a study that is repeated.
+        seeds: How often a study of cells is repeated; as often as its scale says when None.
+        scale: ``"small"`` or ``"paper"``, of a study of cells.
+        workers: Cells that are measured side by side.
+        data_folder: Where public data sets lie that a study of cells knows by name; samples stand
+            in for those that are missing.
+        out: Folder where finished cells are kept; None keeps none.
         skip_bad: Leave bad files out.
         device: Where to compute; an accelerator when there is one.
         tell: Told a line now and then.
@@ -40,14 +50,25 @@ class StudyOptions:
     data: str
     run: Path | None = None
     steps: Steps | None = None
-    limit: Some = 32
+    limit: Some | None = None
     seed: Seed = 0
+    seeds: Some | None = None
+    scale: str = "small"
+    workers: Some = 1
+    data_folder: Path | None = None
+    out: Path | None = None
     skip_bad: bool = False
     device: torch.device | str | None = None
     tell: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
-        numbers = {"steps": _SomeSteps, "limit": Some, "seed": Seed}
+        numbers = {
+            "steps": _SomeSteps,
+            "limit": _AsManyAs,
+            "seed": Seed,
+            "seeds": _AsManyAs,
+            "workers": Some,
+        }
         settle(self, noun="option", kinds=numbers)
 
 
@@ -57,19 +78,30 @@ class Study:
 
     Args:
         summary: What it asks, in a line.
-        runner: ``module:function``, imported only when asked for; ``function(options)`` gives the
-            :class:`Findings`.
+        runner: ``module:function``, imported only when asked for; ``function(options)`` gives a
+            :class:`~medfuncta._src.result.Result`.
         data: The source when the user names none; ``""`` when one must be named.
         steps: Meta-steps when the user names neither steps nor a run; None for those of the preset.
+        cells: Whether it is done cell by cell, on data of its own choice where the user names none,
+            as one of those that a report collects.
     """
 
     summary: str
     runner: str
     data: str = ""
     steps: int | None = None
+    cells: bool = False
 
 
-_STUDIES: Final[Mapping[str, Study]] = {
+def _of_cells(name: str, summary: str) -> Study:
+    module = name.replace("-", "_")
+    return Study(summary, f"medfuncta._src.studies.{module}:STUDY.run", cells=True)
+
+
+REPORT: Final = "report"
+"""The name of what does, or collects, all studies of cells."""
+
+STUDIES: Final[Mapping[str, Study]] = {
     "missing-samples": Study(
         "traces without three tenths of their samples, at random and in gaps, restored by fitting "
         "what is left and by interpolation",
@@ -89,6 +121,41 @@ _STUDIES: Final[Mapping[str, Study]] = {
         "their own grids",
         runner="medfuncta._src.studies.mixed_shapes:mixed_shapes",
     ),
+    "omega-schedule": _of_cells(
+        "omega-schedule", "quality over the first omega and its rise, a constant omega included"
+    ),
+    "omega-learning-rate": _of_cells(
+        "omega-learning-rate",
+        "the omega schedule as a schedule of learning rates, step by step and taken apart",
+    ),
+    "context-reduction": _of_cells(
+        "context-reduction", "quality, memory and time over gamma, and how its points are chosen"
+    ),
+    "meta-gradient": _of_cells(
+        "meta-gradient",
+        "exact, first-order and truncated meta-gradients, auto-decoder and Reptile over time",
+    ),
+    "functa": _of_cells(
+        "functa",
+        "Functa's settings, COIN++'s patches and codes without a network at equal latent size",
+    ),
+    "components": _of_cells("components", "what each part of the method is worth, part by part"),
+    "adaptation": _of_cells(
+        "adaptation", "fits by solver over their steps, with noise, missing points and unseen data"
+    ),
+    "single-instance": _of_cells(
+        "single-instance", "one network a signal against one for all: bits, time and quality"
+    ),
+    "classification": _of_cells(
+        "classification", "classifiers on latents, principal components and pixels"
+    ),
+    "stable-rank": _of_cells(
+        "stable-rank", "whether a layer's stable rank says that it can be held still"
+    ),
+    REPORT: Study(
+        "all studies from omega-schedule on, with what became of each claim, as one page",
+        runner="medfuncta._src.studies.report:report",
+    ),
 }
 """Every study by its name on the command line."""
 
@@ -99,16 +166,19 @@ def study(name: str) -> Study:
     Raises:
         ConfigError: If there is no study of this name; the nearest one is named.
     """
-    if name not in _STUDIES:
-        raise ConfigError(f"unknown study '{name}'; {suggest(name, _STUDIES)}")
-    return _STUDIES[name]
+    if name not in STUDIES:
+        raise ConfigError(f"unknown study '{name}'; {suggest(name, STUDIES)}")
+    return STUDIES[name]
 
 
-def run_study(name: str, options: StudyOptions) -> Findings:
+def run_study(name: str, options: StudyOptions) -> Result:
     """Do one study.
 
     Raises:
         MedFunctaError: If there is no such study, or the data or the run does not fit it.
     """
-    module, function = study(name).runner.split(":")
-    return getattr(import_module(module), function)(options)
+    module, path = study(name).runner.split(":")
+    runner: Any = import_module(module)
+    for part in path.split("."):
+        runner = getattr(runner, part)
+    return runner(options)

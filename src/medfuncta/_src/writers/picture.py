@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from medfuncta._src.disk.atomic import write_atomically
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.signal import Signal
 from medfuncta._src.writers.values import as_stored, file_dtype, filled, without_single_channel
@@ -29,7 +30,8 @@ def write_picture(signal: Signal, path: Path) -> None:
     """
     if signal.channels not in _WIDEST:
         raise DataError(
-            f"an image of {signal.channels} channels cannot be written as {path.suffix}; write it "
+            f"an image of {counted(signal.channels, 'channel')} cannot be written as "
+            f"{path.suffix}; write it "
             "as .nii.gz or .npy"
         )
     dtype, widest = file_dtype(signal), _WIDEST[signal.channels]

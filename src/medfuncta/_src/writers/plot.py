@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from medfuncta._src.disk.atomic import write_atomically
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.signals.domain import Domain, Grid
 from medfuncta._src.signals.signal import Signal
@@ -33,7 +34,7 @@ def write_plot(signal: Signal, path: Path) -> None:
 
     if signal.channels > _MOST_CHANNELS:
         raise DataError(
-            f"a trace of {signal.channels} channels cannot be drawn; expected at most "
+            f"a trace of {counted(signal.channels, 'channel')} cannot be drawn; expected at most "
             f"{_MOST_CHANNELS}; write it as .csv or .npy"
         )
     where, axis = _axis(signal.domain)

@@ -3,8 +3,8 @@
 A latent that is fitted to what is left of a signal says nothing sure of a gap: many latents fit.
 So values are put into the gaps first: straight lines along the axes between what was observed, and
 a correction of these by a network of convolutions, which also sees what the components say of the
-gap (:mod:`medfuncta._src.field.components.start`). It is trained beside the meta-gradient, on gaps that
-are drawn into training signals, and starts at no correction.
+gap (:mod:`medfuncta._src.field.components.start`). It is trained beside the meta-gradient, on gaps
+that are drawn into training signals, and starts at no correction.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from medfuncta._src.field.components.config import ComponentsConfig
 from medfuncta._src.field.components.interpolation import Interpolation, NodeGrid
 from medfuncta._src.field.components.refinement import Refinement
-from medfuncta._src.signals.points import Points
+from medfuncta._src.signals.points import BatchPart, Points
 
 Guess: TypeAlias = Callable[[Points], Tensor]
 """What the components say of signals, ``[batch, channels, *nodes]``."""
@@ -87,12 +87,20 @@ class Completion(nn.Module):
         counted = (missing | (points.weights > 0)).to(points.weights.dtype)
         return replace(points, values=values, weights=counted / counted.sum(1, keepdim=True))
 
-    def loss(self, points: Points, guess: Guess, generator: torch.Generator) -> Tensor:
-        """The mean over signals of log L in gaps that are drawn into them."""
+    def loss(
+        self,
+        points: Points,
+        guess: Guess,
+        generator: torch.Generator,
+        part: BatchPart | None = None,
+    ) -> Tensor:
+        """The mean over signals of log L in gaps that are drawn into them, or into all of the batch
+        that they are a part of."""
+        part = part or BatchPart(0, points.batch, points.batch)
         with torch.no_grad():
             interpolation = Interpolation(self._grid, points.coordinates)
             values, known = _on_nodes(points, interpolation)
-            gaps = drawn_gaps(points.batch, self._grid.nodes, generator).to(known.device)
+            gaps = drawn_gaps(part.of, self._grid.nodes, generator)[part.rows].to(known.device)
         wanted = (known & gaps).to(values.dtype)
         error = (self(values, known & ~gaps, guess) - values).square().mean(1, keepdim=True)
         count = wanted.flatten(1).sum(1)

@@ -77,11 +77,12 @@ class ComponentsConfig(FieldConfig):
         if self.kernel % 2 == 0:
             raise ConfigError(f"setting 'field.kernel' is {self.kernel}; expected an odd number")
         self._check_cost()
-        if self.latent_size > self.features * self.channels:
+        most = self.features * self.channels
+        if self.latent_size > most:
             raise ConfigError(
-                f"setting 'field.latent_size' is {self.latent_size}; the mean and the components "
-                f"are made of {self.features * self.channels} numbers (cosines times channels), "
-                "expected at most as many"
+                f"setting 'field.latent_size' is {self.latent_size}; the components of signals of "
+                f"this grid are made of {most} numbers (cosines times channels), and a latent has "
+                f"no more; set field.latent_size={most} or less, or take larger signals"
             )
 
     def _check_cost(self) -> None:

@@ -29,11 +29,16 @@ from medfuncta._src.field.components.spectrum import analysed, lowest_cosines, s
 from medfuncta._src.field.components.start import coverage_of, largest_eigenvalue, solved
 from medfuncta._src.field.field import Field, ParameterGroup
 from medfuncta._src.field.table import FieldKind
-from medfuncta._src.signals.points import Points
+from medfuncta._src.field.weights import Bounds
+from medfuncta._src.signals.points import BatchPart, Points
 from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.types import Coordinates, Features, Latents, Values, Weights
 
 _LEAST_VARIANCE: Final = 1e-12
+_LEAST_STORED: Final = 1e-13
+"""As small as a variance may be where one is read: what was rounded is let through. The noise is
+divided by it."""
+_MOST_VARIANCE: Final = 1e12
 _POWERS: Final = 10
 _MARGIN: Final = 1.1
 """The iteration for latents diverges where an eigenvalue is larger than it was told, and power
@@ -165,10 +170,12 @@ class ComponentsField(Field[ComponentsConfig]):
             return points
         return self.completion.completed(points, self._linear_guess)
 
-    def side_loss(self, points: Points, generator: torch.Generator) -> Tensor | None:
+    def side_loss(
+        self, points: Points, generator: torch.Generator, part: BatchPart | None = None
+    ) -> Tensor | None:
         if self.completion is None:
             return None
-        return self.completion.loss(points, self._linear_guess, generator)
+        return self.completion.loss(points, self._linear_guess, generator, part)
 
     def _linear_guess(self, points: Points) -> Tensor:
         """What the mean and the components say of signals, ``[batch, channels, *nodes]``."""
@@ -211,4 +218,9 @@ def _completed(components: Tensor, others: Tensor, count: int) -> Tensor:
     return (basis * signs).T[:count].reshape(count, *components.shape[1:])
 
 
-KIND = FieldKind(ComponentsConfig, ComponentsField, fitted_to)
+KIND = FieldKind(
+    ComponentsConfig,
+    ComponentsField,
+    fitted_to,
+    bounds={"variances": Bounds(_LEAST_STORED, _MOST_VARIANCE), "noise": Bounds(0, _MOST_VARIANCE)},
+)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from msgspec import Meta
 
 from medfuncta._src.config import FieldConfig
+from medfuncta._src.door.limits import Omega
 from medfuncta._src.errors import ConfigError
-
-_Omega: TypeAlias = Annotated[float, Meta(gt=0, le=1e6)]
-"""How fast a layer's sine oscillates; the paper takes 20 to 400."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +34,8 @@ class SirenConfig(FieldConfig):
 
     layers: Annotated[int, Meta(ge=3, le=1000)] = 15
     width: Annotated[int, Meta(ge=1, le=2**16)] = 256
-    omega_first: _Omega = 20.0
-    omega_last: _Omega = 400.0
+    omega_first: Omega = 20.0
+    omega_last: Omega = 400.0
     omega_increment: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
     residual: bool = False
     shift_first: bool = False

@@ -1,8 +1,8 @@
 """The loss of the paper's field and its derivatives, written out by hand.
 
-Words and formulas are those of :mod:`medfuncta._src.field.siren.layers`. Of an inner step at most W h
-and d are kept (the tape): all else follows from them without a product. That makes six products a
-layer and inner step, eight when the tape is evaluated again.
+Words and formulas are those of :mod:`medfuncta._src.field.siren.layers`. Of an inner step at most
+W h and d are kept (the tape): all else follows from them without a product. That makes six products
+a layer and inner step, eight when the tape is evaluated again.
 
 Where signals share what a layer reads - one grid, and one latent before the first inner step - it
 is computed once.
@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Final
 
 import torch
 from torch import Tensor
 
+from medfuncta._src.field.device import numbers_at_a_time
 from medfuncta._src.field.objective import InnerGradient, Objective
 from medfuncta._src.field.siren.folded import FoldedSiren
 from medfuncta._src.field.siren.layers import Activations, Layers, TorchLayers
@@ -25,10 +25,6 @@ from medfuncta._src.field.siren.shift_maps import ShiftMaps
 from medfuncta._src.field.siren.tape import ChunkPass, ChunkTape, SirenSums, Tape
 from medfuncta._src.signals.points import Points
 from medfuncta._src.types import Latents, Losses
-
-_CHUNK: Final = 2**17
-"""Numbers of an activation processed at a time, all signals of a group together: they stay in
-cache."""
 
 
 class SirenObjective(Objective[SirenSums]):
@@ -58,6 +54,7 @@ class SirenObjective(Objective[SirenSums]):
         self._field = field
         self._width = field.config.width
         self._chunk = chunk
+        self._numbers = numbers_at_a_time(field.last_weight.device)
         channels = field.config.channels
         self._error_scale = 2 / channels if channel_mean else 2.0
         self._loss_scale = 1 / channels if channel_mean else 1.0
@@ -209,7 +206,8 @@ class SirenObjective(Objective[SirenSums]):
     # -- passes over one chunk --------------------------------------------------------------------
 
     def _chunks(self, points: Points) -> Iterator[Points]:
-        return points.chunks(self._chunk or max(1, _CHUNK // (points.batch * self._width)))
+        at_a_time = self._numbers // (points.batch * self._width)
+        return points.chunks(self._chunk or max(1, at_a_time))
 
     def _pass(
         self, points: Points, offsets: Sequence[Tensor], gradient: Tensor, kept: ChunkTape | None

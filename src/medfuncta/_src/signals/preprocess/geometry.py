@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError
 from medfuncta._src.signals.domain import Grid, Shape, Spacing
 from medfuncta._src.signals.preprocess.step import GridStep
@@ -149,8 +150,9 @@ class Reorient(GridStep):
 def _check_axes(name: str, shape: tuple[int, ...], grid: Grid) -> None:
     if len(shape) != grid.dim:
         raise DataError(
-            f"{name} to a shape of {len(shape)} axes {shape}, but the signal has {grid.dim}; give "
-            f"{grid.dim} numbers"
+            f"{name} to a shape of {counted(len(shape), 'axis', 'axes')} {shape}, but the signal "
+            f"has {grid.dim}; give "
+            f"{counted(grid.dim, 'number')}"
         )
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError, DataError
 from medfuncta._src.signals.preprocess.step import Step
 from medfuncta._src.signals.signal import Signal, ValueRange
@@ -84,7 +85,8 @@ class Grey(Step):
             return signal
         if signal.channels != 3:
             raise DataError(
-                f"signal '{signal.id}' has {signal.channels} channels; expected 3 (red, green, "
+                f"signal '{signal.id}' has {counted(signal.channels, 'channel')}; expected 3 (red, "
+                "green, "
                 "blue) to make it grey"
             )
         return signal.with_values((signal.values @ _LUMA)[..., None], signal.mask)

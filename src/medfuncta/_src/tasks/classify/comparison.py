@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result
+from medfuncta._src.status import doing
 from medfuncta._src.tasks.classify.classifier import Maker
 from medfuncta._src.tasks.classify.examples import LabelledData
 from medfuncta._src.tasks.classify.labelling import Labelling
@@ -30,10 +32,10 @@ class ClassifierReport(Result):
         name: Of the classifier.
         inputs: ``"latents"``, ``"components"`` or ``"signals"``.
         val_score: Of the validation split, what a classifier is to be chosen by
-            (:func:`medfuncta._src.tasks.classify.metrics.selection_score`); mean over seeds, None where
-            undefined.
-        metrics: By name of :data:`medfuncta._src.tasks.classify.metrics.METRICS`, on the test split,
-            with intervals over groups of signals where they form any.
+            (:func:`~medfuncta._src.tasks.classify.metrics.selection_score`); mean over seeds, None
+            where undefined.
+        metrics: By name of :data:`~medfuncta._src.tasks.classify.metrics.METRICS`, on the test
+            split, with intervals over groups of signals where they form any.
         confusion: Counts of all seeds together by true and predicted class ``[classes, classes]``,
             multi-label ``[labels, 2, 2]``.
         fit_seconds: Training time of one seed, on average.
@@ -147,12 +149,14 @@ def compare(
     for name, maker in makers.items():
         runs = []
         for seed in seeds:
-            progress(f"{name}, seed {seed}: {len(data.train):,} signals to learn from")
-            run = _trained(data, maker, seed)
+            progress(f"{name}, seed {seed}: {counted(len(data.train), 'signal')} to learn from")
+            with doing("training a classifier"):
+                run = _trained(data, maker, seed)
             runs.append(run)
             if run.deterministic:
                 break
-        reports.append(_report(data, name, inputs, runs, resamples))
+        with doing("measuring it on resamples of the test split"):
+            reports.append(_report(data, name, inputs, runs, resamples))
     groups = None
     if data.test.groups is not None:
         groups = len(np.unique(data.test.groups))

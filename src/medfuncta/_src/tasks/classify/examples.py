@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.rows import NO_LABEL
@@ -49,12 +50,14 @@ class Examples:
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.inputs):
             raise DataError(
-                f"{len(self.labels)} labels for {len(self.inputs)} signals; expected one label a "
+                f"{counted(len(self.labels), 'label')} for {counted(len(self.inputs), 'signal')}; "
+                "expected one label a "
                 "signal"
             )
         if self.groups is not None and len(self.groups) != len(self.inputs):
             raise DataError(
-                f"{len(self.groups)} groups for {len(self.inputs)} signals; expected one group a "
+                f"{counted(len(self.groups), 'group')} for {counted(len(self.inputs), 'signal')}; "
+                "expected one group a "
                 "signal"
             )
 
@@ -206,7 +209,7 @@ def examples_of_signals(
     inputs = {}
     for name, signals in splits.items():
         inputs[name] = signals.values.reshape(len(signals), *shape)
-    return _labelled(splits, inputs, group_by, skip_bad=skip_bad, strict=strict)
+    return examples_of_inputs(splits, inputs, group_by=group_by, skip_bad=skip_bad, strict=strict)
 
 
 def examples_of_components(
@@ -240,18 +243,28 @@ def examples_of_components(
     inputs = {}
     for name, signals in splits.items():
         inputs[name] = np.concatenate(list(map(components.numbers, _of_one_shape(signals))))
-    return _labelled(splits, inputs, group_by, skip_bad=skip_bad, strict=strict)
+    return examples_of_inputs(splits, inputs, group_by=group_by, skip_bad=skip_bad, strict=strict)
 
 
-def _labelled(
+def examples_of_inputs(
     splits: Mapping[str, SignalSet],
     inputs: Mapping[str, ndarray],
-    group_by: str,
     *,
-    skip_bad: bool,
-    strict: bool,
+    group_by: str = GROUP,
+    skip_bad: bool = False,
+    strict: bool = False,
 ) -> LabelledData:
-    """What a classifier sees of signals, with the signals' labels."""
+    """Any numbers that stand for signals, with the signals' labels.
+
+    Args:
+        splits: The signals by name of the split.
+        inputs: Of each split one row a signal, in the order of the signals.
+        group_by: As for :func:`examples_of_latents`.
+        skip_bad, strict: As for :meth:`LabelledData.collect`.
+
+    Raises:
+        DataError: As :meth:`LabelledData.collect`.
+    """
     spec = next(iter(splits.values())).spec
     labels, numbers = {}, []
     for name, signals in splits.items():
@@ -355,7 +368,7 @@ class _Sieve:
         broken = labelled & ~finite
         if broken.any() and not self._skip_bad:
             raise DataError(
-                f"{broken.sum():,} of {len(broken):,} signals of the split '{name}' are "
+                f"{broken.sum():,} of {counted(len(broken), 'signal')} of the split '{name}' are "
                 f"{_NOT_FINITE}; leave them out with --skip-bad"
             )
         self.left_out.add(_NOT_FINITE, int(broken.sum()))

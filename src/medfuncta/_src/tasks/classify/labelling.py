@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.rows import NO_LABEL
 from medfuncta._src.signals.signal import Label
@@ -43,7 +44,10 @@ class Labelling:
     def __post_init__(self) -> None:
         fewest = 1 if self.multi_label else 2
         if len(self.names) < fewest:
-            raise DataError(f"{len(self.names)} classes; expected at least {fewest} to classify")
+            raise DataError(
+                f"{counted(len(self.names), 'class', 'classes')}; expected at least {fewest} to "
+                "classify"
+            )
 
     @property
     def classes(self) -> int:
@@ -110,7 +114,8 @@ class Labelling:
         expected = (len(labels), self.classes) if self.multi_label else (len(labels),)
         if labels.shape != expected:
             raise DataError(
-                f"labels of shape {list(labels.shape)} for {self.classes} classes of a "
+                f"labels of shape {list(labels.shape)} for "
+                f"{counted(self.classes, 'class', 'classes')} of a "
                 f"'{self.task}' task; expected {list(expected)}"
             )
         if not self.multi_label:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.signals.psnr import BEST_PSNR
 from medfuncta._src.tasks.compress.curves import LATENTS, CompressionReport
 from medfuncta._src.tasks.drawing.figure import ACCENT, MUTED, SECOND, new_figure, plain_powers
@@ -56,7 +57,8 @@ def curves_picture(report: CompressionReport) -> Figure:
         axes.set_xlabel("bytes a signal; what all signals share is not counted")
         axes.set_ylabel("PSNR (dB)")
         axes.set_title(
-            f"{report.signals:,} signals of the {report.split} split of {report.source}", loc="left"
+            f"{counted(report.signals, 'signal')} of the {report.split} split of {report.source}",
+            loc="left",
         )
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

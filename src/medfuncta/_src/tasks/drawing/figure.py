@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from medfuncta._src.disk.atomic import write_atomically
 from medfuncta._src.door.wording import shortened
 from medfuncta._src.signals.signal import Label
+from medfuncta._src.status import doing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,6 +84,18 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def pdf(figure: Figure) -> bytes:
+    """The picture as the bytes of a PDF file of one page, with text that can be searched, and the
+    same bytes for the same picture."""
+    import matplotlib
+
+    _shorten(figure)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
+    return buffer.getvalue()
+
+
 def _shorten(figure: Figure) -> None:
     """Leave of every text the lines that a title of ours can have; each is measured."""
     from matplotlib.text import Text
@@ -94,7 +107,8 @@ def _shorten(figure: Figure) -> None:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write the picture atomically."""
-    data = png(figure)
+    with doing("drawing a picture"):
+        data = png(figure)
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 

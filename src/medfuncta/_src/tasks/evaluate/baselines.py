@@ -61,6 +61,22 @@ class Baselines(Result):
     curve: Sequence[BaselinePoint]
     training_signals: int
 
+    def gap(self, numbers: Iterable[int]) -> str:
+        """Why points with so many numbers have no principal components, as a sentence; ``""`` where
+        all have."""
+        points = [self.at(count) for count in numbers]
+        if all(point is None or point.components is not None for point in points):
+            return ""
+        if not self.training_signals:
+            return (
+                "no principal components: they are those of a training split, of which these "
+                "signals are no part, and there is none here"
+            )
+        return (
+            f"no principal components with more numbers than the {self.training_signals:,} "
+            "training signals tell apart"
+        )
+
     def at(self, numbers: int) -> BaselinePoint | None:
         """The point of the curve with so many numbers; None where there is none."""
         for point in self.curve:

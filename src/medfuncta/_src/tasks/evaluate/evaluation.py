@@ -123,6 +123,14 @@ class Evaluation(Result):
         points += [(other.numbers, other.psnr) for other in self.compared]
         return [(numbers, psnr) for numbers, psnr in points if psnr is not None]
 
+    @property
+    def gap(self) -> str:
+        """Why the principal components have no figure beside one of the networks, as a sentence;
+        ``""`` where they have one or were not asked for."""
+        if self.baselines is None:
+            return ""
+        return self.baselines.gap([self.run.latent_size, *(o.numbers for o in self.compared)])
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the single signals: ``psnr.mean``, ``psnr.median``, ``ssim.mean``, ...
         nested."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medfuncta._src.disk.atomic import write_atomically, write_json, write_text
 from medfuncta._src.disk.places import place
+from medfuncta._src.door.wording import counted
 from medfuncta._src.latents.likeness import Likeness
 from medfuncta._src.signals.psnr import BEST_PSNR
 from medfuncta._src.tasks.drawing.figure import class_names, png, with_unit
@@ -67,7 +68,7 @@ def _report_page(evaluation: Evaluation, picture: bytes | None, curve: bytes | N
     summary, unit = evaluation.summary, evaluation.spec.unit
     page = Page(
         f"Reconstruction of {evaluation.source.name}",
-        f"{summary.signals:,} signals of the {evaluation.split} split",
+        f"{counted(summary.signals, 'signal')} of the {evaluation.split} split",
     )
     for remark in evaluation.remarks:
         page.text(f"Remark: {remark}.")
@@ -118,6 +119,8 @@ def _add_curve(page: Page, evaluation: Evaluation, curve: bytes) -> None:
             " The principal components are those of "
             f"{evaluation.baselines.training_signals:,} training signals."
         )
+    if evaluation.gap:
+        words += f" {evaluation.gap[0].upper()}{evaluation.gap[1:]}."
     page.picture(curve, words)
 
 
@@ -231,7 +234,7 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         "splits kept apart by": source.split_by,
         "shared network": f"{run.fingerprint}, {run.parameters:,} parameters",
         "trained on": str(run.training.get("source", "not known")),
-        "latent": f"{run.latent_size:,} numbers a signal",
+        "latent": f"{counted(run.latent_size, 'number')} a signal",
         "fit": str(evaluation.fit.plan),
         "time": f"{evaluation.seconds:.1f} s",
     }

@@ -3,29 +3,26 @@ points, compare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
-import torch
-
 from medfuncta._src.config import FitConfig
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Processes
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.likeness import Likeness
 from medfuncta._src.latents.round_trip import round_trip
 from medfuncta._src.run import Run
 from medfuncta._src.signals.data_facts import FactsTally, RangeUse, range_remark
-from medfuncta._src.signals.signal import Signal
 from medfuncta._src.sources.source import ALL, Source
+from medfuncta._src.status import doing
 from medfuncta._src.tasks.evaluate.baselines import measure_baselines
 from medfuncta._src.tasks.evaluate.evaluation import EvaluatedRun, Evaluation, FieldPoint
-from medfuncta._src.tasks.evaluate.metrics import SignalMetrics, measure, summarise
+from medfuncta._src.tasks.evaluate.measuring import Device, Labour, batches_of
+from medfuncta._src.tasks.evaluate.metrics import SignalMetrics, summarise
 from medfuncta._src.tasks.evaluate.pictures import Example, choose_examples
 from medfuncta._src.tasks.evaluate.report import write_report
-
-_Device = torch.device | str | None
 
 
 @expecting
@@ -35,11 +32,14 @@ def evaluate(
     *,
     split: str | None = None,
     config: FitConfig | None = None,
-    device: _Device = None,
+    device: Device = None,
     out: Path | str | None = None,
     baselines: bool = False,
     compare: Mapping[str, Run] | None = None,
     progress: Callable[[int], None] | None = None,
+    workers: Processes | None = None,
+    cluster: str | None = None,
+    on_loss: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Fit the signals of a split, decode each on its own points and compare; one batch of signals
     is in memory at a time.
@@ -59,8 +59,13 @@ def evaluate(
         compare: Other shared networks, by name, that are to stand beside it, each fitted with its
             own settings.
         progress: Called with the number of signals done, by each network.
+        workers, cluster: Fit, decode and compare in other processes, as
+            :func:`~medfuncta._src.latents.create.create_latent_set` fits in them; every number is
+            the same.
+        on_loss: Called with the number of workers that died, where one did.
 
     Raises:
+        ConfigError: If the cluster is not there, or ``workers`` is no number of them.
         DataError: If the data does not fit the run, has no such split or no signal in it, or a file
             is bad and not to be skipped.
     """
@@ -69,11 +74,12 @@ def evaluate(
     compare = compare or {}
     for one in (run, *compare.values()):
         one.spec.check_fits(source.spec)
+    labour = Labour(device, workers, cluster, on_loss)
     began = perf_counter()
     metrics: list[SignalMetrics] = []
     tally, use = FactsTally(run.network.box), RangeUse()
-    for original, reconstruction in _reconstructions(run, source.signals(split), config, device):
-        metrics.append(measure(original, reconstruction))
+    for original, found in labour.measured(run, source.signals(split), config):
+        metrics.append(found)
         tally.add_header(original.header)
         use.add(original.normalised(), original.observed())
         if progress is not None:
@@ -85,11 +91,12 @@ def evaluate(
     seconds = perf_counter() - began
     compared = []
     for name, other in compare.items():
-        compared.append(_compared(name, other, source, split, device, progress))
+        compared.append(_compared(name, other, source, split, labour, progress))
     beside = None
     if baselines:
         sizes = [point.numbers for point in compared]
-        beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
+        with doing("measuring cosines and principal components"):
+            beside = measure_baselines(source, split, run.config.field.latent_size, sizes)
     examples = []
     if out is not None:
         examples = _examples(run, source, split, metrics, config, device)
@@ -127,28 +134,17 @@ def _overlooked(likeness: Likeness, split: str) -> list[str]:
     ]
 
 
-def _reconstructions(
-    run: Run, signals: Iterable[Signal], config: FitConfig, device: _Device
-) -> Iterator[tuple[Signal, Signal | None]]:
-    """Each signal and what its latent decodes to, or None where that is not finite; one batch is in
-    memory at a time."""
-    stream = iter(signals)
-    while batch := list(islice(stream, config.batch)):
-        yield from zip(batch, round_trip(run, batch, config=config, device=device), strict=True)
-
-
 def _compared(
     name: str,
     run: Run,
     source: Source,
     split: str,
-    device: _Device,
+    labour: Labour,
     progress: Callable[[int], None] | None,
 ) -> FieldPoint:
     metrics = []
-    signals = source.signals(split)
-    for original, reconstruction in _reconstructions(run, signals, run.config.fit, device):
-        metrics.append(measure(original, reconstruction))
+    for _, found in labour.measured(run, source.signals(split), run.config.fit):
+        metrics.append(found)
         if progress is not None:
             progress(len(metrics))
     field = run.config.field
@@ -162,16 +158,18 @@ def _examples(
     split: str,
     metrics: Sequence[SignalMetrics],
     config: FitConfig,
-    device: _Device,
+    device: Device,
 ) -> list[Example]:
     chosen = choose_examples(metrics)
     ids = {m.id for m in chosen.values()}
     wanted = (signal for signal in source.signals(split) if signal.id in ids)
     examples = {}
-    for original, reconstruction in _reconstructions(run, wanted, config, device):
-        for rank, m in chosen.items():
-            if m.id == original.id and reconstruction is not None:
-                examples[rank] = Example(rank, m, original, reconstruction)
+    for batch in batches_of(wanted, config.batch):
+        found = round_trip(run, batch, config=config, device=device)
+        for original, reconstruction in zip(batch, found, strict=True):
+            for rank, m in chosen.items():
+                if m.id == original.id and reconstruction is not None:
+                    examples[rank] = Example(rank, m, original, reconstruction)
     return [examples[rank] for rank in chosen]
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError, missing_extra
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.result import Result
@@ -84,6 +86,7 @@ class Map(Result):
         return points
 
 
+@expecting
 def make_map(sample: Sample, method: MapMethod = "pca") -> Map:
     """The two principal components, or UMAP's neighbourhood map (McInnes et al. 2018).
 
@@ -93,7 +96,7 @@ def make_map(sample: Sample, method: MapMethod = "pca") -> Map:
     """
     latents = sample.latents
     if len(latents) < 3:
-        raise DataError(f"{len(latents)} latents; a map needs at least 3")
+        raise DataError(f"{counted(len(latents), 'latent')}; a map needs at least 3")
     if method == "umap":
         return Map(sample, _umap(latents), "UMAP 1", "UMAP 2")
     from sklearn.decomposition import PCA

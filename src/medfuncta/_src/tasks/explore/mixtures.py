@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from medfuncta._src.errors import ConfigError, DataError, suggest
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Ways
+from medfuncta._src.errors import DataError, suggest
 from medfuncta._src.latents.decode import reconstruct
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.rows import LatentRow
@@ -51,19 +53,16 @@ class Interpolation(Result):
         return len(self.signals)
 
 
+@expecting
 def interpolate(
-    latents: LatentSet, first: LatentRow, second: LatentRow, steps: int = 7
+    latents: LatentSet, first: LatentRow, second: LatentRow, steps: Ways = 7
 ) -> Interpolation:
     """The signals that lie on the straight line between two latents, both ends included, on the
     first one's samples.
 
     Raises:
-        ConfigError: If there are fewer than two steps.
+        ConfigError: If there are fewer than two steps, or more than 256.
     """
-    if steps < 2:
-        raise ConfigError(
-            f"{steps} steps from one signal to another; expected at least 2, the ends"
-        )
     start, end = first.header.range, second.header.range
     signals = []
     for t in np.linspace(0, 1, steps):
@@ -131,6 +130,7 @@ class ClassMeans(Result):
     classes: Sequence[ClassMean]
 
 
+@expecting
 def class_means(latents: LatentSet, sample: Sample, name: str | None = None) -> ClassMeans:
     """The means of all classes that occur, or of one.
 

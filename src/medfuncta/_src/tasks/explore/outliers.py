@@ -10,6 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Some
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.decode import reconstruct
 from medfuncta._src.latents.latent_set import LatentSet
@@ -125,8 +128,9 @@ class Outliers(Result):
         return listed
 
 
+@expecting
 def find_outliers(
-    sample: Sample, method: _DistanceMethod = "neighbours", listed: int = 16
+    sample: Sample, method: _DistanceMethod = "neighbours", listed: Some = 16
 ) -> Outliers:
     """Signals by reconstruction error and by distance: the mean distance to the ten nearest
     latents, or the robust Mahalanobis distance (minimum covariance determinant, Rousseeuw 1984) of
@@ -137,7 +141,8 @@ def find_outliers(
     """
     if len(sample.latents) < _FEWEST:
         raise DataError(
-            f"{len(sample.latents)} signals; at least {_FEWEST} are needed to say which are unusual"
+            f"{counted(len(sample.latents), 'signal')}; at least {_FEWEST} are needed to say which "
+            "are unusual"
         )
     if method == "neighbours":
         distances = _neighbour_distances(sample.latents)

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Some
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.rows import Rows
@@ -37,7 +39,8 @@ class Sample:
     left_out: int
 
 
-def take_sample(latents: LatentSet, limit: int, split: str | None = None) -> Sample:
+@expecting
+def take_sample(latents: LatentSet, limit: Some, split: str | None = None) -> Sample:
     """At most ``limit`` signals of one split or all; never more than these and one block in memory.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 
 
@@ -32,7 +33,8 @@ class LeftOut:
             return
         if self.strict:
             raise DataError(
-                f"{count:,} of {total:,} signals of the split '{split}' are {reason}; without "
+                f"{count:,} of {counted(total, 'signal')} of the split '{split}' are {reason}; "
+                "without "
                 "--strict they are left out and counted"
             )
         self.add(reason, count)

@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import ConfigError
 
 
@@ -34,7 +35,7 @@ class Preparation:
         if not 0 <= self._whiten <= min(latents.shape):
             raise ConfigError(
                 f"{self._whiten} principal components of {latents.shape[0]} training latents of "
-                f"{latents.shape[1]} numbers; expected at most {min(latents.shape)}"
+                f"{counted(latents.shape[1], 'number')}; expected at most {min(latents.shape)}"
             )
         steps = []
         if self._standardise:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result, to_json
 from medfuncta._src.signals.data_facts import DataFacts, FactsTally, RangeUse, range_remark
 from medfuncta._src.signals.domain import Grid
@@ -150,7 +151,8 @@ class SourceReport(Result):
         odd = list(self.remarks)
         if self.skipped:
             names = _some([entry.name for entry in self.skipped])
-            odd.append(f"{len(self.skipped)} files or signals cannot be read: {names}")
+            count = counted(len(self.skipped), "file or signal", "files or signals")
+            odd.append(f"{count} cannot be read: {names}")
         for name, tally in self.splits.items():
             absent = [label for label in self.labels if label not in tally.labels]
             if absent:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.result import Result
 from medfuncta._src.sources.source import SPLITS
@@ -118,7 +119,7 @@ def regress(
         )
     reports = []
     for regressor in regressors or (TrainingMean(), Ridge(), Mlp()):
-        progress(f"{regressor.name}: {len(train.ids):,} signals to learn from")
+        progress(f"{regressor.name}: {counted(len(train.ids), 'signal')} to learn from")
         started = perf_counter()
         parameters = regressor.fit(train, val)
         seconds = perf_counter() - started

@@ -12,8 +12,10 @@ import numpy as np
 from medfuncta._src.disk.atomic import write_atomically
 from medfuncta._src.disk.refusals import disk_told
 from medfuncta._src.door.files import is_utf8
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import LatentSetError, missing_extra
 from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.status import doing
 from medfuncta._src.tasks.search.hits import all_blocks
 from medfuncta._src.tasks.search.neighbours import Index, Metric, Neighbours, unit
 from medfuncta._src.types import ArrayLatents
@@ -63,7 +65,8 @@ class FaissIndex(Index):
             there = path.exists()
         if there:
             return cls._read(path, latents, metric)
-        return cls._make(path, latents, metric)
+        with doing("making an index of all latents"):
+            return cls._make(path, latents, metric)
 
     @classmethod
     def _read(cls, path: Path, latents: LatentSet, metric: Metric) -> FaissIndex:
@@ -79,7 +82,8 @@ class FaissIndex(Index):
         has_cells = faiss.try_extract_index_ivf(index) is not None
         if not has_cells or (index.ntotal, index.d, index.metric_type) != expected:
             raise LatentSetError(
-                f"the index {path.name} has {index.ntotal:,} latents of {index.d} numbers, or "
+                f"the index {path.name} has {counted(index.ntotal, 'latent')} of "
+                f"{counted(index.d, 'number')}, or "
                 f"another metric than {metric}; this set has {expected[0]:,} of {expected[1]}; "
                 "remove the file to make it anew"
             )

@@ -10,6 +10,9 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Some
+from medfuncta._src.door.wording import counted
 from medfuncta._src.latents.decode import reconstruct
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.rows import LatentRow
@@ -84,10 +87,11 @@ class Search(Result):
     neighbours: Sequence[Hit]
 
 
+@expecting
 def search_set(
     latents: LatentSet,
     query: Float[ndarray, " latent"],
-    k: int = 10,
+    k: Some = 10,
     metric: Metric = "cosine",
     *,
     leave_out: LatentRow | None = None,
@@ -136,7 +140,7 @@ def row_of(latents: LatentSet, number: int) -> LatentRow:
         if number < len(split):
             return split.row(number)
         number -= len(split)
-    raise IndexError(f"row {number} beyond the {len(latents)} signals")
+    raise IndexError(f"row {number} beyond the {counted(len(latents), 'signal')}")
 
 
 def search_picture(

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.field.device import default_device
 from medfuncta._src.latents.latent_set import LatentSet
@@ -159,9 +160,9 @@ def segment(
     # The comparison reads no latent: a field-free head would tell signals apart by it.
     blind = {split: list(map(_without_latent, entries)) for split, entries in rows.items()}
     reader = field_features(latents.run.network.on(default_device()))
-    progress(f"{FIELD}: {len(rows['train']):,} signals to learn from")
+    progress(f"{FIELD}: {counted(len(rows['train']), 'signal')} to learn from")
     field = _trained(reader, rows, classes, options)
-    progress(f"{PLACE}: {len(rows['train']):,} signals to learn from")
+    progress(f"{PLACE}: {counted(len(rows['train']), 'signal')} to learn from")
     place = _trained(place_alone, blind, classes, options)
     return Segmentation(
         structures=tuple(_structure(masked, number) for number in range(1, classes)),

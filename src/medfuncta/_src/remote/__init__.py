@@ -1,0 +1,1 @@
+"""Files and folders of object stores, by fsspec: ``s3://``, ``gs://`` and others."""

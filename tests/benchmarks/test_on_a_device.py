@@ -1,0 +1,99 @@
+"""The script for a borrowed card, as far as a CPU can show it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import device
+from medfuncta._src.field.siren.config import SirenConfig
+
+ROOT = Path(__file__).parents[2]
+ALONE = """
+import importlib.abc, importlib.metadata, runpy, sys
+brought = {"torch", "numpy", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock"}
+brought |= {"fsspec", "typing_extensions", "setuptools", "medfuncta"}
+missing = set()
+for top, names in importlib.metadata.packages_distributions().items():
+    if not brought & {name.lower().replace("-", "_") for name in names}:
+        missing.add(top)
+assert {"msgspec", "jaxtyping", "scipy", "safetensors", "tyro"} <= missing
+class Found(importlib.abc.MetaPathFinder):
+    finders = list(sys.meta_path)
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in missing:
+            return None
+        specs = (finder.find_spec(name, path, target) for finder in self.finders)
+        return next((spec for spec in specs if spec is not None), None)
+sys.meta_path[:] = [Found()]
+sys.argv = ["device.py", *sys.argv[2:]]
+runpy.run_path(%r, run_name="__main__")
+"""
+"""Runs the script where nothing can be imported but PyTorch, NumPy, what these bring, and us."""
+
+
+def test_a_dry_run_needs_nothing_but_pytorch_numpy_and_the_checkout(tmp_path: Path) -> None:
+    out = tmp_path / "device.json"
+    script = ALONE % str(ROOT / "benchmarks" / "device.py")
+    command = [sys.executable, "-c", script, "-", "--dry-run", "--device", "cpu"]
+    ended = subprocess.run(
+        [*command, "--out", str(out)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(out.read_text())
+    assert result["device"]["stood_in_for"] == ["msgspec", "jaxtyping"]
+    assert "not run on a GPU" in result["notes"] and "not run on a GPU" in ended.stdout
+    assert all(row["share"] > 0 for row in result["profile"])
+    (step, fits, decoding) = result["speed"]
+    assert 0 < step["share_of_bare_products"] < 1 and fits["rate"] > 0 and decoding["rate"] > 0
+
+
+def test_errors_against_float64_are_those_of_the_type() -> None:
+    config = SirenConfig(
+        dim=2, layers=4, width=16, latent_size=8, omega_first=10.0, omega_last=20.0
+    )
+    rows = device.correctness(torch.device("cpu"), config)
+    errors = {(row["products"], row["what"]): row["error"] for row in rows}
+    assert {products for products, _ in errors} == {"float32", "bfloat16"}
+    for (products, what), error in errors.items():
+        low, high = (1e-9, 1e-4) if products == "float32" else (1e-5, 0.5)
+        if what == "forward" and products == "bfloat16":
+            continue  # outside of the inner loop nothing is rounded
+        assert low < error < high, (products, what)
+
+
+def test_a_wrong_gradient_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = device.meta_gradient
+
+    def first_order(*arguments: object, **options: object) -> object:
+        return whole(*arguments, **options, first_order=calls.pop())  # type: ignore[arg-type]
+
+    calls = [True, True, False]
+    monkeypatch.setattr(device, "meta_gradient", first_order)
+    rows = device.correctness(torch.device("cpu"), device._TINY)
+    errors = {row["products"]: row["error"] for row in rows if row["what"] == "meta-gradient"}
+    assert errors["float32"] > 1e-3
+
+
+def test_time_to_quality_is_that_of_images_which_were_not_trained_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = (120 + 10 * rng.normal(size=(6, 4, 4, 1))).clip(0, 255).astype(np.uint8)
+    path = tmp_path / "images.npz"
+    np.savez(path, train_images=images, val_images=images[:2])
+    low, high = device.time_to_quality(path, torch.device("cpu"), 0.5, targets=(1.0, 99.0))
+    assert low["seconds"] > 0 and low["steps"] > 0
+    assert high["seconds"] is None and high["best"] < 99
+
+
+def test_the_operations_of_a_meta_step_are_those_of_the_floor() -> None:
+    """One product of a layer of width 4 on 10 points is 2 * 10 * 4 * 4 operations."""
+    case = device.Case(
+        SirenConfig(dim=1, layers=3, width=4, latent_size=2), (20,), 1, 0.5, inner_steps=2
+    )
+    assert device.products_of(case) == 2 * 4 * 4 * (6 * 2 * 10 + 3 * 20)
