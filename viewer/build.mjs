@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = process.argv[2] ?? join(here, "..", "src", "medfuncta", "tasks", "view", "assets");
+const out = process.argv[2] ?? join(here, "..", "src", "medfuncta", "_src", "tasks", "view", "assets");
 const common = {
   bundle: true,
   minify: true,
