@@ -204,6 +204,8 @@ class _Place:
 
 _met: Ranks | None = None
 """The ranks of this process while they train."""
+_tells: bool | None = None
+"""Whether this process says what went wrong; None as long as nothing did."""
 _open_store: Store | None = None
 """That of the ranks of this process, once they have met."""
 
@@ -221,7 +223,7 @@ def joined(device: torch.device | str | None = None) -> Iterator[Ranks]:
         ConfigError: If the environment contradicts itself, or the device is not there.
         RankLost: If the others do not come.
     """
-    global _met, _open_store
+    global _met, _open_store, _tells
     if _met is not None:
         yield _met
         return
@@ -248,12 +250,15 @@ def joined(device: torch.device | str | None = None) -> Iterator[Ranks]:
         dist.init_process_group(
             backend, store=store, rank=rank, world_size=count, timeout=_PATIENCE
         )
-    _open_store = store
+    _open_store, _tells = store, None
     _met = _Several(
         store, place.local, device=own, rank=rank, count=count, job=job, restarted=restarted
     )
     try:
         yield _met
+    except Exception:
+        may_tell_of_a_fault()  # before the others notice that this one has gone
+        raise
     finally:
         _met = None
         dist.destroy_process_group()
@@ -305,13 +310,16 @@ def is_first() -> bool:
 
 def may_tell_of_a_fault() -> bool:
     """Whether this process is the one that says what went wrong: the first to ask, which is the one
-    that failed; the first rank where they have not met."""
+    that failed; the first rank where they have not met. The answer stays what it was."""
+    global _tells
     if _open_store is None:
         return is_first()
-    try:
-        return _open_store.add(_TOLD, 1) == 1
-    except RuntimeError:  # the store has ended with its process
-        return is_first()
+    if _tells is None:
+        try:
+            _tells = _open_store.add(_TOLD, 1) == 1
+        except RuntimeError:  # the store has ended with its process
+            _tells = is_first()
+    return _tells
 
 
 def _job() -> str:
