@@ -11,8 +11,8 @@ import tyro
 
 from medfuncta._src.cli.command import Command
 from medfuncta._src.cli.terminal import facts, table
+from medfuncta._src.door.limits import Share, Ways
 from medfuncta._src.door.limits import Some as Count
-from medfuncta._src.door.limits import Ways
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.status import doing
 
@@ -62,7 +62,7 @@ class Explore(Command):
     across: str = "split"
     """What leaks lie between: split, or an entry of the signals' metadata, such as a patient's
     number."""
-    threshold: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    threshold: Share = 0.2
     """The difference below which a pair is a suspected leak: the root of the mean squared
     difference, one laid over the other, relative to how much they vary."""
 

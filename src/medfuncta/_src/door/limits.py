@@ -75,6 +75,8 @@ MetaSteps: TypeAlias = Annotated[int, Meta(ge=0, le=10**9)]
 """Meta-steps; 0 where something is learned without any."""
 Fraction: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
 """A part of the signals, never all of them."""
+Share: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
+"""A part of a whole, up to all of it."""
 Gibibytes: TypeAlias = Annotated[float, Meta(gt=0, le=2**30)]
 """A budget of memory."""
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,11 +14,11 @@ from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.rows import NO_LABEL
-from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import SignalSpec
 from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.sources.source import SPLITS
 from medfuncta._src.tasks.classify.labelling import MULTI_LABEL, Labelling
+from medfuncta._src.tasks.classify.shapes import grid_shapes, of_one_shape, one_shape
 from medfuncta._src.tasks.evaluate.linear import PrincipalComponents, most_training
 from medfuncta._src.tasks.heads.left_out import LeftOut
 
@@ -205,7 +205,7 @@ def examples_of_signals(
     Raises:
         DataError: If the grids have different shapes, or as :meth:`LabelledData.collect`.
     """
-    shape = _one_shape(splits.values())
+    shape = one_shape(splits.values())
     inputs = {}
     for name, signals in splits.items():
         inputs[name] = signals.values.reshape(len(signals), *shape)
@@ -233,16 +233,16 @@ def examples_of_components(
     Raises:
         DataError: If signals are scattered, or as :meth:`LabelledData.collect`.
     """
-    shapes = {shape for signals in splits.values() for shape in _grid_shapes(signals)}
+    shapes = {shape for signals in splits.values() for shape in grid_shapes(signals)}
     common = tuple(min(sizes) for sizes in zip(*shapes, strict=True))
     training = splits["train"]
     spread = np.linspace(0, len(training) - 1, min(len(training), most_training(common)))
     chosen = training.subset(np.unique(spread.astype(int)))
-    found = [values for values in _of_one_shape(chosen) if np.isfinite(values).all()]
+    found = [values for values in of_one_shape(chosen) if np.isfinite(values).all()]
     components = PrincipalComponents.of(found, common).first(count)
     inputs = {}
     for name, signals in splits.items():
-        inputs[name] = np.concatenate(list(map(components.numbers, _of_one_shape(signals))))
+        inputs[name] = np.concatenate(list(map(components.numbers, of_one_shape(signals))))
     return examples_of_inputs(splits, inputs, group_by=group_by, skip_bad=skip_bad, strict=strict)
 
 
@@ -278,43 +278,6 @@ def examples_of_inputs(
         groups = _groups([header.metadata for header in signals.headers], group_by)
         examples[name] = Examples(inputs[name], labelling.number(labels[name]), groups)
     return LabelledData.collect(labelling, examples, skip_bad=skip_bad, strict=strict)
-
-
-def _grid_shapes(signals: SignalSet) -> set[tuple[int, ...]]:
-    shapes = set()
-    for header in signals.headers:
-        if not isinstance(header.domain, Grid):
-            raise DataError(
-                f"signal '{header.id}' is scattered; principal components need signals on grids"
-            )
-        shapes.add(header.domain.shape)
-    return shapes
-
-
-def _of_one_shape(signals: SignalSet) -> Iterator[ndarray]:
-    """Normalised values of one signal after the other, ``[1, *shape, channels]``; of all at once
-    where they share one shape."""
-    shapes = {header.shape for header in signals.headers}
-    if len(shapes) == 1 and signals.shared_grid:
-        values = [signals.normalised(index) for index in range(len(signals))]
-        yield np.stack(values).reshape(len(signals), *shapes.pop())
-        return
-    for index, header in enumerate(signals.headers):
-        yield signals.normalised(index).reshape(1, *header.shape)
-
-
-def _one_shape(splits: Iterable[SignalSet]) -> tuple[int, ...]:
-    """The shape of all signals, ``(*grid, channels)``."""
-    shapes = set()
-    for signals in splits:
-        shapes.update(header.shape for header in signals.headers)
-    if len(shapes) > 1:
-        few = ", ".join("x".join(map(str, shape[:-1])) for shape in sorted(shapes)[:3])
-        raise DataError(
-            f"signals of different shapes ({few}, ...); a network on pixels needs one shape, so "
-            "resample them to one"
-        )
-    return shapes.pop()
 
 
 def _groups(

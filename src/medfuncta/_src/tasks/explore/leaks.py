@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Share, Some
 from medfuncta._src.errors import ConfigError, DataError, suggest
 from medfuncta._src.latents.decode import decode_at, reconstruct
 from medfuncta._src.latents.latent_set import LatentSet
@@ -109,13 +111,14 @@ class _Decoded:
     signals: Signals
 
 
+@expecting
 def find_leaks(
     latents: LatentSet,
     *,
     between: str = BY_SPLIT,
-    limit: int = 10_000,
-    threshold: float = ALIKE,
-    listed: int = 50,
+    limit: Some = 10_000,
+    threshold: Share = ALIKE,
+    listed: Some = 50,
 ) -> Leaks:
     """Look for signals that are in a set twice.
 
