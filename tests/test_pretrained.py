@@ -38,8 +38,8 @@ def test_a_card_says_what_the_field_is(name: str) -> None:
     assert card.licence not in ("", "unknown") and card.citation and card.not_for
     assert run.training["licence"] == card.licence
     test = card.splits["test"]
-    assert test.components is not None and test.cosines is not None
-    assert test.psnr_mean > test.components
+    assert test.cosines is not None
+    assert test.psnr_mean > max(test.cosines, test.components or 0)
     assert (folder / "README.md").read_text() == card.text()
     assert (folder / WEIGHTS_FILE).stat().st_size <= LARGEST
     assert not list(folder.glob("checkpoints"))

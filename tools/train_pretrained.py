@@ -136,8 +136,11 @@ RECIPES: Mapping[str, Recipe] = {
         licence="CC BY 4.0",
         citation="Yang J et al. MedMNIST v2. Scientific Data 10:41, 2023.",
         not_for=("images of glands: it knows masks",),
-        steps=600,
-        settings={"field": {"latent_size": 128, "modes": 20}},
+        steps=60,
+        settings={
+            "field": {"latent_size": 256, "modes": 14, "squeeze": 4, "width": 64},
+            "train": {"learning_rate": 1e-3},
+        },
     ),
 }
 
