@@ -98,7 +98,7 @@ def test_fit_says_what_it_wrote(
 def test_fit_refuses_data_of_another_form(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "signals of 1 dimensions" in complaint(
+    assert "signals of 1 dimension and" in complaint(
         capsys, "fit", run_folder, "--data", "sample:ecg", "--out", tmp_path / "x"
     )
 

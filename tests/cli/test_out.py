@@ -48,6 +48,7 @@ WRITING: Final[dict[str, str]] = {
     "study": f"study missing-samples --run @run --limit 1 --out {OUT}",
     "segment": f"segment @balls --data list:x --epochs 1 --points 40 --hidden 4 --out {OUT}",
     "regress": f"regress @balls --data list:x --epochs 1 --target volume:ball --out {OUT}",
+    "view": f"view @latents --out {OUT}",
     "compress": f"compress @waves --data list:x --out {OUT}",
     "demo": f"demo --out {OUT}",
 }

@@ -59,7 +59,7 @@ def test_an_outer_loss_from_outside_trains(installed: Install, tmp_path: Path) -
 def test_a_format_from_outside_is_a_source_like_any_other(
     installed: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    installed("medfuncta._src.sources", "raw = raw_format:FORMAT")
+    installed("medfuncta.sources", "raw = raw_format:FORMAT")
     rng = np.random.default_rng(0)
     images = rng.integers(0, 65536, (8, 6, 10)).astype("<u2")
     folder = tmp_path / "images"

@@ -220,7 +220,7 @@ def test_hostile_programs_end_in_stand_ins_or_one_line(tmp_path: Path, program: 
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path: Path) -> None:
     torch.save(torch.zeros(1).expand(10**12), tmp_path / "big.pt")
     with pytest.raises(
-        LatentSetError, match="a tensor of 1000000000000 numbers over a storage of 1"
+        LatentSetError, match="a tensor of 1,000,000,000,000 numbers over a storage of 1"
     ):
         load_inert(tmp_path / "big.pt")
 

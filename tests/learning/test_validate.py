@@ -8,6 +8,7 @@ from training_data import TINY, make_signals
 
 from medfuncta._src.field.siren.field import SirenField
 from medfuncta._src.learning.quality import clamped_errors
+from medfuncta._src.learning.ranks import Ranks
 from medfuncta._src.learning.validate import validation_psnr
 from medfuncta._src.signals.points import Points
 from medfuncta._src.signals.psnr import psnr_of
@@ -17,8 +18,10 @@ def test_a_runaway_signal_counts_as_nothing_reconstructed() -> None:
     network = SirenField(TINY.field)
     clean, spoiled = make_signals(4), make_signals(4)
     spoiled.values[3] = np.nan
-    three = validation_psnr(network, clean.subset([1, 2, 3]), TINY)
-    assert validation_psnr(network, spoiled, TINY) == pytest.approx(0.75 * three, rel=1e-5)
+    alone = Ranks(torch.device("cpu"))
+    three = validation_psnr(network, clean.subset([1, 2, 3]), TINY, alone)
+    four = validation_psnr(network, spoiled, TINY, alone)
+    assert four == pytest.approx(0.75 * three, rel=1e-5)
 
 
 def test_errors_are_of_clamped_values() -> None:

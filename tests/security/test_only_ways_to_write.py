@@ -32,7 +32,7 @@ ELSEWHERE = {
 CHANGES = {"mkdir", "rename", "renames", "rmdir", "unlink", "touch", "rmtree", "symlink_to"}
 CHANGES |= {"hardlink_to", "link", "symlink", "makedirs", "copyfile", "copy2", "copytree", "move"}
 CHANGES |= {"write_bytes", "tofile", "savez", "savez_compressed", "savetxt", "dump"}
-CHANGES |= {"mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "chmod", "remove"}
+CHANGES |= {"mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "chmod"}
 IN_MEMORY = {"buffer", "archive", "temporary"}
 """What is written to is a buffer, or the temporary file that an atomic write hands out."""
 SAVERS = {"np.save", "torch.save", "onnx.save"}
@@ -66,7 +66,7 @@ def changes_the_disk(call: ast.Call) -> bool:
     name = dotted(call.func).rpartition(".")[2]
     if opens_to_write(call):
         return True
-    if dotted(call.func) == "os.replace":
+    if dotted(call.func) in ("os.replace", "os.remove"):
         return True
     if name == "replace":  # of a path; of a text it has two arguments
         return len(call.args) == 1 and not call.keywords and "." in dotted(call.func)

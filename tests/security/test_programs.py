@@ -49,7 +49,9 @@ def test_a_picture_of_another_kind_starts_nothing(
 ) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(OTHERS[kind])
-    with pytest.raises(DataError, match=f"a{suffix} is not a readable image"):
+    with pytest.raises(
+        DataError, match=rf"a\{suffix} is (not a readable image|a \w+ document; convert it)"
+    ):
         read_image(path)
     assert not ghostscript.exists()
 

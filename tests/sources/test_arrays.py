@@ -327,7 +327,7 @@ def test_it_is_trained_on_fitted_and_evaluated(tmp_path: Path) -> None:
         (
             [volume((3, 4, 5)), np.ones(3)],
             {"seed": 1},
-            "signal 1 has 1 dimensions and 1 chan",
+            "signal 1 has 1 dimension and 1 chan",
         ),
         (np.ma.masked_less(TRACES, 0), {}, "signal 0 is a masked array; give its values"),
         ([volume((3, 4, 5, 2, 2))], {}, "signal 0 is an image of shape (3, 4, 5, 2, 2)"),

@@ -202,7 +202,7 @@ def test_equal_spacing_is_seconds_when_a_rate_is_given(tmp_path: Path) -> None:
                 "or set label=none when a row holds samples only"
             ),
         ),
-        ("1\n2\n", "", "x.csv has 1 columns; expected samples, then a label, or set label=none"),
+        ("1\n2\n", "", "x.csv has 1 column; expected samples, then a label, or set label=none"),
         ("1,inf,0\n2,3,0\n", "", "x.csv, row 1: signal '"),
         (
             ",,0\n",

@@ -90,7 +90,7 @@ def test_signals_of_another_form_than_the_first_are_refused(many: bool) -> None:
         yield read(item)
 
     contents = contents_of(given_items(), read=read_many if many else read, many=many)
-    with pytest.raises(DataError, match="train3 has 1 dimensions and 2 channels in mV; the first"):
+    with pytest.raises(DataError, match="train3 has 1 dimension and 2 channels in mV; the first"):
         ids_of(Source(contents), "train")
     assert len(ids_of(Source(contents, Skips(skip_bad=True)), "train")) == 4
 

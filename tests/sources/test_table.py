@@ -36,7 +36,7 @@ def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "spies-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: spies\nVersion: 1.0\n")
-    rows = f"[medfuncta._src.sources]\nspy = {__name__}:SPY\ncsv = {__name__}:SPY\n"
+    rows = f"[medfuncta.sources]\nspy = {__name__}:SPY\ncsv = {__name__}:SPY\n"
     (info / "entry_points.txt").write_text(rows)
     monkeypatch.syspath_prepend(str(tmp_path))
 

@@ -33,7 +33,7 @@ def test_a_second_network_has_every_setting_of_the_first() -> None:
 
 def test_a_run_of_other_data_is_refused(tmp_path: Path) -> None:
     small_run(open_source(ECG).spec).save(tmp_path)
-    with pytest.raises(DataError, match="trained on 1 dimensions"):
+    with pytest.raises(DataError, match="trained on 1 dimension and"):
         network_for(open_source("sample:slices"), StudyOptions("sample:slices", tmp_path))
 
 

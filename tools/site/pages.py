@@ -18,7 +18,7 @@ from medfuncta._src.sources.options import describe
 from medfuncta._src.sources.table import FORMATS, STATEMENTS, format_named
 
 API: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "signals": ("Sources and signals", ("sources", "signals", "writers")),
+    "signals": ("Sources and signals", ("sources", "signals", "writers", "door")),
     "fields": ("Settings and fields", ("config", "field", "settings", "presets")),
     "training": ("Training and fitting", ("workflow", "run", "learning", "trackers", "process")),
     "latents": ("Latent sets and what they are for", ("latents", "estimator", "tasks", "errors")),
@@ -218,14 +218,14 @@ def _names_in(part: str) -> list[str]:
     alphabet."""
     names = []
     for name in medfuncta.__all__:
-        if home(name).split(".")[1] == part:
+        if home(name).split(".")[2] == part:
             names.append(name)
     return sorted(names, key=lambda name: (not name.islower(), name))
 
 
 def home(name: str) -> str:
     """The module that holds a public name."""
-    return f"medfuncta.{medfuncta._HOMES[name]}"
+    return f"medfuncta._src.{medfuncta._HOMES[name]}"
 
 
 def named_on_pages() -> list[Any]:

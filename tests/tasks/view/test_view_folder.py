@@ -247,7 +247,7 @@ def test_small_originals_keep_every_second_sample(
 
 def test_data_of_another_form_is_refused(latents: LatentSet, tmp_path: Path) -> None:
     source = list_source(SignalSpec(1, 1), {"test": []})
-    with pytest.raises(DataError, match="1 dimensions"):
+    with pytest.raises(DataError, match="1 dimension and"):
         write_view(latents, tmp_path / "view", data=source)
     assert not (tmp_path / "view").exists()
 

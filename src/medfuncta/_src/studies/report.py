@@ -135,7 +135,7 @@ def write_report(found: Report, folder: Path) -> None:
     page.save(place(folder, "report.html"))
     write_text(place(folder, "report.md"), "\n".join(markdown(found)) + "\n")
     data = _pdf(found)
-    write_atomically(place(folder, "report.pdf"), lambda path: path.write_bytes(data))
+    write_atomically(place(folder, "report.pdf"), lambda temporary: temporary.write_bytes(data))
 
 
 def markdown(found: Report, pictures: str = "{study}/") -> list[str]:
