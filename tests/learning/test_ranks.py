@@ -6,8 +6,9 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ from training_data import make_signals, tiny
 from medfuncta._src.errors import MedFunctaError
 from medfuncta._src.field.components.field import ComponentsField
 from medfuncta._src.learning.callbacks import StepReport, TrainingCallback
-from medfuncta._src.learning.ranks import RankLost, _of_this_start, joined, may_tell_of_a_fault
+from medfuncta._src.learning.ranks import (
+    RankLost,
+    _beside,
+    _of_this_start,
+    is_first,
+    joined,
+    may_tell_of_a_fault,
+)
 from medfuncta._src.learning.saving import CHECKPOINT
 from medfuncta._src.learning.stored_checkpoint import written_by
 from medfuncta._src.learning.train import train_network
@@ -342,6 +350,9 @@ def test_ranks_meet_although_the_store_remembers_an_earlier_start() -> None:
         {"RANK": "2", "WORLD_SIZE": "2"},
         {"RANK": "x", "WORLD_SIZE": "2"},
         {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "-1"},
+        {"RANK": "0", "WORLD_SIZE": "2", "MASTER_PORT": "abc"},
+        {"RANK": "0", "WORLD_SIZE": "2", "MASTER_PORT": "70000"},
+        {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": ""},
     ],
 )
 def test_an_environment_that_contradicts_itself_is_refused(
@@ -349,8 +360,34 @@ def test_an_environment_that_contradicts_itself_is_refused(
 ) -> None:
     for name, value in {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1", **told}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(MedFunctaError, match="start them with torchrun, or unset them"), joined():
+    with pytest.raises(MedFunctaError, match="with torchrun, or unset"), joined():
         pass
+    assert is_first()  # so it tells of it
+
+
+def test_a_signal_is_heard_while_the_others_are_waited_for() -> None:
+    store = HashStore()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _beside(lambda: store.wait(["never"], timedelta(seconds=8)))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 5
+
+
+def test_what_is_done_beside_gives_its_result_or_its_error() -> None:
+    assert _beside(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        _beside(lambda: 1 // 0)
+    with pytest.raises(TimeoutError):
+        _beside(lambda: Future[int]().result(timeout=0))
 
 
 def test_where_nobody_started_several_this_process_is_the_only_rank() -> None:

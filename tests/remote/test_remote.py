@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import medfuncta
 from latents.sets import make_run, write_set
 from latents.test_kill import files_of
 from medfuncta._src.cli.main import main
@@ -73,11 +74,28 @@ def test_an_address_is_known_however_often_it_was_a_path(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["scans", "/scans/s3", "file:///scans", "C:/scans", "hub:a/b", "http://host/x", "s3"]
+    "text", ["scans", "/scans/s3", "file:///scans", "C:/scans", "hub:a/b", "s3"]
 )
 def test_all_else_is_a_path(text: str) -> None:
     assert address_of(text) is None
     assert local_path(text) == Path(text.replace("file://", ""))
+
+
+@pytest.mark.parametrize("text", ["foo://bucket/set", "http://host/x", "S3://b/x", "foo:/x"])
+def test_a_store_that_nobody_knows_is_no_folder(text: str) -> None:
+    with pytest.raises(MedFunctaError, match="expected a path, file://, or one of s3, gs"):
+        local_path(text)
+    with pytest.raises(MedFunctaError, match="no store"):
+        local_path(Path(text))
+
+
+def test_a_folder_with_a_colon_in_its_name_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run, source = medfuncta.Run.load("pretrained:ecg"), medfuncta.open_source("sample:ecg")
+    latents = medfuncta.create_latent_set(run, source, "a:b", splits=["val"])
+    assert len(medfuncta.LatentSet.open(Path("a:b"))) == len(latents) > 0
 
 
 def test_a_run_and_a_set_are_those_that_were_put_there(store: str, tmp_path: Path) -> None:

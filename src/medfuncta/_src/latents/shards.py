@@ -311,9 +311,10 @@ def _note_of(metadata: Mapping[bytes, bytes]) -> Note:
 
 @contextmanager
 def _open(path: Path) -> Iterator[pq.ParquetFile]:
-    """The file, by its path where Arrow takes it, which reads faster."""
+    """The file, by its path where Arrow takes it, which reads faster; a whole path, since Arrow
+    takes one that begins as ``a:b`` for the address of a store."""
     if is_utf8(path):
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path.absolute()) as file:
             yield file
     else:
         with path.open("rb") as raw, pq.ParquetFile(raw) as file:

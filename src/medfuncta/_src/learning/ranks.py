@@ -15,9 +15,11 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Thread
 from typing import Any, Final, TypeVar
 
 import torch
@@ -36,6 +38,7 @@ _PLACE: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun, and whoever does without it, tells each process of its place."""
 _PATIENCE: Final = timedelta(minutes=30)
 """For another rank that is still alive; one that has ended is noticed at once."""
+_MOST_PORT: Final = 65535
 _POLL: Final = 0.2
 """Seconds between two looks for something that may take hours."""
 _TOLD: Final = "medfuncta/told"
@@ -170,10 +173,22 @@ class _Place:
         """None where it says nothing of it.
 
         Raises:
-            ConfigError: If it says something else than numbers.
+            ConfigError: If it says a part of it only, or something else than numbers.
         """
-        if not all(os.environ.get(name) for name in _PLACE):
+        unsaid = [name for name in _PLACE if not os.environ.get(name)]
+        if unsaid and os.environ.get("WORLD_SIZE", "1") in ("", "1"):
             return None
+        if unsaid:
+            raise ConfigError(
+                f"WORLD_SIZE says that this process is one of several, and {', '.join(unsaid)} "
+                "nothing; start them with torchrun, or unset WORLD_SIZE"
+            )
+        port = os.environ["MASTER_PORT"]
+        if not (port.isdecimal() and int(port) <= _MOST_PORT):
+            raise ConfigError(
+                f"MASTER_PORT is no number of a port; expected 0 to {_MOST_PORT}: start the "
+                "processes with torchrun, or unset RANK and WORLD_SIZE"
+            )
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
         told = [os.environ.get(name, os.environ["RANK"]) for name in names]
         place = cls(*(int(word) if word.isdecimal() else -1 for word in told))
@@ -241,15 +256,8 @@ def joined(device: torch.device | str | None = None) -> Iterator[Ranks]:
             "torch.distributed is in use by this program already; train before it is, or in "
             "processes of their own"
         )
-    if own.type == "cuda":
-        torch.cuda.set_device(own)
     with _lost_ranks_told():
-        store, rank, count = next(rendezvous("env://", timeout=_PATIENCE))
-        store = _of_this_start(store, rank, count)
-        backend = "nccl" if own.type == "cuda" else "gloo"
-        dist.init_process_group(
-            backend, store=store, rank=rank, world_size=count, timeout=_PATIENCE
-        )
+        store, rank, count = _beside(lambda: _met_others(own))
     _open_store, _tells = store, None
     _met = _Several(
         store, place.local, device=own, rank=rank, count=count, job=job, restarted=restarted
@@ -262,6 +270,38 @@ def joined(device: torch.device | str | None = None) -> Iterator[Ranks]:
     finally:
         _met = None
         dist.destroy_process_group()
+
+
+def _met_others(own: torch.device) -> tuple[Store, int, int]:
+    """Find the other processes. Gives the store that all share, the number of this one, and how
+    many there are."""
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    store, rank, count = next(rendezvous("env://", timeout=_PATIENCE))
+    store = _of_this_start(store, rank, count)
+    backend = "nccl" if own.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=_PATIENCE)
+    return store, rank, count
+
+
+def _beside(work: Callable[[], Result]) -> Result:
+    """What is done in another thread while Python waits in this one, so that a signal that stops
+    the process is heard although a library waits for somebody who may never come."""
+    done: Future[Result] = Future()
+
+    def fulfil() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=fulfil, daemon=True).start()
+    while True:
+        try:
+            return done.result(timeout=_POLL)
+        except TimeoutError:
+            if done.done():
+                raise
 
 
 def _of_this_start(store: Store, rank: int, count: int) -> Store:
@@ -304,8 +344,12 @@ def _check_time(until: float) -> None:
 
 
 def is_first() -> bool:
-    """Whether this process is the first rank, or the only one."""
-    return _Place.told() is None or os.environ["RANK"] == "0"
+    """Whether this process is the first rank, the only one, or cannot know which it is."""
+    try:
+        place = _Place.told()
+    except ConfigError:
+        return True
+    return place is None or place.rank == 0
 
 
 def may_tell_of_a_fault() -> bool:

@@ -95,7 +95,7 @@ class StoredCheckpoint:
         origin = Origin(
             name=f"the checkpoint {path.name}",
             error=DamagedCheckpoint,
-            remedy="start the run anew without --resume",
+            remedy="train anew into another folder; the best network so far is in this one",
             missing=f"no checkpoint {path.name} to resume from; start the run without --resume",
         )
         header = read_tensor_header(path, origin)

@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from medfuncta._src.door.files import reason
 from medfuncta._src.door.wording import shortened
-from medfuncta._src.errors import MedFunctaError, missing_extra
+from medfuncta._src.errors import ConfigError, MedFunctaError, missing_extra
 
 STORES: Final = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Protocols of fsspec that are taken; others unpack archives, chain caches or run commands."""
 _FILE: Final = "file"
 _FORM: Final = re.compile(rf"({'|'.join((*STORES, _FILE))}):/+(.*)", re.DOTALL)
 """A path that was made of an address has one slash left of two."""
+_ANY_FORM: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+"""Not a drive of Windows, which has one letter."""
 _NAME: Final = 60
 _SAID: Final = 120
 
@@ -36,12 +38,21 @@ def address_of(text: Path | str) -> str | None:
 def local_path(text: Path | str) -> Path:
     """The path of this machine that a text names, which may begin with ``file://``.
 
+    Raises:
+        ConfigError: If it names a store of another kind.
+
     >>> local_path("file:///data/set").as_posix(), local_path("data/set").as_posix()
     ('/data/set', 'data/set')
     """
     found = _FORM.fullmatch(str(text))
     if found is not None and found[1] == _FILE:
         return Path("/", found[2])
+    unknown = _ANY_FORM.match(str(text))
+    if unknown is not None:
+        raise ConfigError(
+            f"no store '{shortened(unknown[1], _NAME)}://'; expected a path, file://, or one of "
+            f"{', '.join(STORES)}"
+        )
     return Path(text)
 
 

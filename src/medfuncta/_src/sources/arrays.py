@@ -299,7 +299,9 @@ def _ids(given: Sequence[Any] | None, entries: Sequence[Held]) -> list[str]:
         elif entry.signal is not None:
             id = entry.signal.id
         if not isinstance(id, str) or not id or "/" in id or "\\" in id or not id.isprintable():
-            raise DataError(f"the id of signal {number} is no name; expected text without / and \\")
+            raise DataError(
+                f"the id of signal {number} is no name; expected printable text without / and \\"
+            )
         ids.append(id)
     different = len(set(ids))
     if different != len(ids):
