@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from latents.sets import SetMaker
 from medfuncta._src.hub.licences import licence_id
+from medfuncta._src.latents.card import card
 
 BLOCKS = ["datasets", "pandas", "torch", "duckdb", "medfuncta"]
 
@@ -47,6 +49,28 @@ def test_the_card_tells_a_person_what_this_is(make_set: SetMaker) -> None:
         "3 inner steps (`paper`)",
     ):
         assert fact in text
+
+
+def test_what_data_say_is_text_in_the_card(make_set: SetMaker) -> None:
+    latents = make_set(train=4)
+    text = "</p><script>alert(1)</script> | ![a](https://tracker.example/x) `"
+    source = replace(
+        latents.info.source,
+        name=text,
+        licence=text,
+        citation=text,
+        split_by=text,
+        details={"a": text},
+    )
+    spec = replace(latents.info.spec, label_names=(text, "ill"), modality=text)
+    latents.info = replace(latents.info, source=source, spec=spec)
+    page = card(latents).split("\n---\n", 1)[1]
+    outside_code = re.sub(r"`[^`\n]*`", "", page.replace("\\`", ""))
+    assert "&lt;script&gt;" in outside_code
+    assert "<script" not in outside_code
+    assert not re.search(r"(?<!\\)\]\(https", outside_code)
+    (row,) = (line for line in page.splitlines() if line.startswith("| train"))
+    assert len(re.findall(r"(?<!\\)\|", row)) == 5
 
 
 @pytest.mark.parametrize(

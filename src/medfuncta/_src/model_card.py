@@ -18,7 +18,7 @@ from medfuncta._src.disk.atomic import write_json, write_text
 from medfuncta._src.door.declared import convert
 from medfuncta._src.door.files import Origin, read_json
 from medfuncta._src.door.limits import Count, Fingerprint, LatentSize, Name, SplitName
-from medfuncta._src.door.wording import printable
+from medfuncta._src.door.wording import in_code, in_markdown, printable
 from medfuncta._src.errors import RunError
 from medfuncta._src.hub.licences import licence_lines
 from medfuncta._src.result import Result
@@ -149,7 +149,9 @@ class ModelCard(Result):
             self._data(),
         ]
         if self.training:
-            lines = [f"- {name}: {value}" for name, value in self.training.items()]
+            lines = []
+            for name, value in self.training.items():
+                lines.append(f"- {in_markdown(name)}: {in_markdown(value)}")
             parts.append("\n".join(["## How it was trained", "", *lines]))
         text = "\n\n".join(part for part in parts if part)
         return "\n".join(printable(line) for line in text.split("\n")) + "\n"
@@ -169,20 +171,20 @@ class ModelCard(Result):
         stored = f"stored as {self.stored_as}"
         if self.storage_cost is not None:
             stored += f", which costs {self.storage_cost:.2f} dB"
-        return f"""# {self.name}
+        return f"""# {in_markdown(self.name)}
 
-A shared network for {self.signals}: each signal becomes {self.latent_size:,} numbers, its latent,
-from which the network gives it back.
+A shared network for {in_markdown(self.signals)}: each signal becomes {self.latent_size:,} numbers,
+its latent, from which the network gives it back.
 
-- **Trained on**: {self.trained_on or self.source}
-- **Licence**: {self.licence or "unknown"}, carried over from the data
+- **Trained on**: {in_markdown(self.trained_on or self.source)}
+- **Licence**: {in_markdown(self.licence or "unknown")}, carried over from the data
 - **Field**: {self.kind}, {self.parameters:,} parameters, {stored}
 - **Fingerprint**: `{self.fingerprint}`"""
 
     def _quality(self) -> str:
         if not self.splits:
             return ""
-        apart = f" Splits are kept apart by: {self.split_by}." if self.split_by else ""
+        apart = f" Splits are kept apart by: {in_markdown(self.split_by)}." if self.split_by else ""
         lines = [
             "## How well unseen signals come back",
             "",
@@ -201,13 +203,14 @@ from which the network gives it back.
         return "\n".join(lines)
 
     def _not_for(self) -> str:
-        lines = [f"- {entry}" for entry in (*self.not_for, *_WARNINGS)]
+        lines = [f"- {in_markdown(entry)}" for entry in (*self.not_for, *_WARNINGS)]
         return "\n".join(["## What it is not for", "", *lines])
 
     def _data(self) -> str:
-        lines = ["## Data", "", f"`{self.source}`, licence: {self.licence or 'unknown'}."]
+        licence = in_markdown(self.licence or "unknown")
+        lines = ["## Data", "", f"{in_code(self.source)}, licence: {licence}."]
         if self.citation:
-            lines += ["", self.citation]
+            lines += ["", in_markdown(self.citation)]
         return "\n".join(lines)
 
 

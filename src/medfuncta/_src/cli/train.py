@@ -149,6 +149,8 @@ class Train(Command):
         )
         if result.returns:
             text += f", gone back to {result.returns} times at half the rate"
+        if result.steps and not result.best_step:
+            text += " (the start is kept: no later network was better on validation signals)"
         if result.skipped_steps:
             text += f", {result.skipped_steps} steps with a gradient that was not finite"
         data = f"--data '{self.data}'"

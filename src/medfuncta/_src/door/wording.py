@@ -3,7 +3,9 @@ is made fit for a terminal."""
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -66,6 +68,22 @@ def printable(text: str) -> str:
     """Other people's text for a terminal: a blank in place of what moves the cursor, colours,
     rings, or turns the direction of writing."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def in_markdown(text: object) -> str:
+    """Other people's text for a page of Markdown, which shows it as it is written: no markup, no
+    HTML, no further cell of a table.
+
+    >>> in_markdown("<b>a|b</b> *c*")
+    '&lt;b&gt;a\\\\|b&lt;/b&gt; \\\\*c\\\\*'
+    """
+    harmless = html.escape(printable(str(text)), quote=False)
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", harmless)
+
+
+def in_code(text: object) -> str:
+    """The same between backticks, which nothing but another of them ends."""
+    return f"`{printable(str(text)).replace('`', chr(39))}`"
 
 
 def described(kind: Any, *, several: bool = False, written: bool = False) -> str:

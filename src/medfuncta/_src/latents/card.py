@@ -7,7 +7,7 @@ import json
 from typing import Final
 
 from medfuncta._src.config import FitConfig
-from medfuncta._src.door.wording import printable
+from medfuncta._src.door.wording import in_code, in_markdown, printable
 from medfuncta._src.hub.licences import licence_lines
 from medfuncta._src.latents.describe import Figures, describe
 from medfuncta._src.latents.info import SetInfo, fit_config_of
@@ -54,8 +54,8 @@ def _front_matter(info: SetInfo) -> str:
 
 def _opening(info: SetInfo, figures: Figures) -> str:
     kind = {1: "traces", 2: "images", 3: "volumes"}[info.spec.dim]
-    modality = f"{info.spec.modality} " if info.spec.modality else ""
-    return f"""# MedFuncta latents of {info.source.name}
+    modality = f"{in_markdown(info.spec.modality)} " if info.spec.modality else ""
+    return f"""# MedFuncta latents of {in_markdown(info.source.name)}
 
 {info.signals:,} {modality}{kind}, a vector of {info.latent_size:,} numbers each
 (`{info.dtype}`; {figures.bytes / 1e6:,.1f} MB in all). The shared network in `field/` turns such a
@@ -63,7 +63,7 @@ vector back into the signal, in its own units and at any resolution. Vectors of 
 close together, so they serve for classification, search and other learning without the signals
 themselves.
 
-- **Licence**: {info.source.licence}, carried over from the source.
+- **Licence**: {in_markdown(info.source.licence)}, carried over from the source.
 - **Field**: `{info.fingerprint}`. Latents mean nothing to any other field.
 - **Fitted with**: {_fit(info)}."""
 
@@ -85,7 +85,8 @@ def _splits(figures: Figures) -> str:
     lines = ["## Splits", "", "| split | signals | left out | classes |", "|---|---|---|---|"]
     for name, split in figures.splits.items():
         classes = (
-            ", ".join(f"{label}: {count:,}" for label, count in split.labels.items()) or "none"
+            ", ".join(f"{in_markdown(label)}: {count:,}" for label, count in split.labels.items())
+            or "none"
         )
         lines.append(f"| {name} | {split.signals:,} | {split.left_out:,} | {classes} |")
     return "\n".join(lines)
@@ -130,15 +131,16 @@ def _training(likeness: Likeness) -> list[str]:
     lines = ["## Field", ""]
     if likeness.foreign:
         lines.append(
-            f"**Foreign data**: the field was trained on `{likeness.trained_on[0]}` and has never "
-            f"seen `{likeness.source}`."
+            f"**Foreign data**: the field was trained on {in_code(likeness.trained_on[0])} and has "
+            f"never seen {in_code(likeness.source)}."
         )
     else:
-        lines.append(f"The field was trained on `{likeness.trained_on[0]}`.")
+        lines.append(f"The field was trained on {in_code(likeness.trained_on[0])}.")
     if likeness.differences:
         lines += ["", "| | trained on | these signals |", "|---|---|---|"]
         for trait in likeness.differences:
-            lines.append(f"| {trait.name} | {trait.trained} | {trait.here} |")
+            cells = map(in_markdown, (trait.name, trait.trained, trait.here))
+            lines.append(f"| {' | '.join(cells)} |")
     return ["\n".join(lines)]
 
 
@@ -216,7 +218,8 @@ def _left_out(info: SetInfo) -> list[str]:
     if not entries:
         return []
     lines = [
-        f"- {split}: `{entry.name}`: {entry.reason}" for split, entry in entries[:_LEFT_OUT_SHOWN]
+        f"- {split}: {in_code(entry.name)}: {in_markdown(entry.reason)}"
+        for split, entry in entries[:_LEFT_OUT_SHOWN]
     ]
     more = (
         [f"- and {len(entries) - _LEFT_OUT_SHOWN} more, in `latent_set.json`"]
@@ -228,9 +231,12 @@ def _left_out(info: SetInfo) -> list[str]:
 
 def _source(info: SetInfo) -> str:
     source = info.source
-    details = "".join(f"\n- {name}: {value}" for name, value in source.details.items())
-    citation = f"\n\n{source.citation}" if source.citation else ""
+    details = "".join(
+        f"\n- {in_markdown(name)}: {in_markdown(value)}" for name, value in source.details.items()
+    )
+    citation = f"\n\n{in_markdown(source.citation)}" if source.citation else ""
+    apart = in_markdown(source.split_by)
     return f"""## Source
 
-`{source.name}`, splits kept apart by: {source.split_by}. How its signals were made:
+{in_code(source.name)}, splits kept apart by: {apart}. How its signals were made:
 {details or "as they are"}{citation}"""
