@@ -194,7 +194,9 @@ def test_where_all_checkpoints_are_damaged_the_run_is_refused(
         harm(path)
     with (
         pytest.warns(UserWarning, match="last.safetensors is damaged"),
-        pytest.raises(RunError, match=r"last-1.safetensors is damaged .*; start the run anew"),
+        pytest.raises(
+            RunError, match=r"last-1.safetensors is damaged .*; train anew into another folder"
+        ),
     ):
         train(tmp_path, resume=True)
 

@@ -19,8 +19,9 @@ from latents.test_kill import files_of
 from medfuncta._src.cli.main import main
 from medfuncta._src.errors import MedFunctaError
 from medfuncta._src.latents.latent_set import LatentSet
-from medfuncta._src.remote.address import address_of, local_path
+from medfuncta._src.remote.address import address_of, check_place, local_path
 from medfuncta._src.remote.fetching import cache_folder, fetched
+from medfuncta._src.remote.publishing import published
 from medfuncta._src.run import Run
 from medfuncta._src.sources.table import open_source
 
@@ -74,7 +75,7 @@ def test_an_address_is_known_however_often_it_was_a_path(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["scans", "/scans/s3", "file:///scans", "C:/scans", "hub:a/b", "s3"]
+    "text", ["scans", "/scans/s3", "file:///scans", "C:/scans", "hub:a/b", "nifti:/scans", "s3"]
 )
 def test_all_else_is_a_path(text: str) -> None:
     assert address_of(text) is None
@@ -84,9 +85,9 @@ def test_all_else_is_a_path(text: str) -> None:
 @pytest.mark.parametrize("text", ["foo://bucket/set", "http://host/x", "S3://b/x", "foo:/x"])
 def test_a_store_that_nobody_knows_is_no_folder(text: str) -> None:
     with pytest.raises(MedFunctaError, match="expected a path, file://, or one of s3, gs"):
-        local_path(text)
-    with pytest.raises(MedFunctaError, match="no store"):
-        local_path(Path(text))
+        check_place(text)
+    with pytest.raises(MedFunctaError, match="no store"), published(Path(text), ["a"]):
+        pytest.fail("it is taken")
 
 
 def test_a_folder_with_a_colon_in_its_name_is_one(

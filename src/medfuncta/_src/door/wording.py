@@ -3,7 +3,6 @@ is made fit for a terminal."""
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Mapping
@@ -77,7 +76,8 @@ def in_markdown(text: object) -> str:
     >>> in_markdown("<b>a|b</b> *c*")
     '&lt;b&gt;a\\\\|b&lt;/b&gt; \\\\*c\\\\*'
     """
-    harmless = html.escape(printable(str(text)), quote=False)
+    plain = re.sub(r"&(?=#?\w+;)", "&amp;", printable(str(text)))
+    harmless = plain.replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*\[\]|])", r"\\\1", harmless)
 
 

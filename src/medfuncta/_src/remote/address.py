@@ -38,22 +38,28 @@ def address_of(text: Path | str) -> str | None:
 def local_path(text: Path | str) -> Path:
     """The path of this machine that a text names, which may begin with ``file://``.
 
-    Raises:
-        ConfigError: If it names a store of another kind.
-
     >>> local_path("file:///data/set").as_posix(), local_path("data/set").as_posix()
     ('/data/set', 'data/set')
     """
     found = _FORM.fullmatch(str(text))
     if found is not None and found[1] == _FILE:
         return Path("/", found[2])
-    unknown = _ANY_FORM.match(str(text))
-    if unknown is not None:
+    return Path(text)
+
+
+def check_place(text: Path | str) -> None:
+    """Refuse the address of a store that nobody knows as a place to write to, which would become a
+    folder of that name.
+
+    Raises:
+        ConfigError: If it is one.
+    """
+    found = _ANY_FORM.match(str(text))
+    if found is not None and found[1] not in (*STORES, _FILE):
         raise ConfigError(
-            f"no store '{shortened(unknown[1], _NAME)}://'; expected a path, file://, or one of "
+            f"no store '{shortened(found[1], _NAME)}://'; expected a path, file://, or one of "
             f"{', '.join(STORES)}"
         )
-    return Path(text)
 
 
 def name_of(address: str) -> str:

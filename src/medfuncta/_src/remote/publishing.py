@@ -18,7 +18,14 @@ from medfuncta._src.disk.places import (
 from medfuncta._src.disk.refusals import disk_told
 from medfuncta._src.door.wording import shortened
 from medfuncta._src.errors import ConfigError
-from medfuncta._src.remote.address import address_of, local_path, name_of, store_of, store_told
+from medfuncta._src.remote.address import (
+    address_of,
+    check_place,
+    local_path,
+    name_of,
+    store_of,
+    store_told,
+)
 from medfuncta._src.remote.fetching import cache_folder
 
 _WAITING = "out"
@@ -38,9 +45,10 @@ def published(out: Path | str, last: Sequence[str]) -> Iterator[Path]:
         last: The files that tell a reader that all others are there; the very last one last.
 
     Raises:
-        ConfigError: If there is such a folder in the store already.
+        ConfigError: If there is such a folder in the store already, or no store of that kind.
         MedFunctaError: If a package is missing, or the store does not take it.
     """
+    check_place(out)
     address = address_of(out)
     if address is None:
         yield local_path(out)
