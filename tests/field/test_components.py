@@ -73,6 +73,26 @@ def test_signals_of_several_sizes_are_read_alike_by_axes_and_by_taps() -> None:
     assert_close(by_axes.spread(values), by_taps.spread(values.flip(1)), atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(4, 6, 3), (6, 7, 5)])
+def test_one_signal_of_several_sizes_is_read_by_axes_with_its_padding(
+    shape: tuple[int, ...],
+) -> None:
+    """A part of a batch is often one signal, whose coordinates look like those of all."""
+    domain = Grid(shape)
+    grid = NodeGrid((6, 7, 5), domain.half_sides)
+    coordinates = torch.zeros(1, domain.points + 9, 3, dtype=torch.float64)
+    coordinates[0, : domain.points] = coordinates_of(domain)[0]
+    nodes = nodes_of(grid)
+    by_axes = Interpolation(grid, coordinates)
+    by_taps = Interpolation(grid, coordinates.flip(1))
+    assert by_axes.by_axes
+    assert not by_axes.on_nodes
+    assert not by_taps.by_axes
+    values = by_axes.read(nodes)
+    assert_close(values, by_taps.read(nodes).flip(1), atol=1e-6, rtol=1e-6)
+    assert_close(by_axes.spread(values), by_taps.spread(values.flip(1)), atol=1e-6, rtol=1e-6)
+
+
 def test_points_of_a_finer_grid_are_read_alike_by_axes_and_by_taps() -> None:
     grid = NodeGrid((5, 6), (1.0, 0.8))
     nodes = nodes_of(grid)

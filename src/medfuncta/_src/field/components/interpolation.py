@@ -106,11 +106,17 @@ class Interpolation:
         self._rows = _readings(grid, coordinates)
 
     @property
+    def by_axes(self) -> bool:
+        """Whether the points of every signal are a grid, and are read axis by axis."""
+        return self._rows is not None
+
+    @property
     def on_nodes(self) -> bool:
         """Whether the points are the nodes."""
         if self._rows is None or len(self._rows) > 1:
             return False
-        return all(matrix is None for matrix in self._rows[0].matrices)
+        (row,) = self._rows
+        return row.padding is None and all(matrix is None for matrix in row.matrices)
 
     def read(self, nodes: Tensor) -> Values:
         """``[batch, channels, *nodes]`` to ``[batch, points, channels]``."""
@@ -231,10 +237,8 @@ class _GridReading:
 
 
 def _readings(grid: NodeGrid, coordinates: Coordinates) -> list[_GridReading] | None:
-    """One for all signals, or one each; None where the points of one are no grid."""
-    if len(coordinates) == 1:
-        reading = _reading(grid, coordinates[0])
-        return None if reading is None else [reading]
+    """One for each row of coordinates, be it that of all signals or of one; None where the points
+    of one are no grid."""
     origin = _reading(grid, coordinates.new_zeros(1, grid.dim))
     rows = []
     for points in coordinates:
