@@ -199,7 +199,7 @@ def correctness(device: torch.device, config: SirenConfig) -> list[dict[str, Any
     for precision in PRECISIONS:
         if precision.name == "tf32" and device.type != "cuda":
             continue
-        for way in ("in use", "Triton"):
+        for way in WAYS[:2]:
             if lacking(way, device) is not None:
                 continue
             found = quantities(device, torch.float32, precision, config, way)
@@ -276,8 +276,9 @@ def speed(name: str, case: Case, device: torch.device, most: float) -> Iterator[
         if device.type != "cuda" and precision.name != "float32":
             continue
         rate = bare_rate(case, device, precision)
-        least, *more = budgets(device)
-        tried: list[tuple[Way, int]] = [("in use", budget) for budget in (least, *more)]
+        tried: list[tuple[Way, int]] = []
+        for budget in budgets(device):
+            tried.append(("in use", budget))
         tried += [(way, budgets(device)[-1]) for way in ways_of(case, device, precision)]
         for way, budget in tried:
             row = {"what": f"{name}: meta-step", "products": precision.name, "layers": way}

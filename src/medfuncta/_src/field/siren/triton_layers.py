@@ -282,7 +282,7 @@ def _block(points, width, blocks, POINTS: tl.constexpr, WIDTH: tl.constexpr):
 @triton.jit
 def _store_sum(sums, found, columns, width):
     """The sum over points of what a program has found."""
-    total = tl.sum(found, axis=0)[None, :]
+    total = tl.sum(found, axis=0, keep_dims=True)
     places = tl.program_id(0).to(tl.int64) * width + columns
     tl.store(sums + places, total, mask=columns < width)
 
