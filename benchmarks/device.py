@@ -132,7 +132,8 @@ class Step:
         memory: int,
         way: Way = "in use",
     ) -> None:
-        self.case, self.precision, self.memory, self.way = case, precision, memory, way
+        self.case, self.precision, self.memory = case, precision, memory
+        self.way: Way = way
         self.field = field_of(case.field, device, torch.float32)
         self.settings = TrainConfig(
             batch=case.batch, inner_steps=case.inner_steps, context_ratio=case.context_ratio
@@ -279,7 +280,8 @@ def speed(name: str, case: Case, device: torch.device, most: float) -> Iterator[
         tried: list[tuple[Way, int]] = []
         for budget in budgets(device):
             tried.append(("in use", budget))
-        tried += [(way, budgets(device)[-1]) for way in ways_of(case, device, precision)]
+        for way in ways_of(case, device, precision):
+            tried.append((way, budgets(device)[-1]))
         for way, budget in tried:
             row = {"what": f"{name}: meta-step", "products": precision.name, "layers": way}
             with failing(row) as measured:
