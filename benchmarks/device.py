@@ -3,9 +3,10 @@
 
 It needs PyTorch, NumPy and this checkout, and nothing else. It says how far every product is from
 float64 on the CPU, how long meta-steps, fits and decoding take and what part of that bare matrix
-products would, what a meta-step spends its time on, and, with ``--images`` (an archive in the
-layout of MedMNIST), how long training takes to a PSNR. ``--dry-run`` does all of it at a size of
-seconds.
+products would, whether a candidate does a meta-step in less (``benchmarks.candidates``), what a
+meta-step spends its time on, with ``--images`` (an archive in the layout of MedMNIST) how long
+training takes to a PSNR, and with ``--reference`` (a checkout, which needs packages of its own)
+what the authors' code does of it. ``--dry-run`` does all of it at a size of seconds.
 
 What was not measured is null in the JSON, with a reason in ``notes``.
 """
@@ -22,6 +23,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,12 +38,16 @@ from benchmarks.stand_ins import stand_in  # noqa: E402
 
 STOOD_IN: Final = stand_in()
 
+from benchmarks.candidates import WAYS, Way, as_graph, lacking, objective_by  # noqa: E402
 from benchmarks.case import CASES, Case  # noqa: E402
+from benchmarks.reference import Reference, check_checkout  # noqa: E402
 from medfuncta._src.config import InnerConfig, TrainConfig  # noqa: E402
+from medfuncta._src.errors import MedFunctaError  # noqa: E402
+from medfuncta._src.field.device import activation_bytes  # noqa: E402
 from medfuncta._src.field.siren.config import SirenConfig  # noqa: E402
 from medfuncta._src.field.siren.field import SirenField  # noqa: E402
 from medfuncta._src.learning.adapt import adapt_to  # noqa: E402
-from medfuncta._src.learning.context import draw_context  # noqa: E402
+from medfuncta._src.learning.context import ContextIndex, draw_context  # noqa: E402
 from medfuncta._src.learning.meta_gradient import MetaGradient, meta_gradient  # noqa: E402
 from medfuncta._src.learning.optimiser import apply_gradients, make_optimisers, rate_at  # noqa: E402
 from medfuncta._src.signals.points import Points  # noqa: E402
@@ -61,7 +67,8 @@ MEASURED: Final = {
     "32^3, batch 4": replace(CASES["3d"], batch=4),
 }
 _TINY: Final = SirenConfig(dim=2, layers=3, width=8, latent_size=4)
-DRY: Final = {"8^2, batch 3": Case(_TINY, (8, 8), 3, 0.5, inner_steps=2)}
+_TINY_OF_THE_AUTHORS: Final = replace(CASES["2d"].field, layers=3, width=8, latent_size=4)
+DRY: Final = {"8^2, batch 3": Case(_TINY_OF_THE_AUTHORS, (8, 8), 3, 0.5, inner_steps=2)}
 
 
 @dataclass(frozen=True)
@@ -117,8 +124,16 @@ def field_of(config: SirenConfig, device: torch.device, dtype: torch.dtype) -> S
 class Step:
     """Meta-steps of a case on a device."""
 
-    def __init__(self, case: Case, device: torch.device, precision: Precision, memory: int) -> None:
+    def __init__(
+        self,
+        case: Case,
+        device: torch.device,
+        precision: Precision,
+        memory: int,
+        way: Way = "in use",
+    ) -> None:
         self.case, self.precision, self.memory = case, precision, memory
+        self.way: Way = way
         self.field = field_of(case.field, device, torch.float32)
         self.settings = TrainConfig(
             batch=case.batch, inner_steps=case.inner_steps, context_ratio=case.context_ratio
@@ -126,11 +141,15 @@ class Step:
         self.optimisers = make_optimisers(self.field, self.settings)
         self.draws = torch.Generator().manual_seed(0)
 
-    def gradient(self, points: Points) -> MetaGradient:
-        contexts = []
-        for _ in range(self.case.inner_steps):
-            contexts.append(draw_context(points, self.settings, self.draws))
-        objective = self.field.objective(channel_mean=True, autocast=self.precision.autocast)
+    def contexts(self, points: Points) -> list[ContextIndex]:
+        steps = range(self.case.inner_steps)
+        return [draw_context(points, self.settings, self.draws) for _ in steps]
+
+    def gradient(
+        self, points: Points, contexts: Sequence[ContextIndex] | None = None
+    ) -> MetaGradient:
+        contexts = contexts or self.contexts(points)
+        objective = objective_by(self.way, self.field, self.precision.autocast)
         latents, inner = self.field.zero_latents(points.batch), InnerConfig(1e-2, channel_mean=True)
         return meta_gradient(objective, latents, points, contexts, inner, memory=self.memory)
 
@@ -144,18 +163,22 @@ class Step:
 
 
 def quantities(
-    device: torch.device, dtype: torch.dtype, precision: Precision, config: SirenConfig
+    device: torch.device,
+    dtype: torch.dtype,
+    precision: Precision,
+    config: SirenConfig,
+    way: Way = "in use",
 ) -> dict[str, Tensor]:
     """What is held against float64, by name."""
     case = Case(config, (16, 16), 4, 0.5, inner_steps=5)
-    field, inner = field_of(config, device, dtype), InnerConfig(1e-1)
+    field, inner = field_of(config, device, dtype), InnerConfig(1e-1, channel_mean=True)
     points = points_of(case, case.batch, torch.device("cpu")).to(device, dtype)
     draws = torch.Generator().manual_seed(1)
     latents = 0.1 * torch.randn(case.batch, config.latent_size, generator=draws)
     latents = latents.to(device, dtype)
     settings = TrainConfig(batch=4, context_ratio=0.5)
     contexts = [draw_context(points, settings, draws) for _ in range(case.inner_steps)]
-    objective = field.objective(autocast=precision.autocast)
+    objective = objective_by(way, field, precision.autocast)
     with precision.used(), torch.no_grad():
         found = meta_gradient(objective, field.zero_latents(4), points, contexts, inner)
         gradients = [found.gradients[name].flatten() for name, _ in field.named_parameters()]
@@ -177,11 +200,20 @@ def correctness(device: torch.device, config: SirenConfig) -> list[dict[str, Any
     for precision in PRECISIONS:
         if precision.name == "tf32" and device.type != "cuda":
             continue
-        found = quantities(device, torch.float32, precision, config)
-        for name, value in found.items():
-            error = (value.cpu().double() - exact[name]).norm() / exact[name].norm()
-            rows.append({"what": name, "products": precision.name, "error": float(error)})
+        for way in WAYS[:2]:
+            if lacking(way, device) is not None:
+                continue
+            found = quantities(device, torch.float32, precision, config, way)
+            for name, value in found.items():
+                error = float(relative_difference(value.cpu().double(), exact[name]))
+                row = {"what": name, "products": precision.name, "layers": way, "error": error}
+                rows.append(row)
     return rows
+
+
+def relative_difference(found: Tensor, exact: Tensor) -> float:
+    """The norm of the difference over the norm of what is exact."""
+    return float((found - exact).norm() / exact.norm())
 
 
 # ------------------------------------------------------------------------------ speed
@@ -232,36 +264,41 @@ def bare_rate(case: Case, device: torch.device, precision: Precision) -> float:
         return many * 2.0 * rows * width**2 / seconds_of(products, device, 3, 2.0)
 
 
-def budgets(device: torch.device, dry: bool) -> list[int]:
-    """Bytes that kept activations may take: the default, and a quarter of a card."""
-    default = TrainConfig.memory_mb * 2**20
-    if device.type != "cuda" or dry:
-        return [default]
-    whole = torch.cuda.get_device_properties(device).total_memory
-    return [default, 16 * default, whole // 4]
+def budgets(device: torch.device) -> list[int]:
+    """Bytes that kept activations may take: what suits a CPU, and what a training takes here."""
+    least, here = TrainConfig.memory_mb * 2**20, activation_bytes(TrainConfig.memory_mb, device)
+    return sorted({least, here})
 
 
-def speed(name: str, case: Case, device: torch.device, dry: bool, most: float) -> Iterator[dict]:
-    """Rows of a case: meta-steps by each kind of product and budget, fits, decoding."""
+def speed(name: str, case: Case, device: torch.device, most: float) -> Iterator[dict[str, Any]]:
+    """Rows of a case: meta-steps by each kind of product, budget and way, fits, decoding."""
     points = points_of(case, case.batch, device)
     for precision in PRECISIONS:
         if device.type != "cuda" and precision.name != "float32":
             continue
         rate = bare_rate(case, device, precision)
-        for budget in budgets(device, dry):
-            step = Step(case, device, precision, budget)
-            _forget_peak(device)
-            seconds = seconds_of(lambda step=step: step.take(points, 1e-6), device, 5, most)
-            done = products_of(case) / seconds
-            yield {
-                "what": f"{name}: meta-step",
-                "products": precision.name,
-                "budget_mib": budget // 2**20,
-                "seconds": seconds,
-                "peak_mib": _peak(device),
-                "tflops": done / 1e12,
-                "share_of_bare_products": done / rate,
-            }
+        tried: list[tuple[Way, int]] = []
+        for budget in budgets(device):
+            tried.append(("in use", budget))
+        for way in ways_of(case, device, precision):
+            tried.append((way, budgets(device)[-1]))
+        for way, budget in tried:
+            row = {"what": f"{name}: meta-step", "products": precision.name, "layers": way}
+            with failing(row) as measured:
+                step = Step(case, device, precision, budget, way)
+                _forget_peak(device)
+                seconds = seconds_of(partial(step.take, points, 1e-6), device, 3, most)
+                done = products_of(case) / seconds
+                measured |= {
+                    "budget_mib": budget // 2**20,
+                    "seconds": seconds,
+                    "peak_mib": _peak(device),
+                    "tflops": done / 1e12,
+                    "share_of_bare_products": done / rate,
+                }
+            yield row
+    if device.type == "cuda":
+        yield from graphs(name, case, device, points, most)
     field = field_of(case.field, device, torch.float32)
     objective, inner = field.objective(channel_mean=True), InnerConfig(1e-2, channel_mean=True)
 
@@ -275,6 +312,78 @@ def speed(name: str, case: Case, device: torch.device, dry: bool, most: float) -
     seconds = seconds_of(lambda: values(points.coordinates), device, 3, most)
     rate = case.batch * case.points / seconds
     yield {"what": f"{name}: points decoded a second", "products": "float32", "rate": rate}
+
+
+def ways_of(case: Case, device: torch.device, precision: Precision) -> list[Way]:
+    """The candidates that are measured: torch.compile takes its time, and is tried once."""
+    found: list[Way] = []
+    for way in WAYS[1:]:
+        slow = way == "torch.compile" and (precision.name != "float32" or case.field.dim != 2)
+        if lacking(way, device) is None and not slow:
+            found.append(way)
+    return found
+
+
+def graphs(
+    name: str, case: Case, device: torch.device, points: Points, most: float
+) -> Iterator[dict[str, Any]]:
+    """A meta-gradient by itself, and as one CUDA graph, which spares starting its kernels."""
+    step = Step(case, device, PRECISIONS[0], budgets(device)[-1])
+    contexts = step.contexts(points)
+
+    def work() -> MetaGradient:
+        return step.gradient(points, contexts)
+
+    plain = {"what": f"{name}: meta-gradient", "products": "float32", "layers": "in use"}
+    yield plain | {"seconds": seconds_of(work, device, 3, most)}
+    row = plain | {"layers": "in use, as a CUDA graph"}
+    with failing(row) as measured:
+        measured["seconds"] = seconds_of(as_graph(work), device, 3, most)
+    yield row
+
+
+@contextmanager
+def failing(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Gives the row to fill in; what fails is a result too, and says why."""
+    try:
+        yield row
+    except (RuntimeError, ImportError, AssertionError) as error:  # out of memory is one of them
+        lines = str(error).strip().splitlines() or [""]
+        row |= {"seconds": None, "why": f"{type(error).__name__}: {lines[0][:200]}"}
+
+
+def beside(
+    name: str, case: Case, checkout: Path, device: torch.device, most: float
+) -> Iterator[dict[str, Any]]:
+    """Rows of the authors' code for a case: a meta-step by float32 and by tf32 products, and how
+    far its meta-gradient is from ours."""
+    reference = Reference(checkout, case, str(device))
+    points = points_of(case, case.batch, device)
+    data = reference.data(points.values.cpu().numpy())
+    for precision in PRECISIONS[:2]:
+        if device.type != "cuda" and precision.name != "float32":
+            continue
+        row = {"what": f"{name}: the authors' meta-step", "products": precision.name}
+        with failing(row) as measured, precision.used():
+            _forget_peak(device)
+            seconds = seconds_of(partial(reference.meta_step, data), device, 3, most)
+            measured |= {
+                "seconds": seconds,
+                "peak_mib": _peak(device),
+                "tflops": products_of(case) / seconds / 1e12,
+            }
+        yield row
+    row = {"what": f"{name}: meta-gradient, ours and theirs", "products": "float32"}
+    with failing(row) as measured:
+        step = Step(case, device, PRECISIONS[0], budgets(device)[-1])
+        step.field.load_state_dict(reference.weights())
+        indices = reference.contexts(case.seed)
+        contexts = [index.to(device).expand(case.batch, -1) for index in indices]
+        ours, theirs = step.gradient(points, contexts), reference.meta_gradient(data, case.seed)
+        one = torch.cat([ours.gradients[key].flatten() for key in theirs])
+        other = torch.cat([gradient.flatten() for gradient in theirs.values()])
+        measured["difference"] = relative_difference(one, other)
+    yield row
 
 
 def _forget_peak(device: torch.device) -> None:
@@ -291,7 +400,7 @@ def _peak(device: torch.device) -> float | None:
 
 def profile(case: Case, device: torch.device, rows: int = 12) -> list[dict[str, Any]]:
     """Where the time of a meta-step goes: the operations that take most of it."""
-    step = Step(case, device, PRECISIONS[0], budgets(device, False)[-1])
+    step = Step(case, device, PRECISIONS[0], budgets(device)[-1])
     points = points_of(case, case.batch, device)
     step.take(points, 1e-6)
     synchronise(device)
@@ -338,7 +447,7 @@ def time_to_quality(
     side = math.isqrt(train.shape[1])
     field = replace(CASES["2d"].field, channels=train.shape[2], latent_size=1024)
     case = Case(field, (side, side), min(24, len(train)), 0.25)
-    step = Step(case, device, PRECISIONS[0], budgets(device, False)[-1])
+    step = Step(case, device, PRECISIONS[0], budgets(device)[-1])
     grid = points_of(case, 1, device)
     draws = torch.Generator().manual_seed(2)
     schedule = TrainConfig(steps=10**6, learning_rate=1e-4, warmup=50, schedule="constant")
@@ -394,7 +503,9 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         if time.perf_counter() - began > options.seconds / 2:
             notes.append(f"{name} was not measured: half of the time was over")
             continue
-        result["speed"] += speed(name, case, device, options.dry_run, most)
+        result["speed"] += speed(name, case, device, most)
+        if options.reference is not None:
+            result["speed"] += beside(name, case, options.reference, device, most)
     result["profile"] = profile(list(cases.values())[min(1, len(cases) - 1)], device)
     left = options.seconds - (time.perf_counter() - began)
     if options.images is None:
@@ -404,7 +515,12 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         result["quality"] = time_to_quality(options.images, device, max(1.0, left - 10))
     if device.type == "cpu":
         notes.append("not run on a GPU")
-    notes.append("the authors' code is not run beside it: see benchmarks.meta_step, on a CPU")
+    for way in WAYS[1:]:
+        reason = lacking(way, device)
+        if reason is not None:
+            notes.append(f"layers by {way} were not measured: {reason}")
+    if options.reference is None:
+        notes.append("the authors' code was not run beside it: no --reference")
     result |= {"notes": notes, "seconds": time.perf_counter() - began}
     return result
 
@@ -446,10 +562,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     parser.add_argument("--device", help="such as cuda:0; a card when there is one")
     parser.add_argument("--images", type=Path, help="an archive of MedMNIST's layout (.npz)")
+    parser.add_argument("--reference", type=Path, help="a checkout of the authors' code")
     parser.add_argument("--seconds", type=float, default=_MOST - 20, help="of the whole, about")
     parser.add_argument("--dry-run", action="store_true", help="everything, at a tiny size")
     options = parser.parse_args(arguments)
-    result = measured(options)
+    try:
+        if options.reference is not None:
+            check_checkout(options.reference)
+        result = measured(options)
+    except MedFunctaError as error:
+        print(f"benchmarks.device: {error}", file=sys.stderr)
+        return 2
     print(table_of(result))
     if options.out is not None:
         options.out.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")

@@ -1,5 +1,5 @@
-"""The authors' code, run on a CPU as it is, from a checkout
-(https://github.com/pfriedri/medfuncta).
+"""The authors' code, run as it is, from a checkout (https://github.com/pfriedri/medfuncta): on a
+CPU or, for ``benchmarks.device``, on a graphics card.
 
 Nothing of it is copied or changed: what it needs from its scripts is handed in from outside, and
     :data:`REPLACED` names all of it.
@@ -12,7 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,10 +29,10 @@ from medfuncta._src.errors import MedFunctaError
 from medfuncta._src.signals.psnr import psnr_of
 
 REPLACED: Final = (
-    "torch.cuda.synchronize, called after each meta-step, does nothing: there is no GPU",
+    "on a CPU torch.cuda.synchronize, called after each meta-step, does nothing",
     (
         "the arguments come from here, with its configuration files' values, instead of from its "
-        "command line; device is 'cpu'"
+        "command line"
     ),
     "its data sets and loaders: tensors are handed in",
     "its logger: none, and the step at which it would draw pictures is never reached",
@@ -71,15 +71,16 @@ class Reference:
     Args:
         directory: The checkout.
         case: Sizes and settings.
+        device: Where it computes.
 
     Raises:
         MedFunctaError: If the folder is not a checkout, or a package that it needs is missing.
     """
 
-    def __init__(self, directory: Path, case: Case) -> None:
-        self.case = case
+    def __init__(self, directory: Path, case: Case, device: str = "cpu") -> None:
+        self.case, self._device = case, torch.device(device)
         inrs, wrappers, self._maml, utils = _import(directory)
-        self._arguments = _arguments(case)
+        self._arguments = _arguments(case, device)
         field = case.field
         torch.manual_seed(case.seed)
         self._model = inrs.LatentModulatedSIREN(
@@ -91,7 +92,7 @@ class Reference:
             w0=field.omega_first,
             w0_increments=field.omega_increment,
         )
-        self._wrapper = wrappers.ModelWrapper(self._arguments, self._model)
+        self._wrapper = wrappers.ModelWrapper(self._arguments, self._model).to(self._device)
         self._optimiser = torch.optim.AdamW(self._wrapper.parameters(), lr=case.learning_rate)
         self._metrics = utils.MetricLogger()
 
@@ -118,6 +119,7 @@ class Reference:
             .transpose(1, 2)
             .reshape(len(values), -1, *self.case.shape)
             .contiguous()
+            .to(self._device)
         )
 
     def meta_step(self, data: Tensor) -> None:
@@ -195,10 +197,12 @@ class Reference:
         """Latents of this batch at zero, as their scripts set them, and what stops a CPU out of the
         way."""
         self._model.modulations = torch.zeros(
-            batch, self.case.field.latent_size, requires_grad=True
+            batch, self.case.field.latent_size, device=self._device, requires_grad=True
         )
-        with mock.patch("torch.cuda.synchronize"), warnings.catch_warnings():
+        with warnings.catch_warnings(), ExitStack() as stack:
             warnings.simplefilter("ignore")
+            if self._device.type == "cpu":
+                stack.enter_context(mock.patch("torch.cuda.synchronize"))
             yield
 
 
@@ -246,10 +250,10 @@ def _shortage(expected: float) -> str:
     )
 
 
-def _arguments(case: Case) -> SimpleNamespace:
+def _arguments(case: Case, device: str) -> SimpleNamespace:
     """What their command line and configuration files would give."""
     return SimpleNamespace(
-        device="cpu",
+        device=device,
         data_type=_DATA_TYPES[case.field.dim],
         data_size=(case.field.channels, *case.shape),
         in_size=case.field.dim,
@@ -263,6 +267,15 @@ def _arguments(case: Case) -> SimpleNamespace:
         lam=0.0,
         print_step=_NEVER,
     )
+
+
+def check_checkout(directory: Path) -> None:
+    """Raise where there is no checkout, or a package that it needs is missing.
+
+    Raises:
+        MedFunctaError: If so.
+    """
+    _import(directory)
 
 
 def _import(directory: Path) -> list[Any]:

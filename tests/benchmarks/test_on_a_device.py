@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_checkout import write_checkout
 
-from benchmarks import device
+from benchmarks import candidates, device
+from benchmarks.candidates import WAYS, compiled_layers, lacking
 from medfuncta._src.field.siren.config import SirenConfig
 
 ROOT = Path(__file__).parents[2]
@@ -38,20 +40,72 @@ runpy.run_path(%r, run_name="__main__")
 """Runs the script where nothing can be imported but PyTorch, NumPy, what these bring, and us."""
 
 
-def test_a_dry_run_needs_nothing_but_pytorch_numpy_and_the_checkout(tmp_path: Path) -> None:
-    out = tmp_path / "device.json"
+def test_a_dry_run_needs_nothing_but_pytorch_numpy_and_the_checkouts(tmp_path: Path) -> None:
+    out, theirs = tmp_path / "device.json", write_checkout(tmp_path / "theirs")
     script = ALONE % str(ROOT / "benchmarks" / "device.py")
     command = [sys.executable, "-c", script, "-", "--dry-run", "--device", "cpu"]
-    ended = subprocess.run(
-        [*command, "--out", str(out)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    command += ["--out", str(out), "--reference", str(theirs)]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     result = json.loads(out.read_text())
     assert result["device"]["stood_in_for"] == ["msgspec", "jaxtyping"]
     assert "not run on a GPU" in result["notes"] and "not run on a GPU" in ended.stdout
     assert all(row["share"] > 0 for row in result["profile"])
-    (step, fits, decoding) = result["speed"]
+    (step, fits, decoding, their_step, both) = result["speed"]
     assert 0 < step["share_of_bare_products"] < 1 and fits["rate"] > 0 and decoding["rate"] > 0
+    assert their_step["seconds"] > 0 and 0 < both["difference"] < 1e-5
+    for way in WAYS[1:]:
+        assert any(f"layers by {way} were not measured" in note for note in result["notes"])
+
+
+def test_a_folder_that_is_no_checkout_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert device.main(["--dry-run", "--reference", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "not a checkout of the authors' code" in error and error.count("\n") == 1
+
+
+def test_what_fails_is_a_row_that_says_why() -> None:
+    row: dict[str, object] = {"what": "a step"}
+    with device.failing(row) as measured:
+        measured["seconds"] = 1.0
+        raise torch.OutOfMemoryError("there is no room\nat all")
+    assert row == {"what": "a step", "seconds": None, "why": "OutOfMemoryError: there is no room"}
+
+
+def test_compiled_steps_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a compiler that passes on what it gets, and notes it."""
+    compiled: list[str] = []
+
+    def compile_(step, *, dynamic):  # type: ignore[no-untyped-def]
+        assert dynamic
+        compiled.append(step.__name__)
+        return step
+
+    monkeypatch.setattr(candidates.torch, "compile", compile_)
+    compiled_layers.cache_clear()
+    case = device.DRY["8^2, batch 3"]
+    points, cpu = device.points_of(case, 3, torch.device("cpu")), torch.device("cpu")
+    found = []
+    for way in ("in use", "torch.compile"):
+        step = device.Step(case, cpu, device.PRECISIONS[0], 2**20, way)
+        found.append(step.gradient(points).gradients)
+    compiled_layers.cache_clear()
+    assert compiled == ["sine", "phase_cotangent", "sine_tangent", "phase_cotangent_tangent"]
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_candidates_are_measured_where_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, cpu, card = device.MEASURED["64^2, batch 24"], torch.device("cpu"), torch.device("cuda")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    assert device.ways_of(case, cpu, device.PRECISIONS[0]) == []
+    monkeypatch.setattr(candidates, "lacking_for_triton", lambda where: None)
+    assert device.ways_of(case, card, device.PRECISIONS[0]) == ["Triton", "torch.compile"]
+    assert device.ways_of(case, card, device.PRECISIONS[1]) == ["Triton"]
+    assert device.ways_of(device.MEASURED["ecg"], card, device.PRECISIONS[0]) == ["Triton"]
+    assert lacking("torch.compile", cpu) == "no graphics card"
 
 
 def test_errors_against_float64_are_those_of_the_type() -> None:

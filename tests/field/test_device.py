@@ -10,7 +10,13 @@ import torch
 from latents.sets import header, make_run
 from medfuncta._src.cli.main import main
 from medfuncta._src.errors import ConfigError
-from medfuncta._src.field.device import default_device, numbers_at_a_time, usable_device
+from medfuncta._src.field import device as module
+from medfuncta._src.field.device import (
+    activation_bytes,
+    default_device,
+    numbers_at_a_time,
+    usable_device,
+)
 from medfuncta._src.latents.decode import decode, reconstruct
 from medfuncta._src.latents.fit import fitter_of
 from medfuncta._src.learning.fitter import Fitter
@@ -86,3 +92,21 @@ def test_a_card_processes_as_many_numbers_at_a_time_as_its_memory_allows(
     card = SimpleNamespace(total_memory=gibibytes * 2**30)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
     assert numbers_at_a_time(torch.device(kind)) == most
+
+
+@pytest.mark.parametrize(
+    ("free", "asked", "expected"),
+    [(79, 128, 20 * 1024), (10, 128, 5 * 1024), (79, 129, 129), (79, 0, 0)],
+)
+def test_a_card_says_itself_what_activations_may_take(
+    free: int, asked: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of 80 GiB, or half of what others have left; what somebody asked for is taken."""
+    told = [(free * 2**30, 80 * 2**30), (0, 80 * 2**30)]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: told.pop(0))
+    module._of_this_card.cache_clear()
+    card = torch.device("cuda", 0)
+    assert activation_bytes(asked, card) == expected * 2**20
+    assert activation_bytes(asked, card) == expected * 2**20  # however much is taken meanwhile
+    assert activation_bytes(asked, torch.device("cpu")) == asked * 2**20
+    module._of_this_card.cache_clear()

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cluster.jobs import ThreadWorkers
+from cluster.patience import patiently
 from latents.mortal import MortalJob, fit_slowly
 from latents.sets import make_run
 from latents.smooth import SIGNALS, smooth
@@ -205,7 +206,8 @@ def test_real_workers_killed_with_9(
     small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str
 ) -> None:
     if cluster == "ray":
-        pytest.importorskip("ray")
+        ray = pytest.importorskip("ray")
+        monkeypatch.setattr(ray, "init", patiently(ray.init))
     monkeypatch.setenv("MEDFUNCTA_TEST_NOTES", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH')}")
     monkeypatch.setattr(create_module, "FitJob", MortalJob)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from medfuncta._src.errors import ConfigError
-from medfuncta._src.field.siren import native
+from medfuncta._src.field.siren import fast_layers, native
 from medfuncta._src.result import to_json
 from medfuncta._src.tasks.doctor import diagnosis, examine, packages
 from medfuncta._src.tasks.doctor.folders import folders, without_names
@@ -75,6 +75,16 @@ def test_it_tells_whether_compiled_passes_are_used(
     assert (passes.came_from, passes.reason) == (found.came_from, found.reason)
     assert passes.in_use != bool(passes.reason)
     assert switch == "1" or passes.reason == "MEDFUNCTA_NATIVE=0 is set"
+
+
+def test_it_tells_whether_kernels_in_triton_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(fast_layers.TRITON_SWITCH, raising=False)
+    assert examine().triton_kernels == diagnosis.TritonKernels(
+        False, "MEDFUNCTA_TRITON=1 is not set"
+    )
+    monkeypatch.setenv(fast_layers.TRITON_SWITCH, "1")
+    monkeypatch.setattr(fast_layers, "lacking_for_triton", lambda device: None)
+    assert examine().triton_kernels == diagnosis.TritonKernels(True, None)
 
 
 def test_devices_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from medfuncta._src.cli.terminal import facts
 
 if TYPE_CHECKING:
     from medfuncta._src.tasks.doctor import Diagnosis
-    from medfuncta._src.tasks.doctor.diagnosis import CompiledPasses, Device
+    from medfuncta._src.tasks.doctor.diagnosis import CompiledPasses, Device, TritonKernels
     from medfuncta._src.tasks.doctor.folders import Folder
     from medfuncta._src.tasks.doctor.packages import Extra
 
@@ -40,6 +40,7 @@ class Doctor(Command):
             "C library": system.c_library or "not known",
             "processor": f"{processor.ability}, {cores}, {threads}",
             "compiled passes": _passes(result.compiled_passes),
+            "Triton kernels": _kernels(result.triton_kernels),
         }
         for device in result.devices:
             known[f"device {device.name}"] = _device(device)
@@ -55,6 +56,10 @@ def _passes(passes: CompiledPasses) -> str:
         return f"not in use: {passes.reason}"
     places = {"package": "came with the package", "cache": "compiled here"}
     return f"in use, {places[passes.came_from or 'cache']}"
+
+
+def _kernels(kernels: TritonKernels) -> str:
+    return "in use" if kernels.in_use else f"not in use: {kernels.reason}"
 
 
 def _device(device: Device) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import Final
 
 import torch
 
+from medfuncta._src.config import TrainConfig
 from medfuncta._src.door.files import reason
 from medfuncta._src.door.wording import shortened, shown
 from medfuncta._src.errors import ConfigError
@@ -64,6 +66,27 @@ def numbers_at_a_time(device: torch.device) -> int:
         memory = torch.cuda.get_device_properties(device).total_memory
         return max(_IN_CACHE, memory // _OF_A_CARD)
     return _ELSEWHERE
+
+
+def activation_bytes(mebibytes: int, device: torch.device) -> int:
+    """How much memory kept activations may take.
+
+    Args:
+        mebibytes: ``train.memory_mb``; where it is the default, which suits a CPU, a graphics card
+            says it itself.
+        device: Where they are kept.
+    """
+    if device.type == "cuda" and mebibytes == TrainConfig.memory_mb:
+        return _of_this_card(device)
+    return mebibytes * 2**20
+
+
+@cache
+def _of_this_card(device: torch.device) -> int:
+    """A quarter of its memory, the same for every training on it; half of what is free where others
+    have taken the rest before this process began."""
+    free, whole = torch.cuda.mem_get_info(device)
+    return min(whole // 4, free // 2)
 
 
 def _said(error: Exception) -> str:

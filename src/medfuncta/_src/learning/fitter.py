@@ -13,6 +13,7 @@ from medfuncta._src.door.wording import counted
 from medfuncta._src.field.field import Field
 from medfuncta._src.learning.adapt import adapt_to
 from medfuncta._src.learning.gauss_newton import FieldLeastSquares
+from medfuncta._src.learning.loading import Loading
 from medfuncta._src.learning.quality import clamped_errors
 from medfuncta._src.learning.refine import refine_to
 from medfuncta._src.signals.points import Points
@@ -116,12 +117,19 @@ class Fitter:
             signals: Of the field's dimension and channels.
             progress: Called with the number of signals fitted since the last call.
         """
+        batches = signals.spans(self.config.batch)
         latents, errors = [], []
-        for which, batch in signals.batches(self.config.batch):
-            points = batch.to(self.field.device, self.field.dtype)
-            fitted = self(points)
-            latents.append(fitted.float().cpu())
-            errors.append(clamped_errors(self.field, fitted, points).float().cpu())
-            if progress is not None:
-                progress(len(which))
+        with Loading(
+            lambda number: signals.points(batches[number]),
+            len(batches),
+            self.field.device,
+            self.field.dtype,
+        ) as load:
+            for number, which in enumerate(batches):
+                points = load(number)
+                fitted = self(points)
+                latents.append(fitted.float().cpu())
+                errors.append(clamped_errors(self.field, fitted, points).float().cpu())
+                if progress is not None:
+                    progress(len(which))
         return Fitted(torch.cat(latents), torch.cat(errors))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from medfuncta._src.field.device import activation_bytes
 from medfuncta._src.learning.augment import augmented_points
 from medfuncta._src.learning.checkpoint import TrainingState
 from medfuncta._src.learning.context import WholeBatch, context_points, draw_context
+from medfuncta._src.learning.loading import Loading
 from medfuncta._src.learning.meta_gradient import meta_gradient
 from medfuncta._src.learning.optimiser import apply_gradients, rate_at
 from medfuncta._src.learning.outer_loss import outer_derivative
@@ -66,30 +69,64 @@ class StepGradient:
 
 
 def step_gradient(
-    state: TrainingState, train: SignalSet, config: Config, ranks: Ranks
+    state: TrainingState,
+    train: SignalSet,
+    config: Config,
+    ranks: Ranks,
+    load: Loading | None = None,
 ) -> StepGradient:
     """What the signals of the next meta-step say; nothing of the state changes but the generator,
-    and where this is interrupted not even that."""
+    and where this is interrupted not even that.
+
+    Args:
+        state: The network.
+        train: Training signals.
+        config: All settings.
+        ranks: Who trains.
+        load: Of :func:`step_loading`, where several meta-steps are taken.
+    """
     drawn = state.generator.get_state()
     try:
-        part = ranks.part(config.train.batch)
-        return _of_part(state, train, config, part).over(ranks, part)
+        load = load or step_loading(state, train, config, ranks, ahead=False)
+        part, points = ranks.part(config.train.batch), load(state.progress.step)
+        return _of_part(state, train, config, part, points).over(ranks, part)
     except BaseException:
         state.generator.set_state(drawn)
         raise
 
 
+def step_loading(
+    state: TrainingState,
+    train: SignalSet,
+    config: Config,
+    ranks: Ranks,
+    *,
+    ahead: bool | None = None,
+) -> Loading:
+    """What brings the points of this rank's part of each batch to the network's device, by the
+    number of the meta-step, read ahead where that is worth it or as ``ahead`` says."""
+    read = partial(_step_points, train, config, ranks.part(config.train.batch))
+    field = state.field
+    return Loading(read, config.train.steps, field.device, field.dtype, ahead=ahead)
+
+
+def _step_points(train: SignalSet, config: Config, part: BatchPart, step: int) -> Points:
+    """The points of a part of the batch of a meta-step: nothing but the arguments says which they
+    are."""
+    settings = config.train
+    indices = batch_indices(len(train), settings.batch, step, settings.seed)[part.rows]
+    return augmented_points(train, indices, settings.augment, step, settings.seed, part.first)
+
+
 def _of_part(
-    state: TrainingState, train: SignalSet, config: Config, part: BatchPart
+    state: TrainingState, train: SignalSet, config: Config, part: BatchPart, points: Points
 ) -> StepGradient:
     """That of some signals of the batch; what is drawn does not depend on which they are."""
     field, settings = state.field, config.train
-    step, seed = state.progress.step, settings.seed
-    batch = batch_indices(len(train), settings.batch, step, seed)
-    indices = batch[part.rows]
-    points = augmented_points(train, indices, settings.augment, step, seed, part.first)
-    points = points.to(field.device, field.dtype)
-    whole = WholeBatch.of(train, batch, part) if part.count < part.of else None
+    whole = None
+    if part.count < part.of:
+        batch = batch_indices(len(train), settings.batch, state.progress.step, settings.seed)
+        whole = WholeBatch.of(train, batch, part)
     contexts = [
         draw_context(points, settings, state.generator, whole) for _ in range(settings.inner_steps)
     ]
@@ -104,7 +141,7 @@ def _of_part(
         config.inner,
         outer=outer_derivative(settings.outer_loss),
         first_order=settings.first_order,
-        memory=settings.memory_mb * 2**20,
+        memory=activation_bytes(settings.memory_mb, field.device),
     )
     side = _side_gradient(state, points, None if whole is None else part)
     gradients = result.gradients

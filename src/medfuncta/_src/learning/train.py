@@ -21,7 +21,14 @@ from medfuncta._src.field.table import build_field, field_kind
 from medfuncta._src.learning.augment import check_augmentations
 from medfuncta._src.learning.callbacks import Heard, StepReport, TrainingCallback
 from medfuncta._src.learning.checkpoint import TrainingState
-from medfuncta._src.learning.meta_step import StepGradient, rate_of, step_gradient, take_step
+from medfuncta._src.learning.loading import Loading
+from medfuncta._src.learning.meta_step import (
+    StepGradient,
+    rate_of,
+    step_gradient,
+    step_loading,
+    take_step,
+)
 from medfuncta._src.learning.optimiser import WeightAverage, make_optimisers
 from medfuncta._src.learning.outer_loss import outer_derivative
 from medfuncta._src.learning.ranks import RankLost, Ranks
@@ -281,20 +288,21 @@ class _Session:
     def go_on(self) -> None:
         """Until all steps are done; where it is interrupted before, what was done is saved."""
         try:
-            self._loop()
+            with step_loading(self.state, self.train, self.saving.config, self.ranks) as load:
+                self._loop(load)
         except (KeyboardInterrupt, RankLost):
             with undisturbed():
                 self.clock.look()
                 self.saving.stopped(self.state)
             raise
 
-    def _loop(self) -> None:
+    def _loop(self, load: Loading) -> None:
         state, config = self.state, self.saving.config
         skipped_in_a_row = 0
         if state.due is not None:
             self._after(state.due)
         while state.progress.step < config.train.steps:
-            found = step_gradient(state, self.train, config, self.ranks)
+            found = step_gradient(state, self.train, config, self.ranks, load)
             with undisturbed():
                 norm = take_step(state, found, config)
                 self.clock.look()

@@ -109,11 +109,27 @@ class Points:
         return Points(coordinates, self.values[rows, index], weights)
 
     def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+        self,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        non_blocking: bool = False,
     ) -> Points:
-        """The same points on another device or in another floating type."""
+        """The same points on another device or in another floating type.
+
+        Args:
+            device: Where to; where they are when None.
+            dtype: As what; as they are when None.
+            non_blocking: Do not wait until pinned memory is copied to a graphics card.
+        """
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device=device, dtype=dtype, non_blocking=non_blocking)
+
+        return Points(moved(self.coordinates), moved(self.values), moved(self.weights))
+
+    def pinned(self) -> Points:
+        """The same points in memory that a graphics card copies by itself."""
         return Points(
-            coordinates=self.coordinates.to(device=device, dtype=dtype),
-            values=self.values.to(device=device, dtype=dtype),
-            weights=self.weights.to(device=device, dtype=dtype),
+            self.coordinates.pin_memory(), self.values.pin_memory(), self.weights.pin_memory()
         )

@@ -151,9 +151,13 @@ class SignalSet:
     def batches(self, size: Chunk) -> Iterator[tuple[range, Points]]:
         """All signals in order, ``size`` at a time, the odd last batch included: (which ones, their
         points)."""
-        for start in range(0, len(self), size):
-            which = range(start, min(start + size, len(self)))
+        for which in self.spans(size):
             yield which, self.points(which)
+
+    def spans(self, size: int) -> list[range]:
+        """Which signals the batches of :meth:`batches` are of."""
+        count = len(self)
+        return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def starts_of(headers: Sequence[SignalHeader]) -> np.ndarray:

@@ -13,8 +13,8 @@ from torch.nn.functional import linear
 
 from medfuncta._src.field.field import Field, ParameterGroup
 from medfuncta._src.field.siren.config import SirenConfig
+from medfuncta._src.field.siren.fast_layers import fast_layers
 from medfuncta._src.field.siren.folded import FoldedSiren
-from medfuncta._src.field.siren.native_layers import native_layers
 from medfuncta._src.field.siren.objective import SirenObjective
 from medfuncta._src.field.siren.omega import omegas
 from medfuncta._src.field.table import FieldKind
@@ -28,7 +28,7 @@ Settings = TypeVar("Settings", bound=SirenConfig)
 _CHUNK: Final = 2**18
 """Numbers of a layer's output at a time on the CPU: what the next layer reads is still in cache."""
 _WORTH: Final = 1024
-"""Points, all signals together, from which C gains more than its preparation costs."""
+"""Points, all signals together, from which C or Triton gains more than preparing it costs."""
 
 
 class SirenLayer(nn.Module):
@@ -214,11 +214,11 @@ class SirenField(ShiftedField[SirenConfig]):
             latents: ``[batch, latent]``.
             points: How many points a signal will be asked for, about.
             chunk: Numbers of a layer's output at a time on the CPU.
-            worth: Points, all signals together, from which C is used.
+            worth: Points, all signals together, from which C or Triton is used.
         """
         with torch.inference_mode():
             folded = self.folded()
-            layers = native_layers(folded) if points * len(latents) >= worth else None
+            layers = fast_layers(folded) if points * len(latents) >= worth else None
             offsets = folded.offsets(latents) if layers is not None else []
 
         def values_at(coordinates: Coordinates) -> Values:

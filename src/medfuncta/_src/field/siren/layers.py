@@ -56,6 +56,23 @@ class Tangents:
     states: list[Tensor]
 
 
+@dataclass(eq=False)
+class Bend:
+    """What e. has besides c d. : d s a., with the sine as it is stored.
+
+    Args:
+        cotangent: d.
+        phase_tangent: a..
+        above: h' = s (+ h).
+        below: h, where the layer adds it.
+    """
+
+    cotangent: Tensor
+    phase_tangent: Tensor
+    above: Tensor
+    below: Tensor | None
+
+
 class Layers(ABC):
     """The layers and their derivatives.
 
@@ -162,7 +179,11 @@ class Layers(ABC):
 
 
 class TorchLayers(Layers):
-    """By PyTorch's operations, on every device and in every type; the reference of the layers in C.
+    """By PyTorch's operations, on every device and in every type; the reference of the layers in C
+    and of those in Triton.
+
+    A pass is products, with one elementwise step between any two of them: :meth:`sine`,
+    :meth:`phase_cotangent`, :meth:`sine_tangent`, :meth:`phase_cotangent_tangent`.
 
     Args:
         bfloat16: Do the matrix products in bfloat16; what they are added to, and all else, keeps
@@ -196,16 +217,14 @@ class TorchLayers(Layers):
             product = products[k] if products else self._times(state, weight.T)
             if keep_products:
                 kept_products.append(product)
-                product = product.clone()  # the phase is written over it
             if all_states:
                 states.append(state)
-            phase = product.add_(offset) if len(product) >= len(offset) else product + offset
-            above = torch.sin(phase)
-            if self.residual(k):
-                above += state
-            state = above
-            if with_cosines:
-                cosines.append(torch.cos_(phase))
+            below = state if self.residual(k) else None
+            state, cosine = self.sine(
+                product, offset, below, with_cosine=with_cosines, keep=keep_products
+            )
+            if cosine is not None:
+                cosines.append(cosine)
         states.append(state)
         return Activations(states, cosines, kept_products)
 
@@ -221,8 +240,7 @@ class TorchLayers(Layers):
         kept = [cotangent]
         lowest = self.first_shifted if weight_sums is None else 0
         for k in reversed(range(lowest, len(self.weights))):
-            phase_cotangent = cotangent * activations.cosines[k]
-            totals[:, k] += phase_cotangent.sum(1)
+            phase_cotangent = self.phase_cotangent(cotangent, activations.cosines[k], totals[:, k])
             if weight_sums is not None:
                 self._add_product(weight_sums[k], phase_cotangent, activations.states[k])
             if k > lowest:
@@ -239,12 +257,11 @@ class TorchLayers(Layers):
         states = [first * cosines[self.first_shifted]]
         for k, offset in enumerate(others, self.first_shifted + 1):
             state = states[-1]
-            phase = self._times(state, self.weights[k].T).add_(offset)
+            product = self._times(state, self.weights[k].T)
+            below = state if self.residual(k) else None
+            phase, state = self.sine_tangent(product, offset, cosines[k], below)
             phases.append(phase)
-            if self.residual(k):
-                states.append(torch.addcmul(state, phase, cosines[k]))
-            else:
-                states.append(phase * cosines[k])
+            states.append(state)
         return Tangents(phases, states)
 
     def backward_tangent(
@@ -258,19 +275,22 @@ class TorchLayers(Layers):
     ) -> None:
         for k in reversed(range(len(self.weights))):
             cosine, state = activations.cosines[k], activations.states[k]
-            phase_tangent = cotangent_tangent * cosine  # e. but for what the phase's tangent adds
             shifted = k - self.first_shifted
-            if shifted >= 0:
-                cotangent = cotangents[shifted]
-                sine = activations.states[k + 1]
-                if self.residual(k):
-                    sine = sine - state
-                bend = tangents.phases[shifted] * cotangent
-                phase_tangent.addcmul_(bend, sine, value=-1)
-                if shifted > 0:
-                    below = tangents.states[shifted - 1]
-                    self._add_product(weight_sums[k], cotangent * cosine, below)
-            totals[:, k] += phase_tangent.sum(1)
+            if shifted < 0:  # the phase has no tangent
+                phase_tangent = self.phase_cotangent(cotangent_tangent, cosine, totals[:, k])
+            else:
+                bend = Bend(
+                    cotangent=cotangents[shifted],
+                    phase_tangent=tangents.phases[shifted],
+                    above=activations.states[k + 1],
+                    below=state if self.residual(k) else None,
+                )
+                phase_tangent, phase_cotangent = self.phase_cotangent_tangent(
+                    cotangent_tangent, cosine, bend, totals[:, k], with_cotangent=shifted > 0
+                )
+                if phase_cotangent is not None:
+                    lower = tangents.states[shifted - 1]
+                    self._add_product(weight_sums[k], phase_cotangent, lower)
             self._add_product(weight_sums[k], phase_tangent, state)
             if k > 0:
                 cotangent_tangent = self._down(phase_tangent, cotangent_tangent, k)
@@ -282,6 +302,66 @@ class TorchLayers(Layers):
             phase_cotangent = torch.mul(cotangent, cosines[k], out=of_layer)
             if k > self.first_shifted:
                 cotangent = self._down(phase_cotangent, cotangent, k)
+
+    # -- between two products ---------------------------------------------------------------------
+
+    def sine(
+        self,
+        product: Tensor,
+        offset: Tensor,
+        below: Tensor | None,
+        *,
+        with_cosine: bool,
+        keep: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """h' and, ``with_cosine``, c of a layer.
+
+        Args:
+            product: W h; written over unless ``keep``.
+            offset: t.
+            below: h, where the layer adds it.
+        """
+        in_place = not keep and len(product) >= len(offset)
+        phase = product.add_(offset) if in_place else product + offset
+        above = torch.sin(phase)
+        if below is not None:
+            above += below
+        return above, torch.cos_(phase) if with_cosine else None
+
+    def phase_cotangent(self, cotangent: Tensor, cosine: Tensor, total: Tensor) -> Tensor:
+        """e of a layer; its sum over points is added to ``total``, ``[batch, width]``."""
+        phase_cotangent = cotangent * cosine
+        total += phase_cotangent.sum(1)
+        return phase_cotangent
+
+    def sine_tangent(
+        self, product: Tensor, offset: Tensor, cosine: Tensor, below: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """a. and h'. of a layer, of W h., which is written over, t., c and, where the layer adds
+        it, h. below."""
+        phase = product.add_(offset)
+        if below is None:
+            return phase, phase * cosine
+        return phase, torch.addcmul(below, phase, cosine)
+
+    def phase_cotangent_tangent(
+        self,
+        cotangent_tangent: Tensor,
+        cosine: Tensor,
+        bend: Bend,
+        total: Tensor,
+        *,
+        with_cotangent: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """e. and, ``with_cotangent``, e of a layer that a latent shifts; the sum of e. over points
+        is added to ``total``, ``[batch, width]``."""
+        sine = bend.above if bend.below is None else bend.above - bend.below
+        phase_tangent = cotangent_tangent * cosine
+        phase_tangent.addcmul_(bend.phase_tangent * bend.cotangent, sine, value=-1)
+        total += phase_tangent.sum(1)
+        return phase_tangent, bend.cotangent * cosine if with_cotangent else None
+
+    # -- products ---------------------------------------------------------------------------------
 
     def _down(self, phase_cotangent: Tensor, cotangent: Tensor, k: int) -> Tensor:
         """W^T e of layer ``k`` for every point, added to what comes down the residual path,

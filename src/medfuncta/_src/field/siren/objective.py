@@ -18,9 +18,9 @@ from torch import Tensor
 
 from medfuncta._src.field.device import numbers_at_a_time
 from medfuncta._src.field.objective import InnerGradient, Objective
+from medfuncta._src.field.siren.fast_layers import fast_layers
 from medfuncta._src.field.siren.folded import FoldedSiren
 from medfuncta._src.field.siren.layers import Activations, Layers, TorchLayers
-from medfuncta._src.field.siren.native_layers import native_layers
 from medfuncta._src.field.siren.shift_maps import ShiftMaps
 from medfuncta._src.field.siren.tape import ChunkPass, ChunkTape, SirenSums, Tape
 from medfuncta._src.signals.points import Points
@@ -36,7 +36,7 @@ class SirenObjective(Objective[SirenSums]):
         bfloat16: Do the matrix products in bfloat16.
         chunk: Points a signal that are processed at a time; chosen from batch and width when None.
             Changes results by rounding only.
-        native: Use the layers in C where they are to be had.
+        layers: What computes the layers of this field; the fastest that there is when None.
     """
 
     concurrent = True
@@ -49,7 +49,7 @@ class SirenObjective(Objective[SirenSums]):
         channel_mean: bool = False,
         bfloat16: bool = False,
         chunk: int | None = None,
-        native: bool = True,
+        layers: Layers | None = None,
     ) -> None:
         self._field = field
         self._width = field.config.width
@@ -59,7 +59,7 @@ class SirenObjective(Objective[SirenSums]):
         self._error_scale = 2 / channels if channel_mean else 2.0
         self._loss_scale = 1 / channels if channel_mean else 1.0
         self._first_shifted = field.first_shifted
-        self._layers = _layers(field, native=native, bfloat16=bfloat16)
+        self._layers = layers or _layers(field, bfloat16=bfloat16)
         self._shift_maps = ShiftMaps(field.shift_maps)
 
     # -- Objective --------------------------------------------------------------------------------
@@ -268,13 +268,10 @@ class SirenObjective(Objective[SirenSums]):
         sums.last_weight.addmm_(error.flatten(0, 1).T, state.flatten(0, 1))
 
 
-def _layers(field: FoldedSiren, *, native: bool, bfloat16: bool) -> Layers:
-    """The layers in C where they can do what is asked, else by PyTorch's operations."""
-    if native and not bfloat16:
-        in_c = native_layers(field)
-        if in_c is not None:
-            return in_c
-    return TorchLayers(
+def _layers(field: FoldedSiren, *, bfloat16: bool) -> Layers:
+    """The layers in C or in Triton where they can do what is asked, else by PyTorch's
+    operations."""
+    return fast_layers(field, bfloat16=bfloat16) or TorchLayers(
         field.weights,
         residual=field.config.residual,
         first_shifted=field.first_shifted,

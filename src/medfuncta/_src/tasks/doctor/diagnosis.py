@@ -11,6 +11,7 @@ import torch
 
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.field.device import default_device, usable_device
+from medfuncta._src.field.siren.fast_layers import without_triton
 from medfuncta._src.field.siren.native import CameFrom, passes_in_use
 from medfuncta._src.result import Result
 from medfuncta._src.tasks.doctor.folders import Folder, folders, home_as_tilde
@@ -65,6 +66,19 @@ class CompiledPasses(Result):
 
 
 @dataclass(frozen=True)
+class TritonKernels(Result):
+    """The layers in Triton.
+
+    Args:
+        in_use: Whether they do the work on a graphics card.
+        reason: Why they are not in use.
+    """
+
+    in_use: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Device(Result):
     """Where PyTorch can compute.
 
@@ -90,6 +104,7 @@ class Diagnosis(Result):
         system: What runs the program.
         processor: What computes without an accelerator.
         compiled_passes: Whether the layers in C are in use.
+        triton_kernels: Whether those in Triton are.
         devices: Where PyTorch can compute.
         extras: What is installed of the packages that only some commands need.
         folders: What the package keeps for this user.
@@ -99,6 +114,7 @@ class Diagnosis(Result):
     system: System
     processor: Processor
     compiled_passes: CompiledPasses
+    triton_kernels: TritonKernels
     devices: Sequence[Device]
     extras: Sequence[Extra]
     folders: Sequence[Folder]
@@ -106,7 +122,7 @@ class Diagnosis(Result):
 
 def examine() -> Diagnosis:
     """Look at this machine; compiles the layers in C where that has not been done yet."""
-    passes = passes_in_use()
+    passes, no_kernels = passes_in_use(), without_triton()
     return Diagnosis(
         packages=needed_packages(),
         system=_system(),
@@ -114,6 +130,7 @@ def examine() -> Diagnosis:
             torch.backends.cpu.get_cpu_capability(), _cores(), torch.get_num_threads()
         ),
         compiled_passes=CompiledPasses(passes.library is not None, passes.came_from, passes.reason),
+        triton_kernels=TritonKernels(no_kernels is None, no_kernels),
         devices=_devices(),
         extras=extras(),
         folders=folders(),
