@@ -19,7 +19,7 @@ _SCORES: Final = 2**24
 """Scores in memory at a time."""
 _GROUP: Final = 32
 """Latents of a group, of which the nearest is found first."""
-_SPARE: Final = 8
+_SPARE: Final = 4
 """Candidates beyond those asked for, since products are rounded."""
 
 
@@ -118,7 +118,7 @@ def neighbours_of_all(latents: ArrayLatents, k: int, metric: Metric = "cosine") 
 class _Table:
     """Latents that all of them are compared with.
 
-    A score grows as the distance shrinks. To find the highest scores of a row without sorting it,
+    The score of a pair, ``x y - y y / 2``, grows as their distance shrinks. To find the highest scores of a row without sorting it,
     columns are put into groups: the k highest ones lie in the k groups whose own highest are the
     highest.
 
@@ -130,17 +130,18 @@ class _Table:
         self._places = places
         self._groups = -(-len(places) // _GROUP)
         self.columns = self._groups * _GROUP
-        padded = np.zeros((self.columns, places.shape[1]), np.float32)
-        padded[: len(places)] = places
-        self._transposed = np.ascontiguousarray(padded.T)
-        self._halves = np.full(self.columns, np.inf, np.float32)
-        self._halves[: len(places)] = np.einsum("lp,lp->l", places, places) / 2
+        count, size = places.shape
+        self._queries = np.ones((count, size + 1), np.float32)
+        self._queries[:, :size] = places
+        self._columns = np.zeros((size + 1, self.columns), np.float32)
+        self._columns[:size, :count] = places.T
+        self._columns[size] = -np.inf  # of what fills up the last groups
+        self._columns[size, :count] = -0.5 * np.einsum("lp,lp->l", places, places)
 
     def highest(self, own: slice, k: int) -> Int[ndarray, "queries k"]:
         """The columns of the k highest scores of some latents, in no order; never the latent
         itself."""
-        scores = self._places[own] @ self._transposed
-        scores -= self._halves
+        scores = self._queries[own] @ self._columns
         queries = np.arange(len(scores))
         scores[queries, queries + own.start] = -np.inf
         of_groups = scores.reshape(len(scores), _GROUP, self._groups).max(axis=1)
