@@ -118,9 +118,9 @@ def neighbours_of_all(latents: ArrayLatents, k: int, metric: Metric = "cosine") 
 class _Table:
     """Latents that all of them are compared with.
 
-    The score of a pair, ``x y - y y / 2``, grows as their distance shrinks. To find the highest scores of a row without sorting it,
-    columns are put into groups: the k highest ones lie in the k groups whose own highest are the
-    highest.
+    The score of a pair, ``x y - y y / 2``, grows as their distance shrinks. To find the highest
+    scores of a row without sorting it, columns are put into groups: the k highest ones lie in the k
+    groups whose own highest are the highest.
 
     Args:
         places: ``[latents, latent]``.
