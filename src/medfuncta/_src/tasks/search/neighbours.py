@@ -109,7 +109,7 @@ def neighbours_of_all(latents: ArrayLatents, k: int, metric: Metric = "cosine") 
     if metric == "euclidean":
         return Neighbours(rows, np.sqrt(distances))
     distances /= 2  # of vectors of length 1
-    zero = ~places.any(axis=1)
+    zero = (places == 0).all(axis=1)
     distances[zero] = 1
     distances[zero[rows]] = 1
     return Neighbours(rows, distances)
