@@ -89,7 +89,9 @@ SURFACE = [
     "option",
     "reconstruct",
     "train",
+    "view",
     "write_signal",
+    "write_view",
 ]
 """A change of this list is a change of what others rely on: say it in the changelog."""
 

@@ -31,7 +31,6 @@ const workers = {
         ...common,
         entryPoints: [found.path],
         format: "iife",
-        
       });
       return { contents: made.outputFiles[0].text, loader: "text" };
     });
@@ -44,6 +43,7 @@ const page = await build({
   format: "iife",
   plugins: [workers],
 });
+const notebook = await build({ ...common, entryPoints: [join(here, "src", "notebook.ts")], format: "esm" });
 const style = await build({ ...common, entryPoints: [join(here, "src", "style.css")] });
 const distribution = join(here, "node_modules", "onnxruntime-web", "dist");
 const runtime = await readFile(join(distribution, "ort-wasm-simd-threaded.wasm"));
@@ -83,6 +83,7 @@ async function licences() {
 await mkdir(out, { recursive: true });
 await writeFile(join(out, "LICENSES.txt"), await licences());
 await writeFile(join(out, "viewer.js"), page.outputFiles[0].contents);
+await writeFile(join(out, "notebook.js"), notebook.outputFiles[0].contents);
 await writeFile(join(out, "viewer.css"), style.outputFiles[0].contents);
 await writeFile(join(out, "index.html"), await readFile(join(here, "src", "index.html")));
 await writeFile(join(out, "runtime.wasm.gz"), gzipSync(runtime, { level: 9 }));

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from medfuncta._src.sources.splitting import Item
     from medfuncta._src.sources.table import open_source
     from medfuncta._src.tasks.evaluate import evaluate
+    from medfuncta._src.tasks.view import view, write_view
     from medfuncta._src.trackers import MLflowCallback, WandbCallback
     from medfuncta._src.workflow import train
     from medfuncta._src.writers.table import write_signal
@@ -136,7 +137,9 @@ __all__ = [
     "option",
     "reconstruct",
     "train",
+    "view",
     "write_signal",
+    "write_view",
 ]
 
 _HOMES: Final = {
@@ -197,7 +200,9 @@ _HOMES: Final = {
     "option": "sources.options",
     "reconstruct": "latents.decode",
     "train": "workflow",
+    "view": "tasks.view",
     "write_signal": "writers.table",
+    "write_view": "tasks.view",
 }
 """Public names and the modules that hold them."""
 

@@ -56,6 +56,16 @@ def test_the_summary_lists_outliers(latent_set: str, capsys: pytest.CaptureFixtu
     assert sum("train " in line or "test " in line for line in output.splitlines()) == 4
 
 
+def test_leaks_between_splits_name_the_splits_once(
+    latent_set: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["explore", latent_set, "leaks", "-k", "3", "--threshold", "1"]
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    assert "first split" in output and "second split" in output
+    assert "first group" not in output and "second group" not in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

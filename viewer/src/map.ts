@@ -289,7 +289,9 @@ export class PointMap {
     }
     if (row < 0) return;
     const left = Math.min(x + 14, this.size[0] - this.tip.offsetWidth - 8);
-    this.tip.style.transform = `translate(${Math.max(4, left)}px, ${y + 18}px)`;
+    const below = y + 18 + this.tip.offsetHeight < this.size[1];
+    const top = below ? y + 18 : y - 12 - this.tip.offsetHeight;
+    this.tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
   }
 
   private inside(around: [number, number][]): number[] {

@@ -3,12 +3,16 @@
 import { parquetWriteBuffer } from "hyparquet-writer";
 import type { Dataset } from "./data";
 import { el, readable, save } from "./dom";
+import type { KeptMark } from "./orders";
+import { notebook } from "./store";
 
 export interface Mark {
   marked: boolean;
   note: string;
   label: string;
 }
+
+const ascending = (first: number, second: number): number => first - second;
 
 const EMPTY: Mark = { marked: false, note: "", label: "" };
 const HEADINGS = ["id", "split", "label", "marked", "new_label", "note"];
@@ -53,6 +57,8 @@ export class Marks {
   }
 
   private keep(): void {
+    const host = notebook();
+    if (host !== null) return host.keep([...this.marks.keys()].sort(ascending).map((row) => this.kept(row)));
     const entries = [...this.marks].map(([row, mark]) => [this.name(row), mark]);
     try {
       localStorage.setItem(this.key, JSON.stringify(entries));
@@ -63,11 +69,42 @@ export class Marks {
 
   /** What tells a signal from the others, whatever else changes: its split and id. */
   private name(row: number): string {
+    const [id, split] = this.facts(row);
+    return JSON.stringify([split, id]);
+  }
+
+  /** The id, split and class of a signal. */
+  private facts(row: number): [string, string, string] {
     const split = this.data.column("split");
-    return JSON.stringify([split ? this.data.text(split, row) : "", this.data.ids[row]]);
+    const label = this.data.column("label");
+    return [
+      this.data.ids[row],
+      split ? this.data.text(split, row) : "",
+      label ? this.data.text(label, row) : "",
+    ];
+  }
+
+  /** A mark as a notebook has it. */
+  private kept(row: number): KeptMark {
+    const [id, split, label] = this.facts(row);
+    const mark = this.of(row);
+    return { id, split, label, marked: mark.marked, new_label: mark.label, note: mark.note };
+  }
+
+  private restoreFrom(kept: KeptMark[]): void {
+    const known = new Map(kept.map((mark) => [JSON.stringify([mark.split, mark.id]), mark]));
+    if (known.size === 0) return;
+    for (let row = 0; row < this.data.ids.length; row++) {
+      const mark = known.get(this.name(row));
+      if (mark === undefined) continue;
+      const { marked, note, new_label } = mark;
+      this.marks.set(row, { marked: Boolean(marked), note: String(note), label: String(new_label) });
+    }
   }
 
   private restore(): void {
+    const host = notebook();
+    if (host !== null) return this.restoreFrom(host.marks);
     let entries: unknown;
     try {
       entries = JSON.parse(localStorage.getItem(this.key) ?? "[]");
@@ -103,7 +140,7 @@ export class Marks {
       this.element.replaceChildren(head, el("p", { class: "note" }, how));
       return;
     }
-    const rows = [...this.marks.keys()].sort((first, second) => first - second);
+    const rows = [...this.marks.keys()].sort(ascending);
     const list = el("ul", { class: "hits" });
     for (const row of rows.slice(0, 500)) {
       const { note, label } = this.of(row);
@@ -121,26 +158,16 @@ export class Marks {
         ),
       );
     }
-    const count = `${rows.length} marked; they stay in this browser until saved`;
+    const where = notebook() === null ? "they stay in this browser until saved" : "the widget's marks in Python";
+    const count = `${rows.length} marked; ${where}`;
     this.element.replaceChildren(head, el("p", { class: "note" }, count), list);
   }
 
   private table(): string[][] {
-    const split = this.data.column("split");
-    const label = this.data.column("label");
-    return [...this.marks.keys()]
-      .sort((first, second) => first - second)
-      .map((row) => {
-        const mark = this.of(row);
-        return [
-          this.data.ids[row],
-          split ? this.data.text(split, row) : "",
-          label ? this.data.text(label, row) : "",
-          mark.marked ? "yes" : "no",
-          mark.label,
-          mark.note,
-        ];
-      });
+    return [...this.marks.keys()].sort(ascending).map((row) => {
+      const mark = this.of(row);
+      return [...this.facts(row), mark.marked ? "yes" : "no", mark.label, mark.note];
+    });
   }
 
   private saveCsv(): void {

@@ -1,4 +1,4 @@
-// What the page and the worker that runs the field say to each other.
+// What the page, the worker that runs the field, and a notebook that shows the page say to each other.
 
 export interface OpenOrder {
   kind: "open";
@@ -24,3 +24,26 @@ export interface Answer {
   milliseconds: number;
   error?: string;
 }
+
+/** A mark as Python has it. */
+export interface KeptMark {
+  id: string;
+  split: string;
+  label: string;
+  marked: boolean;
+  new_label: string;
+  note: string;
+}
+
+/** What a page in a notebook asks for or tells. */
+export type PageMessage = { part: string } | { marks: KeptMark[] };
+
+/** What it is answered: the bytes of a part, or why there are none. */
+export interface HostMessage {
+  part: string;
+  bytes?: ArrayBuffer;
+  error?: string;
+}
+
+/** What a page in a notebook says when it is there, and is answered with a channel. */
+export const HERE = "medfuncta: here";

@@ -1,5 +1,7 @@
 // The parts of a view: files of JavaScript that do nothing but hand over bytes, since a page that was
-// opened from disk may load scripts and nothing else.
+// opened from disk may load scripts and nothing else. A page in a notebook has no files: it asks who
+// shows it (notebook.ts), over a channel that nobody else has.
+import { HERE, type HostMessage, type KeptMark, type PageMessage } from "./orders";
 
 type Taker = (bytes: Uint8Array) => void;
 
@@ -24,9 +26,68 @@ function take(name: string, base64: string): void {
 
 (window as unknown as { medfunctaPart: typeof take }).medfunctaPart = take;
 
+/** The notebook that shows this page. */
+export class Host {
+  private readonly asked = new Map<string, { take: Taker; fail: (error: Error) => void }>();
+
+  constructor(
+    private readonly port: MessagePort,
+    /** Marks that the notebook holds. */
+    readonly marks: KeptMark[],
+  ) {
+    port.onmessage = (event: MessageEvent<HostMessage>) => this.answered(event.data);
+  }
+
+  /** Wait for the channel that the notebook sends once it hears from the page. */
+  static join(): Promise<Host> {
+    return new Promise((resolve) => {
+      const listen = (event: MessageEvent): void => {
+        if (event.source !== window.parent || event.ports.length !== 1) return;
+        window.removeEventListener("message", listen);
+        resolve(new Host(event.ports[0], (event.data as { marks: KeptMark[] }).marks));
+      };
+      window.addEventListener("message", listen);
+      window.parent.postMessage(HERE, "*");
+    });
+  }
+
+  part(name: string): Promise<Uint8Array> {
+    return new Promise((take, fail) => {
+      this.asked.set(name, { take, fail });
+      this.tell({ part: name });
+    });
+  }
+
+  keep(marks: KeptMark[]): void {
+    this.tell({ marks });
+  }
+
+  private tell(message: PageMessage): void {
+    this.port.postMessage(message);
+  }
+
+  private answered(message: HostMessage): void {
+    const waiting = this.asked.get(message.part);
+    this.asked.delete(message.part);
+    if (message.bytes !== undefined) waiting?.take(new Uint8Array(message.bytes));
+    else waiting?.fail(new Error(message.error ?? "the notebook gave no answer"));
+  }
+}
+
+let host: Host | null = null;
+
+/** The notebook that shows this page; null for a page of its own. */
+export const notebook = (): Host | null => host;
+
+/** Find out where parts come from. */
+export async function openStore(): Promise<void> {
+  if (document.documentElement.dataset.notebook !== undefined) host = await Host.join();
+}
+
 /** The bytes of a part; it is loaded each time, so who wants to keep it does. */
 export function loadPart(name: string): Promise<Uint8Array> {
   if (!NAME.test(name)) return Promise.reject(new Error("a part with an unknown name"));
+  if (host !== null) return host.part(name);
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     const done = (): void => script.remove();

@@ -245,6 +245,44 @@ def test_small_originals_keep_every_second_sample(
     assert (kept["low"], kept["high"]) == (0.0, float(130 - stride[0]))
 
 
+OTHERWISE_SAMPLED = Signal.of(
+    "test-3", np.zeros((4, 4, 1), np.float32), Grid((4, 4)), ValueRange(0, 1), "HU"
+)
+
+
+@pytest.fixture
+def nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes minutes of a large set fails."""
+    monkeypatch.setattr(folder_module, "_field_bytes", None)
+    monkeypatch.setattr(folder_module, "contents_of", None)
+
+
+@pytest.mark.usefixtures("nothing_is_done")
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        ({"test": [OTHERWISE_SAMPLED]}, "'test-3' has 4 x 4 samples in the data and 5 x 4"),
+        ({"val": []}, "the data has the splits val; expected one of the set's, train, test"),
+    ],
+)
+def test_data_that_cannot_be_it_is_refused_before_anything_is_done(
+    latents: LatentSet, tmp_path: Path, splits: dict[str, list[Signal]], said: str
+) -> None:
+    source = list_source(SignalSpec(2, 1, unit="HU"), splits)
+    with pytest.raises(DataError, match=said):
+        write_view(latents, tmp_path / "view", data=source)
+
+
+@pytest.mark.usefixtures("nothing_is_done")
+def test_leaks_that_cannot_be_looked_for_are_refused_before_anything_is_done(
+    latents: LatentSet, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="no signal says its 'patient'"):
+        write_view(latents, tmp_path / "view", leaks_across="patient")
+    with pytest.raises(DataError, match="all 32 signals are of one site"):
+        write_view(latents, tmp_path / "view", leaks_across="site")
+
+
 def test_data_of_another_form_is_refused(latents: LatentSet, tmp_path: Path) -> None:
     source = list_source(SignalSpec(1, 1), {"test": []})
     with pytest.raises(DataError, match="1 dimension and"):

@@ -15,7 +15,14 @@ import pytest
 from medfuncta._src.tasks.view.parts import ASSETS
 
 VIEWER = Path(__file__).parents[3] / "viewer"
-SHIPPED = {"index.html", "viewer.js", "viewer.css", "runtime.wasm.gz", "LICENSES.txt"}
+SHIPPED = {
+    "index.html",
+    "viewer.js",
+    "viewer.css",
+    "notebook.js",
+    "runtime.wasm.gz",
+    "LICENSES.txt",
+}
 MOST_BYTES = 5_000_000
 WRITES_MARKUP = (
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser"

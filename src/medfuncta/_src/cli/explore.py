@@ -42,12 +42,16 @@ class Explore(Command):
     """Folder for the view's numbers (JSON) and its picture (PNG), both of the view's name."""
     split: str | None = None
     """Look at this split only."""
-    limit: Count = 10_000
-    """Signals looked at, evenly spread over the set."""
+    limit: Count | None = None
+    """Signals looked at, evenly spread over the set; 10,000 when not given, 100,000 with --store,
+    as 'medfuncta view' shows."""
     colour: Literal["label", "psnr"] = "label"
     """What the dots of a map are coloured by."""
     method: Literal["pca", "umap"] = "pca"
     """How a map is made."""
+    store: bool = False
+    """Keep the map, with each signal's neighbours, beside the latents as map.parquet: 'medfuncta
+    view' takes it from there instead of making it again."""
     between: tuple[str, str] | None = None
     """The two signals to interpolate between."""
     steps: Ways = 7
@@ -72,6 +76,10 @@ class Explore(Command):
         from medfuncta._src.latents.latent_set import LatentSet
         from medfuncta._src.tasks.drawing.figure import save_png
 
+        if self.store and (self.view != "map" or self.split is not None):
+            raise ConfigError(
+                "got --store, which keeps the map of all splits; give it with map alone"
+            )
         latents = LatentSet.open(self.latents)
         views = {
             "map": self._map,
@@ -99,19 +107,33 @@ class Explore(Command):
                 rows = value
         lines = [facts(known)]
         if rows:
-            cells = [list(map(_cell, row.values())) for row in rows]
-            lines.append(table([name.replace("_", " ") for name in rows[0]], cells))
+            names = [name for name in rows[0] if not self._is_said(name)]
+            cells = [[_cell(row[name]) for name in names] for row in rows]
+            lines.append(table([name.replace("_", " ") for name in names], cells))
         return "\n".join(lines)
+
+    def _is_said(self, name: str) -> bool:
+        """Whether a column says again what another one does: what keeps apart leaks between splits
+        are these."""
+        return self.across == "split" and name in ("first_group", "second_group")
 
     def _sample(self, latents: LatentSet) -> Sample:
         from medfuncta._src.tasks.explore import take_sample
 
-        return take_sample(latents, self.limit, self.split)
+        return take_sample(latents, self._limit, self.split)
+
+    @property
+    def _limit(self) -> int:
+        if self.limit is not None:
+            return self.limit
+        return 100_000 if self.store else 10_000
 
     def _map(self, latents: LatentSet) -> tuple[Map, Drawing]:
-        from medfuncta._src.tasks.explore import make_map, map_picture
+        from medfuncta._src.tasks.explore import make_map, map_picture, store_map
 
         map = make_map(self._sample(latents), self.method)
+        if self.store:
+            store_map(latents, map, self.method)
         return map, lambda: map_picture(latents, map, self.colour)
 
     def _interpolate(self, latents: LatentSet) -> tuple[Interpolation, Drawing]:
@@ -143,7 +165,7 @@ class Explore(Command):
         found = find_leaks(
             latents,
             between=self.across,
-            limit=self.limit,
+            limit=self._limit,
             threshold=self.threshold,
             listed=self.k,
         )

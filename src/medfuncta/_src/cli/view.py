@@ -40,8 +40,9 @@ class View(Command):
     trace, 32 of a volume)."""
     limit: Count = 100_000
     """Signals shown, evenly spread over the set."""
-    method: Literal["pca", "umap"] = "pca"
-    """How the map is made."""
+    method: Literal["pca", "umap"] | None = None
+    """How the map is made; the one that 'medfuncta explore LATENTS map --store' has left beside the
+    latents when not given, else pca."""
     neighbours: Annotated[int, Meta(ge=1, le=100)] = 8
     """Nearest signals that are listed for each."""
     leaks: str | None = None

@@ -1,7 +1,13 @@
 """Exploration, what latents show by themselves: a map, the way between two signals, the mean of a
 class, unusual signals, and signals that are there twice."""
 
-from medfuncta._src.tasks.explore.leaks import LeakPair, Leaks, find_leaks, leaks_picture
+from medfuncta._src.tasks.explore.leaks import (
+    LeakPair,
+    Leaks,
+    check_groups,
+    find_leaks,
+    leaks_picture,
+)
 from medfuncta._src.tasks.explore.map import Map, make_map, map_picture
 from medfuncta._src.tasks.explore.mixtures import (
     ClassMeans,
@@ -13,8 +19,10 @@ from medfuncta._src.tasks.explore.mixtures import (
 )
 from medfuncta._src.tasks.explore.outliers import UNUSUAL, Outliers, find_outliers, outliers_picture
 from medfuncta._src.tasks.explore.sample import ChosenRows, Sample, chosen_rows, take_sample
+from medfuncta._src.tasks.explore.stored_map import MAP_FILE, StoredMap, store_map, stored_map
 
 __all__ = [
+    "MAP_FILE",
     "UNUSUAL",
     "ChosenRows",
     "ClassMeans",
@@ -24,6 +32,8 @@ __all__ = [
     "Map",
     "Outliers",
     "Sample",
+    "StoredMap",
+    "check_groups",
     "chosen_rows",
     "class_means",
     "find_leaks",
@@ -35,5 +45,7 @@ __all__ = [
     "map_picture",
     "means_picture",
     "outliers_picture",
+    "store_map",
+    "stored_map",
     "take_sample",
 ]

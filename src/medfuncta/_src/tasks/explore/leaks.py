@@ -134,29 +134,28 @@ def find_leaks(
         ConfigError: If no signal has such an entry.
         DataError: If all signals are of one group.
     """
-    groups, known = _groups(latents, between, limit)
+    groups = check_groups(latents, between, limit)
     decoded = _decoded(latents, groups, limit)
-    if len(set(decoded.signals.groups)) < 2:
-        raise DataError(
-            f"all {len(decoded.ids)} signals are of one {between}; leaks need two or more to lie "
-            "between"
-        )
     best = nearest_pairs(decoded.signals, threshold)
     pairs = [_pair(decoded, entry, threshold) for entry in best]
     suspected = sum(pair.suspected for pair in pairs)
     return Leaks(
         between,
         signals=len(decoded.ids),
-        left_out=known - len(decoded.ids),
+        left_out=len(groups) - len(decoded.ids),
         threshold=threshold,
         suspected=suspected,
         pairs=pairs[:listed],
     )
 
 
-def _groups(latents: LatentSet, between: str, limit: int) -> tuple[list[str | None], int]:
-    """What each signal should be kept apart by, None where it does not say; and how many there
-    are."""
+def check_groups(latents: LatentSet, between: str, limit: int) -> list[str | None]:
+    """What each signal should be kept apart by, None where it does not say; quick beside the search
+    itself.
+
+    Raises:
+        ConfigError, DataError: As :func:`find_leaks`.
+    """
     groups: list[str | None] = []
     names: set[str] = set()
     for chosen in chosen_rows(latents, limit):
@@ -169,7 +168,12 @@ def _groups(latents: LatentSet, between: str, limit: int) -> tuple[list[str | No
             groups.append(_text(own[row], between))
     if all(group is None for group in groups):
         raise ConfigError(f"no signal says its '{between}'; {suggest(between, {BY_SPLIT, *names})}")
-    return groups, len(groups)
+    known = [group for group in groups if group is not None]
+    if len(set(known)) < 2:
+        raise DataError(
+            f"all {len(known)} signals are of one {between}; leaks need two or more to lie between"
+        )
+    return groups
 
 
 def _text(metadata: Metadata, name: str) -> str | None:

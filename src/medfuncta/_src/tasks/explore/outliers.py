@@ -34,7 +34,7 @@ _NEIGHBOURS = 10
 _COMPONENTS = 20
 """Principal components that the Mahalanobis distance sees; a covariance of more would need more
 signals."""
-_FEWEST = 20
+FEWEST = 20
 UNUSUAL = 3.5
 """Robust z-score from which on a signal is called an outlier (Iglewicz and Hoaglin 1993)."""
 
@@ -139,9 +139,9 @@ def find_outliers(
     Raises:
         DataError: If there are too few signals to say what is usual.
     """
-    if len(sample.latents) < _FEWEST:
+    if len(sample.latents) < FEWEST:
         raise DataError(
-            f"{counted(len(sample.latents), 'signal')}; at least {_FEWEST} are needed to say which "
+            f"{counted(len(sample.latents), 'signal')}; at least {FEWEST} are needed to say which "
             "are unusual"
         )
     if method == "neighbours":

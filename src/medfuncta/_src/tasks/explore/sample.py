@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -99,7 +100,7 @@ class _Columns:
 
     def take(self, block: Rows, split: str, chosen: Int[ndarray, " chosen"]) -> None:
         """Keep these rows of a block."""
-        self._ids += [block.ids[row] for row in chosen]
+        self._ids += block.table["id"].take(pa.array(chosen)).to_pylist()
         self._splits += [split] * len(chosen)
         self._classes += map(_classes, block.labels[chosen])
         self._latents.append(block.latents[chosen])

@@ -3,7 +3,7 @@ which stand out, and what they can be filtered by."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,16 +14,19 @@ from medfuncta._src.errors import DataError
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.schema import Metadata
 from medfuncta._src.tasks.explore import (
+    MAP_FILE,
     Map,
     Sample,
+    StoredMap,
     chosen_rows,
     find_leaks,
-    find_outliers,
     make_map,
+    stored_map,
     take_sample,
 )
 from medfuncta._src.tasks.explore.map import MapMethod
-from medfuncta._src.tasks.search.neighbours import Neighbours, neighbours_of_all
+from medfuncta._src.tasks.explore.stored_map import survey
+from medfuncta._src.tasks.search.neighbours import Neighbours
 from medfuncta._src.tasks.view.columns import (
     ViewColumn,
     class_texts,
@@ -32,7 +35,6 @@ from medfuncta._src.tasks.view.columns import (
     text_column,
 )
 
-_FEWEST_FOR_OUTLIERS: Final = 20
 _MOST_LEAKS: Final = 500
 
 
@@ -67,18 +69,25 @@ class ViewContents:
         return pa.table(columns)
 
 
-def contents_of(latents: LatentSet, limit: int, method: MapMethod, neighbours: int) -> ViewContents:
+def contents_of(
+    latents: LatentSet,
+    limit: int,
+    method: MapMethod | None,
+    neighbours: int,
+    tell: Callable[[str], object],
+) -> ViewContents:
     """Lay out at most ``limit`` signals of a set.
 
     Args:
         latents: The set.
         limit: Signals, evenly spread over the set.
-        method: How the map is made.
+        method: How the map is made; as the one that is stored beside the latents when None.
         neighbours: Of each signal that are listed; by cosine, as ``medfuncta search`` does.
+        tell: Called with a line when the map is made or taken.
 
     Raises:
         DataError: If there are fewer than 3 signals.
-        LatentSetError: If a row is damaged.
+        LatentSetError: If a row, or the map beside the latents, is damaged.
         MedFunctaError: If UMAP is asked for and not installed.
     """
     sample = take_sample(latents, limit)
@@ -87,18 +96,42 @@ def contents_of(latents: LatentSet, limit: int, method: MapMethod, neighbours: i
             f"{sample.left_out} latents are not finite; leave them out first: medfuncta latents "
             "filter"
         )
-    map = make_map(sample, method)
+    found = _map_of(latents, sample, method, neighbours, tell)
     columns = [
         text_column("split", "split", sample.splits),
         text_column("label", "class", class_texts(sample.classes, latents.info.spec.label_names)),
         number_column("psnr", "PSNR", sample.psnr, "dB"),
     ]
-    if len(sample.ids) >= _FEWEST_FOR_OUTLIERS:
-        found = find_outliers(sample)
-        columns.append(number_column("outlier", "distance from others (z)", found.distance_scores))
+    scores = found.distance_scores
+    if scores is not None:
+        columns.append(number_column("outlier", "distance from others (z)", scores))
     columns += metadata_columns(_metadata(latents, limit))
     known = [column for column in columns if column.values.null_count < len(sample.ids)]
-    return ViewContents(map, neighbours_of_all(sample.latents, neighbours), known)
+    near = found.neighbours
+    listed = Neighbours(near.rows[:, :neighbours], near.distances[:, :neighbours])
+    return ViewContents(found.map, listed, known)
+
+
+def _map_of(
+    latents: LatentSet,
+    sample: Sample,
+    method: MapMethod | None,
+    neighbours: int,
+    tell: Callable[[str], object],
+) -> StoredMap:
+    """The map beside the latents where it is of these signals, made in this way and with as many
+    neighbours; else a new one."""
+    stored = stored_map(latents, sample)
+    wanted = min(neighbours, len(sample.ids) - 1)
+    if stored is not None and method in (None, stored.method):
+        if stored.neighbours.rows.shape[1] >= wanted:
+            tell(f"taking the map of {MAP_FILE}")
+            return stored
+    elif stored is None and (latents.folder / MAP_FILE).exists():
+        tell(f"{MAP_FILE} is of other signals than are shown, and is not used")
+    tell("laying out the map")
+    method = method or "pca"
+    return survey(make_map(sample, method), method, neighbours)
 
 
 def _metadata(latents: LatentSet, limit: int) -> list[Metadata]:

@@ -23,10 +23,16 @@ from medfuncta._src.latents.rows import Rows
 from medfuncta._src.result import Result
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.sources.source import Source
-from medfuncta._src.tasks.explore import chosen_rows
+from medfuncta._src.tasks.explore import check_groups, chosen_rows
 from medfuncta._src.tasks.explore.map import MapMethod
+from medfuncta._src.tasks.explore.stored_map import list_column
 from medfuncta._src.tasks.view.contents import ViewContents, contents_of, leak_facts
-from medfuncta._src.tasks.view.originals import Detail, original_rows, table_of_originals
+from medfuncta._src.tasks.view.originals import (
+    Detail,
+    check_originals,
+    original_rows,
+    table_of_originals,
+)
 from medfuncta._src.tasks.view.parts import PAGE_FILE, PartWriter, part_name
 
 _FORMAT: Final = 1
@@ -65,7 +71,7 @@ def write_view(
     out: Path | str,
     *,
     limit: int = 100_000,
-    method: MapMethod = "pca",
+    method: MapMethod | None = None,
     neighbours: int = 8,
     data: Source | None = None,
     detail: Detail = "full",
@@ -78,7 +84,9 @@ def write_view(
         latents: The set.
         out: A new folder.
         limit: Signals, evenly spread over the set.
-        method: How the map is made: ``"pca"`` or ``"umap"``.
+        method: How the map is made: ``"pca"`` or ``"umap"``. When None, the one beside the latents
+            is taken (:func:`~medfuncta._src.tasks.explore.store_map`), and ``"pca"`` where there is
+            none of these signals.
         neighbours: Of each signal that are listed.
         data: The source that the set was made of, to show the originals beside; the page holds none
             without it.
@@ -97,11 +105,14 @@ def write_view(
     """
     out = Path(out)
     with new_folder(out) as folder:
+        if data is not None:
+            check_originals(latents, data)
+        if leaks_across is not None:
+            check_groups(latents, leaks_across, limit)
         parts = PartWriter(folder)
         tell("writing the field")
         parts.write("field", _field_bytes(latents))
-        tell("laying out the map")
-        contents = contents_of(latents, limit, method, neighbours)
+        contents = contents_of(latents, limit, method, neighbours, tell)
         tell("writing the signals")
         row_parts = _write_rows(parts, latents, contents, limit)
         points = _write_points(parts, contents)
@@ -109,6 +120,8 @@ def write_view(
         if data is not None:
             tell("writing the originals")
             shown_originals = _write_originals(parts, latents, limit, data, row_parts, detail)
+        if leaks_across is not None:
+            tell("looking for copies")
         manifest = {
             "format": _FORMAT,
             **_set_facts(latents),
@@ -202,8 +215,8 @@ def _write_rows(
         found = contents.neighbours
         near = found.rows[start : start + len(table)].astype(np.int32)
         distances = found.distances[start : start + len(table)].astype(np.float32)
-        table = table.append_column("neighbors", pa.array(list(near), pa.list_(pa.int32())))
-        table = table.append_column("distances", pa.array(list(distances), pa.list_(pa.float32())))
+        table = table.append_column("neighbors", list_column(near))
+        table = table.append_column("distances", list_column(distances))
         parts.write_table(part_name("rows", number), table)
     return layout
 

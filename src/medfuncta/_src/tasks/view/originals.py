@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -21,6 +22,8 @@ Detail: TypeAlias = Literal["full", "small"]
 
 _SMALL: Final = {1: 512, 2: 64, 3: 32}
 """Samples along an axis that small originals have at the most, by dimension."""
+_LOOKED_THROUGH: Final = 20
+"""Signals of which one is looked for in the set, before all are."""
 _MISSING: Final = 65535
 _LEVELS: Final = 65534
 ORIGINAL_SCHEMA: Final = pa.schema(
@@ -36,6 +39,47 @@ ORIGINAL_SCHEMA: Final = pa.schema(
 """``values``: 16-bit numbers, little-endian, 0 for ``low`` and 65534 for ``high``, 65535 where
 nothing was observed, ``[*shape, channels]``; sample ``i`` of an axis is the signal's own sample
 ``stride * i``."""
+
+
+def check_originals(latents: LatentSet, source: Source) -> None:
+    """Hold a source against a set by what it says of itself and by its first signal that the set
+    knows, before work begins that takes minutes.
+
+    Raises:
+        DataError: As :func:`original_rows`, or if the two have no split in common.
+    """
+    latents.info.spec.check_fits(source.spec)
+    common = _common_splits(latents, source)
+    if not common:
+        raise DataError(
+            f"the data has the splits {', '.join(source.splits)}; expected one of the set's, "
+            f"{', '.join(latents.splits)}; give --data with the options that the set was made with"
+        )
+    split = common[0]
+    ids = set(latents.split(split).ids)
+    for signal in islice(source.signals(split), _LOOKED_THROUGH):
+        if signal.id in ids:
+            domain = latents.row(signal.id, split).header.domain
+            _check_shape(signal, domain.shape if isinstance(domain, Grid) else None)
+            return
+
+
+def _common_splits(latents: LatentSet, source: Source) -> list[str]:
+    return [name for name in latents.splits if name == ALL or name in source.splits]
+
+
+def _check_shape(signal: Signal, shape: Sequence[int] | None) -> None:
+    """Raise where a signal is not sampled as the set says; where it does not say, any will do."""
+    if not isinstance(signal.domain, Grid):
+        raise DataError(
+            f"signal '{signal.id}' has scattered samples, which a view shows no originals of; "
+            "leave --data out"
+        )
+    if shape is not None and signal.domain.shape != tuple(shape):
+        raise DataError(
+            f"signal '{signal.id}' has {_by(signal.domain.shape)} samples in the data and "
+            f"{_by(shape)} in the set; give --data with the options that the set was made with"
+        )
 
 
 def original_rows(
@@ -56,19 +100,12 @@ def original_rows(
     """
     latents.info.spec.check_fits(source.spec)
     places = _places(latents, limit)
-    for split in latents.splits:
-        if split != ALL and split not in source.splits:
-            continue
+    for split in _common_splits(latents, source):
         for signal in source.signals(split):
             row, shape = places.get((split, signal.id), (None, ()))
             if row is None:
                 continue
-            if isinstance(signal.domain, Grid) and signal.domain.shape != shape:
-                raise DataError(
-                    f"signal '{signal.id}' has {_by(signal.domain.shape)} samples in the data and "
-                    f"{_by(shape)} in the set; give --data with the options that the set was made "
-                    "with"
-                )
+            _check_shape(signal, shape)
             yield {"row": row, **_kept(signal, detail)}
 
 
@@ -88,11 +125,7 @@ def _places(latents: LatentSet, limit: int) -> dict[tuple[str, str], tuple[int, 
 
 def _kept(signal: Signal, detail: Detail) -> dict[str, Any]:
     """One signal as the page reads it."""
-    if not isinstance(signal.domain, Grid):
-        raise DataError(
-            f"signal '{signal.id}' has scattered samples, which a view shows no originals of; "
-            "leave --data out"
-        )
+    assert isinstance(signal.domain, Grid)  # as was checked
     stride = [1] * signal.domain.dim
     if detail == "small":
         most = _SMALL[signal.domain.dim]

@@ -76,6 +76,21 @@ class PartWriter:
         self.bytes += len(content)
 
 
+def read_part(folder: Path, name: str) -> bytes:
+    """What a part of a view holds that was written here.
+
+    Raises:
+        KeyError: If there is none of this name, whatever it is.
+    """
+    if not _NAME.fullmatch(name):
+        raise KeyError(name)
+    path = place(folder, _DATA, f"{name}.js")
+    if not path.is_file():
+        raise KeyError(name)
+    _, _, text = path.read_text(encoding="ascii").partition(f'"{name}","')
+    return base64.b64decode(text.removesuffix('");\n'))
+
+
 def part_name(kind: str, number: int) -> str:
     """The name of one of several parts of a kind.
 
