@@ -44,10 +44,10 @@ class RayExecutor:
 
     def __init__(self, address: str, count: int | None) -> None:
         try:
-            import ray  # pyright: ignore[reportMissingImports]
+            import ray
         except ImportError as error:
             raise missing_extra("ray", "ray") from error
-        self._ray = ray
+        self._ray: Any = ray
         self._began = not ray.is_initialized()
         if self._began:
             _connect(address, count)
@@ -93,7 +93,7 @@ def _connect(address: str, count: int | None) -> None:
     Raises:
         ConfigError: If there is none.
     """
-    import ray  # pyright: ignore[reportMissingImports]
+    import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -117,9 +117,10 @@ def _connect(address: str, count: int | None) -> None:
 
 def _kill(actor: Any) -> None:
     """End an actor that may have died."""
-    import ray  # pyright: ignore[reportMissingImports]
+    import ray
+    from ray.exceptions import RayError
 
-    with suppress(ray.exceptions.RayError, ValueError):
+    with suppress(RayError, ValueError):
         ray.kill(actor)
 
 
