@@ -138,8 +138,8 @@ def _check(what: str, needed: float, grown: float, budget: float, of: str) -> No
         enough = ceil(needed / GIB * 10 + _ROUNDING) / 10
         raise DataError(
             f"{what} asks for {_size(needed)} of memory or more; expected at most {_size(budget)} "
-            f"a {of}; if it is right, give a larger budget, such as --{of}-budget {enough:g} (in Python "
-            f"medfuncta.allowing({of}_gib={enough:g}))"
+            f"a {of}; if it is right, give a larger budget, such as --{of}-budget {enough:g} (in "
+            f"Python medfuncta.allowing({of}_gib={enough:g}))"
         )
 
 
