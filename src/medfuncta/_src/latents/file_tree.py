@@ -381,13 +381,6 @@ def _no_file(name: str, what: str, path: Path) -> LatentSetError:
     )
 
 
-def twice(name: str, path: Path) -> LatentSetError:
-    """That an archive has two files of one name."""
-    return LatentSetError(
-        f"{shortened(base(name), 80)} is twice in '{path.name}'; expected every file once"
-    )
-
-
 def _larger(name: str, limit: int) -> LatentSetError:
     return LatentSetError(f"{shortened(base(name), 80)} unpacks to more than {limit:,} bytes")
 

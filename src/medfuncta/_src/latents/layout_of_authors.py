@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Final, NamedTuple, overload
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy import ndarray
 
 from medfuncta._src.door.wording import shortened
 from medfuncta._src.errors import LatentSetError, suggest
-from medfuncta._src.latents.file_tree import FileTree, Found, base, sizes_text, twice
+from medfuncta._src.latents.file_tree import FileTree, Found, base, sizes_text
 from medfuncta._src.sources.source import SPLITS
 
 _DATAPOINT: Final = re.compile(r"datapoint_([0-9]{1,18})\.pt", re.ASCII)
@@ -119,7 +120,7 @@ def find_layout(tree: FileTree, inside: str | None = None) -> Layout:
         place = _place_of(file.name)
         if place is None:
             if file.name in weights:
-                raise twice(file.name, tree.path)
+                raise _twice(file.name, tree.path)
             weights.append(file.name)
             continue
         root, split, number = place
@@ -193,7 +194,7 @@ def _in_order(found: _Growing, tree: FileTree, split: str) -> Entries:
     if len(same):
         one, other = (found.entry(int(by_number[same[0] + step])).file.name for step in (0, 1))
         if one == other:
-            raise twice(one, tree.path)
+            raise _twice(one, tree.path)
         raise LatentSetError(
             f"{base(one)} and {base(other)} in '{split}' have one number; expected one file a "
             "signal"
@@ -206,6 +207,12 @@ def _in_order(found: _Growing, tree: FileTree, split: str) -> Entries:
 def _name(folder: str, number: int) -> str:
     """A file as the authors' code calls it."""
     return f"{folder}datapoint_{number}.pt"
+
+
+def _twice(name: str, path: Path) -> LatentSetError:
+    return LatentSetError(
+        f"{shortened(base(name), 80)} is twice in '{path.name}'; expected every file once"
+    )
 
 
 def _weights_of(names: Sequence[str], root: str) -> str | None:
