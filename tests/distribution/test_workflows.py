@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_there_is_one_for_changes_and_one_for_releases() -> None:
 def test_jobs_wait_for_jobs_that_exist(path: Path) -> None:
     for job in jobs(path).values():
         needed = job.get("needs", [])
-        assert {needed} if isinstance(needed, str) else set(needed) <= set(jobs(path))
+        assert ({needed} if isinstance(needed, str) else set(needed)) <= set(jobs(path))
         for step in job["steps"]:
             assert ("uses" in step) != ("run" in step)
 
@@ -53,3 +54,13 @@ def test_released_wheels_for_linux_bring_compiled_passes() -> None:
     (variables,) = [step["env"] for step in steps if "env" in step]
     ((name, value),) = variables.items()
     assert name in switch and value == "1"
+
+
+def test_the_versions_of_python_that_the_package_names_are_those_that_are_tried() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {text.rpartition(" ")[2] for text in project["classifiers"] if " 3." in text}
+    workflows = ROOT / ".github" / "workflows"
+    for name, job in (("ci", "check"), ("release", "try")):
+        strategy = jobs(workflows / f"{name}.yml")[job]["strategy"]
+        assert set(strategy["matrix"]["python"]) == named
+    assert project["requires-python"] == f">={min(named)}"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from medfuncta._src.door.allowance import allowing
 from medfuncta._src.errors import DataError, LatentSetError
 from medfuncta._src.field.siren.config import SirenConfig
 from medfuncta._src.field.siren.field import SirenField
@@ -234,3 +235,25 @@ def test_a_domain_that_does_not_fit_is_refused() -> None:
         LatentSetError, match=r"a latent of shape \(5,\); this field expects \(8,\)"
     ):
         reconstruct(run, torch.zeros(5), header)
+
+
+def test_a_mistyped_shape_is_refused_and_not_computed_for_hours() -> None:
+    run, latent = make_run(1), make_latent()
+    asked = {
+        "decode": lambda: decode(run.network, latent, Grid((10**9,))),
+        "Run.decode": lambda: run.decode(latent, shape=10**9, range=(0, 1)),
+        "many": lambda: run.decode(make_latents(2), shape=10**9, range=(0, 1)),
+        "a gradient": lambda: run.decode(
+            latent.clone().requires_grad_(), shape=10**9, range=(0, 1)
+        ),
+        "reconstruct": lambda: reconstruct(run, latent, make_header(Grid((10**9,)))),
+    }
+    for what, ask in asked.items():
+        with pytest.raises(DataError, match=r"3.73 GiB .*allowing\(signal_gib=3.8\)"):
+            ask()
+            raise AssertionError(what)
+    few = Scatter(np.linspace(0, 1, 300)[:, None], (0.0,), (1.0,))
+    with allowing(signal_gib=1e-6):
+        assert decode(run.network, latent, few).shape == (300, 1)  # it is there already
+        with pytest.raises(DataError, match="on a grid of"):
+            decode(run.network, latent, Grid((300,)))

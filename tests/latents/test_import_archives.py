@@ -74,6 +74,36 @@ def test_labels_of_several_classes_come_out_of_an_archive(tmp_path: Path) -> Non
     assert latents.split("train").labels.tolist() == [[0, 1, 1]] * 2
 
 
+@pytest.mark.parametrize("form", WRITERS)
+def test_numbers_may_be_written_in_any_way(form: str, tmp_path: Path) -> None:
+    names = ["train/datapoint_007.pt", "train/train/datapoint_3.pt", "train/datapoint_0012.pt"]
+    numbers = [7, 3, 12]
+    entries = [(name, datapoint(number)) for name, number in zip(names, numbers, strict=True)]
+    name, write = WRITERS[form]
+    train = imported(write(tmp_path / name, iter(entries)), tmp_path / "out").split("train")
+    order = numbers if form == "tar.gz" else sorted(numbers)
+    assert train.ids == [f"train-{number}" for number in order]
+    for number, latent in zip(order, train.latents, strict=True):
+        np.testing.assert_array_equal(latent, formula(LATENT, number).numpy())
+
+
+def test_names_of_many_files_take_little_memory(tmp_path: Path) -> None:
+    from medfuncta._src.latents.file_tree import open_tree
+    from medfuncta._src.latents.layout_of_authors import find_layout
+
+    (tmp_path / "set" / "train").mkdir(parents=True)
+    for number in range(20_000):
+        (tmp_path / "set" / "train" / f"datapoint_{number}.pt").touch()
+    tracemalloc.start()
+    try:
+        layout = find_layout(open_tree(tmp_path / "set", 100))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert layout.splits["train"][1234].number == 1234
+    assert held < 20_000 * 60  # a name alone would have 80 bytes
+
+
 def test_of_several_sets_one_is_asked_for(tmp_path: Path) -> None:
     entries = [*files(COUNTS, "MedNF/chest/"), *files({"train": 1}, "MedNF/derma/")]
     what = write_zip(tmp_path / "all.zip", iter(entries))
@@ -209,6 +239,7 @@ HARM: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "an absolute name": ("a.zip", zipped("/train/datapoint_0.pt"), "outside of itself"),
     "a drive": ("a.zip", zipped("c:/train/datapoint_0.pt"), "outside of itself"),
     "a name twice": ("a.zip", zipped(FIRST, FIRST), "datapoint_0.pt is twice"),
+    "weights twice": ("a.zip", zipped(FIRST, "best.model", "best.model"), "best.model is twice"),
     "a number twice": ("a.zip", zipped(FIRST, "train/datapoint_00.pt"), "have one number"),
     "a link in a zip": ("a.zip", zipped(FIRST, mode=stat.S_IFLNK | 0o777), "is a link"),
     "encrypted": ("a.zip", zipped(FIRST, encrypted=True), "is encrypted"),
@@ -233,7 +264,7 @@ def test_what_is_made_to_do_harm_is_refused_in_one_line(
     harm: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     name, make, said = HARM[harm]
-    with pytest.warns(UserWarning) if harm == "a name twice" else _nothing():
+    with pytest.warns(UserWarning) if harm in ("a name twice", "weights twice") else _nothing():
         make(tmp_path / name)
     tracemalloc.start()
     try:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from latents.sets import LATENT, SetMaker, header, make_info, random_latents
 from medfuncta._src.disk.places import TEMPORARY
 from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents import shards
 from medfuncta._src.latents.latent_set import LatentSet
-from medfuncta._src.latents.schema import table_of
+from medfuncta._src.latents.schema import schema_of, table_of
+from medfuncta._src.latents.shards import Shard
 from medfuncta._src.latents.writer import LatentSetWriter
 from medfuncta._src.run import Run
 from medfuncta._src.sources.source import Skipped
@@ -170,3 +173,37 @@ def test_a_block_that_fills_a_shard_becomes_one_at_once(tmp_path: Path, small_ru
 def test_every_shard_names_its_field(make_set: SetMaker, small_run: Run) -> None:
     for path in (make_set(train=7).folder / "data").iterdir():
         assert small_run.fingerprint.encode() in (pq.read_schema(path).metadata or {})[b"medfuncta"]
+
+
+def test_pieces_are_merged_a_row_group_at_a_time(
+    tmp_path: Path, small_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard of 256 MiB would otherwise be in memory as a whole."""
+    monkeypatch.setattr(shards, "_GROUP_BYTES", 10 * 4 * LATENT)
+    info, latents = make_info(small_run), random_latents(35)
+    target = LatentSetWriter(tmp_path / "set", small_run, info).split("train")
+    assert target is not None
+    for start in range(0, 35, 7):
+        headers = [header(str(row)) for row in range(start, start + 7)]
+        psnr = np.full(7, 40.0, np.float32)
+        block = table_of(info, headers, latents[start : start + 7], psnr)
+        target.append(block, last_id=headers[-1].id)
+    read: list[str] = []
+
+    def noted(part: Shard, original: Callable[[Shard], pa.Table] = Shard.read) -> pa.Table:
+        read.append(part.path.name)
+        return original(part)
+
+    monkeypatch.setattr(Shard, "read", noted)
+    groups = shards.joined(target._pieces, schema_of(info))
+    first = next(groups)
+    assert len(read) == 2  # of five
+    tables = [first, *groups]
+    assert [table.num_rows for table in tables] == [10, 10, 10, 5]
+    together = pa.concat_tables(tables)
+    assert together["id"].to_pylist() == [str(row) for row in range(35)]
+    target.close([])
+    written = pq.ParquetFile(tmp_path / "set/.fitting/train/shard-00000.parquet")
+    sizes = [written.metadata.row_group(n).num_rows for n in range(written.num_row_groups)]
+    assert sizes == [10, 10, 10, 5]
+    assert written.read()["id"].to_pylist() == together["id"].to_pylist()

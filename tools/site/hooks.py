@@ -66,8 +66,10 @@ def on_page_content(html: str, **_: Any) -> str:
     """Draw formulas as MathML, which browsers show without a program."""
 
     def drawn(formula: re.Match[str]) -> str:
-        display = "block" if formula[2] == "[" else "inline"
-        return convert(unescape(formula[3]).strip(), display=display)
+        written = unescape(formula[3]).strip()
+        if formula[2] == "(":
+            return convert(written)
+        return f'<div class="formula">{convert(written, display="block")}</div>'
 
     return _FORMULA.sub(drawn, html)
 

@@ -27,6 +27,10 @@ API: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 it."""
 
 
+_NOTHING: Final = (" (default: None)", " (default: False)")
+"""What the parser says of an option that is not given where that means nothing."""
+
+
 def made_pages() -> dict[str, str]:
     """Every made page, Markdown by its place on the site."""
     pages = {
@@ -110,6 +114,8 @@ def _option_lines(options: Sequence[argparse.Action]) -> list[str]:
         names = [f"`{_spelled(name, option)}`" for name in _names_of(option)]
         title = ", ".join(names) or f"`{_placeholder(option)}`"
         text = " ".join((option.help or "").split())
+        for nothing in _NOTHING:
+            text = text.removesuffix(nothing)
         lines += [title, f":   {_safe(text)}", ""]
     return lines
 

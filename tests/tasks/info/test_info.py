@@ -55,7 +55,7 @@ def test_a_source_is_counted() -> None:
     )
     assert train["shapes"] == {"4 x 5": 2, "7 scattered points": 1, "6 x 5": 1}
     assert train["extent"][0] == [4, 7]
-    assert train["spacings"] == {"1 x 2.5 mm": 2, "unknown": 2}
+    assert train["spacings"] == {"1 x 2.5 mm": 2, "scattered": 1, "unknown": 1}
     assert train["labels"] == {"cat": 2, "dog": 1}
     assert (train["constant"], train["doubled"], train["missing"], train["clamped"]) == (
         ["m"],
@@ -69,6 +69,25 @@ def test_a_source_is_counted() -> None:
     assert (train["low"], train["high"]) == (values.min(), values.max())
     assert (result["kind"], result["licence"], result["signal"]["unit"]) == ("source", "CC0", "HU")
     json.dumps(result, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (np.arange(9) / 128, "0.007812 s"),
+        (np.round(np.arange(9) / 128, 4), "0.007812 s"),  # as a file with four decimals has it
+        (np.arange(9)[::-1], "1 s"),
+        (np.arange(9) ** 2, "uneven"),
+        (np.array([0.0, 1.0, 1.0, 2.0]), "uneven"),
+    ],
+)
+def test_a_column_of_times_tells_how_far_samples_lie_apart(times: np.ndarray, said: str) -> None:
+    times = times.astype(float)[:, None]
+    domain = Scatter(times, (float(times.min()),), (float(times.max()),), "s")
+    values = np.linspace(0, 1, len(times), dtype=np.float32)[:, None]
+    signal = Signal.of("a", values, domain, ValueRange(0.0, 1.0))
+    report = describe_source(list_source(SignalSpec(1, 1), {"train": [signal]}))
+    assert report.to_json()["splits"]["train"]["spacings"] == {said: 1}
 
 
 def test_what_is_odd_is_said() -> None:

@@ -22,7 +22,7 @@ class Demo(Command):
     """Train, fit, reconstruct and classify heartbeats that ship with the package, and show on a
     page what came out.
 
-    Takes about a minute or two on two cores and needs no network.
+    Takes about half a minute on two cores and needs no network.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("medfuncta-demo")

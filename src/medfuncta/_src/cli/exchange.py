@@ -153,7 +153,6 @@ class Import(Command):
         else:
             name = base(layout.weights)
             whole = open_tree(self.what, 4 * MAX_PARAMETERS)
-            whole.names(lambda name: name == layout.weights)
             with whole.open(layout.weights) as file:
                 run = reference_field_of(load_inert_from(file, name), name, self._settings())
         latent_set = import_layout(

@@ -129,7 +129,7 @@ def check_array(what: str, numbers: int, rows: int, held: int) -> None:
         raise DataError(
             f"{what} would take {_size(needed)} of memory, made of {_size(held)}; expected at most "
             f"{_size(_current.command)}; give less at a time, or allow it by "
-            f"medfuncta._src.door.allowance.allowing(command_gib={enough:g})"
+            f"medfuncta.allowing(command_gib={enough:g})"
         )
 
 
@@ -138,7 +138,8 @@ def _check(what: str, needed: float, grown: float, budget: float, of: str) -> No
         enough = ceil(needed / GIB * 10 + _ROUNDING) / 10
         raise DataError(
             f"{what} asks for {_size(needed)} of memory or more; expected at most {_size(budget)} "
-            f"a {of}; if it is right, give a larger budget, such as --{of}-budget {enough:g}"
+            f"a {of}; if it is right, give a larger budget, such as --{of}-budget {enough:g} (in "
+            f"Python medfuncta.allowing({of}_gib={enough:g}))"
         )
 
 

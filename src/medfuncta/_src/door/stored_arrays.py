@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from medfuncta._src.door.declared import Fault
-from medfuncta._src.door.files import Origin, is_utf8, open_regular, reason, said_of_json
+from medfuncta._src.door.files import Origin, is_utf8, open_regular, reason
 from medfuncta._src.door.limits import MAX_TENSOR_HEADER
 from medfuncta._src.door.wording import shown
 
@@ -135,7 +135,8 @@ def read_tensor_header(path: Path, origin: Origin, within: Path | None = None) -
                 name: msgspec.json.decode(raw, type=_Tensor) for name, raw in entries.items()
             }
         except (ValueError, RecursionError) as error:
-            raise Fault("its header", f"is damaged: {said_of_json(error)}") from error
+            # What a reader of JSON says of a file that no person writes would help nobody.
+            raise Fault("its header", "is not as it was written") from error
         claimed = sum(_claim(name, tensor) for name, tensor in tensors.items())
         if claimed != size - 8 - length:
             raise Fault("", f"has {size - 8 - length:,} bytes of numbers; it claims {claimed:,}")

@@ -22,7 +22,7 @@ from medfuncta._src.errors import DataError, LatentSetError
 from medfuncta._src.field.field import Field
 from medfuncta._src.learning.workers import side_by_side, workers_for
 from medfuncta._src.run import Run
-from medfuncta._src.signals.domain import Domain, Grid
+from medfuncta._src.signals.domain import Domain, Grid, Scatter
 from medfuncta._src.signals.preprocess import InputGrid
 from medfuncta._src.signals.signal import Signal, SignalHeader
 from medfuncta._src.types import ArrayCoordinates, ArrayMask, ArrayValues
@@ -81,11 +81,11 @@ def decode(
         scattered, behind an axis of signals when there are many; a trained field stays near [0, 1].
 
     Raises:
-        DataError: If the domain has more points than any signal.
+        DataError: If the domain has more points than any signal, or than one may ask for.
         LatentSetError: If the latents are not of the network's size.
     """
     rows = latents.reshape(-1, latents.shape[-1])
-    _check_points(domain)
+    check_grid(domain, network.config.channels, "a signal")
     check_whole(len(rows), domain.points * network.config.channels)
     values = np.empty((len(rows), domain.points, network.config.channels), np.float32)
     locate = partial(_in_the_box, domain)
@@ -210,9 +210,7 @@ def _reconstructed(
     chunk: int | None,
 ) -> Iterator[Signal]:
     """Signals that are decoded at the same coordinates."""
-    _check_points(target)
-    numbers = target.points * network.config.channels
-    check_signal(f"signal '{headers[0].id}' on a grid of {list(target.shape)}", numbers * NUMBER)
+    check_grid(target, network.config.channels, f"signal '{headers[0].id}'")
     locate = _locator(headers[0], target)
     values = np.empty((len(headers), target.points, network.config.channels), np.float32)
     inside = np.empty(target.points, bool)
@@ -284,13 +282,27 @@ def check_whole(signals: int, numbers: int) -> None:
         )
 
 
-def _check_points(target: _Target) -> None:
+def check_grid(target: _Target, channels: int, what: str) -> None:
+    """Raise where a signal would have more values than it may ask for: a mistyped shape would
+    otherwise be computed for hours.
+
+    Args:
+        target: Where it is decoded.
+        channels: Values of a point.
+        what: What an error calls it.
+
+    Raises:
+        DataError: If it would.
+    """
     if target.points > MAX_POINTS:
         raise DataError(
             f"a grid of shape {target.shape} has {counted(target.points, 'point')}; expected at "
             "most "
             f"{MAX_POINTS:,}"
         )
+    held = target.positions.nbytes if isinstance(target, Scatter) else 0
+    needed = target.points * channels * NUMBER
+    check_signal(f"{what} on a grid of {list(target.shape)}", needed, held)
 
 
 def _locator(header: SignalHeader, target: _Target) -> _Locator:

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final, NamedTuple, cast
 
 from medfuncta._src.door.allowance import check_command, on_disk, unpacked
 from medfuncta._src.door.files import Origin, lies_outside, open_regular, reason
@@ -42,6 +42,18 @@ _ODD: Final = (
 """What Python's readers raise for archives that are damaged or made to do harm."""
 
 
+class Found(NamedTuple):
+    """A file that a tree has.
+
+    Args:
+        name: With slashes.
+        place: Where the tree that has found it finds it again; 0 where the name says it.
+    """
+
+    name: str
+    place: int = 0
+
+
 class FileTree(ABC):
     """Files by name, with slashes.
 
@@ -51,15 +63,19 @@ class FileTree(ABC):
     """
 
     in_order: bool = False
-    """Whether files can be read in the order of :meth:`names` only."""
+    """Whether files can be read in the order of :meth:`files` only."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
         self.limit = limit
 
     @abstractmethod
-    def names(self, wanted: Callable[[str], bool]) -> list[str]:
-        """The names of the files that are wanted, in the order in which they lie there.
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[Found]:
+        """The files that are wanted, in the order in which they lie there; those of an archive are
+        to be trusted when the last has come.
+
+        Args:
+            wanted: Told a name.
 
         Raises:
             LatentSetError: If the archive is damaged or not to be trusted.
@@ -67,9 +83,9 @@ class FileTree(ABC):
         """
 
     @abstractmethod
-    def opened(self, names: Iterable[str]) -> Iterator[tuple[str, Opener]]:
-        """Files of :meth:`names` one after the other; each is opened before the next is asked for,
-        or not at all.
+    def opened(self, files: Iterable[Found]) -> Iterator[tuple[str, Opener]]:
+        """Files of :meth:`files` one after the other, with their names; each is opened before the
+        next is asked for, or not at all.
 
         Raises:
             LatentSetError: From the opener, if the file is missing, damaged or too large.
@@ -77,12 +93,13 @@ class FileTree(ABC):
 
     @contextmanager
     def open(self, name: str) -> Iterator[Stream]:
-        """One file.
+        """The first file of a name.
 
         Raises:
-            LatentSetError: As :meth:`opened`.
+            LatentSetError: As :meth:`files` and :meth:`opened`, or if there is none.
         """
-        for _, opener in self.opened([name]):
+        found = list(self.files(lambda other: other == name))
+        for _, opener in self.opened(found[:1]):
             with opener() as file:
                 yield file
             return
@@ -135,8 +152,7 @@ def open_tree(path: Path, limit: int) -> FileTree:
 
 
 class _Folder(FileTree):
-    def names(self, wanted: Callable[[str], bool]) -> list[str]:
-        found = []
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[Found]:
         stack = [(self.path, "", 0)]
         while stack:
             folder, prefix, depth = stack.pop()
@@ -152,8 +168,7 @@ class _Folder(FileTree):
                         self._check_link(entry)
                         stack.append((Path(entry.path), f"{name}/", depth + 1))
                     elif wanted(name):
-                        found.append(name)
-        return sorted(found)
+                        yield Found(name)
 
     def _check_link(self, entry: os.DirEntry[str]) -> None:
         if entry.is_symlink() and lies_outside(Path(entry.path), self.path):
@@ -162,8 +177,8 @@ class _Folder(FileTree):
                 "folder; copy the folder itself to its place, or give --follow-links"
             )
 
-    def opened(self, names: Iterable[str]) -> Iterator[tuple[str, Opener]]:
-        for name in names:
+    def opened(self, files: Iterable[Found]) -> Iterator[tuple[str, Opener]]:
+        for name, _ in files:
 
             @contextmanager
             def opener(name: str = name) -> Iterator[Stream]:
@@ -179,8 +194,7 @@ class _Zip(FileTree):
     _stored: dict[str, str]
     """What the archive calls a file, where that is not its name."""
 
-    def names(self, wanted: Callable[[str], bool]) -> list[str]:
-        found: dict[str, None] = {}
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[Found]:
         self._stored = {}
         held = total = 0
         with self._archive() as archive:
@@ -189,18 +203,15 @@ class _Zip(FileTree):
                 held += info.compress_size
                 if info.is_dir() or not wanted(name):
                     continue
-                if name in found:
-                    raise _twice(name, self.path)
                 self._check_plain(info)
                 self._check_size(name, info.file_size)
                 total += info.file_size
-                found[name] = None
                 if name != info.filename:
                     self._stored[name] = info.filename
+                yield Found(name)
         if held > self.path.stat().st_size:
             raise LatentSetError(f"files of '{self.path.name}' lie in one place; copy it again")
         check_command(f"what '{self.path.name}' unpacks to", total, on_disk(self.path))
-        return list(found)
 
     def _check_plain(self, info: zipfile.ZipInfo) -> None:
         name = shortened(base(info.filename), 80)
@@ -216,9 +227,9 @@ class _Zip(FileTree):
                 "zip, or give the folder"
             )
 
-    def opened(self, names: Iterable[str]) -> Iterator[tuple[str, Opener]]:
+    def opened(self, files: Iterable[Found]) -> Iterator[tuple[str, Opener]]:
         with self._archive() as archive:
-            for name in names:
+            for name, _ in files:
 
                 @contextmanager
                 def opener(name: str = name) -> Iterator[Stream]:
@@ -241,36 +252,34 @@ class _Zip(FileTree):
 class _Tar(FileTree):
     """An archive that is not packed: any file of it can be read at once."""
 
-    _places: dict[str, tuple[int, int]]
-
-    def names(self, wanted: Callable[[str], bool]) -> list[str]:
-        found: dict[str, tuple[int, int]] = {}
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[Found]:
         with self._stream() as stream, self._told():
             for info in _members(stream):
                 name = _checked(info.name, self.path)
                 self._count(info)
                 if info.isdir() or not wanted(name):
                     continue
-                if name in found:
-                    raise _twice(name, self.path)
                 if not info.isreg() or info.issparse():
                     raise _no_file(name, _kind(info), self.path)
                 self._check_size(name, info.size)
-                found[name] = (info.offset_data, info.size)
-        self._places = found
-        return list(found)
+                yield Found(name, self._place(info))
+
+    def _place(self, info: tarfile.TarInfo) -> int:
+        """Where a file begins, in blocks, and how long it is, as one number."""
+        return info.offset_data // tarfile.BLOCKSIZE * (self.limit + 1) + info.size
 
     def _count(self, info: tarfile.TarInfo) -> None:
         """Look at the size of a member before the next one is sought."""
 
-    def opened(self, names: Iterable[str]) -> Iterator[tuple[str, Opener]]:
+    def opened(self, files: Iterable[Found]) -> Iterator[tuple[str, Opener]]:
         with self._stream() as stream:
-            for name in names:
+            for name, place in files:
 
                 @contextmanager
-                def opener(name: str = name) -> Iterator[Stream]:
+                def opener(place: int = place) -> Iterator[Stream]:
+                    block, size = divmod(place, self.limit + 1)
                     with self._told():
-                        content = _content(stream, *self._places[name])
+                        content = _content(stream, block * tarfile.BLOCKSIZE, size)
                     yield io.BytesIO(content)
 
                 yield name, opener
@@ -287,9 +296,9 @@ class _PackedTar(_Tar):
     in_order = True
     _unpacked = 0
 
-    def names(self, wanted: Callable[[str], bool]) -> list[str]:
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[Found]:
         self._unpacked = 0
-        return super().names(wanted)
+        yield from super().files(wanted)
 
     def _count(self, info: tarfile.TarInfo) -> None:
         self._unpacked += info.size
@@ -369,12 +378,6 @@ def _no_file(name: str, what: str, path: Path) -> LatentSetError:
     return LatentSetError(
         f"{shortened(base(name), 80)} in '{path.name}' is {what}; expected a file: pack the files "
         "themselves"
-    )
-
-
-def _twice(name: str, path: Path) -> LatentSetError:
-    return LatentSetError(
-        f"{shortened(base(name), 80)} is twice in '{path.name}'; expected every file once"
     )
 
 

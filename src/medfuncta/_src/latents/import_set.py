@@ -121,8 +121,8 @@ def _check_same_files(target: SplitWriter, entries: Sequence[Entry]) -> None:
     """
     if not target.consumed:
         return
-    before = entries[: target.consumed]
-    if len(before) < target.consumed or base(before[-1].name) != target.last_id:
+    last = target.consumed - 1
+    if len(entries) <= last or base(entries[last].file.name) != target.last_id:
         raise LatentSetError(
             f"file {target.consumed} of split '{target.name}' is no longer '{target.last_id}'; the "
             "folder has changed since its import was begun: write to another folder"
@@ -149,7 +149,7 @@ def _import_split(
         table = table_of(info, headers, latents, np.full(len(points), np.nan, np.float32))
         target.append(
             table,
-            last_id=base(entries[done - 1].name),
+            last_id=base(entries[done - 1].file.name),
             left_out=[entry for entry in read if isinstance(entry, Skipped)],
         )
 
@@ -157,7 +157,7 @@ def _import_split(
 def _readable(
     tree: FileTree, entries: Sequence[Entry], latent_size: int, skip_bad: bool
 ) -> Iterator[Datapoint | Skipped]:
-    opened = tree.opened(entry.name for entry in entries)
+    opened = tree.opened(entry.file for entry in entries)
     files = counted_on_line(zip(entries, opened, strict=True), "reading files of latents")
     for entry, (name, opener) in files:
         last = base(name)

@@ -16,7 +16,7 @@ from medfuncta._src.door.wording import counted
 from medfuncta._src.errors import DataError, LatentSetError
 from medfuncta._src.field.device import usable_device
 from medfuncta._src.field.field import Field
-from medfuncta._src.latents.decode import check_whole, decode_at
+from medfuncta._src.latents.decode import check_grid, check_whole, decode_at
 from medfuncta._src.latents.decode import decode as decode_on
 from medfuncta._src.latents.fit import fit_latents
 from medfuncta._src.latents.given import Given, Ranges
@@ -156,7 +156,11 @@ def _alike(places: Sequence[Any]) -> list[range]:
 
 def _values(network: Field, latents: Tensor, place: Domain | CoordinatesOf) -> Tensor:
     """Normalised values, ``[signals, *shape, channels]`` float32, where the network is."""
-    points = len(place.coordinates) if isinstance(place, CoordinatesOf) else place.points
+    if isinstance(place, CoordinatesOf):
+        points = len(place.coordinates)
+    else:
+        points = place.points
+        check_grid(place, network.config.channels, "a signal")
     check_whole(len(latents), points * network.config.channels)
     if latents.requires_grad and torch.is_grad_enabled():
         return _with_graph(network, latents, place)

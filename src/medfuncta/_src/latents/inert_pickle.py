@@ -15,6 +15,7 @@ import pickle
 import pickletools
 import zipfile
 from collections import OrderedDict
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -53,6 +54,8 @@ _PICKLE_MEMBER: Final = "data.pkl"
 _FIRST_MEMBERS: Final = 16
 _SHARED: Final = 4
 """How often the numbers of a file may be part of a tensor: weights that are tied are, twice."""
+_SHORT_PROGRAM: Final = 2048
+"""Bytes of a pickle; that of a latent has some hundred."""
 _PLACES: Final = ("PUT", "BINPUT", "LONG_BINPUT")
 """Operations of a pickle that name a place of its memory."""
 
@@ -135,7 +138,10 @@ class _Reader(pickle.Unpickler):
         if held > _size_of(archive):
             raise ValueError("members that lie in one place")
         program = self._member(_PICKLE_MEMBER)
-        check_places(io.BytesIO(program), len(program))
+        if len(program) <= _SHORT_PROGRAM:
+            _check_short(program)
+        else:
+            check_places(io.BytesIO(program), len(program))
         super().__init__(io.BytesIO(program), encoding="utf-8")
 
     def forget(self) -> None:
@@ -261,6 +267,12 @@ def load_inert_arrays(path: Path) -> Any:
                 f"{path.name} is damaged or holds something other than arrays ({line}); copy it "
                 "again"
             ) from error
+
+
+@lru_cache(maxsize=1024)
+def _check_short(program: bytes) -> None:
+    """As :func:`check_places`; the latents of a set are written by few programs, over and over."""
+    check_places(io.BytesIO(program), len(program))
 
 
 def check_places(program: Stream, size: int) -> None:

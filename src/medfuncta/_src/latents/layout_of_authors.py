@@ -4,14 +4,20 @@ the like, below any folders that an archive or a download has put around them.""
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Final, NamedTuple
+from functools import cached_property
+from pathlib import Path
+from typing import Final, NamedTuple, overload
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
 
 from medfuncta._src.door.wording import shortened
 from medfuncta._src.errors import LatentSetError, suggest
-from medfuncta._src.latents.file_tree import FileTree, base, sizes_text
+from medfuncta._src.latents.file_tree import FileTree, Found, base, sizes_text
 from medfuncta._src.sources.source import SPLITS
 
 _DATAPOINT: Final = re.compile(r"datapoint_([0-9]{1,18})\.pt", re.ASCII)
@@ -24,7 +30,62 @@ class Entry(NamedTuple):
     """A file of one latent."""
 
     number: int
-    name: str
+    file: Found
+
+
+class _Growing:
+    """Files as they are found, some bytes each: there may be millions. A name is made again of its
+    folder and its number, but for those that write the number in another way."""
+
+    def __init__(self) -> None:
+        self.numbers, self.places, self.folders = array("q"), array("q"), array("q")
+        self._known: dict[str, int] = {}
+        self._odd: dict[int, str] = {}
+
+    def add(self, number: int, file: Found) -> None:
+        """One more."""
+        folder = _folder(file.name)
+        if file.name != _name(folder, number):
+            self._odd[len(self.numbers)] = file.name
+        self.numbers.append(number)
+        self.places.append(file.place)
+        self.folders.append(self._known.setdefault(folder, len(self._known)))
+
+    @cached_property
+    def folder_names(self) -> list[str]:
+        """Of all folders, once nothing more is found."""
+        return list(self._known)
+
+    def entry(self, row: int) -> Entry:
+        """The one that was found so many before."""
+        number = self.numbers[row]
+        name = self._odd.get(row) or _name(self.folder_names[self.folders[row]], number)
+        return Entry(number, Found(name, self.places[row]))
+
+
+@dataclass(frozen=True, eq=False)
+class Entries(Sequence[Entry]):
+    """The files of a split, each made when it is asked for.
+
+    Args:
+        found: All that there are.
+        rows: Which of them, in the order of this sequence.
+    """
+
+    found: _Growing
+    rows: Int[ndarray, " entries"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Entries: ...
+    def __getitem__(self, index: int | slice) -> Entry | Entries:
+        if isinstance(index, slice):
+            return Entries(self.found, self.rows[index])
+        return self.found.entry(int(self.rows[index]))
 
 
 @dataclass(frozen=True)
@@ -38,7 +99,7 @@ class Layout:
     """
 
     root: str
-    splits: Mapping[str, Sequence[Entry]]
+    splits: Mapping[str, Entries]
     weights: str | None
 
 
@@ -53,21 +114,24 @@ def find_layout(tree: FileTree, inside: str | None = None) -> Layout:
     Raises:
         LatentSetError: If there is no set, or several, or two files of a split have one number.
     """
-    names = tree.names(_wanted)
-    found: dict[str, dict[str, list[Entry]]] = {}
-    for name in names:
-        place = _place_of(name)
-        if place is not None:
-            root, split, number = place
-            found.setdefault(root, {}).setdefault(split, []).append(Entry(number, name))
+    weights: list[str] = []
+    found: dict[str, dict[str, _Growing]] = {}
+    for file in tree.files(_wanted):
+        place = _place_of(file.name)
+        if place is None:
+            if file.name in weights:
+                raise _twice(file.name, tree.path)
+            weights.append(file.name)
+            continue
+        root, split, number = place
+        found.setdefault(root, {}).setdefault(split, _Growing()).add(number, file)
     root = _chosen(tree, sorted(found), inside)
     splits = {}
     for split in SPLITS:
         entries = found[root].get(split)
         if entries:
             splits[split] = _in_order(entries, tree, split)
-    weights = [name for name in names if _place_of(name) is None]
-    return Layout(root, splits, _weights_of(weights, root))
+    return Layout(root, splits, _weights_of(sorted(weights), root))
 
 
 def _wanted(name: str) -> bool:
@@ -123,17 +187,32 @@ def _chosen(tree: FileTree, roots: Sequence[str], inside: str | None) -> str:
     return fitting[0]
 
 
-def _in_order(entries: list[Entry], tree: FileTree, split: str) -> list[Entry]:
-    by_number = sorted(entries)
-    for one, other in pairwise(by_number):
-        if one.number == other.number:
-            raise LatentSetError(
-                f"{base(one.name)} and {base(other.name)} in '{split}' have one number; expected "
-                "one file a signal"
-            )
+def _in_order(found: _Growing, tree: FileTree, split: str) -> Entries:
+    numbers = np.array(found.numbers)
+    by_number = np.argsort(numbers, kind="stable")
+    same = np.flatnonzero(np.diff(numbers[by_number]) == 0)
+    if len(same):
+        one, other = (found.entry(int(by_number[same[0] + step])).file.name for step in (0, 1))
+        if one == other:
+            raise _twice(one, tree.path)
+        raise LatentSetError(
+            f"{base(one)} and {base(other)} in '{split}' have one number; expected one file a "
+            "signal"
+        )
     if tree.in_order:
-        return entries
-    return by_number
+        return Entries(found, np.arange(len(numbers)))
+    return Entries(found, by_number)
+
+
+def _name(folder: str, number: int) -> str:
+    """A file as the authors' code calls it."""
+    return f"{folder}datapoint_{number}.pt"
+
+
+def _twice(name: str, path: Path) -> LatentSetError:
+    return LatentSetError(
+        f"{shortened(base(name), 80)} is twice in '{path.name}'; expected every file once"
+    )
 
 
 def _weights_of(names: Sequence[str], root: str) -> str | None:

@@ -339,6 +339,10 @@ def _label(stored: Any) -> Label:
     flat = stored.reshape(-1)
     if not len(flat):
         return None
+    if len(flat) == 1 and flat.dtype == torch.int64:  # of every latent of most sets
+        number = flat.item()
+        if abs(number) <= MAX_CLASSES:
+            return int(number)
     if flat.is_complex() or not flat.isfinite().all() or (flat != flat.round()).any():
         raise ValueError("fractions, NaN or Inf")
     if flat.abs().max() > MAX_CLASSES:

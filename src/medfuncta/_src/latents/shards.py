@@ -133,8 +133,7 @@ def write_batches(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], not
         note: Of all of them.
     """
     described = schema.with_metadata({**(schema.metadata or {}), **note.footer()})
-    latent = schema.field("latent").type
-    group = max(1, _GROUP_BYTES // (latent.list_size * latent.value_type.bit_width // 8))
+    group = _group_rows(schema)
 
     def write(temporary: Path) -> None:
         with (
@@ -145,6 +144,31 @@ def write_batches(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], not
                 writer.write_table(table.replace_schema_metadata(described.metadata), group)
 
     write_atomically(path, write)
+
+
+def _group_rows(schema: pa.Schema) -> int:
+    """Rows of a row group."""
+    latent = schema.field("latent").type
+    return max(1, _GROUP_BYTES // (latent.list_size * latent.value_type.bit_width // 8))
+
+
+def joined(parts: Sequence[Shard], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of parts, one after the other, a row group at a time: all that is in memory of
+    them.
+
+    Raises:
+        LatentSetError: If one is damaged.
+    """
+    most = _group_rows(schema)
+    held: list[pa.Table] = []
+    for part in parts:
+        held.append(part.read())
+        while sum(table.num_rows for table in held) >= most:
+            table = pa.concat_tables(held)
+            yield table.slice(0, most)
+            held = [table.slice(most)]
+    if held:
+        yield pa.concat_tables(held)
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:

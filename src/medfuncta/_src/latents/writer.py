@@ -12,7 +12,7 @@ to do, and each of them can be repeated:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -42,7 +42,16 @@ from medfuncta._src.latents.card import card
 from medfuncta._src.latents.info import CARD_FILE, FIELD_FOLDER, INFO_FILE, SetInfo, SplitInfo
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.schema import schema_of
-from medfuncta._src.latents.shards import DATA_FOLDER, Note, Shard, shard_name, sum_of, write_shard
+from medfuncta._src.latents.shards import (
+    DATA_FOLDER,
+    Note,
+    Shard,
+    joined,
+    shard_name,
+    sum_of,
+    write_batches,
+    write_shard,
+)
 from medfuncta._src.run import Run
 from medfuncta._src.sources.source import Skipped
 
@@ -258,7 +267,7 @@ class SplitWriter:
             mark,
         )
         if not self._pieces and table.num_rows >= self._shard_rows:
-            self._add_shard(table, note)
+            self._add_shard([table], table.num_rows, note)
             return
         path = place(self._folder, f"piece-{self._next:08d}.parquet")
         write_shard(path, table, note)
@@ -288,17 +297,19 @@ class SplitWriter:
             self._merge()
 
     def _merge(self) -> None:
-        table = pa.concat_tables(piece.read() for piece in self._pieces)
-        self._add_shard(table, Note.join([piece.note for piece in self._pieces]))
+        schema = schema_of(self._info)
+        note = Note.join([piece.note for piece in self._pieces])
+        rows = sum(piece.rows for piece in self._pieces)
+        self._add_shard(joined(self._pieces, schema), rows, note)
         with disk_told(DATA_FOLDER):
             for piece in self._pieces:
                 remove_file(self._folder, piece.path.name)
         self._pieces = []
 
-    def _add_shard(self, table: pa.Table, note: Note) -> None:
+    def _add_shard(self, tables: Iterable[pa.Table], rows: int, note: Note) -> None:
         path = place(self._folder, _shard_part(len(self._shards)))
-        write_shard(path, table, note)
-        self._shards.append(Shard(path, table.num_rows, note))
+        write_batches(path, schema_of(self._info), tables, note)
+        self._shards.append(Shard(path, rows, note))
 
 
 def _shard_part(index: int) -> str:

@@ -106,13 +106,13 @@ class StoredCheckpoint:
             )
         with origin.blamed():
             notes = convert(header.notes, _Notes)
-            stored = convert(decode_json(notes.config), dict[str, dict[str, Any]], "config")
-            progress = convert(decode_json(notes.progress), Progress, "progress", whole=True)
+            stored = convert(_note(notes, "config"), dict[str, dict[str, Any]], "config")
+            progress = convert(_note(notes, "progress"), Progress, "progress", whole=True)
             updates = from_text(notes.average_updates, Count, "average_updates")
             data = None
             if notes.data:  # older ones say nothing of it
-                data = convert(decode_json(notes.data), DataMark, "data", whole=True)
-            due = convert(decode_json(notes.due), dict[str, float] | None, "due")
+                data = convert(_note(notes, "data"), DataMark, "data", whole=True)
+            due = convert(_note(notes, "due"), dict[str, float] | None, "due")
         stored = without_retired(stored)
         _check_kind(stored, config)
         with origin.blamed():
@@ -146,6 +146,19 @@ class StoredCheckpoint:
                 f"the training signals are not those that the run was started with: {difference}; "
                 "resume with the same data, or start a new run with --start-from"
             )
+
+
+def _note(notes: _Notes, name: str) -> Any:
+    """An entry of the header as plain data.
+
+    Raises:
+        Fault: If it is none. No person writes it, so that what a reader of JSON says would help
+            nobody.
+    """
+    try:
+        return decode_json(getattr(notes, name))
+    except Fault as error:
+        raise Fault(f"its entry '{name}'", "is not as it was written") from error
 
 
 def written_by(path: Path) -> tuple[int, str]:

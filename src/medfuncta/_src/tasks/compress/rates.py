@@ -16,6 +16,7 @@ from medfuncta._src.run import Run
 from medfuncta._src.signals.domain import Grid
 from medfuncta._src.signals.signal import Signal, SignalHeader
 from medfuncta._src.sources.source import Source
+from medfuncta._src.status import doing
 from medfuncta._src.tasks.compress.codec import Codec
 from medfuncta._src.tasks.compress.curves import LATENTS, CompressionReport, RatePoint
 from medfuncta._src.tasks.compress.image_codecs import image_codecs
@@ -82,14 +83,16 @@ def compare_codecs(
     progress(LATENTS)
     learned = take_sample(latents, _TRAINING_LATENTS, "train").latents
     rows = list(chosen.latents)
-    curves = {LATENTS: [bench.latent_point(step, learned, rows) for step in steps]}
+    with doing("coding latents"):
+        curves = {LATENTS: [bench.latent_point(step, learned, rows) for step in steps]}
     training = _Training.of(latents, source, signals)
     linear = linear_codecs(training.codes, training.values, steps)
     for codec in [*linear, *_codecs(signals, training.examples)]:
         if codec.name not in curves:
             progress(codec.name)
             curves[codec.name] = []
-        curves[codec.name].append(bench.signal_point(codec))
+        with doing("coding signals"):
+            curves[codec.name].append(bench.signal_point(codec))
     return CompressionReport(
         source.info.name,
         split,

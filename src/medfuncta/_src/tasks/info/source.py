@@ -13,13 +13,15 @@ import numpy as np
 from medfuncta._src.door.wording import counted
 from medfuncta._src.result import Result, to_json
 from medfuncta._src.signals.data_facts import DataFacts, FactsTally, RangeUse, range_remark
-from medfuncta._src.signals.domain import Grid
+from medfuncta._src.signals.domain import Grid, Scatter
 from medfuncta._src.signals.signal import Signal, SignalSpec
 from medfuncta._src.sources.source import Skipped, Source, SourceInfo
 from medfuncta._src.tasks.drawing.figure import class_names
 
 _MOST: Final = 12
 """Shapes, spacings and ids that are listed by themselves."""
+_EVEN: Final = 0.05
+"""How far from its even place a sample may lie, in steps: files cut off decimals."""
 
 
 @dataclass
@@ -220,10 +222,24 @@ def _shape(signal: Signal) -> str:
 
 
 def _spacing(signal: Signal) -> str:
-    if not isinstance(signal.domain, Grid) or signal.domain.spacing is None:
+    domain = signal.domain
+    if isinstance(domain, Scatter):
+        return _apart(domain)
+    if domain.spacing is None:
         return "unknown"
-    text = " x ".join(f"{spacing:.4g}" for spacing in signal.domain.spacing)
-    return f"{text} {signal.domain.unit}".rstrip()
+    text = " x ".join(f"{spacing:.4g}" for spacing in domain.spacing)
+    return f"{text} {domain.unit}".rstrip()
+
+
+def _apart(scatter: Scatter) -> str:
+    """How far neighbours of scattered samples lie apart, where they lie evenly on one axis."""
+    if scatter.dim > 1 or scatter.points < 2:
+        return "scattered"
+    places = np.sort(scatter.positions[:, 0])
+    even, step = np.linspace(places[0], places[-1], len(places), retstep=True)
+    if np.abs(places - even).max() > _EVEN * step:
+        return "uneven"
+    return f"{step:.4g} {scatter.unit}".rstrip()
 
 
 def _odd_signals(split: str, tally: SplitTally) -> Iterator[str]:

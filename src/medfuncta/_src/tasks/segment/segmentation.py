@@ -19,6 +19,7 @@ from medfuncta._src.field.device import default_device
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.result import Result
 from medfuncta._src.sources.source import Source
+from medfuncta._src.status import counted_on_line, doing
 from medfuncta._src.tasks.heads.intervals import Interval
 from medfuncta._src.tasks.heads.left_out import LeftOut
 from medfuncta._src.tasks.heads.masks import MaskedRow, masked_splits, with_masks
@@ -205,10 +206,11 @@ def _trained(
 ) -> _HeadRun:
     started = perf_counter()
     segmenter = Segmenter(reader, classes, options)
-    training = segmenter.fit(rows["train"], rows["val"])
+    with doing("learning to segment"):
+        training = segmenter.fit(rows["train"], rows["val"])
     seconds = perf_counter() - started
     volumes = []
-    for entry in rows["test"]:
+    for entry in counted_on_line(rows["test"], "segmenting signals"):
         volumes.append(_measured(entry, segmenter.segment(entry), classes))
     return _HeadRun(training, seconds, volumes)
 
