@@ -12,14 +12,17 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 _INTRODUCTION: Final = (
     "Made by `medfuncta study report` ([how to](guides/studies.md)) on small networks and few "
     "meta-steps: it shows which way an effect goes and how sure that is, not the paper's decibels. "
-    "A claim is *confirmed here* when the numbers of this page say so; a difference of quality "
-    "counts from 0.2 dB on, and when every seed shows it. It is *not confirmed here* when they do "
-    "not, which may be the scale's doing as much as the claim's. Where the paper has a figure for "
-    "a claim, it stands beside ours. Numbers in brackets are the lowest and the highest seed. "
+    "A claim is *confirmed here* when the numbers of this page say so. That one setting is better "
+    "than another counts if every seed of the one is above every seed of the other and the means "
+    "are 0.2 dB apart at least; that it does as well, if no seed loses the margin that is named. "
+    "It is *not confirmed here* when they do not, which may be the scale's doing as much as the "
+    "claim's. Where the paper has a figure for a claim, it stands beside ours. Numbers in brackets "
+    "are the lowest and the highest seed. "
     "The X-rays are a re-split of a subset of PneumoniaMNIST (Kermany et al. 2018, CC BY 4.0), "
     "the donors' cells a subset of PBC (Acevedo et al. 2020, CC BY 4.0): none of the official "
     "splits. The other cells are crops of BCCD (MIT), the ECG is of the MIT-BIH Arrhythmia "
-    "Database (ODC-By 1.0), split by patient."
+    "Database (ODC-By 1.0), split by patient; the ultrasound of BUSI (Al-Dhabyani et al. 2020), "
+    "the volumes of the Medical Segmentation Decathlon (CC BY-SA 4.0), the MR series of TCIA."
 )
 
 

@@ -33,7 +33,8 @@ class Study(Command):
     --data-folder or signals that ship with the package."""
     data_folder: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder with public data sets that the studies know by name: mitbih, pneumoniamnist_28.npz,
-    bloodcells_64.npz, pbc_64.npz. Signals that ship with the package stand in for missing ones."""
+    bloodcells_64.npz, pbc_64.npz, breast_ultrasound, brain_mr_dicom, hippocampus. Signals that
+    ship with the package stand in for missing ones."""
     run_folder: Annotated[Path | None, tyro.conf.arg(name="run", metavar="RUN")] = None
     """The folder that 'medfuncta train --out' wrote; without it a network is trained on the data
     first. Of missing-samples, missing-slices and mixed-shapes."""

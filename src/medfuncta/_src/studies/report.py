@@ -19,6 +19,9 @@ from medfuncta._src.disk.atomic import write_atomically, write_json, write_text
 from medfuncta._src.disk.places import place
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.result import Result
+from medfuncta._src.studies.ablation import Ablation
+from medfuncta._src.studies.cells import CellFiles
+from medfuncta._src.studies.forecast import Forecast, Progress
 from medfuncta._src.studies.outcome import (
     CONFIRMED,
     NOT_CONFIRMED,
@@ -29,7 +32,9 @@ from medfuncta._src.studies.outcome import (
     literal,
     write_outcome,
 )
-from medfuncta._src.studies.study import STUDIES, StudyOptions, run_study
+from medfuncta._src.studies.plan import Plan
+from medfuncta._src.studies.runner import CellsFailed
+from medfuncta._src.studies.study import STUDIES, StudyOptions, ablation
 from medfuncta._src.tasks.drawing.figure import new_figure
 from medfuncta._src.tasks.drawing.page import Page
 
@@ -86,15 +91,44 @@ def report(options: StudyOptions) -> Report:
         raise ConfigError(
             "a report needs a folder; give --out, the one of an earlier report or new"
         )
-    found: dict[str, Outcome] = {}
     names = [name for name, row in STUDIES.items() if row.cells]
+    overall = _overall(names, options)
+    found: dict[str, Outcome] = {}
+    failed: dict[str, str] = {}
     for number, name in enumerate(names, start=1):
         options.tell(f"{name}, study {number} of {len(names)}")
         folder = place(options.out, name)
-        outcome = cast(Outcome, run_study(name, replace(options, out=folder)))
+        own = replace(options, out=folder)
+        try:
+            outcome = cast(Ablation, ablation(name)).run(own, overall)
+        except CellsFailed as failure:
+            failed[name] = str(failure)
+            options.tell(f"{name}: {failure}")
+            continue
         write_outcome(outcome, folder)
         found[name] = outcome
+    if failed:
+        raise CellsFailed(
+            f"{', '.join(failed)}: not all cells could be measured; the others are kept; start the "
+            "same command again, with fewer --workers or more memory"
+        )
     return Report(found, machine_facts(options))
+
+
+def _overall(names: Sequence[str], options: StudyOptions) -> Progress:
+    """The cells of all studies that are still to be measured."""
+    assert options.out is not None
+    forecast, todo = Forecast(), []
+    for name in names:
+        study = cast(Ablation, ablation(name))
+        files = CellFiles(place(options.out, name), study.kind)
+        for row in study.rows(Plan.of(options)):
+            cell = study.cell(row)
+            if files.get(cell) is None:
+                todo.append(cell)
+            else:
+                forecast.learn(cell, files.seconds(cell))
+    return Progress(todo, forecast)
 
 
 def machine_facts(options: StudyOptions) -> dict[str, str]:

@@ -152,6 +152,9 @@ STUDIES: Final[Mapping[str, Study]] = {
     "stable-rank": _of_cells(
         "stable-rank", "whether a layer's stable rank says that it can be held still"
     ),
+    "gaps": _of_cells(
+        "gaps", "missing samples, missing slices and mixed shapes, repeated over seeds"
+    ),
     REPORT: Study(
         "all studies from omega-schedule on, with what became of each claim, as one page",
         runner="medfuncta._src.studies.report:report",
@@ -177,8 +180,18 @@ def run_study(name: str, options: StudyOptions) -> Result:
     Raises:
         MedFunctaError: If there is no such study, or the data or the run does not fit it.
     """
-    module, path = study(name).runner.split(":")
-    runner: Any = import_module(module)
+    return _at(study(name).runner)(options)
+
+
+def ablation(name: str) -> Any:
+    """The :class:`~medfuncta._src.studies.ablation.Ablation` of a study of cells."""
+    return _at(study(name).runner.removesuffix(".run"))
+
+
+def _at(place: str) -> Any:
+    """What stands at ``module:name``."""
+    module, path = place.split(":")
+    found: Any = import_module(module)
     for part in path.split("."):
-        runner = getattr(runner, part)
-    return runner(options)
+        found = getattr(found, part)
+    return found
