@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from medfuncta._src.signals.domain import Grid
-from medfuncta._src.signals.signal import Signal, ValueRange
+from medfuncta._src.signals.signal import Signal, SignalSpec, ValueRange
 from medfuncta._src.studies import transfer
 from medfuncta._src.studies.ablation import Finished, Numbers
 from medfuncta._src.studies.outcome import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE
@@ -86,16 +86,33 @@ def test_kinds_without_their_data_have_no_cells(tmp_path: Path) -> None:
     assert names == {f"{transfer.RECORDS}: own", f"{transfer.RECORDS}: others"}
 
 
-def test_patients_of_the_ecg_are_apart(test_data: Path) -> None:
-    row = transfer.rows(replace(plan_of(test_data), seeds=(0,)))[0]
-    pool = transfer._pool(row.settings["kind"], tuple(row.settings["sources"]), 12)
-    sizes = {name: len(signals) for name, signals in pool.train.items()}
-    assert sizes["own"] == sizes["others"] == 1200
-    held = [header.id for signals in pool.held_out.values() for header in signals.headers]
+def beats(split: str) -> list[Signal]:
+    """Of two patients in each split."""
+    found = []
+    for number in range(40):
+        values = np.full((8, 1), number, np.float32)
+        metadata = {"record": f"{split}-{number // 20}"}
+        found.append(
+            Signal.of(f"{split}-{number}", values, Grid((8,)), ValueRange(0, 40), metadata=metadata)
+        )
+    return found
+
+
+def test_patients_are_apart_and_as_much_is_learned_either_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = SimpleNamespace(spec=SignalSpec(1, 1), signals=beats)
+    monkeypatch.setattr(transfer, "open_source", lambda data: source)
+    monkeypatch.setattr(transfer, "_LEARNED", 24)
+    pool = transfer._of_records("wfdb:folder", 6)
+    assert {name: len(signals) for name, signals in pool.train.items()} == {"own": 24, "others": 24}
+    held = {header.id for signals in pool.held_out.values() for header in signals.headers}
     learned = {header.id for signals in pool.train.values() for header in signals.headers}
-    assert len(held) == 12 and not learned & set(held)
-    theirs = {header.metadata["record"] for header in pool.train["others"].headers}
-    assert len({header.metadata["record"] for s in pool.held_out.values() for header in s.headers} & theirs) == 0
+    assert len(held) == 6 and not learned & held
+    assert {name.partition("-")[0] for name in held} == {"test"} and len(pool.held_out) == 2
+    of_others = [header.id.partition("-")[0] for header in pool.train["others"].headers]
+    of_own = [header.id.partition("-")[0] for header in pool.train["own"].headers]
+    assert set(of_others) == {"train"} and of_own.count("test") == 12
 
 
 def test_a_series_is_left_out_of_what_is_learned(test_data: Path) -> None:

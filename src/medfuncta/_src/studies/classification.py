@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +18,14 @@ from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.sources.source import SPLITS
 from medfuncta._src.sources.table import open_source
 from medfuncta._src.studies.ablation import Ablation, Finished, Row
+from medfuncta._src.studies.accuracy import (
+    Found,
+    Score,
+    Scores,
+    chosen,
+    clearly_better,
+    percent,
+)
 from medfuncta._src.studies.charts import COLOURS, MARKERS, panels
 from medfuncta._src.studies.components import of_components
 from medfuncta._src.studies.network import spread_out
@@ -53,11 +59,11 @@ field of components is trained."""
 INPUTS: Final = ("latents", "components", "pixels")
 _ON_NUMBERS: Final = ("knn", "logistic", "mlp")
 _ON_SIGNALS: Final = tuple(SIGNAL_CLASSIFIERS)
-_SIGNALS: Final = {"train": 1200, "val": 240, "test": 480}
+_SIGNALS: Final = {"train": 800, "val": 240, "test": 480}
 """At the small scale."""
-_SECONDS: Final = 8.0
+_SECONDS: Final = 5.0
 """Of training a network on numbers, at the small scale."""
-_CNN_SECONDS: Final = 60.0
+_CNN_SECONDS: Final = 40.0
 """Of training a convolutional network, at the small scale."""
 _CNN_DATA: Final = ("x-rays",)
 """Whose convolutional networks learn anything in this time."""
@@ -71,52 +77,13 @@ _EXPLANATION: Final = (
     "takes the nearest neighbour by cosine distance. Weights and settings of a classifier are "
     "chosen on the validation split, and so is the classifier that stands for latents, components "
     "or pixels in a claim. Intervals are of 95 % (bootstrap), over patients where the data name "
-    "them. At the small scale all learn from 1,200 signals at the most, an MLP for "
-    f"{_SECONDS:g} s and a convolutional network, of X-rays only, for {_CNN_SECONDS:g} s for each "
-    "seed: the paper's had 270 to 450 s of a GPU. X-rays are a re-split of a subset of "
+    "them. At the small scale all learn from "
+    f"{_SIGNALS['train']} signals at the most, an MLP for {_SECONDS:g} s and a convolutional "
+    f"network, of X-rays only, for {_CNN_SECONDS:g} s for each seed: the paper's had 270 to 450 s "
+    "of a GPU. X-rays are a re-split of a subset of "
     "PneumoniaMNIST, donors a subset of PBC: none of the official splits. The ultrasound images "
     "(BUSI) name no patients, of whom some may be in two splits."
 )
-
-
-@dataclass(frozen=True)
-class Score:
-    """What one classifier reached on the test split.
-
-    Args:
-        classifier: Its name.
-        accuracy, low, high: With the ends of its interval.
-        macro_f1: Mean over classes and seeds.
-        seconds: To train.
-        parameters: Of the classifier.
-        chosen_by: What the validation split says of it; higher is better.
-    """
-
-    classifier: str
-    accuracy: float | None
-    low: float | None
-    high: float | None
-    macro_f1: float | None
-    seconds: float
-    parameters: int
-    chosen_by: float | None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What a cell measures.
-
-    Args:
-        scores: One a classifier.
-        signals: By split.
-        groups: Patients of the test split; None where the data do not name any.
-        classes: How many.
-    """
-
-    scores: tuple[Score, ...]
-    signals: dict[str, int]
-    groups: int | None
-    classes: int
 
 
 def rows(plan: Plan) -> list[Row]:
@@ -262,7 +229,7 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         for score in scores.scores:
             name = f"{data}: {score.classifier} on {inputs.partition(',')[0]}"
             f1 = "–" if score.macro_f1 is None else f"{score.macro_f1:.2f}"
-            row = (name, _percent(score), f1, f"{score.seconds:.1f}")
+            row = (name, percent(score), f1, f"{score.seconds:.1f}")
             table_rows.append((*row, f"{score.parameters:,}"))
     for name in ("network", "training", "inner steps and their size", "learning rate"):
         if not plan.scale.fine and plan.data is None:
@@ -280,30 +247,6 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
         },
         figures={"classification": _figure(found)},
     )
-
-
-def _percent(score: Score) -> str:
-    if score.accuracy is None:
-        return "–"
-    text = f"{100 * score.accuracy:.1f}"
-    if score.low is None or score.high is None:
-        return text
-    return f"{text} ({100 * score.low:.1f} to {100 * score.high:.1f})"
-
-
-Found = Mapping[tuple[str, ...], Scores]
-
-
-def _chosen(found: Found, data: str, inputs: str) -> Score | None:
-    """The classifier that the validation split chooses."""
-    scores = found.get((data, inputs))
-    if scores is None:
-        return None
-    return max(scores.scores, key=_rank)
-
-
-def _rank(score: Score) -> float:
-    return -math.inf if score.chosen_by is None else score.chosen_by
 
 
 def _claims(found: Found, plan: Plan) -> list[Claim]:
@@ -329,14 +272,14 @@ def _claim(found: Found, plan: Plan, claim: str, inputs: str, by: str) -> Claim:
     nowhere."""
     said, wins, losses = [], 0, 0
     for data in dict.fromkeys(data for data, _ in found):
-        ours, theirs = _chosen(found, data, "latents"), _chosen(found, data, inputs)
+        ours, theirs = chosen(found, data, "latents"), chosen(found, data, inputs)
         if ours is None or theirs is None:
             continue
-        wins += _clearly_better(ours, theirs)
-        losses += _clearly_better(theirs, ours)
+        wins += clearly_better(ours, theirs)
+        losses += clearly_better(theirs, ours)
         said.append(
-            f"{data}: {ours.classifier} on latents {_percent(ours)} %, {theirs.classifier} "
-            f"on {inputs.partition(',')[0]} {_percent(theirs)} %"
+            f"{data}: {ours.classifier} on latents {percent(ours)} %, {theirs.classifier} "
+            f"on {inputs.partition(',')[0]} {percent(theirs)} %"
         )
     if not said:
         return Claim(claim, by, NOT_TESTABLE, "needs MONAI (extra baselines).")
@@ -348,15 +291,6 @@ def _claim(found: Found, plan: Plan, claim: str, inputs: str, by: str) -> Claim:
         because = f"Convolutional networks had {_CNN_SECONDS:g} s of a CPU: {because}"
         return Claim(claim, by, NOT_TESTABLE, because)
     return judged(claim, by, 2 * wins > len(said) and losses == 0, because)
-
-
-def _clearly_better(one: Score, other: Score) -> bool:
-    """Whether neither accuracy lies within the interval of the other."""
-    ends = (one.accuracy, other.accuracy, one.low, other.high)
-    if None in ends:
-        return False
-    above, below, low, high = (end or 0.0 for end in ends)
-    return above > high and low > below
 
 
 def _figure(found: Found) -> Figure:

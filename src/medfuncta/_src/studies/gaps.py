@@ -13,16 +13,13 @@ from medfuncta._src.studies.charts import draw_rows, mean_and_spread, mean_of, p
 from medfuncta._src.studies.findings import Findings
 from medfuncta._src.studies.outcome import NOT_TESTABLE, Claim, Outcome, Table, judged_above
 from medfuncta._src.studies.plan import Plan, Settings
-from medfuncta._src.studies.study import STUDIES, StudyOptions, run_study
+from medfuncta._src.studies.study import StudyOptions, run_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIGNALS: Final = 24
 """Held-out signals at the most, at the small scale."""
-_STEPS: Final = 100
-"""Meta-steps at the small scale, where a study says nothing itself."""
-
 _EXPLANATION: Final = (
     "What `missing-samples`, `missing-slices` and `mixed-shapes` find, each repeated over seeds of "
     "training and of what is removed: a field of components, trained on other signals of the data "
@@ -41,21 +38,21 @@ class Repeated:
         study: Its name.
         data: The data set that it is done on.
         dim: Of signals that it can be done on.
+        steps: Meta-steps at the small scale.
         stand_in: Whether samples of the package may stand in for the data set.
-        seconds: That it takes, about.
     """
 
     study: str
     data: str
     dim: int
+    steps: int
     stand_in: bool = True
-    seconds: float = 30.0
 
 
 REPEATED: Final = (
-    Repeated("missing-samples", "ecg", 1),
-    Repeated("missing-slices", "volumes", 3),
-    Repeated("mixed-shapes", "volumes", 3, stand_in=False, seconds=60.0),
+    Repeated("missing-samples", "ecg", 1, steps=100),
+    Repeated("missing-slices", "volumes", 3, steps=50),
+    Repeated("mixed-shapes", "volumes", 3, steps=50, stand_in=False),
 )
 _CLAIMS: Final = {
     "missing-samples/30% removed at random": (
@@ -82,7 +79,7 @@ def rows(plan: Plan) -> list[Row]:
             continue
         if plan.data is None and not row.stand_in and not plan.has(row.data):
             continue
-        steps = plan.steps if plan.scale.fine else min(plan.steps, _steps(row.study))
+        steps = min(plan.steps, _MOST_STEPS if plan.scale.fine else row.steps)
         for seed in plan.seeds:
             settings: Settings = {
                 "study": row.study,
@@ -93,13 +90,8 @@ def rows(plan: Plan) -> list[Row]:
                 "device": plan.device,
             }
             settings["signals"] = min(settings["signals"], plan.scale.signals)
-            weight = row.seconds * steps / _steps(row.study)
-            found.append(Row(row.study, settings, weight))
+            found.append(Row(row.study, settings, weight=15 + 0.5 * steps))
     return found
-
-
-def _steps(study: str) -> int:
-    return STUDIES[study].steps or _STEPS
 
 
 def measure(settings: Mapping[str, Any]) -> Numbers:
