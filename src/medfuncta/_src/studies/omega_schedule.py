@@ -28,6 +28,8 @@ CONSTANT: Final = (60.0, 120.0)
 """Further constant omegas: as high as the mean of the schedules."""
 RATES: Final = (0.3, 1.0, 3.0)
 """Times the learning rate of the scale."""
+_UNIT: Final = 1e-4
+"""Of the axis of learning rates."""
 BY_RATE: Final = {"constant omega 30": (30.0, 1.0), "omega 20 to 100": (20.0, 5.0)}
 """w_1 and delta of the two that are given several rates."""
 
@@ -158,6 +160,8 @@ def _claim_by_rate(rates: Mapping[str, Mapping[float, Sequence[float]]]) -> Clai
         best[name] = by_rate[beta]
         said.append(f"{name} at {beta:.1e}: {mean_and_spread(by_rate[beta])} dB")
     constant, rising = best.values()
+    lowest = [f"{name} {mean_and_spread(of[min(of)])} dB" for name, of in rates.items()]
+    said.append(f"at the lowest rate, {', '.join(lowest)}")
     return judged_above(
         "the schedule is still better when each has the best of three learning rates",
         "this package",
@@ -191,11 +195,15 @@ def _figure(
         for axes in (left, middle):
             axes.set_xlabel("rise of omega, w_K / w_1")
         left.set_ylabel("first omega, w_1")
-        draw_lines(right, rates)
+        draw_lines(
+            right,
+            {name: {rate / _UNIT: of[rate] for rate in of} for name, of in rates.items()},
+        )
         right.set_xscale("log")
-        right.set_xticks([rate for rate in next(iter(rates.values()))])
+        right.set_xticks([rate / _UNIT for rate in next(iter(rates.values()))])
+        right.minorticks_off()
         plain_powers(right.xaxis)
-        right.set_xlabel("learning rate")
+        right.set_xlabel(f"learning rate ({_UNIT:.0e})")
         right.set_ylabel("PSNR (dB)")
     return figure
 
