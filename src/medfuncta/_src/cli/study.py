@@ -56,6 +56,9 @@ class Study(Command):
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the report, its tables and figures. Settings that are measured are kept there, and
     are not measured again."""
+    collect: bool = False
+    """Of report: measure nothing, and report the studies that are finished in --out, each with as
+    many of the seeds as are."""
     skip_bad: bool = False
     """Leave out files that cannot be read."""
     device: str | None = None
@@ -72,6 +75,8 @@ class Study(Command):
         if self.name is None:
             return StudyList({name: row.summary for name, row in STUDIES.items()})
         row = study(self.name)
+        if self.collect and self.name != "report":
+            raise ConfigError("--collect is of the study report; leave it out")
         data = self.data or row.data
         if not (data or row.cells or self.name == "report"):
             raise ConfigError(
@@ -88,6 +93,7 @@ class Study(Command):
             workers=self.workers,
             data_folder=self.data_folder,
             out=self.out,
+            collect=self.collect,
             skip_bad=self.skip_bad,
             device=self.device,
             tell=tell,
@@ -130,7 +136,7 @@ def _lines(found: Result) -> list[str]:
         return _lines_of_findings(found)
     if isinstance(found, Report):
         header = ("study", "claim", "by", "verdict")
-        return [table(header, found.claim_rows), facts(found.machine), facts(found.verdicts)]
+        return [table(header, found.claim_rows), facts(found.facts), facts(found.verdicts)]
     assert isinstance(found, Outcome)
     lines = []
     for each in found.tables:

@@ -39,6 +39,7 @@ class StudyOptions:
         data_folder: Where public data sets lie that a study of cells knows by name; samples stand
             in for those that are missing.
         out: Folder where finished cells are kept; None keeps none.
+        collect: Measure nothing, and report what is finished there.
         skip_bad: Leave bad files out.
         device: Where to compute; an accelerator when there is one.
         tell: Told a line now and then.
@@ -57,6 +58,7 @@ class StudyOptions:
     workers: Some = 1
     data_folder: Path | None = None
     out: Path | None = None
+    collect: bool = False
     skip_bad: bool = False
     device: torch.device | str | None = None
     tell: Callable[[str], None] = lambda line: None
