@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from medfuncta._src.disk.atomic import write_json, write_text
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 _INTRODUCTION: Final = (
@@ -26,25 +31,87 @@ _INTRODUCTION: Final = (
 )
 
 
+_EARLIER: Final = (
+    "*Of an earlier report of one seed, in which a claim was judged by the numbers of that seed.*"
+)
+_SECTION: Final = "\n## "
+
+
 def write_page(report: Path, docs: Path = DOCS) -> Path:
-    """Write ``studies.md`` and the figures and numbers beside it.
+    """Write ``studies.md`` and the figures and numbers beside it. Studies that the report lacks
+    (``--collect``) stay on the page as they are there, and are marked as earlier ones.
 
     Args:
         report: The folder of a report.
         docs: That of the documentation.
     """
-    beside = docs / "studies"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    shutil.copy(report / "report.json", beside / "report.json")
+    page, beside = docs / "studies.md", docs / "studies"
+    found = json.loads((report / "report.json").read_text())
     lines = (report / "report.md").read_text().splitlines()
     title, rest = lines[0], "\n".join(lines[1:])
+    kept = _Kept.of(page, beside, found.get("unfinished", ()))
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
     for picture in sorted(report.glob("*/*.png")):
         shutil.copy(picture, beside / picture.name)
         rest = rest.replace(f"({picture.parent.name}/{picture.name})", f"(studies/{picture.name})")
-    page = docs / "studies.md"
-    page.write_text(f"{title}\n\n{_INTRODUCTION}\n{rest}\n")
+    for name, picture in kept.pictures.items():
+        (beside / name).write_bytes(picture)
+    head, *sections = rest.split(_SECTION)
+    head = _with_rows(head, kept.rows)
+    studies = found.get("studies", {}) | kept.studies
+    write_json(beside / "report.json", {**found, "studies": studies})
+    body = _SECTION.join([head, *sections, *kept.sections]).rstrip("\n")
+    write_text(page, f"{title}\n\n{_INTRODUCTION}\n{body}\n")
     return page
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is left on the page of an earlier report.
+
+    Args:
+        studies: Their numbers, by name.
+        rows: Of the table of claims.
+        sections: Without their ``##``.
+        pictures: Their figures.
+    """
+
+    studies: dict[str, Any]
+    rows: list[str]
+    sections: list[str]
+    pictures: dict[str, bytes]
+
+    @classmethod
+    def of(cls, page: Path, beside: Path, names: Sequence[str]) -> _Kept:
+        """Of those of these studies that are on the page."""
+        kept = cls({}, [], [], {})
+        if not names or not page.is_file():
+            return kept
+        studies = json.loads((beside / "report.json").read_text())["studies"]
+        head, *sections = page.read_text().split(_SECTION)
+        for name in names:
+            if name not in studies:
+                continue
+            kept.studies[name] = studies[name]
+            kept.rows.extend(row for row in head.splitlines() if row.startswith(f"| {name} |"))
+            title = studies[name]["title"]
+            (section,) = [one for one in sections if one.partition("\n")[0] == title]
+            _, _, text = section.partition("\n")
+            text = text.replace(f"{_EARLIER}\n\n", "").strip("\n")
+            kept.sections.append(f"{title}\n\n{_EARLIER}\n\n{text}\n")
+            for picture in studies[name]["captions"]:
+                kept.pictures[f"{picture}.png"] = (beside / f"{picture}.png").read_bytes()
+        return kept
+
+
+def _with_rows(head: str, rows: Sequence[str]) -> str:
+    """The table of claims with these rows below its own."""
+    lines = head.splitlines()
+    places = [number for number, line in enumerate(lines) if line.startswith("|")]
+    if places:
+        lines[places[-1] + 1 : places[-1] + 1] = rows
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
