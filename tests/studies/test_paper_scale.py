@@ -12,7 +12,7 @@ from medfuncta._src.studies.plan import SCALES, Plan
 from medfuncta._src.studies.study import STUDIES, ablation
 from studies.toy import write_images
 
-ONE_STEP = {"train": {"steps": 1}}
+ONE_STEP = {"train": {"steps": 1, "batch": 2}}
 IMAGES = [
     name for name, row in STUDIES.items() if row.cells and name not in ("gaps", "classification")
 ]

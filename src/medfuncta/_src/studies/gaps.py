@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = 24
 """Held-out signals at the most, at the small scale."""
+_MOST_STEPS: Final = 2000
+"""Meta-steps at the paper's scale: what the presets of these fields take."""
 _EXPLANATION: Final = (
     "What `missing-samples`, `missing-slices` and `mixed-shapes` find, each repeated over seeds of "
     "training and of what is removed: a field of components, trained on other signals of the data "
