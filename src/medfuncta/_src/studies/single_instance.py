@@ -318,7 +318,7 @@ def _until(cost: Cost, psnr: float) -> float | None:
 
 def _figure(found: Mapping[str, Sequence[Cost]]) -> Figure:
     with panels(2, height=3.2) as (figure, (left, right)):
-        for number, name in enumerate((_ALONE, _SHARED)):
+        for number, name in enumerate((_SHARED, _ALONE)):
             costs = [cost for row, all_ in found.items() if row.startswith(name) for cost in all_]
             left.plot(
                 [cost.numbers * _BITS for cost in costs],

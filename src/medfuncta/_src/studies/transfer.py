@@ -33,9 +33,9 @@ from medfuncta._src.tasks.heads.intervals import Interval
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-RECORDS: Final = "heartbeats of a patient"
-SERIES: Final = "brain MR series of one patient"
-LABORATORIES: Final = "blood cells of a laboratory"
+RECORDS: Final = "heartbeats"
+SERIES: Final = "brain MR"
+LABORATORIES: Final = "blood cells"
 _LEARNED: Final = 1200
 """Signals that a network learns from, at the most."""
 _SIDE: Final = 32
@@ -50,7 +50,7 @@ EXPLANATION: Final = (
     "measured on, or from as many of other groups only; both are fitted to the same held-out "
     "signals. Heartbeats: six patients of the test split, half of the training signals theirs or "
     f"none. Slices of brain MR, {_SIDE} x {_SIDE}: four series of one patient (T1 without and with "
-    "contrast agent, FLAIR, T2), one of them left out in turn. Blood cells: two laboratories. The "
+    "contrast agent, FLAIR, T2), one of them left out in turn. Blood cells: two laboratories' sets, BCCD and PBC. The "
     "interval over patients is of 95 % (bootstrap)."
 )
 
@@ -79,7 +79,7 @@ _DATA: Final = {RECORDS: ("ecg",), SERIES: ("brain MR",), LABORATORIES: ("cells"
 _POOLS: Final = {
     RECORDS: ("own", "others"),
     SERIES: ("without 1", "without 2", "without 3", "without 4"),
-    LABORATORIES: ("cells", "donors"),
+    LABORATORIES: ("BCCD", "PBC"),
 }
 """What a network learns from."""
 
@@ -181,7 +181,7 @@ _UNIT: Final = ValueRange(0.0, 1.0)
 def _of_laboratories(sources: Sequence[str], signals: int) -> Pool:
     """Cells, apart by laboratory."""
     train, held_out = {}, {}
-    for name, data in zip(_DATA[LABORATORIES], sources, strict=True):
+    for name, data in zip(_POOLS[LABORATORIES], sources, strict=True):
         source = open_source(data)
         train[name] = SignalSet.collect(source.spec, spread_out(source.signals("train"), _LEARNED))
         held_out[name] = SignalSet.collect(source.spec, spread_out(source.signals("test"), signals))
@@ -308,9 +308,7 @@ def figure(groups: Groups) -> Figure:
                     linestyle="none",
                     label=("group known", "group not known")[number] if place == 0 else None,
                 )
-        axes.set_yticks(
-            range(len(names)), [f"{kind.split(' of ')[0]}, {name}" for kind, name in names]
-        )
+        axes.set_yticks(range(len(names)), [f"{kind}, {name}" for kind, name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel("PSNR (dB)")
         axes.grid(axis="x", color=HAIRLINE, linewidth=0.5)
