@@ -50,8 +50,8 @@ EXPLANATION: Final = (
     "measured on, or from as many of other groups only; both are fitted to the same held-out "
     "signals. Heartbeats: six patients of the test split, half of the training signals theirs or "
     f"none. Slices of brain MR, {_SIDE} x {_SIDE}: four series of one patient (T1 without and with "
-    "contrast agent, FLAIR, T2), one of them left out in turn. Blood cells: two laboratories' sets, BCCD and PBC. The "
-    "interval over patients is of 95 % (bootstrap)."
+    "contrast agent, FLAIR, T2), one of them left out in turn. Blood cells: the sets of two "
+    "laboratories, BCCD and PBC. The interval over patients is of 95 % (bootstrap)."
 )
 
 CAPTION: Final = (
