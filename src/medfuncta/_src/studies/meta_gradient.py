@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from medfuncta._src.settings import Config
 from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.studies.ablation import Ablation, Finished, Row, by_name
 from medfuncta._src.studies.charts import draw_lines, draw_rows, mean_and_spread, mean_of, panels
+from medfuncta._src.studies.clock import clock_of
 from medfuncta._src.studies.meta_gradients import (
     AutoDecoder,
     Batch,
@@ -32,7 +33,7 @@ from medfuncta._src.studies.meta_gradients import (
 )
 from medfuncta._src.studies.outcome import Claim, Outcome, Table, judged, judged_above
 from medfuncta._src.studies.plan import Plan
-from medfuncta._src.studies.training import Learned, Reached, Step, learn
+from medfuncta._src.studies.training import Learned, Reached, Step, begun, learn, prepared
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,11 +43,12 @@ _LONGER: Final = 3
 """Times the meta-steps, for ways whose meta-step is so much cheaper."""
 _DECODED: Final = 160
 """Training signals of the auto-decoder, so that each has its turn some thirty times."""
+_TURNS: Final = 15
+"""Meta-steps that are timed."""
 _LATENT_RATE: Final = 1e-2
 _CLEARLY: Final = 1.0
 """dB."""
 _PAPERS_LOSS: Final = 10.0
-"""dB."""
 _LONG_EXACT: Final = "exact, 3x steps"
 _SHORTER: Final = ("first order", "first order, 3x steps")
 """Of which the figure shows a longer run."""
@@ -56,7 +58,9 @@ _EXPLANATION: Final = (
     "differs. Held-out signals are fitted alike: latents from 0, H gradient steps. Ways without "
     "second-order terms have cheaper meta-steps and get three times as many, beside runs of equal "
     "length; one of them a tenth of the learning rate. Exact and first order are compared once "
-    "more in runs three times as long. The auto-decoder learns the latents of 160 training signals "
+    "more in runs three times as long. Time is counted in exact meta-steps: what a meta-step of a "
+    "way costs beside an exact one is timed turn by turn, so that other programs on the machine "
+    "slow down both. The auto-decoder learns the latents of 160 training signals "
     "only, so that each has its turn some thirty times. What is stored is counted for a meta-step "
     "of the whole batch: the activations that this package keeps of exact and truncated gradients "
     "where its budget allows, and of the others all tensors that autograd saves, each once."
@@ -98,12 +102,14 @@ class Weighed:
     """What a cell measures.
 
     Args:
-        reached: The training.
+        reached: The training; None where costs are compared.
         stored: Bytes that one meta-step keeps.
+        cost: Of a meta-step, in exact ones.
     """
 
-    reached: Reached
-    stored: int
+    reached: Reached | None = None
+    stored: int = 0
+    cost: float | None = None
 
 
 def rows(plan: Plan) -> list[Row]:
@@ -116,13 +122,40 @@ def rows(plan: Plan) -> list[Row]:
             train = {"steps": plan.steps * way.longer, "learning_rate": rate * way.rate}
             settings = plan.training(seed, source, train=train)
             found.append(Row(name, {**settings, "way": way.way}))
+    for way in dict.fromkeys(way.way for way in WAYS.values()):
+        for seed in plan.seeds:
+            settings = plan.training(seed, source)
+            found.append(Row(_cost_name(way), {**settings, "way": way, "cost": True}, weight=3.0))
     return found
+
+
+def _cost_name(way: str) -> str:
+    return f"cost of {way}"
 
 
 def measure(settings: Mapping[str, Any]) -> Weighed:
     """One cell."""
+    if "cost" in settings:
+        return Weighed(cost=_cost(settings))
     learned = learn(settings, step=_step_of(settings["way"]))
     return Weighed(learned.reached, _stored(learned, settings["way"]))
+
+
+def _cost(settings: Mapping[str, Any]) -> float:
+    """What a meta-step costs in exact ones: medians of steps that take turns."""
+    train, _, config = prepared(settings)
+    clock = clock_of(settings["device"])
+    taken: list[list[float]] = [[], []]
+    runs = []
+    for way in (settings["way"], "exact"):
+        state, own = begun(train, config, settings["device"])
+        runs.append((state, own, _step_of(way)))
+    for _ in range(_TURNS):
+        for seconds, (state, own, step) in zip(taken, runs, strict=True):
+            began = clock()
+            step(state, train, own)
+            seconds.append(clock() - began)
+    return float(np.median(taken[0]) / np.median(taken[1]))
 
 
 _BY_GRADIENT: Final[Mapping[str, Callable[[Field, Batch, Config], Gradients]]] = {
@@ -176,34 +209,98 @@ def _stored(learned: Learned, way: str) -> int:
     return stored_bytes(field, batch, config, first=way in ("first-order", "auto-decoder"))
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """A way's trainings.
+
+    Args:
+        reached: One a seed.
+        stored: Bytes that one meta-step keeps.
+        cost: Of a meta-step, in exact ones, by seed.
+    """
+
+    reached: tuple[Reached, ...]
+    stored: int
+    cost: tuple[float, ...]
+
+    @property
+    def psnrs(self) -> list[float]:
+        """At the end, of each seed."""
+        return [one.psnr for one in self.reached]
+
+    @property
+    def steps(self) -> int:
+        """Meta-steps."""
+        return self.reached[0].curve[-1].step
+
+    @property
+    def length(self) -> float:
+        """In exact meta-steps."""
+        return self.steps * mean_of(self.cost)
+
+    def at(self, length: float) -> list[float]:
+        """PSNR of each seed after a time in exact meta-steps, on a line between two moments; at
+        the end where that was before."""
+        cost = mean_of(self.cost)
+        found = []
+        for one in self.reached:
+            times = [cost * point.step for point in one.curve]
+            found.append(float(np.interp(length, times, [point.psnr for point in one.curve])))
+        return found
+
+
+Found: TypeAlias = Mapping[str, Learnt]
+
+
+def _found(cells: Sequence[Finished]) -> Found:
+    measured = by_name(cells)
+    found = {}
+    for name, way in WAYS.items():
+        weighed = measured[name]
+        found[name] = Learnt(
+            tuple(one.reached for one in weighed),
+            weighed[0].stored,
+            tuple(one.cost for one in measured[_cost_name(way.way)]),
+        )
+    return found
+
+
 def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
     """Table, claims and figure."""
-    found = by_name(cells)
+    found = _found(cells)
     table_rows = []
-    for name, weighed in found.items():
-        psnr = mean_and_spread([one.reached.psnr for one in weighed])
-        seconds = mean_of([one.reached.seconds for one in weighed])
-        stored = "–" if "Reptile" in name else f"{weighed[0].stored / _MIB:.1f}"
-        steps = f"{weighed[0].reached.curve[-1].step:,}"
-        table_rows.append((name, steps, psnr, f"{seconds:.1f}", stored))
-    header = ("meta-gradient", "meta-steps", "PSNR (dB)", "processor s", "stored (MiB)")
+    for name, learnt in found.items():
+        stored = "–" if "Reptile" in name else f"{learnt.stored / _MIB:.1f}"
+        cost = mean_and_spread(learnt.cost)
+        row = (name, f"{learnt.steps:,}", mean_and_spread(learnt.psnrs), cost)
+        table_rows.append((*row, f"{learnt.length:,.0f}", stored))
+    header = (
+        "meta-gradient",
+        "meta-steps",
+        "PSNR (dB)",
+        "cost of one, in exact ones",
+        "time, in exact meta-steps",
+        "stored (MiB)",
+    )
+    facts = plan.facts("x-rays")
+    facts["times"] = f"in exact meta-steps, medians of {_TURNS} that take turns"
     return Outcome(
         "The meta-gradient: why second order",
         _EXPLANATION,
         claims=_claims(found),
         tables=[Table("Quality, time and memory", header, tuple(table_rows))],
-        facts=plan.facts("x-rays"),
+        facts=facts,
         captions={
-            "meta-gradient": "Left: PSNR of held-out signals over the time of the meta-steps, mean "
-            "of all seeds, with a band from the lowest to the highest. Right: at the end; a dot a "
-            "seed, a bar at their mean."
+            "meta-gradient": "Left: PSNR of held-out signals over time, counted in exact "
+            "meta-steps, mean of all seeds, with a band from the lowest to the highest. Right: at "
+            "the end; a dot a seed, a bar at their mean."
         },
         figures={"meta-gradient": _figure(found)},
     )
 
 
-def _claims(found: Mapping[str, Sequence[Weighed]]) -> list[Claim]:
-    psnrs = {name: [one.reached.psnr for one in weighed] for name, weighed in found.items()}
+def _claims(found: Found) -> list[Claim]:
+    psnrs = {name: learnt.psnrs for name, learnt in found.items()}
     seeds = counted(len(psnrs["exact"]), "seed")
     firsts = [name for name in psnrs if name.startswith("first order")]
     best = max(firsts, key=lambda name: mean_of(psnrs[name]))
@@ -220,7 +317,7 @@ def _claims(found: Mapping[str, Sequence[Weighed]]) -> list[Claim]:
     for name, other in (("exact", "first order"), (long, "first order, 3x steps")):
         claims.append(
             judged_above(
-                f"in as many meta-steps, exact is better than first order ({_steps(found, name)})",
+                f"in as many meta-steps, exact is better than first order ({found[name].steps:,})",
                 "paper, Appendix H",
                 psnrs[name],
                 psnrs[other],
@@ -257,57 +354,44 @@ def _claims(found: Mapping[str, Sequence[Weighed]]) -> list[Claim]:
     return claims
 
 
-def _steps(found: Mapping[str, Sequence[Weighed]], name: str) -> str:
-    return f"{found[name][0].reached.curve[-1].step:,}"
-
-
-def _in_as_much_time(found: Mapping[str, Sequence[Weighed]], name: str) -> Claim:
+def _in_as_much_time(found: Found, name: str) -> Claim:
     """Whether no other way does as well in the time that exact takes; the best of the others is
     chosen by what it has reached then."""
-    seconds = mean_of([one.reached.seconds for one in found[name]])
-    ours = [one.reached.psnr for one in found[name]]
-    others = {
-        other: [_at(one.reached, seconds) for one in found[other]] for other in _others(found)
-    }
+    exactly = found[name]
+    ours = exactly.psnrs
+    others = {other: found[other].at(exactly.length) for other in _others(found)}
     best = max(others, key=lambda other: mean_of(others[other]))
     said = "; ".join(f"{other} {mean_and_spread(values)} dB" for other, values in others.items())
     return judged_above(
         "second order is worth its time: no other way does as well in as much time "
-        f"({_steps(found, name)} exact meta-steps)",
+        f"({exactly.steps:,} exact meta-steps)",
         "paper, Appendix H",
         ours,
         others[best],
-        f"After {seconds:.0f} s, or at its end where a way had ended: exact "
-        f"{mean_and_spread(ours)} dB; {said}; {counted(len(ours), 'seed')}.",
+        f"Then, or at its end where a way had ended: exact {mean_and_spread(ours)} dB; {said}; "
+        f"{counted(len(ours), 'seed')}.",
     )
-
-
-def _at(reached: Reached, seconds: float) -> float:
-    """PSNR at this time, on a line between two moments; at the end where that was before."""
-    times = [point.seconds for point in reached.curve]
-    return float(np.interp(seconds, times, [point.psnr for point in reached.curve]))
 
 
 def _others(names: Iterable[str]) -> list[str]:
     return [name for name in names if not name.startswith(("exact", "truncated"))]
 
 
-def _figure(found: Mapping[str, Sequence[Weighed]]) -> Figure:
+def _figure(found: Found) -> Figure:
     shown = (_LONG_EXACT, "truncated to 1 step", *_others(found))
     curves: dict[str, dict[float, list[float]]] = {}
     for name in shown:
         if name in _SHORTER:
             continue
-        trainings = [one.reached.curve for one in found[name]]
+        cost = mean_of(found[name].cost)
         curves[name] = {}
-        for points in zip(*trainings, strict=True):
-            seconds = mean_of([point.seconds for point in points])
-            curves[name][seconds] = [point.psnr for point in points]
+        for points in zip(*[one.curve for one in found[name].reached], strict=True):
+            curves[name][cost * points[0].step] = [point.psnr for point in points]
     with panels(2, height=3.4) as (figure, (left, right)):
         draw_lines(left, curves)
-        left.set_xlabel("processor time of the meta-steps (s)")
+        left.set_xlabel("time, in exact meta-steps")
         left.set_ylabel("PSNR (dB)")
-        draw_rows(right, {n: [one.reached.psnr for one in found[n]] for n in found})
+        draw_rows(right, {name: learnt.psnrs for name, learnt in found.items()})
         right.set_xlabel("PSNR (dB)")
     return figure
 
