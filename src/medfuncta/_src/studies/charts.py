@@ -56,6 +56,7 @@ def panels(
     with new_figure(width * count, height) as figure, matplotlib.rc_context(_STYLE):
         axes = figure.subplots(1, count, squeeze=False)[0]
         yield figure, list(axes)
+        figure.draw_without_rendering()  # ticks are known after a first layout only
 
 
 def draw_lines(axes: Axes, series: Mapping[str, Points], *, legend: bool = True) -> None:
