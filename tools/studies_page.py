@@ -34,6 +34,7 @@ _INTRODUCTION: Final = (
 _EARLIER: Final = (
     "*Of an earlier report of one seed, in which a claim was judged by the numbers of that seed.*"
 )
+_MARK: Final = " (earlier, 1 seed)"
 _SECTION: Final = "\n## "
 
 
@@ -94,7 +95,9 @@ class _Kept:
             if name not in studies:
                 continue
             kept.studies[name] = studies[name]
-            kept.rows.extend(row for row in head.splitlines() if row.startswith(f"| {name} |"))
+            for row in head.splitlines():
+                if row.startswith(f"| {name} |"):
+                    kept.rows.append(f"{row.removesuffix(' |').removesuffix(_MARK)}{_MARK} |")
             title = studies[name]["title"]
             (section,) = [one for one in sections if one.partition("\n")[0] == title]
             _, _, text = section.partition("\n")

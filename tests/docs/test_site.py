@@ -132,7 +132,7 @@ def test_studies_that_a_report_lacks_stay_on_the_page_as_earlier_ones(tmp_path: 
     for _ in range(2):  # a second time changes nothing
         text = write_page(newer, docs).read_text()
         assert text.count("ancient") == text.count("recent") == 2
-        assert text.index("| new | recent |") < text.index("| old | ancient |")
+        assert text.index("| new | recent |") < text.index("| old | ancient (earlier, 1 seed) |")
         section = text[text.index("## About old") :]
         assert section.count("Of an earlier report") == 1 and "(studies/old.png)" in section
         assert {path.name for path in (docs / "studies").iterdir()} == {

@@ -89,9 +89,10 @@ def judged_above(
         return Claim(claim, by, CONFIRMED, because)
     if clearly_above(theirs, ours):
         return Claim(claim, by, NOT_CONFIRMED, f"{because} The opposite holds.")
-    if not clearly_above(ours, theirs):
-        because = f"{because} That is within the spread of seeds, or below {LEAST_GAP:g} dB."
-    return Claim(claim, by, NOT_CONFIRMED, because)
+    why = f"That is within the spread of seeds, or below {LEAST_GAP:g} dB."
+    if clearly_above(ours, theirs):
+        why = f"That is more than the spread of seeds, but less than {least:g} dB."
+    return Claim(claim, by, NOT_CONFIRMED, f"{because} {why}")
 
 
 def judged_no_worse(
