@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -109,3 +110,34 @@ def test_the_page_of_the_studies_shows_their_figures(tmp_path: Path) -> None:
     assert text.startswith("# Title\n\nMade by") and "![A curve](studies/curve.png)" in text
     assert (docs / "studies" / "curve.png").read_bytes() == b"picture"
     assert (docs / "studies" / "report.json").is_file()
+
+
+def write_report(folder: Path, name: str, text: str, unfinished: list[str]) -> Path:
+    """Of one study with one figure."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / f"{name}.png").write_bytes(text.encode())
+    studies = {name: {"title": f"About {name}", "captions": {name: "what"}}}
+    found = {"studies": studies, "unfinished": unfinished}
+    (folder / "report.json").write_text(json.dumps(found))
+    lines = ["# Title", "", "| study | verdict |", "|---|---|", f"| {name} | {text} |", ""]
+    lines += ["machine: a", "", f"## About {name}", "", text, "", f"![It]({name}/{name}.png)", ""]
+    (folder / "report.md").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_studies_that_a_report_lacks_stay_on_the_page_as_earlier_ones(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    write_page(write_report(tmp_path / "first", "old", "ancient", []), docs)
+    newer = write_report(tmp_path / "second", "new", "recent", ["old", "never-done"])
+    for _ in range(2):  # a second time changes nothing
+        text = write_page(newer, docs).read_text()
+        assert text.count("ancient") == text.count("recent") == 2
+        assert text.index("| new | recent |") < text.index("| old | ancient (earlier, 1 seed) |")
+        section = text[text.index("## About old") :]
+        assert section.count("Of an earlier report") == 1 and "(studies/old.png)" in section
+        assert {path.name for path in (docs / "studies").iterdir()} == {
+            *("report.json", "old.png", "new.png")
+        }
+    write_page(write_report(tmp_path / "third", "old", "repeated", []), docs)
+    text = (docs / "studies.md").read_text()
+    assert "ancient" not in text and "recent" not in text and "earlier" not in text

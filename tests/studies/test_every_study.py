@@ -17,7 +17,7 @@ from medfuncta._src.studies.study import STUDIES, StudyOptions
 from studies.toy import outcome_of, toy_plan
 
 NAMES = [name for name, row in STUDIES.items() if row.cells]
-SLOW = {"classification"}  # has a test of its own
+SLOW = {"classification", "gaps"}  # have tests of their own
 
 
 SMALLER: dict[str, dict[str, object]] = {

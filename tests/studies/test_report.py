@@ -54,6 +54,48 @@ def test_a_report_collects_the_studies(
     assert "memory falls with gamma" in shown.out and "cells are finished already" in shown.err
 
 
+def test_what_is_finished_is_collected_with_the_seeds_that_are(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = (*SOME, "stable-rank")
+    monkeypatch.setattr(report_module, "STUDIES", {name: STUDIES[name] for name in names})
+    assert main([*arguments, "--collect"]) == 2
+    assert "no study is finished there" in capsys.readouterr().err
+    words = [*arguments[:1], *SOME, *arguments[2:-3], str(tmp_path / "out" / SOME[0])]
+    assert main([*words, "--device", "cpu"]) == 0
+    capsys.readouterr()
+    assert main([*arguments, "--seeds", "3", "--collect", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert list(result["studies"]) == list(SOME) and result["unfinished"] == ["stable-rank"]
+    assert result["studies"][SOME[0]]["facts"]["seeds"] == "0"  # of three, the one that is there
+    assert "not finished: stable-rank" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_study_that_lacks_a_cell_does_not_keep_others_from_being_done(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("stable-rank", *SOME)
+    monkeypatch.setattr(report_module, "STUDIES", {name: STUDIES[name] for name in names})
+
+    def too_large(settings: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr("medfuncta._src.studies.stable_rank.measure", too_large)
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[-1].count("stable-rank: not all cells could be measured") == 1
+    assert main([*arguments, "--collect"]) == 0
+    assert "memory falls with gamma" in capsys.readouterr().out
+
+
+def test_only_a_report_is_collected(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "stable-rank", "--collect"]) == 2
+    assert "--collect is of the study report" in capsys.readouterr().err
+
+
 def test_a_report_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "report"]) == 2
     assert "a report needs a folder; give --out" in capsys.readouterr().err

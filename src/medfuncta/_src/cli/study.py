@@ -33,7 +33,8 @@ class Study(Command):
     --data-folder or signals that ship with the package."""
     data_folder: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder with public data sets that the studies know by name: mitbih, pneumoniamnist_28.npz,
-    bloodcells_64.npz, pbc_64.npz. Signals that ship with the package stand in for missing ones."""
+    bloodcells_64.npz, pbc_64.npz, breast_ultrasound, brain_mr_dicom, hippocampus. Signals that
+    ship with the package stand in for missing ones."""
     run_folder: Annotated[Path | None, tyro.conf.arg(name="run", metavar="RUN")] = None
     """The folder that 'medfuncta train --out' wrote; without it a network is trained on the data
     first. Of missing-samples, missing-slices and mixed-shapes."""
@@ -55,6 +56,9 @@ class Study(Command):
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the report, its tables and figures. Settings that are measured are kept there, and
     are not measured again."""
+    collect: bool = False
+    """Of report: measure nothing, and report the studies that are finished in --out, each with as
+    many of the seeds as are."""
     skip_bad: bool = False
     """Leave out files that cannot be read."""
     device: str | None = None
@@ -71,6 +75,8 @@ class Study(Command):
         if self.name is None:
             return StudyList({name: row.summary for name, row in STUDIES.items()})
         row = study(self.name)
+        if self.collect and self.name != "report":
+            raise ConfigError("--collect is of the study report; leave it out")
         data = self.data or row.data
         if not (data or row.cells or self.name == "report"):
             raise ConfigError(
@@ -87,6 +93,7 @@ class Study(Command):
             workers=self.workers,
             data_folder=self.data_folder,
             out=self.out,
+            collect=self.collect,
             skip_bad=self.skip_bad,
             device=self.device,
             tell=tell,
@@ -129,7 +136,7 @@ def _lines(found: Result) -> list[str]:
         return _lines_of_findings(found)
     if isinstance(found, Report):
         header = ("study", "claim", "by", "verdict")
-        return [table(header, found.claim_rows), facts(found.machine), facts(found.verdicts)]
+        return [table(header, found.claim_rows), facts(found.facts), facts(found.verdicts)]
     assert isinstance(found, Outcome)
     lines = []
     for each in found.tables:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,12 +38,16 @@ class Cell:
         settings: Plain data, all that the numbers depend on but the machine.
         name: For a person.
         revision: Of what the function does; another one makes cells anew.
+        kind: What it is a repetition of: cells of one kind take about as long as each other.
+        weight: How long it takes beside others, about, as long as none of its kind is finished.
     """
 
     measure: str
     settings: Mapping[str, Any]
     name: str
     revision: int = 1
+    kind: str = ""
+    weight: float = 1.0
 
     @cached_property
     def digest(self) -> str:
@@ -63,9 +68,24 @@ class Cell:
         module, name = self.measure.split(":")
         return getattr(import_module(module), name)
 
-    def measured(self) -> dict[str, Any]:
-        """Measure it here and now, as plain data."""
-        return to_json(self.function(self.settings))
+    def measured(self) -> Measurement:
+        """Measure it here and now."""
+        began = time.perf_counter()
+        numbers = to_json(self.function(self.settings))
+        return Measurement(numbers, time.perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What came of a cell.
+
+    Args:
+        numbers: What was measured, as plain data.
+        seconds: That it took, on the clock.
+    """
+
+    numbers: dict[str, Any]
+    seconds: float
 
 
 class CellFiles:
@@ -80,6 +100,7 @@ class CellFiles:
         self._folder = folder
         self._kind = kind
         self._found: dict[str, Any] = {}
+        self._seconds: dict[str, float] = {}
 
     def get(self, cell: Cell) -> Any:
         """The numbers of a cell, or None where it is not finished, or its file is damaged."""
@@ -94,21 +115,33 @@ class CellFiles:
         try:
             data = read_json(path, origin, within=self._folder)
             found = convert(data.get("numbers"), self._kind)
+            seconds = convert(data.get("seconds", 0.0), float)
         except MedFunctaError:
             return None
         self._found[cell.digest] = found
+        self._seconds[cell.digest] = seconds
         return found
 
-    def put(self, cell: Cell, numbers: Mapping[str, Any]) -> Any:
+    def seconds(self, cell: Cell) -> float:
+        """That a finished cell took."""
+        return self._seconds[cell.digest]
+
+    def put(self, cell: Cell, measured: Measurement) -> Any:
         """Keep what was measured.
 
         Raises:
             MedFunctaError: If it cannot be written.
         """
-        found = convert(numbers, self._kind)
+        found = convert(measured.numbers, self._kind)
         if self._folder is not None:
             path = place(self._folder, FOLDER, f"{cell.digest}.json")
-            kept = {"name": cell.name, "settings": to_json(cell.settings), "numbers": numbers}
+            kept = {
+                "name": cell.name,
+                "settings": to_json(cell.settings),
+                "seconds": round(measured.seconds, 3),
+                "numbers": measured.numbers,
+            }
             write_json(path, kept)
         self._found[cell.digest] = found
+        self._seconds[cell.digest] = measured.seconds
         return found

@@ -56,6 +56,7 @@ def panels(
     with new_figure(width * count, height) as figure, matplotlib.rc_context(_STYLE):
         axes = figure.subplots(1, count, squeeze=False)[0]
         yield figure, list(axes)
+        figure.draw_without_rendering()  # ticks are known after a first layout only
 
 
 def draw_lines(axes: Axes, series: Mapping[str, Points], *, legend: bool = True) -> None:
@@ -100,17 +101,26 @@ def draw_grid(
     rows: Sequence[str],
     columns: Sequence[str],
     limits: tuple[float, float],
+    *,
+    digits: int = 1,
+    framed: np.ndarray | None = None,
 ) -> Any:
-    """A coloured cell with its number for each row and column; NaN stays blank."""
+    """A coloured cell with its number for each row and column; NaN stays blank, and cells that are
+    framed are framed."""
+    from matplotlib.patches import Rectangle
+
     image = axes.imshow(values, cmap="cividis", vmin=limits[0], vmax=limits[1], aspect="auto")
     middle = sum(limits) / 2
     for row, column in np.ndindex(*values.shape):
         value = values[row, column]
         if np.isfinite(value):
             ink = "white" if value < middle else "black"
-            axes.text(
-                column, row, f"{value:.1f}", ha="center", va="center", color=ink, fontsize=7.5
-            )
+            number = f"{value:.{digits}f}"
+            axes.text(column, row, number, ha="center", va="center", color=ink, fontsize=7.5)
+        if framed is not None and framed[row, column]:
+            corner = (column - 0.44, row - 0.42)
+            frame = Rectangle(corner, 0.88, 0.84, fill=False, edgecolor=COLOURS[1], linewidth=1.5)
+            axes.add_patch(frame)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)

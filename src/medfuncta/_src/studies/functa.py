@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -25,8 +25,7 @@ from medfuncta._src.studies.outcome import (
     Claim,
     Outcome,
     Table,
-    clearly_above,
-    judged,
+    judged_above,
 )
 from medfuncta._src.studies.plan import Plan
 from medfuncta._src.studies.training import Step, begun, decoded, prepared, psnr_between
@@ -80,6 +79,7 @@ class Compared:
         shape: Of each.
         cosines: PSNR of the lowest cosines at as many numbers; None but for the baselines' cell.
         components: PSNR of the principal components, likewise.
+        parameters: Learned numbers of the shared network, learned rates of the inner loop included.
     """
 
     moments: tuple[Moment, ...] = ()
@@ -88,6 +88,7 @@ class Compared:
     shape: tuple[int, ...] = ()
     cosines: float | None = None
     components: float | None = None
+    parameters: int = 0
 
 
 def rows(plan: Plan) -> list[Row]:
@@ -156,11 +157,15 @@ def measure(settings: Mapping[str, Any]) -> Compared:
     images = _images(state.average.averaged(state.field), held_out, config, sgd, way)
     shown = range(min(_SHOWN, len(images)))
     originals = [_originals(whole, index, images[index].shape) for index in shown]
+    parameters = sum(parameter.numel() for parameter in state.field.parameters())
+    if sgd is not None:
+        parameters += sgd.rates.numel()
     return Compared(
         tuple(moments),
         originals=tuple(map(_flat, originals)),
         images=tuple(_flat(images[index]) for index in shown),
         shape=images[0].shape,
+        parameters=parameters,
     )
 
 
@@ -215,23 +220,26 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
     for way in WAYS:
         at_equal = [_at(one, seconds) for one in found[way]]
         ends = [one.moments[-1] for one in found[way]]
-        ssims = [end.ssim for end in ends if end.ssim is not None]
-        psnr = mean_and_spread(at_equal)
-        end = mean_and_spread([end.psnr for end in ends])
+        psnrs = mean_and_spread(at_equal), mean_and_spread([end.psnr for end in ends])
+        ssims = _ssim([_at(one, seconds, "ssim") for one in found[way]])
+        end_ssims = _ssim([end.ssim for end in ends])
         taken = f"{mean_of([end.seconds for end in ends]):.1f}"
-        table_rows.append((way, psnr, end, f"{mean_of(ssims):.3f}" if ssims else "–", taken))
+        size = f"{found[way][0].parameters:,}"
+        table_rows.append((way, psnrs[0], ssims, psnrs[1], end_ssims, taken, size))
     for name, psnr in (
         ("lowest cosines", baselines.cosines),
         ("principal components", baselines.components),
     ):
         known = "–" if psnr is None else f"{psnr:.2f}"
-        table_rows.append((name, known, known, "–", "–"))
+        table_rows.append((name, known, "–", known, "–", "–", "–"))
     header = (
         "way",
         f"PSNR after {seconds:.0f} s (dB)",
+        "SSIM then",
         "PSNR at the end (dB)",
-        "SSIM",
+        "SSIM at the end",
         "processor s",
+        "learned numbers",
     )
     return Outcome(
         "Functa, COIN++ and codes without a network",
@@ -252,52 +260,63 @@ def reduce(plan: Plan, cells: Sequence[Finished]) -> Outcome:
     )
 
 
-def _at(compared: Compared, seconds: float) -> float:
-    """PSNR at this time, on a line between the moments before and after; at the end where the
-    training had ended before."""
+def _ssim(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    return mean_and_spread(known, 3) if known else "–"
+
+
+def _at(compared: Compared, seconds: float, what: Literal["psnr", "ssim"] = "psnr") -> float:
+    """PSNR or SSIM at this time, on a line between the moments before and after; at the end where
+    the training had ended before. NaN where it was never measured."""
     times = [moment.seconds for moment in compared.moments]
-    return float(np.interp(seconds, times, [moment.psnr for moment in compared.moments]))
+    values = [getattr(moment, what) for moment in compared.moments]
+    if None in values:
+        return float("nan")
+    return float(np.interp(seconds, times, values))
 
 
 def _claims(
     found: Mapping[str, Sequence[Compared]], baselines: Compared, seconds: float
 ) -> list[Claim]:
     psnrs = {way: [_at(one, seconds) for one in found[way]] for way in WAYS}
-    seeds = len(psnrs[_OURS])
-    ours = psnrs[_OURS]
+    seeds = counted(len(psnrs[_OURS]), "seed")
     ends = {way: [one.moments[-1].psnr for one in found[way]] for way in WAYS}
     paper = {_THEIRS: "34.30", _PATCHES: "38.48"}
     claims = []
     for way, figure in paper.items():
+        sizes = f"{found[_OURS][0].parameters:,} against {found[way][0].parameters:,}"
         said = f"{mean_and_spread(ends[_OURS])} against {mean_and_spread(ends[way])} dB"
         claims.append(
-            judged(
+            judged_above(
                 f"MedFuncta is better than {way} in as many meta-steps",
                 f"paper, Table 5: 40.72 against {figure} dB",
-                clearly_above(ends[_OURS], ends[way]),
-                f"{said}; {counted(seeds, 'seed')}. Of these ways Functa's network is the largest.",
+                ends[_OURS],
+                ends[way],
+                f"{said}, with {sizes} learned numbers; {seeds}.",
             )
         )
-        said = f"{mean_and_spread(ours)} against {mean_and_spread(psnrs[way])} dB"
+        said = f"{mean_and_spread(psnrs[_OURS])} against {mean_and_spread(psnrs[way])} dB"
         claims.append(
-            judged(
+            judged_above(
                 f"MedFuncta is better than {way} in as much time",
                 "this package",
-                clearly_above(ours, psnrs[way]),
-                f"{said} after {seconds:.0f} s; {counted(seeds, 'seed')}.",
+                psnrs[_OURS],
+                psnrs[way],
+                f"{said} after {seconds:.0f} s; {seeds}.",
             )
         )
     claim = "MedFuncta is better than principal components at equal numbers"
     if baselines.components is None:
         because = "too few training signals for as many components."
         return [*claims, Claim(claim, "this package", NOT_TESTABLE, because)]
-    linear = judged(
+    linear = judged_above(
         claim,
         "this package; the paper has no such row",
-        clearly_above(ends[_OURS], [baselines.components]),
+        ends[_OURS],
+        [baselines.components],
         f"{mean_and_spread(ends[_OURS])} dB at the end of training, components "
         f"{baselines.components:.2f} dB, lowest cosines {baselines.cosines:.2f} dB; "
-        f"{counted(seeds, 'seed')}.",
+        f"{seeds}.",
     )
     return [*claims, linear]
 

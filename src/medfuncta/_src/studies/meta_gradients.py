@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +26,9 @@ from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.types import Latents
 
 Gradients = dict[str, Tensor]
+_DECODED: Final = 160
+"""Training signals of the auto-decoder, so that each has its turn some thirty times."""
+_LATENT_RATE: Final = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +183,22 @@ class AutoDecoder:
             gradients[name] = torch.zeros_like(parameter) if found is None else found
         self._optimiser.step()
         apply(state, gradients, config)
+
+
+class PartAutoDecoder:
+    """An auto-decoder of a part of the training signals, which it takes at its first meta-step: a
+    latent learns only when its signal's turn comes."""
+
+    def __init__(self) -> None:
+        self._decoder: AutoDecoder | None = None
+        self._part = np.arange(0)
+
+    def __call__(self, state: TrainingState, train: SignalSet, config: Config) -> None:
+        if self._decoder is None:
+            self._part = np.unique(np.linspace(0, len(train) - 1, _DECODED).astype(int))
+            size = config.field.latent_size
+            self._decoder = AutoDecoder(len(self._part), size, rate=_LATENT_RATE)
+        self._decoder(state, train.subset(self._part), config)
 
 
 def reptile(state: TrainingState, train: SignalSet, config: Config, *, inner_rate: float) -> None:

@@ -48,11 +48,11 @@ def judged(claim: str, by: str, holds: bool, because: str) -> Claim:
     return Claim(claim, by, CONFIRMED if holds else NOT_CONFIRMED, because)
 
 
-_LEAST_GAP: Final = 0.2
+LEAST_GAP: Final = 0.2
 """dB: two trainings of one setting differ by as much."""
 
 
-def clearly_above(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+def clearly_above(ours: Sequence[float], theirs: Sequence[float], least: float = LEAST_GAP) -> bool:
     """Whether every seed of one is above every seed of another, in dB, and their means are further
     apart than a little luck puts them.
 
@@ -60,7 +60,66 @@ def clearly_above(ours: Sequence[float], theirs: Sequence[float]) -> bool:
     (True, False)
     """
     gap = sum(ours) / len(ours) - sum(theirs) / len(theirs)
-    return min(ours) > max(theirs) and gap > _LEAST_GAP
+    return min(ours) > max(theirs) and gap > least
+
+
+def judged_above(
+    claim: str,
+    by: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    because: str,
+    *,
+    least: float = LEAST_GAP,
+) -> Claim:
+    """A claim that one setting is better than another, in dB: confirmed where the difference is
+    larger than the spread of seeds. One seed has no spread, and nothing follows from it.
+
+    Args:
+        claim: What is claimed.
+        by: Who claims it.
+        ours: Of each seed, what should be higher.
+        theirs: Of each seed, what should be lower.
+        because: The numbers, as a sentence.
+        least: What the means must differ by.
+    """
+    if len(ours) < 2:
+        return Claim(claim, by, NOT_TESTABLE, f"{because} One seed has no spread.")
+    if clearly_above(ours, theirs, least):
+        return Claim(claim, by, CONFIRMED, because)
+    if clearly_above(theirs, ours):
+        return Claim(claim, by, NOT_CONFIRMED, f"{because} The opposite holds.")
+    why = f"That is within the spread of seeds, or below {LEAST_GAP:g} dB."
+    if clearly_above(ours, theirs):
+        why = f"That is more than the spread of seeds, but less than {least:g} dB."
+    return Claim(claim, by, NOT_CONFIRMED, f"{because} {why}")
+
+
+def judged_no_worse(
+    claim: str,
+    by: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    because: str,
+    *,
+    margin: float,
+) -> Claim:
+    """A claim that one setting does as well as another: confirmed where no seed of it loses as much
+    as the margin.
+
+    Args:
+        claim: What is claimed.
+        by: Who claims it.
+        ours: Of each seed, what should not be lower.
+        theirs: Of the same seeds, what it is held against.
+        because: The numbers, as a sentence.
+        margin: dB.
+    """
+    if len(ours) < 2:
+        return Claim(claim, by, NOT_TESTABLE, f"{because} One seed has no spread.")
+    lost = max(other - own for own, other in zip(ours, theirs, strict=True))
+    said = f"{because} As well means that no seed loses {margin:g} dB; the worst loses {lost:.2f}."
+    return judged(claim, by, lost < margin, said)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,15 @@ MATERIALS: Final[Mapping[str, Material]] = {
     "ecg": Material("wfdb:{folder}/mitbih", "mitbih", "sample:ecg"),
     "cells": Material("npz:{folder}/bloodcells_64.npz", "bloodcells_64.npz", "sample:histology"),
     "donors": Material("npz:{folder}/pbc_64.npz", "pbc_64.npz", "sample:histology"),
+    "ultrasound": Material(
+        "images:{folder}/breast_ultrasound?size=64,64", "breast_ultrasound", "sample:histology"
+    ),
+    "brain MR": Material(
+        "dicom:{folder}/brain_mr_dicom?val=0&test=0", "brain_mr_dicom", "sample:volumes"
+    ),
+    "volumes": Material(
+        "nifti:{folder}/hippocampus/imagesTr", "hippocampus/imagesTr", "sample:volumes"
+    ),
 }
 """The data sets of the studies by name."""
 
@@ -142,6 +151,10 @@ class Plan:
         if self.folder is not None and (self.folder / material.path).exists():
             return material.source.format(folder=self.folder)
         return material.sample
+
+    def has(self, name: str) -> bool:
+        """Whether a data set itself is there, and nothing stands in for it."""
+        return self.data is None and not self.source(name).startswith("sample:")
 
     def training(
         self, seed: int, source: str, *, traces: bool = False, **changes: Mapping[str, Any]

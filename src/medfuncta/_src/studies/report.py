@@ -19,6 +19,9 @@ from medfuncta._src.disk.atomic import write_atomically, write_json, write_text
 from medfuncta._src.disk.places import place
 from medfuncta._src.errors import ConfigError
 from medfuncta._src.result import Result
+from medfuncta._src.studies.ablation import Ablation
+from medfuncta._src.studies.cells import CellFiles
+from medfuncta._src.studies.forecast import Forecast, Progress
 from medfuncta._src.studies.outcome import (
     CONFIRMED,
     NOT_CONFIRMED,
@@ -29,7 +32,9 @@ from medfuncta._src.studies.outcome import (
     literal,
     write_outcome,
 )
-from medfuncta._src.studies.study import STUDIES, StudyOptions, run_study
+from medfuncta._src.studies.plan import Plan
+from medfuncta._src.studies.runner import CellsFailed
+from medfuncta._src.studies.study import STUDIES, StudyOptions, ablation
 from medfuncta._src.tasks.drawing.figure import new_figure
 from medfuncta._src.tasks.drawing.page import Page
 
@@ -52,18 +57,27 @@ class Report(Result):
     Args:
         studies: What each found, by its name.
         machine: What they were done on.
+        unfinished: Names of studies that were left out.
     """
 
-    json_keys: ClassVar = ("verdicts", "machine", "studies")
+    json_keys: ClassVar = ("verdicts", "machine", "unfinished", "studies")
 
     studies: Mapping[str, Outcome]
     machine: Mapping[str, str]
+    unfinished: tuple[str, ...] = ()
 
     @property
     def verdicts(self) -> dict[str, int]:
         """How many claims had each verdict."""
         counts = Counter(claim.verdict for one in self.studies.values() for claim in one.claims)
         return {verdict: counts[verdict] for verdict in (CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE)}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The machine, and what is missing from the report."""
+        if not self.unfinished:
+            return dict(self.machine)
+        return {**self.machine, "not finished": ", ".join(self.unfinished)}
 
     @property
     def claim_rows(self) -> list[tuple[str, str, str, str]]:
@@ -86,15 +100,72 @@ def report(options: StudyOptions) -> Report:
         raise ConfigError(
             "a report needs a folder; give --out, the one of an earlier report or new"
         )
-    found: dict[str, Outcome] = {}
     names = [name for name, row in STUDIES.items() if row.cells]
+    if options.collect:
+        return _collected(names, options)
+    overall = _overall(names, options)
+    found: dict[str, Outcome] = {}
+    failed = []
     for number, name in enumerate(names, start=1):
         options.tell(f"{name}, study {number} of {len(names)}")
-        folder = place(options.out, name)
-        outcome = cast(Outcome, run_study(name, replace(options, out=folder)))
-        write_outcome(outcome, folder)
-        found[name] = outcome
+        own = replace(options, out=place(options.out, name))
+        try:
+            found[name] = _written(_ablation(name).run(own, overall), own)
+        except CellsFailed as failure:
+            failed.append(name)
+            options.tell(f"{name}: {failure}")
+    if failed:
+        raise CellsFailed(
+            f"{', '.join(failed)}: not all cells could be measured; the others are kept; start the "
+            "same command again, with fewer --workers or more memory, or collect what there is "
+            "with --collect"
+        )
     return Report(found, machine_facts(options))
+
+
+def _collected(names: Sequence[str], options: StudyOptions) -> Report:
+    """The studies that are finished, each with as many of its seeds as are."""
+    assert options.out is not None
+    found: dict[str, Outcome] = {}
+    plan = Plan.of(options)
+    for name in names:
+        study, own = _ablation(name), replace(options, out=place(options.out, name))
+        files = CellFiles(own.out, study.kind)
+        for count in range(len(plan.seeds), 0, -1):
+            part = replace(plan, seeds=plan.seeds[:count])
+            if all(files.get(study.cell(row)) is not None for row in study.rows(part)):
+                found[name] = _written(study.done(part, files, own), own)
+                break
+    if not found:
+        raise ConfigError("no study is finished there; leave out --collect, or give another --out")
+    unfinished = tuple(name for name in names if name not in found)
+    return Report(found, machine_facts(options), unfinished)
+
+
+def _ablation(name: str) -> Ablation:
+    return cast(Ablation, ablation(name))
+
+
+def _written(outcome: Outcome, options: StudyOptions) -> Outcome:
+    assert options.out is not None
+    write_outcome(outcome, options.out)
+    return outcome
+
+
+def _overall(names: Sequence[str], options: StudyOptions) -> Progress:
+    """The cells of all studies that are still to be measured."""
+    assert options.out is not None
+    forecast, todo = Forecast(), []
+    for name in names:
+        study = _ablation(name)
+        files = CellFiles(place(options.out, name), study.kind)
+        for row in study.rows(Plan.of(options)):
+            cell = study.cell(row)
+            if files.get(cell) is None:
+                todo.append(cell)
+            else:
+                forecast.learn(cell, files.seconds(cell))
+    return Progress(todo, forecast)
 
 
 def machine_facts(options: StudyOptions) -> dict[str, str]:
@@ -127,7 +198,7 @@ def write_report(found: Report, folder: Path) -> None:
     write_json(folder / "report.json", found.to_json())
     page = Page(TITLE)
     page.tiles({verdict: str(count) for verdict, count in found.verdicts.items()})
-    page.facts(found.machine)
+    page.facts(found.facts)
     page.table(("study", "claim", "by", "verdict"), found.claim_rows)
     for outcome in found.studies.values():
         page.heading(outcome.title)
@@ -148,7 +219,7 @@ def markdown(found: Report, pictures: str = "{study}/") -> list[str]:
     lines = [f"# {TITLE}", "", "| study | claim | by | verdict |", "|---|---|---|---|"]
     for row in found.claim_rows:
         lines.append(f"| {' | '.join(map(literal, row))} |")
-    machine = [f"{name}: {literal(fact)}" for name, fact in found.machine.items()]
+    machine = [f"{name}: {literal(fact)}" for name, fact in found.facts.items()]
     lines += ["", "; ".join(machine), ""]
     for name, outcome in found.studies.items():
         lines += as_markdown(outcome, pictures.format(study=name))
@@ -174,7 +245,7 @@ def _pdf(found: Report) -> bytes:
 
 def _summary_lines(found: Report) -> list[str]:
     lines = [f"{verdict}: {count}" for verdict, count in found.verdicts.items()]
-    lines += ["", *(f"{name}: {fact}" for name, fact in found.machine.items()), ""]
+    lines += ["", *(f"{name}: {fact}" for name, fact in found.facts.items()), ""]
     for name, claim, by, verdict in found.claim_rows:
         lines += [f"{verdict.upper()} [{name}] {claim} ({by})"]
     return lines

@@ -39,6 +39,7 @@ class StudyOptions:
         data_folder: Where public data sets lie that a study of cells knows by name; samples stand
             in for those that are missing.
         out: Folder where finished cells are kept; None keeps none.
+        collect: Measure nothing, and report what is finished there.
         skip_bad: Leave bad files out.
         device: Where to compute; an accelerator when there is one.
         tell: Told a line now and then.
@@ -57,6 +58,7 @@ class StudyOptions:
     workers: Some = 1
     data_folder: Path | None = None
     out: Path | None = None
+    collect: bool = False
     skip_bad: bool = False
     device: torch.device | str | None = None
     tell: Callable[[str], None] = lambda line: None
@@ -152,6 +154,9 @@ STUDIES: Final[Mapping[str, Study]] = {
     "stable-rank": _of_cells(
         "stable-rank", "whether a layer's stable rank says that it can be held still"
     ),
+    "gaps": _of_cells(
+        "gaps", "missing samples, missing slices and mixed shapes, repeated over seeds"
+    ),
     REPORT: Study(
         "all studies from omega-schedule on, with what became of each claim, as one page",
         runner="medfuncta._src.studies.report:report",
@@ -177,8 +182,18 @@ def run_study(name: str, options: StudyOptions) -> Result:
     Raises:
         MedFunctaError: If there is no such study, or the data or the run does not fit it.
     """
-    module, path = study(name).runner.split(":")
-    runner: Any = import_module(module)
+    return _at(study(name).runner)(options)
+
+
+def ablation(name: str) -> Any:
+    """The :class:`~medfuncta._src.studies.ablation.Ablation` of a study of cells."""
+    return _at(study(name).runner.removesuffix(".run"))
+
+
+def _at(place: str) -> Any:
+    """What stands at ``module:name``."""
+    module, path = place.split(":")
+    found: Any = import_module(module)
     for part in path.split("."):
-        runner = getattr(runner, part)
-    return runner(options)
+        found = getattr(found, part)
+    return found

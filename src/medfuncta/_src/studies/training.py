@@ -113,7 +113,28 @@ def learn(
         change: What is changed before the first one.
     """
     train, held_out, config = prepared(settings)
-    state, config = begun(train, config, settings["device"])
+    return learn_from(train, held_out, config, settings["device"], step, change)
+
+
+def learn_from(
+    train: SignalSet,
+    held_out: SignalSet,
+    config: Config,
+    device: str,
+    step: Step = meta_step,
+    change: Change | None = None,
+) -> Learned:
+    """Train a network on these signals.
+
+    Args:
+        train: To learn from.
+        held_out: To be measured on.
+        config: Settings that suit them (:func:`suited`).
+        device: Where.
+        step: What a meta-step does.
+        change: What is changed before the first one.
+    """
+    state, config = begun(train, config, device)
     if change is not None:
         change(state, config)
     reached = measured_training(state, train, held_out, config, step)
@@ -125,11 +146,14 @@ def prepared(settings: Mapping[str, Any]) -> tuple[SignalSet, SignalSet, Config]
     """Training signals, held-out signals, and the settings with dimension, channels and batch of
     the data."""
     train, held_out = read(settings["data"], settings["signals"])
-    config = Config.from_dict(settings["config"])
+    return train, held_out, suited(Config.from_dict(settings["config"]), train)
+
+
+def suited(config: Config, train: SignalSet) -> Config:
+    """Settings with dimension, channels and batch of the training signals."""
     field = replace(config.field, dim=train.spec.dim, channels=train.spec.channels)
     batch = min(config.train.batch, len(train))
-    config = replace(config, field=field)
-    return train, held_out, override(config, {"train": {"batch": batch}})
+    return override(replace(config, field=field), {"train": {"batch": batch}})
 
 
 @lru_cache(maxsize=2)
