@@ -232,9 +232,20 @@ class Cell:
         self.page.evaluate(HOST, ASSETS.joinpath("notebook.js").read_text())
         [self.frame] = self.page.frames[1:]
         for _ in range(SECONDS // 100):  # the policy lets nobody wait for a function in the frame
-            if self.frame.evaluate("() => window.medfunctaView !== undefined"):
+            if self._ready():
                 break
             self.page.wait_for_timeout(100)
+
+    def _ready(self) -> bool:
+        """Whether the page is there; while the frame takes it in, nothing in it can be asked."""
+        from playwright.sync_api import Error
+
+        try:
+            return bool(self.frame.evaluate("() => window.medfunctaView !== undefined"))
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+            return False
 
     def _asked(self, channel: Comm, content: dict[str, Any]) -> tuple[Any, str | None]:
         answer, found = channel.ask(**content)
