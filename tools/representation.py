@@ -247,8 +247,13 @@ def table(rows: Sequence[TableRow]) -> Iterator[str]:
         yield (
             f"| {SETS[first.set].title}, {first.signals:,} | {first.numbers} "
             f"| {mean(row.seconds for row in same):.0f} s | {_psnr(same)} | {components} "
-            f"| {first.cosines:.2f} | {first.fit_ms:.3g} ms |"
+            f"| {first.cosines:.2f} | {_milliseconds(first.fit_ms)} |"
         )
+
+
+def _milliseconds(number: float) -> str:
+    """Three digits, or whole milliseconds."""
+    return f"{number:,.0f} ms" if number >= 1000 else f"{number:.3g} ms"
 
 
 def _together(rows: Sequence[TableRow]) -> list[list[TableRow]]:
