@@ -53,8 +53,8 @@ class Repeated:
 
 REPEATED: Final = (
     Repeated("missing-samples", "ecg", 1, steps=100),
-    Repeated("missing-slices", "volumes", 3, steps=50),
-    Repeated("mixed-shapes", "volumes", 3, steps=50, stand_in=False),
+    Repeated("missing-slices", "volumes", 3, steps=12),
+    Repeated("mixed-shapes", "volumes", 3, steps=12, stand_in=False),
 )
 _CLAIMS: Final = {
     "missing-samples/30% removed at random": (

@@ -11,6 +11,9 @@ signal and of columns; ``*_signal`` is how far the next signal of an array is, 0
 it. What is written is contiguous and may lie where an input of the same shape does.
 """
 
+# Kernels are a language of their own, which type checkers take for Python.
+# pyright: reportGeneralTypeIssues=false
+
 from __future__ import annotations
 
 from typing import Any, Final
@@ -115,7 +118,7 @@ class TritonLayers(TorchLayers):
 def _run(kernel: Any, out: Tensor, *arguments: Any, **flags: bool) -> None:
     """A kernel on all blocks of ``out``, ``[batch, points, width]``."""
     batch, points, width = out.shape
-    blocks = triton.cdiv(points, _POINTS)
+    blocks = _blocks(points)
     programs = (batch * blocks, triton.cdiv(width, _WIDTH))
     with torch.cuda.device_of(out):
         kernel[programs](
@@ -133,7 +136,11 @@ def _sums_of_blocks(like: Tensor) -> Tensor:
     """Where the sums over the points of each block go: added up later in one order, so that they
     are the same bits each time."""
     batch, points, width = like.shape
-    return like.new_empty(batch, triton.cdiv(points, _POINTS), width)
+    return like.new_empty(batch, _blocks(points), width)
+
+
+def _blocks(points: int) -> int:
+    return -(-points // _POINTS)  # rounded up
 
 
 # -- the kernels ----------------------------------------------------------------------------------
