@@ -80,6 +80,7 @@ SURFACE = [
     "export_onnx",
     "file_format",
     "filter_latent_set",
+    "find_leaks",
     "fit_latents",
     "fitter_of",
     "from_arrays",

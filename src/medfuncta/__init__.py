@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from medfuncta._src.sources.splitting import Item
     from medfuncta._src.sources.table import open_source
     from medfuncta._src.tasks.evaluate import evaluate
+    from medfuncta._src.tasks.explore import find_leaks
     from medfuncta._src.tasks.view import view, write_view
     from medfuncta._src.trackers import MLflowCallback, WandbCallback
     from medfuncta._src.workflow import train
@@ -128,6 +129,7 @@ __all__ = [
     "export_onnx",
     "file_format",
     "filter_latent_set",
+    "find_leaks",
     "fit_latents",
     "fitter_of",
     "from_arrays",
@@ -191,6 +193,7 @@ _HOMES: Final = {
     "export_onnx": "latents.onnx",
     "file_format": "sources.file_format",
     "filter_latent_set": "latents.edit",
+    "find_leaks": "tasks.explore",
     "fit_latents": "latents.fit",
     "fitter_of": "latents.fit",
     "from_arrays": "sources.arrays",

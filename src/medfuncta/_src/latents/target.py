@@ -106,11 +106,12 @@ class Target:
             return list(_points_of(coordinates, self.count, self.run.spec.dim))
         if grid is not None:
             return [self._placed(_checked(grid, self.run.spec.dim))] * self.count
-        own = [self._own(number, shape) for number in range(self.count)]
-        if shape is None:
-            return own
-        sides = [shape] if isinstance(shape, int | np.integer) else shape
-        return [_reshaped(domain, sides) for domain in own]
+        each = self.count if self.like is not None and len(self.like) > 1 else 1
+        own = [self._own(number, shape) for number in range(each)]
+        if shape is not None:
+            sides = [shape] if isinstance(shape, int | np.integer) else shape
+            own = [_reshaped(domain, sides) for domain in own]
+        return own if each > 1 else own * self.count
 
     def _placed(self, domain: Domain) -> Domain:
         """A grid that the user has made, in the box of the run's signals."""

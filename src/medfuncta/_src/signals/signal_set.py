@@ -154,7 +154,7 @@ class SignalSet:
         for which in self.spans(size):
             yield which, self.points(which)
 
-    def spans(self, size: int) -> list[range]:
+    def spans(self, size: Chunk) -> list[range]:
         """Which signals the batches of :meth:`batches` are of."""
         count = len(self)
         return [range(start, min(start + size, count)) for start in range(0, count, size)]

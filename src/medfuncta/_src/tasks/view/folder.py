@@ -16,6 +16,7 @@ import torch
 
 from medfuncta._src.disk.atomic import new_folder
 from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Some
 from medfuncta._src.latents.decode import decode_at
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.latents.onnx import export_onnx
@@ -70,9 +71,9 @@ def write_view(
     latents: LatentSet,
     out: Path | str,
     *,
-    limit: int = 100_000,
+    limit: Some = 100_000,
     method: MapMethod | None = None,
-    neighbours: int = 8,
+    neighbours: Some = 8,
     data: Source | None = None,
     detail: Detail = "full",
     leaks_across: str | None = None,

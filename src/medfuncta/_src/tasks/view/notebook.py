@@ -28,7 +28,7 @@ _PAGE: Final = "page"
 _Height: TypeAlias = Annotated[int, Meta(ge=200, le=10_000)]
 
 
-def view(latents: LatentSet, *, height: int = 760, **options: Any) -> AnyWidget:
+def view(latents: LatentSet, *, height: _Height = 760, **options: Any) -> AnyWidget:
     """Look at a latent set in a notebook: a map of its signals, each decoded in the browser where
     one points, with its neighbours, filters, and marks.
 
