@@ -15,7 +15,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -296,12 +296,9 @@ def _beside(work: Callable[[], Result]) -> Result:
             done.set_exception(error)
 
     Thread(target=fulfil, daemon=True).start()
-    while True:
-        try:
-            return done.result(timeout=_POLL)
-        except TimeoutError:
-            if done.done():
-                raise
+    while not done.done():
+        wait([done], timeout=_POLL)
+    return done.result()
 
 
 def _of_this_start(store: Store, rank: int, count: int) -> Store:
