@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from hostile.case import BEATS, MOST_SECONDS, POINTS, TAMPERED, TINY_WORDS, Answer, Case
+from hostile.case import BEATS, LONGEST_WAIT, POINTS, TAMPERED, TINY_WORDS, Answer, Case
 from hostile.settings import FILE, toml
 
 HERE: Final = Path(__file__).parent
@@ -83,7 +83,7 @@ class Bench:
         limit: Seconds after which a command hangs.
     """
 
-    def __init__(self, place: Path, limit: float = MOST_SECONDS + 2) -> None:
+    def __init__(self, place: Path, limit: float = LONGEST_WAIT) -> None:
         self.place, self._limit = place, limit
         self.base = place / "base"
         self._number = count()

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 MOST_SECONDS: Final = 10.0
+"""Of a processor."""
+LONGEST_WAIT: Final = 60.0
+"""Seconds by the clock after which a command hangs: machines that test are slow, and shared."""
 MOST_MEMORY: Final = 2**30
 LONGEST_LINE: Final = 500
 TAMPERED: Final = "tampered"

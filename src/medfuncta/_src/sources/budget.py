@@ -15,10 +15,13 @@ class Budget:
         what: They are, in words.
         location: Of their files; None where these may ask for any memory.
         count: How many there are, as far as that is known.
+        equal: Whether all have as many values as the first, which then tells what all will need.
     """
 
-    def __init__(self, what: str, location: Path | None, count: Callable[[], int]) -> None:
-        self._what, self._location, self._count = what, location, count
+    def __init__(
+        self, what: str, location: Path | None, count: Callable[[], int], *, equal: bool
+    ) -> None:
+        self._what, self._location, self._count, self._equal = what, location, count, equal
         self._needed = self._held = self._seen = 0
 
     def add(self, size: int) -> None:
@@ -32,7 +35,8 @@ class Budget:
         """
         self._seen += 1
         self._needed += size * NUMBER
-        if self._location is None or self._needed <= allowance().command:
+        tells_all = self._equal and self._seen == 1
+        if self._location is None or not (tells_all or self._needed > allowance().command):
             return
         self._held = self._held or all_on_disk(self._location)
         whole = max(self._needed, self._needed / self._seen * self._count())

@@ -124,8 +124,9 @@ class _Reader:
         return Survey(spec, {"range": f"{self._range.low},{self._range.high}"})
 
     def count(self, split: Item) -> int:
-        """How many signals a split has, as its header says."""
-        return self.archive.header(f"{split.name}_images").shape[0]
+        """How many signals a split gives, as its header says."""
+        there = self.archive.header(f"{split.name}_images").shape[0]
+        return min(there, self.options.limit or there)
 
     def read(self, split: Item) -> Iterator[Signal]:
         """The signals of a split, in the order of the array."""

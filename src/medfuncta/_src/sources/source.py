@@ -327,7 +327,8 @@ class Source:
         """What holds the signals of a split to the memory that its files may ask for."""
         location = self.location if self._is_foreign else None
         what = f"the {split} split of {self.contents.name}"
-        return Budget(what, location, lambda: self._count(split))
+        equal = self.contents.many and self.spec.shape is not None
+        return Budget(what, location, lambda: self._count(split), equal=equal)
 
     def _count(self, split: str) -> int:
         """How many signals a split has, as far as that is known before they are read."""

@@ -39,7 +39,6 @@ class SplitTally(Result):
         constant: Ids of signals with a single value.
         doubled: Ids that came twice.
         copies: Signals with the same values as one of an earlier split.
-        facts: Unit, range and spacing of the signals; None before the first one.
     """
 
     json_keys: ClassVar = (
@@ -57,7 +56,6 @@ class SplitTally(Result):
     constant: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     copies: int = 0
-    facts: DataFacts | None = None
     _tally: FactsTally = field(default_factory=FactsTally)
     _use: RangeUse = field(default_factory=RangeUse)
     _shapes: Counter[str] = field(default_factory=Counter)
@@ -77,7 +75,6 @@ class SplitTally(Result):
             self.high = high
         self._tally.add_header(signal.header)
         self._use.add(signal.normalised(), signal.observed())
-        self.facts = self._tally.facts(self._use)
         outside = (observed < signal.range.low) | (observed > signal.range.high)
         self.signals += 1
         self.points += signal.domain.points
@@ -92,6 +89,11 @@ class SplitTally(Result):
         if signal.id in self._seen:
             self.doubled.append(signal.id)
         self._seen.add(signal.id)
+
+    @property
+    def facts(self) -> DataFacts | None:
+        """Unit, range and spacing of the signals; None before the first one."""
+        return self._tally.facts(self._use) if self.signals else None
 
     @property
     def shapes(self) -> dict[str, int]:
