@@ -373,7 +373,8 @@ def test_a_folder_inside_a_file_is_one_line(
     ("name", "number", "code"),
     [
         *((name, signal.SIGINT, 130) for name in WRITING),
-        *((name, signal.SIGTERM, 143) for name in ("train", "fit", "export hub", "decode")),
+        ("train", signal.SIGTERM, 0),
+        *((name, signal.SIGTERM, 143) for name in ("fit", "export hub", "decode")),
     ],
 )
 def test_a_signal_while_writing(

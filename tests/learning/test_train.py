@@ -20,7 +20,7 @@ from medfuncta._src.learning.callbacks import StepReport
 from medfuncta._src.learning.checkpoint import TrainingState
 from medfuncta._src.learning.optimiser import rate_at
 from medfuncta._src.learning.sampler import batch_indices
-from medfuncta._src.learning.saving import CHECKPOINT
+from medfuncta._src.learning.saving import CHECKPOINT, saved_step
 from medfuncta._src.learning.stored_checkpoint import written_by
 from medfuncta._src.learning.train import LOST, Training, train_network
 from medfuncta._src.run import WEIGHTS_FILE, Run
@@ -189,16 +189,27 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
 def test_where_all_checkpoints_are_damaged_the_run_is_refused(
     harm: Callable[[Path], None], tmp_path: Path
 ) -> None:
-    train(tmp_path)
-    for path in (tmp_path / CHECKPOINT).parent.glob("last*"):
+    config = tiny(keep_checkpoints=1)
+    train(tmp_path, config)
+    for path in (tmp_path / CHECKPOINT).parent.iterdir():
         harm(path)
     with (
         pytest.warns(UserWarning, match="last.safetensors is damaged"),
         pytest.raises(
-            RunError, match=r"last-1.safetensors is damaged .*; train anew into another folder"
+            RunError, match=r"best.safetensors is damaged .*; train anew into another folder"
         ),
     ):
-        train(tmp_path, resume=True)
+        train(tmp_path, config, resume=True)
+
+
+def test_the_checkpoint_of_the_best_network_is_the_last_resort(tmp_path: Path) -> None:
+    config = tiny(steps=12, keep_checkpoints=1)
+    whole = train(tmp_path, config)
+    cut(tmp_path / CHECKPOINT)
+    assert saved_step(tmp_path) is None
+    with pytest.warns(UserWarning, match=r"going on from best\.safetensors"):
+        again = train(tmp_path, config, resume=True)
+    assert again.run.fingerprint == whole.run.fingerprint
 
 
 def test_no_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -217,6 +228,7 @@ def test_so_many_checkpoints_are_kept_and_each_can_be_gone_on_from(
     assert sorted(path.name for path in folder.glob("last*")) == sorted(names)
     steps = [written_by(folder / name)[0] for name in names]
     assert steps == [12, 9, 6][:keep]
+    assert saved_step(tmp_path) == 12
     for name in names[:-1]:
         (folder / name).unlink()
     assert train(tmp_path, config, resume=True).run.fingerprint == whole.run.fingerprint

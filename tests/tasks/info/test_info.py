@@ -147,6 +147,7 @@ def test_a_run_has_its_sizes_and_its_curve(tmp_path: Path) -> None:
     assert result.parameters == 2 * 16 + 16 + 16 * 16 + 16 + 8 * 16 + 16 + 16 + 1
     assert list(result.omegas) == [5.0, 5.0, 5.0]
     assert result.training["val_psnr"] == 12.5
+    assert result.saved_step is None
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"info.json", "curve.png"}
 
 

@@ -21,6 +21,7 @@ from medfuncta._src.door.declared import Fault, check_plain, convert, hints_of
 from medfuncta._src.door.limits import Gibibytes, Processes
 from medfuncta._src.door.wording import bare, members, remedy, shown
 from medfuncta._src.errors import ConfigError
+from medfuncta._src.process import Stop
 from medfuncta._src.result import to_json
 from medfuncta._src.settings import parse_assignments
 
@@ -86,6 +87,14 @@ class Command(ABC):
     def when_stopped(self) -> str:
         """What is left when a person or a batch system stops the command, and how to go on."""
         return "every file that was written is whole; start the same command again"
+
+    def code_when_stopped(self, stop: Stop) -> int:
+        """The exit code when a person or a batch system stops the command.
+
+        Args:
+            stop: Who did.
+        """
+        return stop.exit_code
 
     def may_tell(self, *, stopped: bool) -> bool:
         """Whether this process says how the command has ended, where several do it together.

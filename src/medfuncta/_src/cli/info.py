@@ -107,6 +107,10 @@ def _run(report: RunReport) -> str:
             value = f"{value:.4g}"
         if not isinstance(value, Mapping):
             entries[name.replace("_", " ")] = value
+    if report.saved_step is not None:
+        entries["saved after"] = (
+            f"{report.saved_step:,} of {report.config.train.steps:,} meta-steps"
+        )
     return facts(entries)
 
 

@@ -12,7 +12,7 @@ from medfuncta._src.cli.terminal import safely, say, tell
 from medfuncta._src.door.files import reason
 from medfuncta._src.door.wording import shortened
 from medfuncta._src.errors import MedFunctaError
-from medfuncta._src.process import stopping
+from medfuncta._src.process import Stop, stopping
 from medfuncta._src.status import working_on
 
 _LONGEST: Final = 480
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0; 2 after a user's mistake or what the disk refuses (one line on standard error); 130 or
-        143 when it was stopped by Ctrl-C or SIGTERM.
+        143 when it was stopped by Ctrl-C or SIGTERM, unless SIGTERM found a training that could
+        save what it has, which ends well.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     work = _Work()
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             if work.may_tell(stopped=True):
                 _complain(f"stopped by {stop.cause}; {work.left()}")
-            return stop.exit_code
+            return work.code(stop)
 
 
 @dataclass
@@ -53,10 +54,12 @@ class _Work:
 
     Args:
         left: What is left of it when it is stopped, and how to go on, for a person.
+        code: With what code it ends then.
         may_tell: Whether this process says how it has ended (``stopped`` or failed).
     """
 
     left: Callable[[], str] = lambda: _NOT_BEGUN
+    code: Callable[[Stop], int] = lambda stop: stop.exit_code
     may_tell: Callable[..., bool] = lambda *, stopped: True
 
 
@@ -71,6 +74,7 @@ def _run(words: list[str], work: _Work) -> int:
             return _print_version()
         command = parse(words, COMMANDS, _DESCRIPTION)
         work.left, work.may_tell = command.when_stopped, command.may_tell
+        work.code = command.code_when_stopped
         keep_freed_memory()
         with working_on(f"medfuncta {words[0]}"), safely(), command.allowed():
             command.print_result(command.answer())

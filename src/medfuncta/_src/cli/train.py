@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec import Meta
 from medfuncta._src.cli.command import GOES_ON, Assignments, Command, assigned, given
 from medfuncta._src.cli.terminal import remark_lines, tell
 from medfuncta._src.config import Batch, Steps
+from medfuncta._src.process import Stop
 from medfuncta._src.result import Result
 
 _USELESS: Final = 7.8
@@ -53,8 +55,20 @@ class Train(Command):
     device: str | None = None
     """cpu, cuda, mps, ...; an accelerator when there is one."""
 
+    def code_when_stopped(self, stop: Stop) -> int:
+        """0 for SIGTERM where all meta-steps that were taken are saved: a batch system that takes a
+        machine away should not count that for a failure."""
+        if stop.by is signal.SIGTERM and self._goes_on:
+            return 0
+        return stop.exit_code
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there is something to go on from."""
+        return any((self.out / "checkpoints").glob("*.safetensors"))
+
     def when_stopped(self) -> str:
-        if any((self.out / "checkpoints").glob("*.safetensors")):
+        if self._goes_on:
             return f"{GOES_ON}, with --resume"
         return "it has no checkpoint yet; start the same command again"
 

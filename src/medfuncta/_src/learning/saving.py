@@ -104,9 +104,8 @@ class RunFolder(Saving):
         """Take the state of where the last session was stopped, wherever that was.
 
         A checkpoint that is not as it was written is named in a warning, and the one before is
-        taken. The best network has a checkpoint of its own, which is written before the network and
-        before the last checkpoint of that moment: what a kill in between has left out is made from
-        it.
+        taken, last of all that of the best network. This is written before the network and before
+        the last checkpoint of that moment: what a kill in between has left out is made from it.
 
         Args:
             state: To be changed.
@@ -155,17 +154,15 @@ class RunFolder(Saving):
                 if before is None:
                     raise
                 said = str(error).partition(";")[0]
-                warnings.warn(f"{said}; going on from {before.name}, the one before", stacklevel=2)
+                warnings.warn(f"{said}; going on from {before.name}, an earlier one", stacklevel=2)
             else:
                 return
 
     def _candidates(self) -> list[Path]:
-        """What there is to go on from, the newest first; that of the best network where there is
-        no other."""
+        """What there is to go on from, the newest first; that of the best network comes after all
+        others."""
         last, best = self._place(CHECKPOINT), self._place(BEST_CHECKPOINT)
-        found = [path for path in (last, *self._older()) if path.exists()]
-        if not found and best.exists():
-            return [best]
+        found = [path for path in (last, *self._older(), best) if path.exists()]
         return found or [last]
 
     def _older(self) -> list[Path]:
@@ -194,6 +191,18 @@ class RunFolder(Saving):
 
     def _place(self, name: Path) -> Path:
         return place(self.folder, *name.parts)
+
+
+def saved_step(folder: Path) -> int | None:
+    """After which meta-step the last checkpoint of a run was written; None where there is none, as
+    in a run that was published, or it does not say."""
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        return written_by(path)[0]
+    except RunError:
+        return None
 
 
 def _numbered(number: int) -> Path:

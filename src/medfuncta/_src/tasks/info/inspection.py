@@ -13,6 +13,7 @@ from medfuncta._src.latents.describe import Figures, describe
 from medfuncta._src.latents.info import INFO_FILE, SetInfo
 from medfuncta._src.latents.latent_set import LatentSet
 from medfuncta._src.learning.run_log import METRICS_FILE
+from medfuncta._src.learning.saving import saved_step
 from medfuncta._src.result import Result, to_json
 from medfuncta._src.run import Run
 from medfuncta._src.run_names import METADATA_FILE, find_run
@@ -39,10 +40,12 @@ class RunReport(Result):
         signal: What signals it is for.
         config: Every setting.
         training: Where it comes from.
+        saved_step: The meta-step that a training would go on from; None where none is kept.
     """
 
     json_keys: ClassVar = (
         *("kind", "fingerprint", "parameters", "omegas", "signal", "config", "training"),
+        "saved_step",
     )
     kind: ClassVar = "run"
 
@@ -52,10 +55,11 @@ class RunReport(Result):
     signal: SignalSpec
     config: Config
     training: Mapping[str, Any]
+    saved_step: int | None = None
 
     @classmethod
-    def of(cls, run: Run) -> RunReport:
-        """Sizes, omega schedule and training of a run."""
+    def of(cls, run: Run, folder: Path) -> RunReport:
+        """Sizes, omega schedule and training of a run, and how far that is in its folder."""
         return cls(
             run.fingerprint,
             parameters=sum(parameter.numel() for parameter in run.network.parameters()),
@@ -63,6 +67,7 @@ class RunReport(Result):
             signal=run.spec,
             config=run.config,
             training=dict(run.training),
+            saved_step=saved_step(folder),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -117,7 +122,7 @@ def inspect(what: str, out: Path | None = None) -> Report:
     """
     folder = find_run(what).folder
     if (folder / METADATA_FILE).is_file():
-        report = RunReport.of(Run.load(what))
+        report = RunReport.of(Run.load(what), folder)
     elif (folder / INFO_FILE).is_file():
         report = LatentSetReport.of(LatentSet.open(folder))
     elif folder.is_dir():
