@@ -29,28 +29,32 @@ from hostile.files import (
 )
 
 LAST: Final = "checkpoints/last.safetensors"
+BEST: Final = "checkpoints/best.safetensors"
 NAMES: Final = ["last.safetensors", TAMPERED]
 RESUME: Final = ["resume"]
 
 
 def _case(what: str, harm: Callable[[Path], None], *names: str, group: str = "") -> Case:
+    """One where there is no other checkpoint to go on from."""
+
+    def harm_the_only_one(folder: Path) -> None:
+        (folder / BEST).unlink()
+        harm(folder)
+
     title, known = f"checkpoint: {what}", [*NAMES, *names]
-    return Case(title, "run", harm, RESUME, names=known, group=group and f"checkpoint: {group}")
-
-
-def _both_missing(folder: Path) -> None:
-    for name in ("last", "best"):
-        (folder / "checkpoints" / f"{name}.safetensors").unlink()
+    return Case(
+        title, "run", harm_the_only_one, RESUME, names=known, group=group and f"checkpoint: {group}"
+    )
 
 
 def file_cases() -> Iterator[Case]:
     """The checkpoint as a file."""
     for kind in KINDS:
-        if kind != "missing":  # that of the best network stands in for it
-            yield _case(f"is {kind}", turned(LAST, kind))
-    yield Case("checkpoint: is missing", "run", turned(LAST, "missing"), accepted=RESUME)
-    gone = _case("is missing, and so is the best one", _both_missing)
-    yield replace(gone, names=["last.safetensors"])
+        case = _case(f"is {kind}", turned(LAST, kind))
+        yield case if kind != "missing" else replace(case, names=["last.safetensors"])
+    for kind in ("missing", "empty", "prose", "a folder", "a pipe", "cut"):
+        title = f"checkpoint: is {kind}, and that of the best network stands in for it"
+        yield Case(title, "run", turned(LAST, kind), accepted=RESUME)
     yield _case("is a link to a sound file", linked(LAST), "link")
 
 

@@ -10,7 +10,7 @@ import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import NoneType
+from types import NoneType, SimpleNamespace
 from typing import Any, Final, ParamSpec, TypeVar, cast, get_origin, get_type_hints
 
 from medfuncta._src.door.declared import Fault, check_plain, convert, plain
@@ -94,10 +94,13 @@ def _is_in(bounds: Any, value: Any) -> bool:
 @functools.cache
 def _kinds_of(function: Callable[..., Any]) -> dict[str, _Kind]:
     """The arguments whose annotation is a class, or one of several."""
+    written = {name: hint for name, hint in function.__annotations__.items() if name != "return"}
+    space = getattr(inspect.unwrap(function), "__globals__", None)
+    given = SimpleNamespace(__annotations__=written)  # a result may be of a class of an extra
     kinds = {}
-    for name, hint in get_type_hints(function, include_extras=True).items():
+    for name, hint in get_type_hints(given, space, include_extras=True).items():
         kind = _kind(hint)
-        if kind is not None and name != "return":
+        if kind is not None:
             kinds[name] = kind
     return kinds
 

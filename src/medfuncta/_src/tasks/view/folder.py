@@ -110,10 +110,10 @@ def write_view(
             check_originals(latents, data)
         if leaks_across is not None:
             check_groups(latents, leaks_across, limit)
+        contents = contents_of(latents, limit, method, neighbours, tell)
         parts = PartWriter(folder)
         tell("writing the field")
         parts.write("field", _field_bytes(latents))
-        contents = contents_of(latents, limit, method, neighbours, tell)
         tell("writing the signals")
         row_parts = _write_rows(parts, latents, contents, limit)
         points = _write_points(parts, contents)

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta
 
-from medfuncta._src.door.declared import convert
+from medfuncta._src.door.callers import expecting
+from medfuncta._src.door.limits import Some
 from medfuncta._src.errors import missing_extra
 from medfuncta._src.latents.latent_set import LatentSet
+from medfuncta._src.sources.source import Source
+from medfuncta._src.tasks.explore.map import MapMethod
 from medfuncta._src.tasks.view.folder import write_view
+from medfuncta._src.tasks.view.originals import Detail
 from medfuncta._src.tasks.view.parts import ASSETS, PAGE_FILE, read_part
 
 if TYPE_CHECKING:
@@ -28,15 +32,26 @@ _PAGE: Final = "page"
 _Height: TypeAlias = Annotated[int, Meta(ge=200, le=10_000)]
 
 
-def view(latents: LatentSet, *, height: _Height = 760, **options: Any) -> AnyWidget:
+@expecting
+def view(
+    latents: LatentSet,
+    *,
+    height: _Height = 760,
+    limit: Some = 100_000,
+    method: MapMethod | None = None,
+    neighbours: Some = 8,
+    data: Source | None = None,
+    detail: Detail = "full",
+    leaks_across: str | None = None,
+) -> AnyWidget:
     """Look at a latent set in a notebook: a map of its signals, each decoded in the browser where
     one points, with its neighbours, filters, and marks.
 
     Args:
         latents: The set.
         height: Of the page below the cell, in pixels; its lower edge can be drawn.
-        options: As :func:`~medfuncta._src.tasks.view.write_view` takes them: ``data``, ``limit``,
-            ``leaks_across``, ...
+        limit, method, neighbours, data, detail, leaks_across: As
+            :func:`~medfuncta._src.tasks.view.write_view` takes them.
 
     Returns:
         A widget, which a notebook shows where a cell ends with it. Its ``marks`` are what was
@@ -44,13 +59,21 @@ def view(latents: LatentSet, *, height: _Height = 760, **options: Any) -> AnyWid
         ``marked``, ``new_label`` and ``note``; ``close()`` lets go of its files.
 
     Raises:
-        MedFunctaError: If ``anywidget`` is not installed, the height is none, or as ``write_view``.
+        MedFunctaError: If ``anywidget`` is not installed, or as ``write_view``.
     """
     kind = _widget_class()
-    convert(height, _Height, "height")
     aside = TemporaryDirectory(prefix="medfuncta-view-")
     try:
-        write_view(latents, Path(aside.name) / "view", **options)
+        write_view(
+            latents,
+            Path(aside.name) / "view",
+            limit=limit,
+            method=method,
+            neighbours=neighbours,
+            data=data,
+            detail=detail,
+            leaks_across=leaks_across,
+        )
     except BaseException:
         aside.cleanup()
         raise
