@@ -5,13 +5,15 @@ A meta-step, and a fit, costs so many seconds for each
 
 - product of a hidden layer (points x L x L),
 - number that is no product: sines, cosines, sums (points x L),
-- number of the shift maps on a latent (P x L, a signal),
+- number of the shift maps on a latent (P x L, a signal), and of these maps as they are read
+  (P x L, whatever the batch),
 - parameter (the optimiser),
 - inner step and layer (calls),
 
 and once. How many there are follows from K, L, P, points, batch and inner steps; the seconds are
 found by non-negative least squares on relative errors. Times are those of one core (of the process,
-not of the clock), so that others on the machine disturb them little.
+not of the clock), each in units of a fixed piece of work that is done before and after it: what
+shares caches or the core's two threads slows both down.
 """
 
 from __future__ import annotations
@@ -36,12 +38,18 @@ from medfuncta._src.config import InnerConfig, TrainConfig
 from medfuncta._src.field.siren.config import SirenConfig
 from medfuncta._src.learning.adapt import adapt_to
 
+Work = Callable[[], object]
+
 _CPU: Final = torch.device("cpu")
 _LAYERS: Final = (4, 6, 8, 12, 15)
 _WIDTHS: Final = (64, 128, 256)
 _LATENTS: Final = (64, 256, 1024, 2048)
 _SHAPES: Final = ((187,), (20, 20), (28, 28), (32, 32), (48, 48), (12, 12, 12), (16, 16, 16))
 _BATCHES: Final = (1, 2, 4, 8, 16)
+_KINDS: Final = (
+    *("operation of products", "other number", "operation of shifts", "number of shift maps read"),
+    *("parameter", "layer and step", "piece of work"),
+)
 _MOST: Final = 1.2e11
 """Operations of a case, at the most: seconds on a core."""
 
@@ -54,6 +62,7 @@ class Costs:
         products: Floating-point operations of the hidden layers.
         others: Numbers of activations that are made of others.
         shifts: Floating-point operations of the shift maps.
+        reads: Numbers of the shift maps that are read, once for a batch.
         parameters: That an optimiser changes.
         calls: Layers times steps.
     """
@@ -61,12 +70,14 @@ class Costs:
     products: float
     others: float
     shifts: float
+    reads: float
     parameters: float
     calls: float
 
     def row(self) -> list[float]:
         """As numbers, with the one of what happens once."""
-        return [self.products, self.others, self.shifts, self.parameters, self.calls, 1.0]
+        kinds = (self.products, self.others, self.shifts, self.reads, self.parameters, self.calls)
+        return [*kinds, 1.0]
 
 
 def parameters_of(field: SirenConfig) -> int:
@@ -91,11 +102,12 @@ def _costs(case: Case, points: int, *, training: bool) -> Costs:
     rows = float(points * case.batch)
     steps = case.inner_steps if training else FIT_STEPS
     passes = 4 if training else 2
-    shifts = 2.0 * passes * steps * case.batch * field.layers * width * field.latent_size
+    reads = float(passes * steps * field.layers * width * field.latent_size)
     return Costs(
         products=2.0 * rows * hidden * width**2,
         others=rows * field.layers * width,
-        shifts=shifts,
+        shifts=2.0 * case.batch * reads,
+        reads=reads,
         parameters=float(parameters_of(field)) if training else 0.0,
         calls=float(steps * field.layers),
     )
@@ -142,29 +154,51 @@ def drawn_cases(count: int, seed: int) -> list[Case]:
     return cases
 
 
-def seconds_of_meta_step(case: Case, repeats: int) -> float:
-    """Of one core."""
+def meta_step_of(case: Case) -> Work:
+    """A meta-step, ready to be taken."""
     step = Step(case, _CPU, PRECISIONS[0], TrainConfig.memory_mb * 2**20)
     points = points_of(case, case.batch, _CPU)
-    return _seconds(lambda: step.take(points, 1e-6), repeats)
+    return lambda: step.take(points, 1e-6)
 
 
-def seconds_of_fit(case: Case, repeats: int) -> float:
-    """Of one core, for the batch of the case."""
+def fit_of(case: Case) -> Work:
+    """A fit of the batch of a case, ready to be done."""
     field, points = field_of(case.field, _CPU, torch.float32), points_of(case, case.batch, _CPU)
     objective, inner = field.objective(channel_mean=True), InnerConfig(1e-2, channel_mean=True)
     initial = field.zero_latents(case.batch)
-    return _seconds(lambda: adapt_to(objective, initial, points, FIT_STEPS, inner), repeats)
+    return lambda: adapt_to(objective, initial, points, FIT_STEPS, inner)
 
 
-def _seconds(work: Callable[[], object], repeats: int) -> float:
-    work()
-    found = []
-    for _ in range(repeats):
-        start = time.process_time()
+def seconds_of(works: Sequence[Work], repeats: int) -> list[float]:
+    """What each piece of work takes of one core while the reference takes what it mostly does.
+
+    Args:
+        works: They are done in turn, so that a busy minute is none of theirs alone.
+        repeats: Rounds, after one that is not counted.
+    """
+    for work in works:
         work()
-        found.append(time.process_time() - start)
-    return statistics.median(found)
+    paces, ratios = [], []
+    for _ in range(repeats):
+        ratios.append([])
+        for work in works:
+            before, own, after = _timed(_reference), _timed(work), _timed(_reference)
+            paces += [before, after]
+            ratios[-1].append(2 * own / (before + after))
+    return (np.median(ratios, axis=0) * statistics.median(paces)).tolist()
+
+
+def _timed(work: Work) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def _reference() -> None:
+    """Products and sines of the sizes of a layer."""
+    points, weight = torch.ones(1024, 128), torch.full((128, 128), 1e-3)
+    for _ in range(24):
+        points = torch.sin(points @ weight)
 
 
 @dataclass(kw_only=True)
@@ -172,11 +206,11 @@ class Scale(Command):
     """Measure meta-steps and fits of random sizes, fit a cost model to most of them, predict the
     others, and say what large data sets would take."""
 
-    cases: int = 32
+    cases: int = 40
     """Sizes that are measured."""
-    held_out: int = 10
+    held_out: int = 12
     """Of these, those that the model does not see."""
-    repeats: int = 3
+    repeats: int = 5
     """Of each, after one that is not counted."""
     seed: int = 0
     """Of the sizes."""
@@ -187,8 +221,8 @@ class Scale(Command):
     def run(self) -> dict[str, Any]:
         torch.set_num_threads(1)
         cases = drawn_cases(self.cases, self.seed)
-        rows = self._model("meta-step", cases, of_meta_step, seconds_of_meta_step)
-        rows += self._model("fit", cases, of_fit, seconds_of_fit)
+        rows = self._model("meta-step", cases, of_meta_step, meta_step_of)
+        rows += self._model("fit", cases, of_fit, fit_of)
         rows += plan(self.tflops)
         return {"rows": [asdict(row) for row in rows], "settings": {"tflops": self.tflops}}
 
@@ -200,21 +234,18 @@ class Scale(Command):
         name: str,
         cases: Sequence[Case],
         costs_of: Callable[[Case], Costs],
-        seconds_of: Callable[[Case, int], float],
+        work_of: Callable[[Case], Work],
     ) -> list[Row]:
         """The rates, and the errors on cases that they were not fitted to."""
         costs = [costs_of(case) for case in cases]
-        seconds = [seconds_of(case, self.repeats) for case in cases]
+        seconds = seconds_of([work_of(case) for case in cases], self.repeats)
         kept = len(cases) - self.held_out
         model = CostModel.fitted(costs[:kept], seconds[:kept])
         errors = []
         for cost, measured in zip(costs[kept:], seconds[kept:], strict=True):
             errors.append(abs(model.seconds(cost) / measured - 1))
-        kinds = ("operation of products", "other number", "operation of shifts", "parameter")
         rows = []
-        for kind, rate in zip(
-            (*kinds, "layer and step", "piece of work"), model.rates, strict=True
-        ):
+        for kind, rate in zip(_KINDS, model.rates, strict=True):
             rows.append(Row(f"{name}: for each {kind}", "s", float(rate)))
         rows.append(Row(f"{name}: error on {self.held_out} others, median", "", _median(errors)))
         rows.append(Row(f"{name}: error on {self.held_out} others, most", "", max(errors)))

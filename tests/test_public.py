@@ -149,7 +149,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> 
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     ).stderr
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in seen.splitlines()}
     assert "medfuncta" in imported

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def test_ranks_are_timed(
 def test_a_cost_model_finds_the_rates_that_made_the_times() -> None:
     cases = scale.drawn_cases(20, seed=1)
     costs = [scale.of_meta_step(case) for case in cases]
-    rates = np.array([1e-11, 2e-9, 3e-11, 1e-8, 1e-4, 1e-3])
+    rates = np.array([1e-11, 2e-9, 3e-11, 2e-10, 1e-8, 1e-4, 1e-3])
     seconds = [float(rates @ np.array(cost.row())) for cost in costs]
     model = scale.CostModel.fitted(costs[:14], seconds[:14])
     for cost, expected in zip(costs[14:], seconds[14:], strict=True):
@@ -85,6 +85,25 @@ def test_costs_are_those_of_the_network() -> None:
     one, two = scale.of_meta_step(case), scale.of_meta_step(twice)
     assert two.products == 2 * one.products and two.shifts == 2 * one.shifts
     assert two.parameters == one.parameters and two.calls == one.calls
+    assert two.reads == one.reads
+
+
+def test_a_busy_machine_does_not_change_what_a_work_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference takes as much longer; the middle one of three rounds is a quiet one."""
+    took = {"short": 2.0, "long": 10.0, "_reference": 4.0}
+    slowness = iter([*[1.0] * 6, *[3.0] * 6, *[1.0] * 6])
+
+    def short() -> None:
+        """Stands for a piece of work."""
+
+    def long() -> None:
+        """And another."""
+
+    def timed(work: Callable[[], object]) -> float:
+        return took[getattr(work, "__name__", "")] * next(slowness)
+
+    monkeypatch.setattr(scale, "_timed", timed)
+    assert scale.seconds_of([short, long], repeats=3) == [2.0, 10.0]
 
 
 def test_a_plan_has_hours_and_storage_of_each_goal() -> None:
@@ -110,13 +129,17 @@ def test_the_model_is_held_against_what_it_has_not_seen(
     """Times that follow the model but for the last case, which takes twice as long."""
     cases = scale.drawn_cases(12, seed=0)
 
-    def seconds(case: scale.Case, repeats: int) -> float:
-        del repeats
+    def meta_step(case: scale.Case) -> scale.Work:
         product = scale.of_meta_step(case).products * 1e-11
-        return 2 * product if case == cases[-1] else product
+        return lambda: 2 * product if case == cases[-1] else product
 
-    monkeypatch.setattr(scale, "seconds_of_meta_step", seconds)
-    monkeypatch.setattr(scale, "seconds_of_fit", lambda case, _: scale.of_fit(case).products * 1e-9)
+    def told(works: Sequence[scale.Work], repeats: int) -> list[float]:
+        del repeats
+        return [float(str(work())) for work in works]
+
+    monkeypatch.setattr(scale, "seconds_of", told)
+    monkeypatch.setattr(scale, "meta_step_of", meta_step)
+    monkeypatch.setattr(scale, "fit_of", lambda case: lambda: scale.of_fit(case).products * 1e-9)
     rows = rows_of(scale.Scale, "--cases 12 --held-out 3", capsys)
     assert rows["meta-step: error on 3 others, most"] == pytest.approx(0.5, rel=1e-3)
     assert rows["meta-step: error on 3 others, median"] == pytest.approx(0, abs=1e-6)

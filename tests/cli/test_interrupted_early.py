@@ -43,7 +43,7 @@ def test_no_traceback_is_shown(tmp_path: Path) -> None:
             process.stdout.readline()  # Python itself is up
             time.sleep(moments.uniform(0, 0.5) if number else 0)
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
+            _, told = process.communicate(timeout=120)
         if process.returncode == -signal.SIGINT:
             # Python's own answer, where no more of ours has begun than the first lines of all.
             assert PACKAGE not in told.replace(FIRST_FILE, ""), told
@@ -65,7 +65,7 @@ def test_a_program_that_uses_the_package_keeps_its_own_handler(tmp_path: Path) -
         "assert signal.getsignal(signal.SIGINT) is before\n"
     )
 
-    subprocess.run([sys.executable, str(program)], check=True, timeout=60)
+    subprocess.run([sys.executable, str(program)], check=True, timeout=120)
 
 
 def test_an_interruption_that_falls_into_a_callback_is_not_lost(

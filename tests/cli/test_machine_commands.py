@@ -78,7 +78,7 @@ def completed(script: Path, *words: str) -> list[str]:
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
     command = ["bash", "--norc", "-c", program, "bash", str(script), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert not done.stderr
     return done.stdout.split()
 

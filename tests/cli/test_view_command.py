@@ -35,7 +35,7 @@ def test_without_a_folder_it_is_served_to_the_browser_and_gone_afterwards(
     stopped: list[bool] = []
 
     def open_page(address: str) -> bool:
-        with urllib.request.urlopen(address, timeout=5) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             pages.append(answer.read().decode())
         return True
 
@@ -55,7 +55,7 @@ def test_without_a_folder_it_is_served_to_the_browser_and_gone_afterwards(
     assert "the page is no longer served" in told
     address = next(word for word in told.split() if word.startswith("http://127.0.0.1:"))
     with pytest.raises(OSError):
-        urllib.request.urlopen(address, timeout=5)
+        urllib.request.urlopen(address, timeout=60)
 
 
 @pytest.mark.parametrize(

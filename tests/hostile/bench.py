@@ -98,7 +98,7 @@ class Bench:
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
     def build(self) -> None:
         """Make the sound folders by the code as it is; the process then has all in memory that

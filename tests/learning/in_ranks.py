@@ -12,6 +12,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 
+_LONGEST = 300
+"""Seconds by the clock after which a rank hangs, also on a machine that is slow and shared."""
+
+
 def free_port() -> int:
     """A port of this machine that nobody uses."""
     with socket.socket() as found:
@@ -48,7 +52,7 @@ def start_ranks(
 
 
 def _exit_code(work: Callable[[int], object], rank: int) -> int:
-    signal.alarm(60)
+    signal.alarm(_LONGEST)
     try:
         torch.set_num_threads(1)
         code = work(rank)

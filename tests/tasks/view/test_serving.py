@@ -34,7 +34,7 @@ def answer(
     address: str, path: str | None = None, host: str | None = None, method: str = "GET"
 ) -> tuple[int, dict[str, str], str]:
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     wanted = parts.path if path is None else path
     connection.putrequest(method, wanted, skip_host=True)
     connection.putheader("Host", host or parts.netloc)
