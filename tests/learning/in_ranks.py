@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-
 _LONGEST = 300
 """Seconds by the clock after which a rank hangs, also on a machine that is slow and shared."""
 
