@@ -331,3 +331,37 @@ def test_the_last_step_is_taken_where_only_steps_are_there(tmp_path: Path) -> No
     layout = find_layout(open_tree(tmp_path / "a.zip", 100))
     assert layout.weights == "MedNF/step2000.model"
     assert json.dumps(layout.root) == '"MedNF/"'
+
+
+def test_a_tar_that_was_cut_between_two_files_is_refused(tmp_path: Path) -> None:
+    """Wherever it was cut, and whichever header is damaged: a set is whole or not imported."""
+    content = write_tar(tmp_path / "set.tar", files({"train": 3})).read_bytes()
+    with tarfile.open(tmp_path / "set.tar") as archive:
+        starts = [info.offset for info in archive]
+    for start in starts[1:]:
+        damaged = bytearray(content)
+        damaged[start] ^= 1
+        for name, odd in (("cut", content[:start]), ("damaged", bytes(damaged))):
+            for suffix, packed in ((".tar", odd), (".tar.gz", gzip.compress(odd))):
+                what = tmp_path / f"{name}{suffix}"
+                what.write_bytes(packed)
+                with pytest.raises(LatentSetError, match=r"not a sound archive \(it ends early"):
+                    imported(what, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_zip_with_a_nameless_entry_is_read(tmp_path: Path) -> None:
+    what = write_zip(tmp_path / "set.zip", files({"train": 2}))
+    with zipfile.ZipFile(what, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"nothing")
+    assert len(imported(what, tmp_path / "out")) == 2
+
+
+def test_a_zip_whose_index_lies_before_its_beginning_is_refused(tmp_path: Path) -> None:
+    what = write_zip(tmp_path / "set.zip", files({"train": 2}))
+    content = bytearray(what.read_bytes())
+    end = content.rfind(b"PK\x05\x06")
+    content[end + 16 : end + 20] = (2**31 - 1).to_bytes(4, "little")
+    what.write_bytes(bytes(content))
+    with pytest.raises(LatentSetError, match=r"'set.zip' is not a sound archive"):
+        imported(what, tmp_path / "out")

@@ -8,6 +8,7 @@ names one twice, is encrypted, or unpacks to more than its bytes allow
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -39,7 +40,8 @@ _ODD: Final = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError),
     *(NotImplementedError, RuntimeError, KeyError, OverflowError),
 )
-"""What Python's readers raise for archives that are damaged or made to do harm."""
+"""What Python's readers raise for archives that are damaged or made to do harm; besides the
+system's word where they seek a place before the beginning (EINVAL)."""
 
 
 class Found(NamedTuple):
@@ -117,7 +119,9 @@ class FileTree(ABC):
         """Within, what is wrong with the archive is said in one line."""
         try:
             yield
-        except _ODD as error:
+        except (*_ODD, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
             raise LatentSetError(
                 f"'{self.path.name}' is not a sound archive ({shortened(reason(error))}); copy it "
                 "again"
@@ -201,7 +205,7 @@ class _Zip(FileTree):
             for info in archive.infolist():
                 name = _checked(info.filename, self.path)
                 held += info.compress_size
-                if info.is_dir() or not wanted(name):
+                if name.endswith("/") or not wanted(name):  # a name may be empty
                     continue
                 self._check_plain(info)
                 self._check_size(name, info.file_size)
@@ -321,20 +325,26 @@ class _Bounded:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.seek, self.tell = stream.seek, stream.tell
+        self.last = b""
+        """What was read last."""
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _HEADER_BYTES:
             raise ValueError(f"a header of {size:,} bytes")
-        return self._stream.read(size)
+        self.last = self._stream.read(size)
+        return self.last
 
 
 def _members(stream: Stream) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar archive, none of which is kept."""
-    bounded = cast(IO[bytes], _Bounded(stream))
-    with tarfile.open(fileobj=bounded, mode="r:") as archive:
+    """The members of a tar archive, none of which is kept. Python takes any block that is no header
+    for the end; that is a block of zeros, and all else an archive that was cut or damaged."""
+    bounded = _Bounded(stream)
+    with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r:") as archive:
         while (info := archive.next()) is not None:
             archive.members = []  # pyright: ignore[reportAttributeAccessIssue]
             yield info
+    if bounded.last != bytes(tarfile.BLOCKSIZE):
+        raise EOFError("it ends early, or a header in it is damaged")
 
 
 def _content(stream: Stream, start: int, size: int) -> bytes:
