@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
-from safetensors.torch import save_file
 
 from medfuncta._src.array_methods import ArrayMethods
 from medfuncta._src.config import FieldConfig
-from medfuncta._src.disk.atomic import write_atomically, write_json, write_text
+from medfuncta._src.disk.atomic import write_json, write_text
+from medfuncta._src.disk.tensors import write_tensors
 from medfuncta._src.door.callers import expecting
 from medfuncta._src.door.declared import Fault, convert
 from medfuncta._src.door.files import Origin, read_json
@@ -134,9 +134,7 @@ class Run(ArrayMethods):
             "training": dict(self.training),
         }
         header = {"format": "pt", "fingerprint": fingerprint}
-        write_atomically(
-            folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata=header)
-        )
+        write_tensors(folder / WEIGHTS_FILE, tensors, header)
         write_json(folder / METADATA_FILE, metadata)
 
     @classmethod

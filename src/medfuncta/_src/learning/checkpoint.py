@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import load, save, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
-from medfuncta._src.disk.atomic import write_atomically
+from medfuncta._src.disk.tensors import write_tensors
 from medfuncta._src.door.declared import Fault
 from medfuncta._src.door.stored_arrays import TensorHeader
 from medfuncta._src.errors import RunError
@@ -78,7 +78,7 @@ class TrainingState:
         """
         tensors, notes = self._tensors(), self._notes(config, job)
         notes["checksum"] = checksum_of(tensors, notes)
-        write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=notes))
+        write_tensors(path, tensors, notes)
 
     def share(self, ranks: Ranks) -> None:
         """Make it that of the first rank on all of them.
