@@ -30,8 +30,19 @@ def test_a_filter_on_an_unknown_column_names_the_known_ones(
 
 
 def test_a_filter_that_keeps_nothing_is_refused(make_set: SetMaker, tmp_path: Path) -> None:
-    with pytest.raises(LatentSetError, match="'train' has no signal"):
+    with pytest.raises(LatentSetError, match="has no signal that the filter keeps; widen it"):
         filter_latent_set(make_set(train=7), pc.field("psnr") > 99, tmp_path / "few")
+    assert not (tmp_path / "few").exists()  # so that another filter may write there
+
+
+def test_a_split_of_which_a_filter_keeps_nothing_is_left_out(
+    make_set: SetMaker, tmp_path: Path
+) -> None:
+    latent_set = filter_latent_set(
+        make_set(train=7, val=2, test=7), pc.field("psnr") >= 34, tmp_path / "few"
+    )
+    validate(latent_set)
+    assert latent_set.splits == ("train", "test")
 
 
 def test_sets_of_one_field_are_merged_split_by_split(make_set: SetMaker, tmp_path: Path) -> None:

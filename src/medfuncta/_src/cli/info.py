@@ -130,8 +130,10 @@ def _latent_set(report: LatentSetReport) -> str:
         entries["field trained on"] = figures.likeness.trained_on[0]
     rows = []
     for name, split in figures.splits.items():
-        rows.append((name, f"{split.signals:,}", f"{split.left_out:,}", _most(split.labels)))
-    lines = [facts(entries), table(("split", "signals", "left out", "classes"), rows)]
+        counts = (f"{split.signals:,}", f"{split.left_out:,}", _most(split.labels))
+        rows.append((name, *counts, report.first_ids[name]))
+    header = ("split", "signals", "left out", "classes", "first id")
+    lines = [facts(entries), table(header, rows)]
     lines += [f"! {remark}" for remark in figures.likeness.remarks]
     return "\n".join(lines)
 

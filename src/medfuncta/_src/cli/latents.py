@@ -44,14 +44,16 @@ class Latents(Command):
             if self.where is not None:
                 raise ConfigError("got --where with merge; filter the sets first, or leave it out")
             made = merge_latent_sets(sets, self.out)
+            splits = made.splits
         else:
             if len(sets) != 1:
                 raise ConfigError(f"got {len(sets)} latent sets to filter; give one")
             if self.where is None:
                 raise ConfigError("nothing to filter by; give --where, such as 'psnr > 30'")
             made = filter_latent_set(sets[0], self.where, self.out)
-        splits = {name: len(made.split(name)) for name in made.splits}
-        return EditedSet(self.out, len(made), splits)
+            splits = sets[0].splits
+        counts = {name: len(made.split(name)) if name in made.splits else 0 for name in splits}
+        return EditedSet(self.out, len(made), counts)
 
     def summary(self, result: EditedSet) -> str:
         splits = ", ".join(f"{name} {count:,}" for name, count in result.splits.items())
@@ -65,7 +67,7 @@ class EditedSet(Result):
     Args:
         latents: Its folder.
         signals: How many it has.
-        splits: How many each split has.
+        splits: How many each split has; 0 where a filter has left the split out.
     """
 
     latents: Path

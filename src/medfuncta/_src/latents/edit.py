@@ -27,7 +27,7 @@ from medfuncta._src.sources.source import Skipped, SourceInfo
 def filter_latent_set(
     latent_set: LatentSet, where: pc.Expression | str, out: Path | str
 ) -> LatentSet:
-    """The rows for which ``where`` holds, as a new set.
+    """The rows for which ``where`` holds, as a new set. A split that keeps none is not in it.
 
     Args:
         latent_set: Read in constant memory.
@@ -37,7 +37,7 @@ def filter_latent_set(
         out: A new folder.
 
     Raises:
-        LatentSetError: If no row of a split is left, or ``where`` does not fit the columns.
+        LatentSetError: If no row is left, or ``where`` does not fit the columns.
     """
     schema = schema_of(latent_set.info)
     if isinstance(where, str):
@@ -47,13 +47,18 @@ def filter_latent_set(
     except pa.ArrowException as error:
         columns = ", ".join(schema.names)
         raise LatentSetError(f"cannot filter by '{where}': {error}; columns: {columns}") from error
+    names = [name for name in latent_set.splits if _keeps_some(latent_set.split(name), where)]
+    if not names:
+        raise LatentSetError(
+            f"'{latent_set.folder.name}' has no signal that the filter keeps; widen it"
+        )
     details = {**latent_set.info.source.details, "filter": str(where)}
     info = replace(
         latent_set.info, source=replace(latent_set.info.source, details=details), splits={}
     )
     with writing(Path(out)):
         writer = LatentSetWriter(out, latent_set.run, info)
-        for name in latent_set.splits:
+        for name in names:
             _copy(writer, name, [latent_set.split(name)], where)
         return writer.finish()
 
@@ -79,6 +84,11 @@ def merge_latent_sets(latent_sets: Sequence[LatentSet], out: Path | str) -> Late
             having = [latent_set for latent_set in latent_sets if name in latent_set.splits]
             _copy(writer, name, [latent_set.split(name) for latent_set in having])
         return writer.finish()
+
+
+def _keeps_some(split: Split, where: pc.Expression) -> bool:
+    """Whether a filter keeps a row of a split."""
+    return any(rows.table.filter(where).num_rows for rows in split.unchecked())
 
 
 def _copy(
@@ -116,9 +126,7 @@ def _copy(
             if fresh.num_rows:
                 target.append(fresh, last_id=ids[-1])
     if not seen:
-        raise LatentSetError(
-            f"split '{name}' has no signal that the filter keeps; widen it, or fit that split apart"
-        )
+        raise LatentSetError(f"split '{name}' has no signal")
     writer.finish_split(target, _left_out(splits))
 
 

@@ -82,17 +82,20 @@ class LatentSetReport(Result):
     Args:
         info: What it says of itself.
         figures: Its rows, labels and quality.
+        first_ids: Of each split, what its first signal is called.
     """
 
     kind: ClassVar = "latent set"
 
     info: SetInfo
     figures: Figures
+    first_ids: Mapping[str, str]
 
     @classmethod
     def of(cls, latents: LatentSet) -> LatentSetReport:
         """Read the labels and the PSNR of every row."""
-        return cls(latents.info, describe(latents))
+        first_ids = {name: latents.split(name).row(0).id for name in latents.splits}
+        return cls(latents.info, describe(latents), first_ids)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -102,6 +105,7 @@ class LatentSetReport(Result):
             "source": to_json(self.info.source),
             "signal": to_json(self.info.spec),
             "fit": to_json(self.info.fit),
+            "first_ids": dict(self.first_ids),
             **to_json(self.figures),
         }
 
