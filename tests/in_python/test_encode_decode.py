@@ -434,6 +434,16 @@ MISTAKES: dict[str, tuple[str, Callable[[Run], object], str]] = {
         lambda run: run.decode(LATENTS, coordinates=[1j], like=BEATS),
         "coordinates of shape (1, 1) for 3 latents; expected [points, 1]",
     ),
+    "latents of no memory": (
+        "ecg",
+        lambda run: run.decode(torch.zeros(3, 16, device="meta")),
+        "the latents given is a meta tensor",
+    ),
+    "masked latents": (
+        "ecg",
+        lambda run: run.decode(np.ma.masked_array(LATENTS, mask=True)),
+        "the latents given is a masked array; give its values",
+    ),
     "latents with NaN": ("ecg", lambda run: run.decode(LATENTS * np.nan), "latents hold NaN or I"),
     "no latents": ("ecg", lambda run: run.decode(LATENTS[:0]), "no latents; expected [16]"),
     "units unknown": ("ecg", lambda run: run.decode(LATENTS), "each signal of this run was mapped"),

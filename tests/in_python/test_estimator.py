@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -122,6 +124,13 @@ def test_it_is_chosen_in_a_pipeline_by_groups() -> None:
 
 MISTAKES: dict[str, tuple[dict[str, Any], Any, str]] = {
     "images without a word": ({}, IMAGES, "channels=None for arrays of shape (8, 10, 3)"),
+    "no values": ({}, np.zeros((8, 10, 0)), "X is an array of shape (8, 10, 0); expected at least"),
+    "masked values": ({}, np.ma.masked_array(TRACES, mask=True), "X is a masked array; give its v"),
+    "a tensor of no memory": (
+        {},
+        torch.zeros(8, 32, device="meta"),
+        "X is a meta tensor; expected",
+    ),
     "a shape that does not fit": ({"signal_shape": (4, 9)}, TRACES, "signal_shape is [4, 9]; exp"),
     "a shape in words": ({"signal_shape": ["a"]}, TRACES, "signal_shape is ['a']; expected whole"),
     "too many numbers": ({"latent_size": 99}, TRACES, "setting 'field.latent_size' is 99"),
@@ -167,3 +176,19 @@ def test_signals_of_another_shape_and_latents_of_another_size_are_refused() -> N
     images = FieldEncoder(4, channels="last", **QUICK).fit(IMAGES)
     with pytest.raises(ValueError, match=r"X has signals of shape \(8, 9, 3\), but"):
         images.transform(IMAGES[:, :, :9])
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda values: values,
+        lambda values: values.clone().requires_grad_(),
+        lambda values: values.to_sparse(),
+        lambda values: torch.complex(values, values).conj().real,
+    ],
+)
+def test_a_tensor_is_taken_for_its_values(made: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    given = made(torch.from_numpy(TRACES))
+    encoder = FieldEncoder(4, **QUICK)
+    expected = encoder.fit_transform(TRACES)
+    np.testing.assert_array_equal(encoder.fit(given).transform(given), expected)

@@ -30,8 +30,8 @@ from medfuncta._src.signals.data_facts import DataFacts
 from medfuncta._src.signals.signal import SignalSpec
 from medfuncta._src.signals.signal_set import SignalSet
 from medfuncta._src.sources.arrays import from_arrays
-from medfuncta._src.sources.containers import Channels
-from medfuncta._src.sources.held import check_given
+from medfuncta._src.sources.containers import Channels, as_array
+from medfuncta._src.sources.held import check_given, check_readable
 from medfuncta._src.workflow import resolve
 
 _SEEDS: Final = 2**31 - 1
@@ -121,15 +121,16 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         del y
         _check_parameters(**self.get_params(deep=False))
-        check_given("X", X)
         X = validate_data(
             self,
-            X,
+            _readable(X),
             dtype=_FLOATS,
             allow_nd=True,
             ensure_min_samples=2,
             ensure_min_features=2,
         )
+        if not X.size:
+            raise DataError(f"X is an array of shape {X.shape}; expected at least one value")
         self._given_shape = X.shape[1:]
         self.signal_shape_ = self._shape_of(X)
         seed = int(check_random_state(self.random_state).randint(_SEEDS))
@@ -163,8 +164,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             DataError: If a signal cannot be fitted.
         """
         check_is_fitted(self)
-        check_given("X", X)
-        X = validate_data(self, X, reset=False, dtype=_FLOATS, allow_nd=True)
+        X = validate_data(self, _readable(X), reset=False, dtype=_FLOATS, allow_nd=True)
         if X.shape[1:] != self._given_shape:
             raise ValueError(
                 f"X has signals of shape {X.shape[1:]}, but FieldEncoder is expecting "
@@ -189,8 +189,7 @@ class FieldEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             LatentSetError: If the latents are of another size.
         """
         check_is_fitted(self)
-        check_given("X", X)
-        latents = check_array(X, dtype=_FLOATS)
+        latents = check_array(_readable(X), dtype=_FLOATS)
         values = self.run_.decode(latents, channels=self.channels, device=self.device)
         return values.reshape(-1, *self._given_shape).astype(latents.dtype)
 
@@ -282,6 +281,17 @@ def _parameters(
 
 _parameters.__name__ = FieldEncoder.__name__  # who an error says is speaking
 _check_parameters = expecting(_parameters)
+
+
+def _readable(X: Any) -> Any:
+    """What scikit-learn can look at: tensors as arrays.
+
+    Raises:
+        DataError: If X would take far more memory than it has, or cannot be read.
+    """
+    check_given("X", X)
+    check_readable("X", X)
+    return as_array(X) if isinstance(X, torch.Tensor) else X
 
 
 def _within_grid(config: Config, signals: SignalSet) -> Config:

@@ -26,7 +26,7 @@ from medfuncta._src.signals.data_facts import DataFacts
 from medfuncta._src.signals.domain import Domain, Grid, Scatter
 from medfuncta._src.signals.signal import SignalSpec, ValueRange
 from medfuncta._src.sources.containers import Channels, channels_at
-from medfuncta._src.sources.held import Held, check_given
+from medfuncta._src.sources.held import Held, check_given, check_readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,12 +242,13 @@ def numbers_of(given: Any, what: str) -> Tensor:
         what: What an error calls them.
 
     Raises:
-        DataError: If they would take far more memory than they have.
+        DataError: If they would take far more memory than they have, or cannot be read.
         TypeError, ValueError: If they are no numbers, or rows of several lengths.
     """
     check_given(what, given)
+    check_readable(what, given)
     if isinstance(given, Tensor):
-        return given
+        return given if given.layout == torch.strided else given.to_dense()
     array = np.asarray(given)
     if array.dtype.kind == "c":
         return torch.from_numpy(array.copy())

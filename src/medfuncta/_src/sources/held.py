@@ -219,7 +219,7 @@ def plain_array(name: str, entry: Any) -> Any:
         ConfigError: If it does not.
         DataError: If some of its values are masked, which an array cannot say.
     """
-    _check_readable(name, entry)
+    check_readable(name, entry)
     if isinstance(entry, np.ndarray):
         return np.asarray(entry)  # rows of a matrix would be matrices again
     if hasattr(entry, "shape") and hasattr(entry, "dtype") and not isinstance(entry, type):
@@ -233,7 +233,7 @@ def plain_array(name: str, entry: Any) -> Any:
     )
 
 
-def _check_readable(name: str, entry: Any) -> None:
+def check_readable(name: str, entry: Any) -> None:
     """Raise where an array or a tensor has values that cannot be read as one array."""
     if np.ma.is_masked(entry):
         raise DataError(
