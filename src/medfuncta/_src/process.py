@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from medfuncta._src.errors import ConfigError
+
 _MALLOC_SETTINGS: Final = {  # numbers of <malloc.h>
     -1: 2**31 - 1,  # M_TRIM_THRESHOLD: free memory to keep
     -3: 2**25,  # M_MMAP_THRESHOLD: blocks to keep, at glibc's upper limit
     -8: 1,  # M_ARENA_MAX: what one thread has freed, another can use
 }
 
+_SHOWN: Final = 40
+"""Characters of a variable that an error shows."""
 _SOON: Final = 0.01
 """Seconds after which an interruption that was dropped is sent again."""
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -40,6 +44,18 @@ def keep_freed_memory() -> None:
         return
     for parameter, value in _MALLOC_SETTINGS.items():
         mallopt(parameter, value)
+
+
+def switched_on(name: str, *, default: bool = False) -> bool:
+    """Whether a variable of the environment says 1; the default where it is unset or empty.
+
+    Raises:
+        ConfigError: If it says something else than 0 or 1.
+    """
+    told = os.environ.get(name, "")
+    if told not in ("", "0", "1"):
+        raise ConfigError(f"the variable {name} is {told[:_SHOWN]!r}; expected 0 or 1")
+    return told == "1" if told else default
 
 
 def use_one_thread() -> None:

@@ -13,6 +13,7 @@ from medfuncta._src.field.device import default_device
 from medfuncta._src.field.siren.folded import FoldedSiren
 from medfuncta._src.field.siren.layers import Layers
 from medfuncta._src.field.siren.native_layers import native_layers
+from medfuncta._src.process import switched_on
 
 TRITON_SWITCH: Final = "MEDFUNCTA_TRITON"
 """Environment variable; ``1`` takes the kernels in Triton on a card. They were never measured on
@@ -65,4 +66,4 @@ def lacking_for_triton(device: torch.device) -> str | None:
 
 
 def _asked_for() -> bool:
-    return os.environ.get(TRITON_SWITCH) == "1"
+    return switched_on(TRITON_SWITCH)

@@ -37,6 +37,7 @@ from medfuncta._src.field.siren.native_recipe import (
     flags_of,
     library_name,
 )
+from medfuncta._src.process import switched_on
 
 SWITCH: Final = "MEDFUNCTA_NATIVE"
 """Environment variable; ``0`` keeps to PyTorch's operations."""
@@ -72,7 +73,7 @@ def native_library(device: torch.device, dtype: torch.dtype) -> NativeLibrary | 
 
 def passes_in_use() -> Passes:
     """The functions in C as this process uses them for float32 on the CPU."""
-    if os.environ.get(SWITCH) == "0":
+    if not switched_on(SWITCH, default=True):
         return Passes(reason=f"{SWITCH}=0 is set")
     return load_passes()
 
