@@ -198,8 +198,9 @@ def test_equal_spacing_is_seconds_when_a_rate_is_given(tmp_path: Path) -> None:
             "1,2,0.5\n",
             "",
             (
-                "the labels in 'x.csv' are not class numbers; name their column with label=COLUMN, "
-                "or set label=none when a row holds samples only"
+                "the labels in 'x.csv' are not class numbers; where a row is a signal, name their "
+                "column with label=COLUMN, or set label=none when a row holds samples only; where "
+                "a row is a sample, name the columns with time=COLUMN and value=COLUMN"
             ),
         ),
         ("1\n2\n", "", "x.csv has 1 column; expected samples, then a label, or set label=none"),

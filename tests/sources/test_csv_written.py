@@ -9,7 +9,7 @@ import pytest
 
 from medfuncta._src.signals.domain import Grid, Scatter
 from medfuncta._src.signals.signal import Signal, ValueRange
-from medfuncta._src.sources.csv_written import written_columns
+from medfuncta._src.sources.csv_written import unit_named, written_columns
 from medfuncta._src.sources.table import open_source
 from medfuncta._src.writers.table import write_signal
 
@@ -74,3 +74,29 @@ def test_a_column_that_is_taken_for_the_class_is_said(tmp_path: Path) -> None:
         source = open_source(f"csv:{tmp_path}/{name}.csv{options}")
         list(source.signals("train"))
         assert any(said in line for line in source.remarks) is expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "unit"),
+    [
+        (["value [mV]"], "mV"),
+        (["MLII [mV]", "V5 [mV] "], "mV"),
+        (["MLII [mV]", "SpO2 [%]"], ""),
+        (["MLII [mV]", "V5"], ""),
+        (["value"], ""),
+        (["[mV] value"], ""),
+    ],
+)
+def test_the_unit_in_brackets_is_that_of_the_values(columns: list[str], unit: str) -> None:
+    assert unit_named(columns) == unit
+
+
+@pytest.mark.parametrize(("option", "unit"), [("", "mV"), ("&unit=V", "V")])
+def test_columns_that_are_named_keep_the_unit_of_their_title(
+    option: str, unit: str, tmp_path: Path
+) -> None:
+    rows = "\n".join(f"{number / 10},{number}" for number in range(9))
+    (tmp_path / "a.csv").write_text(f"time [s],MLII [mV]\n{rows}\n")
+    source = open_source(f"csv:{tmp_path}/a.csv?time=time [s]&value=MLII [mV]{option}")
+    [read] = source.signals("all")
+    assert source.spec.unit == read.unit == unit

@@ -102,7 +102,26 @@ def test_splits_that_are_each_numbered_from_one_are_no_leak() -> None:
 
 
 def test_remarks_name_the_folders_of_splits_only() -> None:
-    items = [item("jane/Training/a/1.png", "train"), item("jane/Testing/a/2.png", "test")]
-    assert layout_remarks(items, ROOT) == [
-        "folders: Training is the train split, Testing is the test split"
+    items = [
+        item("jane/Training/a/1.png", "train"),
+        item("jane/Validation/a/3.png", "val"),
+        item("jane/Testing/a/2.png", "test"),
     ]
+    said = "folders: Training is the train split, Validation is the val split, "
+    assert layout_remarks(items, ROOT) == [f"{said}Testing is the test split"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        (["train"], "train is the train split, val and test are drawn from train"),
+        (
+            ["train", "test"],
+            "train is the train split, test is the test split, val is drawn from train",
+        ),
+        (["test"], "test is the test split"),
+    ],
+)
+def test_remarks_say_which_splits_are_drawn(splits: list[str], said: str) -> None:
+    items = [item(f"{split}/1.png", split) for split in splits]
+    assert layout_remarks(items, ROOT) == [f"folders: {said}"]

@@ -25,7 +25,7 @@ from medfuncta._src.sources.csv_table import (
     row_records,
     sample_records,
 )
-from medfuncta._src.sources.csv_written import written_columns
+from medfuncta._src.sources.csv_written import unit_named, written_columns
 from medfuncta._src.sources.folder import find_files, open_folder
 from medfuncta._src.sources.identity import public_name
 from medfuncta._src.sources.options import check_bounds, details
@@ -281,6 +281,8 @@ def _open_csv(location: str, options: CsvOptions, skips: Skips) -> Contents:
     paths = find_files(folder, (".csv", ".tsv"), skips.skip)
     if len(paths) == 1:  # of several, any may be of the test split
         options = _as_we_write(paths[0], options, skips)
+    if options.value and not options.unit:
+        options = replace(options, unit=unit_named(options.value))
     read_records = _reader(options, skips)
     check_bounds("range", options.range)
     check_bounds("box", options.box, len(options.position) or 1)

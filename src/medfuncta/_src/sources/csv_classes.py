@@ -31,8 +31,9 @@ def class_names(labels: set[str], file: str) -> tuple[str, ...]:
         count = 1 + max(whole, default=-1)
     if count > _MOST_CLASSES or measured:
         raise DataError(
-            f"the labels in '{file}' are not class numbers; name their column with label=COLUMN, "
-            "or set label=none when a row holds samples only"
+            f"the labels in '{file}' are not class numbers; where a row is a signal, name their "
+            "column with label=COLUMN, or set label=none when a row holds samples only; where a "
+            "row is a sample, name the columns with time=COLUMN and value=COLUMN"
         )
     if len(whole) < len(plain):
         return tuple(sorted(plain))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _TITLE: Final = re.compile(r"(?P<name>[a-z0-9 ]+?)(?: \[(?P<unit>[^\[\]]+)\])?")
+_UNIT: Final = re.compile(r".*\[(?P<unit>[^\[\]]+)\]\s*")
 _AXES: Final = (["x", "y"], ["x", "y", "z"])
 _TIMES: Final = (["time"], ["sample"])
 
@@ -52,3 +53,17 @@ def written_columns(header: Sequence[str]) -> WrittenColumns | None:
     if places in _TIMES:
         return WrittenColumns(values, where[0], (), unit)
     return WrittenColumns(values, "", where, unit)
+
+
+def unit_named(columns: Sequence[str]) -> str:
+    """The unit in brackets that ends the names of all these columns; ``""`` where they have none,
+    or several.
+
+    >>> unit_named(["MLII [mV]", "V5 [mV]"])
+    'mV'
+    >>> unit_named(["MLII [mV]", "SpO2 [%]"])
+    ''
+    """
+    titles = [_UNIT.fullmatch(column) for column in columns]
+    units = {"" if title is None else title["unit"] for title in titles}
+    return units.pop() if len(units) == 1 else ""

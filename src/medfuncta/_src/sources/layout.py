@@ -123,6 +123,10 @@ def layout_remarks(items: Sequence[Item], root: Path) -> list[str]:
         said = []
         for split in SPLITS:
             said += [f"{name} is the {split} split" for name in sorted(names[split])]
+        drawn = [split for split in SPLITS if not names[split]]
+        if drawn and names["train"]:
+            verb = "is" if len(drawn) == 1 else "are"
+            said.append(f"{' and '.join(drawn)} {verb} drawn from train")
         remarks.append(f"folders: {', '.join(said)}")
     if has_subjects(items, root):
         remarks.append("laid out as in BIDS: all files of a subject stay in one split")
