@@ -74,6 +74,16 @@ def test_what_was_finished_before_a_stop_is_kept(folder: Path, log: Path) -> Non
     assert measured(log) == [1, 2, 3, 3]  # the finished ones were read
 
 
+def test_files_that_changed_places_are_measured_again(folder: Path, log: Path) -> None:
+    run(folder, [cell(n, log) for n in (2, 3)])
+    first, second = (folder / "cells").iterdir()
+    content = first.read_bytes(), second.read_bytes()
+    second.write_bytes(content[0])
+    first.write_bytes(content[1])
+    assert run(folder, [cell(n, log) for n in (2, 3)]) == [4, 9]
+    assert measured(log) == [2, 2, 3, 3]
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"numbers": {"value": "x", "pid": 1}}'])
 def test_a_damaged_cell_is_measured_again(folder: Path, log: Path, content: str) -> None:
     run(folder, [cell(3, log)])

@@ -82,6 +82,8 @@ class Study(Command):
             raise ConfigError(
                 f"the study {self.name} needs data of your own; give --data, such as nifti:FOLDER"
             )
+        if self.run_folder is not None and self.data is None and row.data:
+            tell(f"! the signals are those of {row.data}; --data names those of the run")
         options = StudyOptions(
             data,
             run=self.run_folder,

@@ -62,6 +62,11 @@ class Cell:
         text = json.dumps(what, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
+    @cached_property
+    def plain_settings(self) -> Any:
+        """The settings as a file has them."""
+        return json.loads(json.dumps(to_json(self.settings), allow_nan=False))
+
     @property
     def function(self) -> Callable[[Mapping[str, Any]], Any]:
         """What measures it."""
@@ -103,7 +108,8 @@ class CellFiles:
         self._seconds: dict[str, float] = {}
 
     def get(self, cell: Cell) -> Any:
-        """The numbers of a cell, or None where it is not finished, or its file is damaged."""
+        """The numbers of a cell, or None where it is not finished, or its file is damaged or that
+        of another cell."""
         if cell.digest in self._found:
             return self._found[cell.digest]
         if self._folder is None:
@@ -117,6 +123,8 @@ class CellFiles:
             found = convert(data.get("numbers"), self._kind)
             seconds = convert(data.get("seconds", 0.0), float)
         except MedFunctaError:
+            return None
+        if data.get("settings") != cell.plain_settings:
             return None
         self._found[cell.digest] = found
         self._seconds[cell.digest] = seconds
@@ -137,7 +145,7 @@ class CellFiles:
             path = place(self._folder, FOLDER, f"{cell.digest}.json")
             kept = {
                 "name": cell.name,
-                "settings": to_json(cell.settings),
+                "settings": cell.plain_settings,
                 "seconds": round(measured.seconds, 3),
                 "numbers": measured.numbers,
             }

@@ -137,7 +137,11 @@ def _collected(names: Sequence[str], options: StudyOptions) -> Report:
                 found[name] = _written(study.done(part, files, own), own)
                 break
     if not found:
-        raise ConfigError("no study is finished there; leave out --collect, or give another --out")
+        raise ConfigError(
+            "no study is finished there with these settings; give --data, --data-folder, --steps, "
+            "--limit, --scale and --seed as it was begun with, leave out --collect, or give "
+            "another --out"
+        )
     unfinished = tuple(name for name in names if name not in found)
     return Report(found, machine_facts(options), unfinished)
 
