@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from medfuncta._src.cli.command import GOES_ON, Assignments, Command, assigned, given
-from medfuncta._src.cli.terminal import remark_lines, tell
+from medfuncta._src.cli.terminal import tell
 from medfuncta._src.config import Batch, Steps
 from medfuncta._src.process import Stop
 from medfuncta._src.result import Result
@@ -35,8 +35,8 @@ class Train(Command):
     config: Path | None = None
     """TOML file with the sections [field], [inner], [train], [fit]; overrides the preset."""
     start_from: Path | None = None
-    """Folder of a run whose network to go on from, on other data or with other settings; its
-    settings stand in for a preset."""
+    """Folder of a run whose network to go on from, or a name such as pretrained:ecg, on other data
+    or with other settings; its settings stand in for a preset."""
     steps: Steps | None = None
     """Meta-steps."""
     batch: Batch | None = None
@@ -105,6 +105,7 @@ class Train(Command):
         remarks: list[str] = []
 
         def remarked(found: Sequence[str]) -> None:
+            """Say it now, where a training can still be stopped, and not again at the end."""
             remarks.extend(found)
             for remark in found:
                 tell(f"! {remark}")
@@ -126,11 +127,14 @@ class Train(Command):
             report_skipped(source)
         progress = training.progress
         if progress.best_psnr is not None and progress.best_psnr < _USELESS:
-            remarks.insert(
-                0,
+            useless = (
                 f"the network is of no use: {progress.best_psnr:.1f} dB is no better than noise; "
-                "lower train.learning_rate or inner.step_size, or go back to the preset's settings",
+                "where the meta-steps were few take more, else lower train.learning_rate or "
+                "inner.step_size, or go back to the preset's settings"
             )
+            if first:
+                tell(f"! {useless}")
+            remarks.insert(0, useless)
         return Trained(
             self.out,
             steps=progress.step,
@@ -168,7 +172,6 @@ class Train(Command):
         if result.skipped_steps:
             text += f", {result.skipped_steps} steps with a gradient that was not finite"
         data = f"--data '{self.data}'"
-        text += remark_lines(result.remarks)
         return f"{text}\nnext: medfuncta evaluate {result.run} {data} --out report"
 
 
