@@ -86,6 +86,16 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ),
         ("info sample:ecg --skip-bad --skip_bad", "--skip-bad is given 2 times"),
         (
+            "train --data sample:ecg --out x --steps 1.5",
+            "--steps is '1.5'; expected a whole",
+        ),
+        ("train --data sample:ecg --out x --seed two", "--seed is 'two'; expected a whole number;"),
+        (
+            "search x --id a -k ten",
+            "-k/--k is 'ten'; expected a whole number; see medfuncta search",
+        ),
+        ("info x --signal-budget lots", "--signal-budget is 'lots'; expected a number; see"),
+        (
             "train --data sample:ecg --out x --config nowhere.toml",
             "cannot read the configuration file nowhere.toml",
         ),

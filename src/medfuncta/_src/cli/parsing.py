@@ -11,6 +11,7 @@ from itertools import groupby, takewhile
 from typing import Final, TypeVar
 
 from medfuncta._src.cli.command import Command
+from medfuncta._src.door.wording import shortened
 from medfuncta._src.errors import ConfigError, suggest
 
 T = TypeVar("T")
@@ -18,6 +19,13 @@ T = TypeVar("T")
 _MISTAKE = 2  # exit code of tyro
 _FLAG = re.compile(r"--[\w-]+")
 _REPEATABLE: Final = {"--set"}
+_NOT_PARSED: Final = re.compile(
+    r"Error parsing (?P<flag>[^:]+): (?P<expected>invalid literal for int\(\) with base 10:|"
+    r"could not convert string to float:|"
+    r"no type matching \S*(?:INT|FLOAT) could be instantiated from) \[?(?P<got>.*?)\]?"
+)
+_WHOLE: Final = ("int()", "INT ")
+"""What tyro and Python call a whole number; all else that they could not read is a number."""
 
 
 def parse(words: Sequence[str], commands: Mapping[str, type[Command]], description: str) -> Command:
@@ -67,7 +75,24 @@ def parsed(parser: Callable[[], T], words: Sequence[str], program: str) -> T:
     except SystemExit as stop:
         if stop.code != _MISTAKE:
             raise
-        raise ConfigError(f"{_unboxed(boxed.getvalue())}; see {program} --help") from None
+        said = _in_our_words(_unboxed(boxed.getvalue()))
+        raise ConfigError(f"{said}; see {program} --help") from None
+
+
+def _in_our_words(said: str) -> str:
+    """What tyro says of a word that is no number, as all else is said.
+
+    >>> _in_our_words("Error parsing --seed: invalid literal for int() with base 10: 'x'")
+    "--seed is 'x'; expected a whole number"
+    >>> _in_our_words("Error parsing -k/--k: could not convert string to float: 'x'")
+    "-k/--k is 'x'; expected a number"
+    """
+    found = _NOT_PARSED.fullmatch(said)
+    if found is None:
+        return said
+    whole = any(word in found["expected"] for word in _WHOLE)
+    expected = "a whole number" if whole else "a number"
+    return f"{found['flag']} is {shortened(found['got'], 60)}; expected {expected}"
 
 
 def _refuse_repetition(words: Sequence[str]) -> None:
