@@ -126,8 +126,9 @@ def test_a_network_that_learned_nothing_is_said_to_be_of_no_use(
 ) -> None:
     words = train_words(tmp_path / "run")
     assert main([*words, "field.kind=components", "inner.step_size=1e6"]) == 0
-    said = capsys.readouterr().out
-    assert "! the network is of no use" in said and "lower train.learning_rate" in said
+    said = capsys.readouterr()
+    assert said.err.count("! the network is of no use") == 1 and "!" not in said.out
+    assert "lower train.learning_rate" in said.err
 
 
 def test_what_is_known_of_the_data_is_said_before_the_first_step(

@@ -19,21 +19,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from medfuncta._src.door.allowance import check_command, on_disk, unpacked
 from medfuncta._src.door.files import Origin, lies_outside, open_regular, reason
 from medfuncta._src.door.streams import Stream
 from medfuncta._src.door.wording import shortened
 from medfuncta._src.errors import LatentSetError
+from medfuncta._src.latents.tar_members import members
 
 Opener = Callable[[], AbstractContextManager[Stream]]
 """Opens a file when it is called."""
 _DEEPEST: Final = 12
 """Folders in folders that are looked into."""
 _PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_HEADER_BYTES: Final = 2**22
-"""Bytes that a tar archive may ask to read at once: a header, or one file of it in parts."""
 _PART: Final = 2**20
 _TAR_MAGIC: Final = (257, b"ustar")
 _ODD: Final = (
@@ -258,7 +257,7 @@ class _Tar(FileTree):
 
     def files(self, wanted: Callable[[str], bool]) -> Iterator[Found]:
         with self._stream() as stream, self._told():
-            for info in _members(stream):
+            for info in members(stream):
                 name = _checked(info.name, self.path)
                 self._count(info)
                 if info.isdir() or not wanted(name):
@@ -317,34 +316,6 @@ class _PackedTar(_Tar):
             gzip.GzipFile(fileobj=file) as stream,
         ):
             yield stream
-
-
-class _Bounded:
-    """A stream of which little is read at a time: a header may claim any length."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self.seek, self.tell = stream.seek, stream.tell
-        self.last = b""
-        """What was read last."""
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _HEADER_BYTES:
-            raise ValueError(f"a header of {size:,} bytes")
-        self.last = self._stream.read(size)
-        return self.last
-
-
-def _members(stream: Stream) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar archive, none of which is kept. Python takes any block that is no header
-    for the end; that is a block of zeros, and all else an archive that was cut or damaged."""
-    bounded = _Bounded(stream)
-    with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r:") as archive:
-        while (info := archive.next()) is not None:
-            archive.members = []  # pyright: ignore[reportAttributeAccessIssue]
-            yield info
-    if bounded.last != bytes(tarfile.BLOCKSIZE):
-        raise EOFError("it ends early, or a header in it is damaged")
 
 
 def _content(stream: Stream, start: int, size: int) -> bytes:
