@@ -100,7 +100,7 @@ def test_data_unlike_that_of_the_run_is_said(
     run = tmp_path / "run"
     words = ["train", "--data", source, "--out", str(run), "--steps", "1", "--set", *TINY]
     assert main(words) == 0
-    assert "! values use 2.7% of the range 0 to 255" in capsys.readouterr().out
+    assert "! values use 2.7% of the range 0 to 255" in capsys.readouterr().err
 
     assert main(["evaluate", str(run), "--data", f"{source}?range=0,1000"]) == 0
     said = capsys.readouterr().out
