@@ -139,6 +139,7 @@ def run(bench: Bench, work: Path, chance: random.Random) -> list[list[str]]:
 
 def checkpoint(bench: Bench, work: Path, chance: random.Random) -> list[list[str]]:
     shutil.copytree(bench.base / "run", work / "it")
+    (work / "it" / "checkpoints" / "best.safetensors").unlink()  # it would stand in for the last
     files = ["checkpoints/last.safetensors", "checkpoints/last.safetensors"]
     mutated_folder(work / "it", chance, files)
     words = ["train", "--data", "sample:ecg", "--out", str(work / "it"), "--resume", "--set"]
